@@ -1,0 +1,1 @@
+//! Verifiers of attestation evidence: bytes, anchors and a time in, one appraisal out.

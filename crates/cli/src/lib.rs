@@ -1,0 +1,1 @@
+//! The glacis command: one binary, many roles.

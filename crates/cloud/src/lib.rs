@@ -1,0 +1,1 @@
+//! The control plane: registry, decisions, features, lists, policies, audit.

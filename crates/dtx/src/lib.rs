@@ -1,0 +1,1 @@
+//! Trusted middleware on the device: key custody, sealed storage, enrolment and sessions.

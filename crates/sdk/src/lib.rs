@@ -1,0 +1,1 @@
+//! The app zone: sensors, the device slice, signed requests.

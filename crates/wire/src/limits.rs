@@ -1,0 +1,52 @@
+//! Every size that crosses a boundary has its limit here (invariant 5).
+//!
+//! A limit is asserted when encoding *and* when decoding. Units are bytes unless the name says otherwise.
+
+/// Longest tenant id. Range of a tenant id: 1..=32 characters of `[a-z0-9-]`.
+pub const TENANT_BYTES_MAX: usize = 32;
+/// Longest dotted name: signal, event, rule, list, node.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest string or byte value of one signal.
+pub const VALUE_BYTES_MAX: usize = 4_096;
+/// Most items in one list value.
+pub const LIST_ITEMS_MAX: usize = 1_024;
+/// Most release nodes in one disclosure layout.
+pub const NODES_MAX: usize = 256;
+/// Most declared values in one disclosure layout.
+pub const RELEASED_VALUES_MAX: usize = 32;
+/// Longest encoded disclosure; it travels in one HTTP header.
+pub const DISCLOSURE_BYTES_MAX: usize = 4_096;
+/// Most signals that one record or decision request carries.
+pub const SIGNALS_MAX: usize = 256;
+/// Most rules in one policy.
+pub const RULES_MAX: usize = 2_048;
+/// Longest reason code.
+pub const REASON_BYTES_MAX: usize = 64;
+/// Longest encoded slice.
+pub const SLICE_BYTES_MAX: usize = 4 << 20;
+/// Most slices in one signed bundle.
+pub const BUNDLE_SLICES_MAX: usize = 256;
+/// Longest signed bundle.
+pub const BUNDLE_BYTES_MAX: usize = 16 << 20;
+/// Longest evidence that a device may send when it enrols.
+pub const EVIDENCE_BYTES_MAX: usize = 64 << 10;
+/// Longest session ticket; it travels in one HTTP header.
+pub const TICKET_BYTES_MAX: usize = 1_024;
+/// Longest challenge proof; it travels in one HTTP header.
+pub const PROOF_BYTES_MAX: usize = 512;
+/// Longest principal (a user id as its declared source names it).
+pub const PRINCIPAL_BYTES_MAX: usize = 128;
+/// Most records in one batch.
+pub const BATCH_RECORDS_MAX: usize = 1_024;
+/// Longest encoded record.
+pub const RECORD_BYTES_MAX: usize = 64 << 10;
+/// Most entries in one revocation feed.
+pub const FEED_ENTRIES_MAX: usize = 100_000;
+/// Longest message of one of our own endpoints that is not a bundle or feed.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Longest feed message.
+pub const FEED_BYTES_MAX: usize = 8 << 20;
+/// Deepest nesting of an expression; checked by parser, encoder and loader.
+pub const DEPTH_MAX: usize = 64;
+/// Times one event may be decided anew by a fresh challenge proof. Source: DESIGN §5.3.
+pub const DECISIONS_PER_EVENT_MAX: u8 = 4;

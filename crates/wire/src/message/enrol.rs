@@ -1,0 +1,161 @@
+//! Enrolment (DESIGN §5.3 step 1): challenge → evidence → certificate and attestation result.
+
+use super::{Bytes, PublicKey, Signature, Signed, Text, message};
+use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
+use crate::id::Thumbprint;
+use crate::limits::EVIDENCE_BYTES_MAX;
+use crate::time::Timestamp;
+use crate::trust::{Tier, Trust};
+
+message! {
+    /// Issued by the cloud; single use by a row in the enrolment transaction.
+    EnrolChallenge {
+        /// Random.
+        nonce: [u8; 32],
+        /// Refused afterwards.
+        not_after: Timestamp,
+        /// Only the cloud can make it.
+        mac: [u8; 32],
+    }
+}
+
+message! {
+    /// Native evidence of one family.
+    Evidence {
+        /// Verifier family, such as `simulated`.
+        family: Text<16>,
+        /// In the family's own format.
+        body: Bytes<EVIDENCE_BYTES_MAX>,
+    }
+}
+
+message! {
+    /// What the device key signs when it enrols (purpose `Enrol`).
+    EnrolBody {
+        /// The challenge as issued.
+        challenge: EnrolChallenge,
+        /// The device key.
+        device_key: PublicKey,
+        /// Key of the method `passkey`, if the device has one.
+        passkey: Option<PublicKey>,
+        /// Evidence over challenge and device key; none means a software-only device.
+        evidence: Option<Evidence>,
+    }
+}
+
+message! {
+    /// Enrolment as sent.
+    EnrolRequest {
+        /// What is signed.
+        body: EnrolBody,
+        /// By the device key, over the encoded body.
+        signature: Signature,
+    }
+}
+
+message! {
+    /// What the cloud vouches for about a key (purpose `Certificate`).
+    DeviceCertificate {
+        /// SHA-256 of the device key.
+        thumbprint: Thumbprint,
+        /// The device key.
+        device_key: PublicKey,
+        /// Key of the method `passkey`, if there is one.
+        passkey: Option<PublicKey>,
+        /// When it was issued.
+        issued: Timestamp,
+        /// Refused afterwards.
+        not_after: Timestamp,
+    }
+}
+
+/// AR4SI trust vector: one claim per category, in the order of draft-ietf-rats-ar4si §2.3.
+///
+/// Range of each claim: −128..=127; 0 no claim, 2..=31 affirming, 32..=95 warning, 96..=127 contraindicated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrustVector {
+    /// Is the attester a known instance?
+    pub instance_identity: i8,
+    /// Is its configuration approved?
+    pub configuration: i8,
+    /// Are its executables the expected ones (app identity)?
+    pub executables: i8,
+    /// Is its file system the expected one?
+    pub file_system: i8,
+    /// Is its hardware genuine (verified boot included)?
+    pub hardware: i8,
+    /// Is memory protected from the outside?
+    pub runtime_opaque: i8,
+    /// Is storage protected at rest?
+    pub storage_opaque: i8,
+    /// Is data from elsewhere trustworthy?
+    pub sourced_data: i8,
+}
+
+impl TrustVector {
+    fn claims(&self) -> [i8; 8] {
+        [
+            self.instance_identity,
+            self.configuration,
+            self.executables,
+            self.file_system,
+            self.hardware,
+            self.runtime_opaque,
+            self.storage_opaque,
+            self.sourced_data,
+        ]
+    }
+}
+
+impl Encode for TrustVector {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.claims().iter().for_each(|claim| out.raw(&claim.to_be_bytes()));
+        Ok(())
+    }
+}
+
+impl Decode for TrustVector {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let [a, b, c, d, e, f, g, h] = input.array::<8>()?.map(|byte| i8::from_be_bytes([byte]));
+        Ok(Self {
+            instance_identity: a,
+            configuration: b,
+            executables: c,
+            file_system: d,
+            hardware: e,
+            runtime_opaque: f,
+            storage_opaque: g,
+            sourced_data: h,
+        })
+    }
+}
+
+message! {
+    /// What an appraisal found, as the cloud signs it (purpose `Result`).
+    AttestationResult {
+        /// The device that it speaks of.
+        thumbprint: Thumbprint,
+        /// Tier derived from the appraisal.
+        tier: Tier,
+        /// Trust of values that this device's process produces while the result is fresh.
+        trust: Trust,
+        /// Verifier family, or `none` for a software-only device.
+        family: Text<16>,
+        /// The AR4SI vector behind tier and trust.
+        vector: TrustVector,
+        /// When the evidence was verified.
+        verified_at: Timestamp,
+        /// No session may outlive it.
+        not_after: Timestamp,
+    }
+}
+
+message! {
+    /// Answer to an enrolment.
+    EnrolResponse {
+        /// A signed [`DeviceCertificate`].
+        certificate: Signed,
+        /// A signed [`AttestationResult`].
+        result: Signed,
+    }
+}

@@ -1,0 +1,177 @@
+//! Typed values of signals. Doubles compare and encode by their bits where identity matters.
+
+use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
+use crate::limits::{LIST_ITEMS_MAX, VALUE_BYTES_MAX};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The type of a signal or expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Type {
+    /// `true` or `false`.
+    Bool,
+    /// 64-bit signed integer.
+    Int,
+    /// IEEE 754 double.
+    Double,
+    /// UTF-8 text.
+    String,
+    /// List of booleans.
+    BoolList,
+    /// List of integers.
+    IntList,
+    /// List of doubles.
+    DoubleList,
+    /// List of strings.
+    StringList,
+}
+
+impl Type {
+    /// Every type, in the order of its code.
+    pub const ALL: [Self; 8] = [
+        Self::Bool,
+        Self::Int,
+        Self::Double,
+        Self::String,
+        Self::BoolList,
+        Self::IntList,
+        Self::DoubleList,
+        Self::StringList,
+    ];
+
+    /// The name in catalogues and diagnostics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Double => "double",
+            Self::String => "string",
+            Self::BoolList => "list(bool)",
+            Self::IntList => "list(int)",
+            Self::DoubleList => "list(double)",
+            Self::StringList => "list(string)",
+        }
+    }
+
+    /// The element type of a list.
+    pub const fn element(self) -> Option<Self> {
+        match self {
+            Self::BoolList => Some(Self::Bool),
+            Self::IntList => Some(Self::Int),
+            Self::DoubleList => Some(Self::Double),
+            Self::StringList => Some(Self::String),
+            _ => None,
+        }
+    }
+
+    /// The list type of a scalar.
+    pub const fn list_of(self) -> Option<Self> {
+        match self {
+            Self::Bool => Some(Self::BoolList),
+            Self::Int => Some(Self::IntList),
+            Self::Double => Some(Self::DoubleList),
+            Self::String => Some(Self::StringList),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a signal. Lists are homogeneous: [`Value::is`] says so, decoding enforces it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// See [`Type::Bool`].
+    Bool(bool),
+    /// See [`Type::Int`].
+    Int(i64),
+    /// See [`Type::Double`].
+    Double(f64),
+    /// See [`Type::String`].
+    String(String),
+    /// A list; its items are scalars of one type.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// Whether this value inhabits `ty`. The empty list inhabits every list type.
+    pub fn is(&self, ty: Type) -> bool {
+        match (self, ty) {
+            (Self::Bool(_), Type::Bool)
+            | (Self::Int(_), Type::Int)
+            | (Self::Double(_), Type::Double)
+            | (Self::String(_), Type::String) => true,
+            (Self::List(items), list) => {
+                list.element().is_some_and(|element| items.iter().all(|item| item.is(element)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Encode for Value {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        match self {
+            Self::Bool(value) => {
+                out.u8(0);
+                out.bool(*value);
+            }
+            Self::Int(value) => {
+                out.u8(1);
+                out.i64(*value);
+            }
+            Self::Double(value) => {
+                out.u8(2);
+                out.u64(value.to_bits());
+            }
+            Self::String(value) => {
+                out.u8(3);
+                out.str("string value", value, VALUE_BYTES_MAX)?;
+            }
+            Self::List(items) => {
+                out.u8(4);
+                out.count("list value", items.len(), LIST_ITEMS_MAX)?;
+                for item in items {
+                    if matches!(item, Self::List(_)) {
+                        return Err(EncodeError { what: "list nesting", limit: 1 });
+                    }
+                    item.encode(out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Decode for Value {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = input.invalid("list item");
+        match decode_scalar(input)? {
+            Some(scalar) => Ok(scalar),
+            None => {
+                let count = input.count("list value", LIST_ITEMS_MAX)?;
+                let mut items: Vec<Self> = Vec::with_capacity(count);
+                for _ in 0..count {
+                    let item = decode_scalar(input)?.ok_or(at)?;
+                    let same = |first: &Self| core::mem::discriminant(first) == core::mem::discriminant(&item);
+                    if !items.first().is_none_or(same) {
+                        return Err(at);
+                    }
+                    items.push(item);
+                }
+                Ok(Self::List(items))
+            }
+        }
+    }
+}
+
+/// Reads a scalar; `None` where a list begins.
+fn decode_scalar(input: &mut Reader<'_>) -> Result<Option<Value>, DecodeError> {
+    let at = input.invalid("value tag");
+    Ok(Some(match input.u8()? {
+        0 => Value::Bool(input.bool()?),
+        1 => Value::Int(input.i64()?),
+        2 => Value::Double(f64::from_bits(input.u64()?)),
+        3 => Value::String(input.string("string value", VALUE_BYTES_MAX)?),
+        4 => return Ok(None),
+        _ => return Err(at),
+    }))
+}
