@@ -178,7 +178,12 @@ impl Writer {
     }
 
     /// A count, then each item.
-    pub fn list<T: Encode>(&mut self, what: &'static str, items: &[T], limit: usize) -> Result<(), EncodeError> {
+    pub fn list<T: Encode>(
+        &mut self,
+        what: &'static str,
+        items: &[T],
+        limit: usize,
+    ) -> Result<(), EncodeError> {
         self.count(what, items.len(), limit)?;
         items.iter().try_for_each(|item| item.encode(self))
     }

@@ -86,7 +86,8 @@ impl Encode for Disclosed {
         }
         out.u16(nodes);
         for four in self.nodes.chunks(4) {
-            let packed = four.iter().enumerate().fold(0, |byte, (at, node)| byte | node.bits() << (6 - 2 * at));
+            let packed =
+                four.iter().enumerate().fold(0, |byte, (at, node)| byte | node.bits() << (6 - 2 * at));
             out.u8(packed);
         }
         match u8::try_from(self.values.len()) {

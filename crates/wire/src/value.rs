@@ -129,9 +129,13 @@ impl Encode for Value {
             Self::List(items) => {
                 out.u8(4);
                 out.count("list value", items.len(), LIST_ITEMS_MAX)?;
+                let first = items.first().map(core::mem::discriminant);
                 for item in items {
                     if matches!(item, Self::List(_)) {
                         return Err(EncodeError { what: "list nesting", limit: 1 });
+                    }
+                    if Some(core::mem::discriminant(item)) != first {
+                        return Err(EncodeError { what: "number of types in one list", limit: 1 });
                     }
                     item.encode(out)?;
                 }
@@ -151,7 +155,8 @@ impl Decode for Value {
                 let mut items: Vec<Self> = Vec::with_capacity(count);
                 for _ in 0..count {
                     let item = decode_scalar(input)?.ok_or(at)?;
-                    let same = |first: &Self| core::mem::discriminant(first) == core::mem::discriminant(&item);
+                    let same =
+                        |first: &Self| core::mem::discriminant(first) == core::mem::discriminant(&item);
                     if !items.first().is_none_or(same) {
                         return Err(at);
                     }

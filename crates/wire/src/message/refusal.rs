@@ -72,7 +72,9 @@ impl Refusal {
     /// The status of the answer.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Framing | Self::BodyUnreadable | Self::SignatureMalformed | Self::DisclosureMalformed => 400,
+            Self::Framing | Self::BodyUnreadable | Self::SignatureMalformed | Self::DisclosureMalformed => {
+                400
+            }
             Self::DigestMismatch => 400,
             Self::SignatureMissing
             | Self::SignatureCoverage

@@ -1,0 +1,64 @@
+//! Invariant 5: every limit is asserted when encoding and when decoding.
+
+use glacis_wire::limits::*;
+use glacis_wire::message::{Bytes, List, Text};
+use glacis_wire::*;
+
+#[test]
+fn invariant_5_a_value_over_its_limit_has_no_encoding() {
+    assert!(Value::String("x".repeat(VALUE_BYTES_MAX)).to_bytes().is_ok());
+    assert!(Value::String("x".repeat(VALUE_BYTES_MAX + 1)).to_bytes().is_err());
+    assert!(Value::List(vec![Value::Bool(true); LIST_ITEMS_MAX + 1]).to_bytes().is_err());
+    assert!(Value::List(vec![Value::Int(1), Value::Bool(true)]).to_bytes().is_err(), "lists have one type");
+    assert!(Value::List(vec![Value::List(vec![])]).to_bytes().is_err(), "lists do not nest");
+    assert!(Text::<4>("12345".into()).to_bytes().is_err());
+    assert!(Bytes::<4>(vec![0; 5]).to_bytes().is_err());
+    assert!(List::<u8, 2>(vec![1, 2, 3]).to_bytes().is_err());
+}
+
+#[test]
+fn invariant_5_a_length_over_its_limit_is_refused_before_it_is_believed() {
+    let mut out = Writer::new();
+    out.u32(5);
+    out.raw(b"12345");
+    let bytes = out.into_bytes();
+    assert!(Text::<4>::from_bytes(&bytes).is_err());
+    assert!(Text::<5>::from_bytes(&bytes).is_ok());
+    let huge = u32::MAX.to_be_bytes();
+    assert!(List::<u8, { usize::MAX }>::from_bytes(&huge).is_err(), "no allocation beyond the input");
+}
+
+#[test]
+fn invariant_5_a_disclosure_has_its_limits_on_both_sides() {
+    let policy = PolicyDigest::new([1; 32]);
+    assert!(Disclosed::withheld(policy, NODES_MAX, RELEASED_VALUES_MAX).to_bytes().is_ok());
+    assert!(Disclosed::withheld(policy, NODES_MAX + 1, 0).to_bytes().is_err());
+    assert!(Disclosed::withheld(policy, 0, RELEASED_VALUES_MAX + 1).to_bytes().is_err());
+    let mut bytes = Disclosed::withheld(policy, 0, 0).to_bytes().unwrap();
+    bytes[32..34].copy_from_slice(&(u16::try_from(NODES_MAX).unwrap() + 1).to_be_bytes());
+    bytes.extend_from_slice(&[0xAA; 100]);
+    assert!(Disclosed::from_bytes(&bytes).is_err());
+}
+
+#[test]
+fn a_device_cannot_state_another_zones_cause() {
+    let policy = PolicyDigest::new([1; 32]);
+    for cause in Cause::ALL {
+        let disclosed = Disclosed { policy, nodes: vec![], values: vec![Answer::unknown(cause)] };
+        assert_eq!(disclosed.to_bytes().is_ok(), cause == Cause::Withheld, "{}", cause.name());
+    }
+}
+
+#[test]
+fn pending_never_leaves_an_evaluation() {
+    assert!(Answer::Unknown(Causes::PENDING).to_bytes().is_err());
+    assert!(Answer::Unknown(Causes::NONE).to_bytes().is_err());
+}
+
+#[test]
+fn the_length_of_a_disclosure_depends_on_its_layout_alone() {
+    let policy = PolicyDigest::new([9; 32]);
+    let of = |node| Disclosed { policy, nodes: vec![node; 7], values: vec![] }.to_bytes().unwrap().len();
+    assert_eq!(of(NodeOutcome::True), of(NodeOutcome::Unknown));
+    assert_eq!(of(NodeOutcome::False), of(NodeOutcome::Error));
+}
