@@ -1,1 +1,16 @@
 //! A fleet under one seed: real SDK, edge and cloud, attackers, and the equality check.
+//!
+//! [`demo::run`] starts the four zones on loopback and drives a simulated fleet of benign users and attackers
+//! through them over HTTP; [`inprocess`] drives the same fleet over the cores without sockets, clock or
+//! randomness of its own. Nothing here decides anything: verdicts come from the zones, goals are measured at the
+//! [`shop`], and the check compares both with the reference interpreter.
+//!
+//! The simulator alone knows the full snapshot of every event. Snapshots stay in its memory (`snapshots`) and
+//! never cross a socket; the check joins them with the cloud's records when the run is over.
+
+pub mod demo;
+pub mod features;
+pub mod report;
+pub mod rng;
+pub mod schedule;
+pub mod terminal;

@@ -1,0 +1,167 @@
+//! Who lives in the simulated world and what they do, drawn from the seed before anything runs.
+//!
+//! A schedule is plain data: it opens no socket and knows no zone, so the demo over HTTP and the in-process mode
+//! run the very same one. Benign users act as people do (they look more often than they pay, mostly small sums,
+//! to a few payees); attackers are placed between their actions.
+
+use crate::rng::Rng;
+
+/// What vouches for a user's device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// Secure element, made by the simulated manufacturer.
+    Strong,
+    /// TEE, made by the simulated manufacturer.
+    Tee,
+    /// Nothing: a key in software.
+    Software,
+}
+
+/// One benign user with one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The user name, which is also the principal.
+    pub user: String,
+    /// What vouches for the device.
+    pub make: Make,
+}
+
+/// What a user wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Looks at the own account.
+    View,
+    /// Sends money.
+    Transfer {
+        /// To whom.
+        payee: String,
+        /// How much, in whole units of the currency.
+        amount: i64,
+    },
+}
+
+/// One benign action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Index of the person.
+    pub person: usize,
+    /// What is done.
+    pub deed: Deed,
+}
+
+/// How large the world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Users, one device each.
+    pub people: u32,
+    /// Actions of benign users.
+    pub actions: u32,
+}
+
+impl Size {
+    /// The demo's: at least 1,000 paired measurements remain after challenged actions are left out.
+    pub const DEMO: Self = Self { people: 24, actions: 1_160 };
+    /// For tests in unoptimised builds.
+    pub const SMALL: Self = Self { people: 6, actions: 48 };
+}
+
+/// The benign part of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Everybody, in order of enrolment.
+    pub people: Vec<Person>,
+    /// What they do, in order.
+    pub actions: Vec<Action>,
+}
+
+/// Payees of benign transfers that are no users; a mule is never among them.
+pub const MERCHANTS: [&str; 6] = [
+    "merchant-grocer",
+    "merchant-rail",
+    "merchant-books",
+    "merchant-rent",
+    "merchant-power",
+    "merchant-phone",
+];
+
+/// The payee that the cloud's list names; the `mule` attack pays it.
+pub const MULE: &str = "mule-77";
+
+/// The user that the cloud's list `vip` names, if the policy has one.
+pub const VIP: &str = "user-01";
+
+impl Schedule {
+    /// Draws a world of `size` from `seed`.
+    pub fn draw(seed: u64, size: Size) -> Self {
+        let root = Rng::new(seed);
+        let people: Vec<Person> = (0..size.people).map(person).collect();
+        let mut rng = root.part("actions");
+        let mut actions = Vec::with_capacity(size.actions as usize);
+        for number in 0..size.actions {
+            // Everybody acts in turn first, so that each device is used however small the world is.
+            let person = if (number as usize) < people.len() {
+                number as usize
+            } else {
+                usize::try_from(rng.below(people.len() as u64)).unwrap_or(0)
+            };
+            actions.push(Action { person, deed: deed(&mut rng, person, &people) });
+        }
+        Self { people, actions }
+    }
+}
+
+/// Every sixth device is software-only, every third of the others has a secure element.
+fn person(number: u32) -> Person {
+    let make = match number % 6 {
+        5 => Make::Software,
+        0 | 3 => Make::Strong,
+        _ => Make::Tee,
+    };
+    Person { user: format!("user-{number:02}"), make }
+}
+
+/// People look twice as often as they pay; one payment in twelve is large, and software-only users, who are asked
+/// every time, pay less often.
+fn deed(rng: &mut Rng, person: usize, people: &[Person]) -> Deed {
+    let software = people.get(person).is_some_and(|person| person.make == Make::Software);
+    if rng.chance(if software { 90 } else { 66 }) {
+        return Deed::View;
+    }
+    let other = usize::try_from(rng.below(people.len() as u64)).unwrap_or(0);
+    let friend =
+        people.get(other).filter(|_| other != person && rng.chance(30)).map(|friend| friend.user.clone());
+    let payee = friend.unwrap_or_else(|| (*rng.pick(&MERCHANTS).unwrap_or(&"merchant-grocer")).to_owned());
+    let large = rng.chance(8);
+    let amount = if large { 1_500 + rng.below(3_500) } else { 2 + rng.below(400) };
+    Deed::Transfer { payee, amount: i64::try_from(amount).unwrap_or(i64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_seed_draws_the_same_world_and_another_seed_another() {
+        let world = Schedule::draw(5, Size::DEMO);
+        assert_eq!(world, Schedule::draw(5, Size::DEMO));
+        assert_ne!(world, Schedule::draw(6, Size::DEMO));
+        assert_eq!(world.actions.len(), Size::DEMO.actions as usize);
+    }
+
+    #[test]
+    fn benign_people_pay_no_mule_nor_themselves_and_all_act() {
+        for seed in 0..20 {
+            let world = Schedule::draw(seed, Size::SMALL);
+            for (at, person) in world.people.iter().enumerate() {
+                assert!(world.actions.iter().any(|action| action.person == at));
+                let own = |action: &&Action| action.person == at;
+                for action in world.actions.iter().filter(own) {
+                    if let Deed::Transfer { payee, amount } = &action.deed {
+                        assert!(payee != MULE && *payee != person.user && *amount > 0, "{action:?}");
+                    }
+                }
+            }
+            assert!(world.people.iter().any(|person| person.make == Make::Software));
+        }
+    }
+}
