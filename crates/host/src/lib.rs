@@ -1,1 +1,22 @@
-//! Clock, entropy and storage as traits, with the one implementation that asks the operating system.
+//! Clock, entropy and files as traits, with the one implementation that asks the operating system.
+//!
+//! Everything else in the workspace takes a [`Host`] (or [`Files`]) and so can be replayed: a simulation
+//! passes a [`SeededHost`], a test [`MemoryFiles`]. Clippy bans the underlying calls outside this crate.
+//! Nothing here decides anything, caches anything or retries anything.
+
+pub mod clock;
+pub mod entropy;
+pub mod files;
+mod seeded;
+mod system;
+
+pub use clock::Clock;
+pub use entropy::{Entropy, EntropyError};
+pub use files::{Append, DirFiles, FileError, FileErrorKind, Files, MemoryFiles};
+pub use seeded::SeededHost;
+pub use system::SystemHost;
+
+/// What a component may ask of the world besides its arguments.
+pub trait Host: Clock + Entropy {}
+
+impl<T: Clock + Entropy + ?Sized> Host for T {}
