@@ -1,0 +1,397 @@
+//! Outcomes of conditions: CEL with its absorption, extended by unknown (DESIGN §4.2).
+//!
+//! - `&&`, `||`: a deciding value wins, then unknown (union over the unknown operands), then error.
+//! - Every other operator is strict: unknown (union) beats error, error beats a value.
+//! - `?:` with an unknown condition has the condition's causes; a known one takes its branch whole.
+//! - No short-circuit: every node is computed, so causes are complete and time does not follow private values
+//!   from rule to rule.
+//! - A missing signal is an error to use and false to `has`; unknown and error stay what they are in `has`.
+//!
+//! Values follow CEL: checked ints, IEEE doubles (NaN equals nothing and has no order), strings by their UTF-8
+//! bytes except `size`, which counts code points. The loader typed the arena, so an operator only meets operands
+//! that it takes; where the code must still say something, it says error.
+
+use super::index;
+use super::input::{Inputs, Reading, reading_of_value};
+use crate::mutant::{Faults, Mutant};
+use crate::tree::{Node, Slice};
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use glacis_wire::{Causes, Value};
+
+/// Which answers an evaluation sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plane {
+    /// Σ: as given.
+    Given,
+    /// Σ⁻: what is below its `min_trust` is `unknown(withheld)`.
+    Trusted,
+}
+
+/// Outcome of one node. Text and lists stay where they are and are named by place, so a cell borrows nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cell {
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    /// The text or list in this slot.
+    Slot(u16),
+    /// The text or list of this literal node.
+    Const(u32),
+    Error,
+    Unknown(Causes),
+}
+
+/// Fills `cells` with the outcome of each node of the arena.
+pub(super) fn fill<F: Faults>(
+    faults: F,
+    slice: &Slice,
+    inputs: &Inputs<'_>,
+    plane: Plane,
+    cells: &mut Vec<Cell>,
+) {
+    let run = Run { faults, slice, inputs, plane };
+    cells.clear();
+    for (at, node) in (0..).zip(slice.nodes()) {
+        let cell = run.node(at, node, cells);
+        cells.push(cell);
+    }
+}
+
+/// One pass over the arena.
+#[derive(Clone, Copy)]
+struct Run<'a, F> {
+    faults: F,
+    slice: &'a Slice,
+    inputs: &'a Inputs<'a>,
+    plane: Plane,
+}
+
+impl<'a, F: Faults> Run<'a, F> {
+    /// The outcome of one node, given those before it.
+    fn node(self, at: u32, node: &Node, cells: &[Cell]) -> Cell {
+        let cell = |node: u32| cells.get(index(node)).copied().unwrap_or(Cell::Error);
+        match *node {
+            Node::Const(ref value) => literal(at, value),
+            Node::Read(slot) => self.read(slot),
+            Node::Has(slot) => self.has(slot),
+            Node::Not(a) => self.not(cell(a)),
+            Node::And(a, b) => self.connective(false, cell(a), cell(b)),
+            Node::Or(a, b) => self.connective(true, cell(a), cell(b)),
+            Node::If(a, b, c) => self.choose(cell(a), cell(b), cell(c)),
+            Node::Eq(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(self.equal(a, b))),
+            Node::Ne(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(!self.equal(a, b))),
+            Node::Lt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_lt),
+            Node::Le(a, b) => self.ordered(cell(a), cell(b), Ordering::is_le),
+            Node::Gt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_gt),
+            Node::Ge(a, b) => self.ordered(cell(a), cell(b), Ordering::is_ge),
+            Node::Neg(a) => self.negate(cell(a)),
+            Node::Add(a, b) => self.arithmetic(cell(a), cell(b), &ADD),
+            Node::Sub(a, b) => self.arithmetic(cell(a), cell(b), &SUB),
+            Node::Mul(a, b) => self.arithmetic(cell(a), cell(b), &MUL),
+            Node::Div(a, b) => self.arithmetic(cell(a), cell(b), &DIV),
+            Node::Rem(a, b) => self.arithmetic(cell(a), cell(b), &REM),
+            Node::In(a, b) => self.strict(cell(a), cell(b), |item, list| self.member(item, list)),
+            Node::Size(a) => self.size(cell(a)),
+            Node::StartsWith(a, b) if self.faults.has(Mutant::PrefixAnywhere) => {
+                self.text(cell(a), cell(b), |text, part| text.contains(part))
+            }
+            Node::StartsWith(a, b) => self.text(cell(a), cell(b), |text, part| text.starts_with(part)),
+            Node::EndsWith(a, b) => self.text(cell(a), cell(b), |text, part| text.ends_with(part)),
+            Node::Contains(a, b) => self.text(cell(a), cell(b), |text, part| text.contains(part)),
+        }
+    }
+
+    /// The answer in `slot` in this plane.
+    fn answer(self, slot: u16) -> Reading<'a> {
+        let reading = self.inputs.reading(self.slice, slot);
+        if self.plane == Plane::Given || self.trusts(slot) || self.faults.has(Mutant::TrustIgnored) {
+            return reading;
+        }
+        match reading {
+            Reading::Bool(_) if self.faults.has(Mutant::WithheldReadsFalse) => Reading::Bool(false),
+            Reading::Missing | Reading::Error | Reading::Unknown(_)
+                if self.faults.has(Mutant::TrustOnlyOnValues) =>
+            {
+                reading
+            }
+            _ => Reading::WITHHELD,
+        }
+    }
+
+    /// Whether the producer of `slot`'s answer is trusted enough.
+    fn trusts(self, slot: u16) -> bool {
+        let slot = usize::from(slot);
+        let (declared, input) = (self.slice.slots().get(slot), self.inputs.slots.get(slot));
+        declared.zip(input).is_some_and(|(declared, input)| input.trust >= declared.min_trust)
+    }
+
+    fn read(self, slot: u16) -> Cell {
+        match self.answer(slot) {
+            Reading::Bool(value) => Cell::Bool(value),
+            Reading::Int(value) => Cell::Int(value),
+            Reading::Double(value) => Cell::Double(value),
+            Reading::Str(_) | Reading::List(_) => Cell::Slot(slot),
+            Reading::Missing if self.faults.has(Mutant::MissingIsUnknown) => unknown(Reading::WITHHELD),
+            Reading::Missing | Reading::Error => Cell::Error,
+            reading @ Reading::Unknown(_) => unknown(reading),
+        }
+    }
+
+    fn has(self, slot: u16) -> Cell {
+        match self.answer(slot) {
+            Reading::Missing => Cell::Bool(false),
+            Reading::Error if self.faults.has(Mutant::HasErrorIsFalse) => Cell::Bool(false),
+            Reading::Unknown(_) if self.faults.has(Mutant::HasUnknownIsFalse) => Cell::Bool(false),
+            Reading::Error => Cell::Error,
+            reading @ Reading::Unknown(_) => unknown(reading),
+            _ => Cell::Bool(true),
+        }
+    }
+
+    fn not(self, a: Cell) -> Cell {
+        match a {
+            Cell::Bool(value) => Cell::Bool(!value),
+            Cell::Unknown(_) if self.faults.has(Mutant::NotUnknownIsTrue) => Cell::Bool(true),
+            other => undecided(other),
+        }
+    }
+
+    /// `||` where `decides` is true, `&&` where it is false.
+    fn connective(self, decides: bool, a: Cell, b: Cell) -> Cell {
+        if let Some(slip) = self.connective_slip(decides, a, b) {
+            return slip;
+        }
+        match (a, b) {
+            (Cell::Bool(value), _) | (_, Cell::Bool(value)) if value == decides => Cell::Bool(decides),
+            (Cell::Unknown(a), Cell::Unknown(b)) => self.union(a, b),
+            (Cell::Unknown(causes), _) | (_, Cell::Unknown(causes)) => Cell::Unknown(causes),
+            (Cell::Bool(_), Cell::Bool(_)) => Cell::Bool(!decides),
+            _ => Cell::Error,
+        }
+    }
+
+    /// The seeded bugs of `&&` and `||`.
+    fn connective_slip(self, decides: bool, a: Cell, b: Cell) -> Option<Cell> {
+        let (a_decides, b_decides) = (a == Cell::Bool(decides), b == Cell::Bool(decides));
+        let error = a == Cell::Error || b == Cell::Error;
+        match (a, b) {
+            (Cell::Unknown(_), Cell::Bool(_)) | (Cell::Bool(_), Cell::Unknown(_))
+                if !a_decides
+                    && !b_decides
+                    && self.faults.has(if decides {
+                        Mutant::OrUnknownIsFalse
+                    } else {
+                        Mutant::AndUnknownIsTrue
+                    }) =>
+            {
+                Some(Cell::Bool(!decides))
+            }
+            (Cell::Unknown(causes), _) | (_, Cell::Unknown(causes))
+                if self.faults.has(Mutant::UnknownBeatsDeciding) =>
+            {
+                Some(Cell::Unknown(causes))
+            }
+            _ if error && (a_decides || b_decides) && self.faults.has(Mutant::ErrorBeatsDeciding) => {
+                Some(Cell::Error)
+            }
+            _ if error && !a_decides && !b_decides && self.faults.has(Mutant::ErrorBeatsUnknown) => {
+                Some(Cell::Error)
+            }
+            _ => None,
+        }
+    }
+
+    fn union(self, a: Causes, b: Causes) -> Cell {
+        Cell::Unknown(if self.faults.has(Mutant::UnionKeepsFirst) { a } else { a.union(b) })
+    }
+
+    fn choose(self, condition: Cell, then: Cell, other: Cell) -> Cell {
+        match condition {
+            Cell::Bool(true) => then,
+            Cell::Bool(false) => other,
+            Cell::Unknown(_) if self.faults.has(Mutant::IfUnknownTakesElse) => other,
+            Cell::Unknown(causes) if self.faults.has(Mutant::IfUnionsBranches) => {
+                let branch = |causes: Causes, cell| match cell {
+                    Cell::Unknown(more) => causes.union(more),
+                    _ => causes,
+                };
+                Cell::Unknown(branch(branch(causes, then), other))
+            }
+            undecided_condition => undecided(undecided_condition),
+        }
+    }
+
+    /// A strict operator: `apply` sees two values.
+    fn strict(self, a: Cell, b: Cell, apply: impl FnOnce(Cell, Cell) -> Cell) -> Cell {
+        match (a, b) {
+            (Cell::Error, _) | (_, Cell::Error) if self.faults.has(Mutant::StrictErrorBeatsUnknown) => {
+                Cell::Error
+            }
+            (Cell::Unknown(a), Cell::Unknown(b)) => self.union(a, b),
+            (Cell::Unknown(causes), _) | (_, Cell::Unknown(causes)) => Cell::Unknown(causes),
+            (Cell::Error, _) | (_, Cell::Error) => Cell::Error,
+            (a, b) => apply(a, b),
+        }
+    }
+
+    /// What a cell that holds a value stands for.
+    fn value(self, cell: Cell) -> Reading<'a> {
+        match cell {
+            Cell::Bool(value) => Reading::Bool(value),
+            Cell::Int(value) => Reading::Int(value),
+            Cell::Double(value) => Reading::Double(value),
+            Cell::Slot(slot) => self.inputs.reading(self.slice, slot),
+            Cell::Const(node) => match self.slice.nodes().get(index(node)) {
+                Some(Node::Const(value)) => reading_of_value(value),
+                _ => Reading::Error,
+            },
+            Cell::Error => Reading::Error,
+            Cell::Unknown(causes) => Reading::Unknown(causes),
+        }
+    }
+
+    /// CEL equality of two values of one type; IEEE for doubles, item by item for lists.
+    fn equal(self, a: Cell, b: Cell) -> bool {
+        match (self.value(a), self.value(b)) {
+            (Reading::Double(a), Reading::Double(b)) if self.faults.has(Mutant::DoubleEqualByBits) => {
+                a.to_bits() == b.to_bits()
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    /// A comparison. Without an order (NaN) each of the four is false.
+    fn ordered(self, a: Cell, b: Cell, holds: fn(Ordering) -> bool) -> Cell {
+        self.strict(a, b, |a, b| {
+            let order = match (self.value(a), self.value(b)) {
+                (Reading::Bool(a), Reading::Bool(b)) => Some(a.cmp(&b)),
+                (Reading::Int(a), Reading::Int(b)) => Some(a.cmp(&b)),
+                (Reading::Double(a), Reading::Double(b)) if self.faults.has(Mutant::NanIsOrdered) => {
+                    Some(a.total_cmp(&b))
+                }
+                (Reading::Double(a), Reading::Double(b)) => a.partial_cmp(&b),
+                (Reading::Str(a), Reading::Str(b)) => Some(a.cmp(b)),
+                _ => return Cell::Error,
+            };
+            Cell::Bool(order.is_some_and(holds))
+        })
+    }
+
+    fn negate(self, a: Cell) -> Cell {
+        match a {
+            Cell::Int(value) if self.faults.has(Mutant::OverflowWraps) => Cell::Int(value.wrapping_neg()),
+            Cell::Int(value) => value.checked_neg().map_or(Cell::Error, Cell::Int),
+            Cell::Double(value) => Cell::Double(-value),
+            other => undecided(other),
+        }
+    }
+
+    fn arithmetic(self, a: Cell, b: Cell, operator: &Arithmetic) -> Cell {
+        self.strict(a, b, |a, b| match (a, b) {
+            (Cell::Int(a), Cell::Int(b)) => self.integer(a, b, operator).map_or(Cell::Error, Cell::Int),
+            (Cell::Double(a), Cell::Double(b)) => {
+                operator.double.map_or(Cell::Error, |f| Cell::Double(f(a, b)))
+            }
+            _ => Cell::Error,
+        })
+    }
+
+    /// Checked int arithmetic: overflow and division by zero have no value.
+    fn integer(self, a: i64, b: i64, operator: &Arithmetic) -> Option<i64> {
+        if b == 0 && operator.divides && self.faults.has(Mutant::DivideByZeroIsZero) {
+            return Some(0);
+        }
+        if self.faults.has(Mutant::OverflowWraps) && !(b == 0 && operator.divides) {
+            return Some((operator.wrapping)(a, b));
+        }
+        if self.faults.has(Mutant::RemainderIsEuclidean) && operator.double.is_none() {
+            return a.checked_rem_euclid(b);
+        }
+        (operator.checked)(a, b)
+    }
+
+    fn member(self, item: Cell, list: Cell) -> Cell {
+        let Reading::List(items) = self.value(list) else { return Cell::Error };
+        let item = self.value(item);
+        let seen = items.len() - usize::from(self.faults.has(Mutant::InSkipsLast) && !items.is_empty());
+        Cell::Bool(items.iter().take(seen).any(|known| reading_of_value(known) == item))
+    }
+
+    fn size(self, a: Cell) -> Cell {
+        let size = match self.value(a) {
+            Reading::Str(text) if self.faults.has(Mutant::SizeInBytes) => text.len(),
+            Reading::Str(text) => text.chars().count(),
+            Reading::List(items) => items.len(),
+            _ => return undecided(a),
+        };
+        i64::try_from(size).map_or(Cell::Error, Cell::Int)
+    }
+
+    fn text(self, a: Cell, b: Cell, holds: impl FnOnce(&str, &str) -> bool) -> Cell {
+        self.strict(a, b, |a, b| match (self.value(a), self.value(b)) {
+            (Reading::Str(text), Reading::Str(part)) => Cell::Bool(holds(text, part)),
+            _ => Cell::Error,
+        })
+    }
+}
+
+/// One arithmetic operator in both of its types.
+struct Arithmetic {
+    checked: fn(i64, i64) -> Option<i64>,
+    wrapping: fn(i64, i64) -> i64,
+    double: Option<fn(f64, f64) -> f64>,
+    divides: bool,
+}
+
+const ADD: Arithmetic = Arithmetic {
+    checked: i64::checked_add,
+    wrapping: i64::wrapping_add,
+    double: Some(|a, b| a + b),
+    divides: false,
+};
+const SUB: Arithmetic = Arithmetic {
+    checked: i64::checked_sub,
+    wrapping: i64::wrapping_sub,
+    double: Some(|a, b| a - b),
+    divides: false,
+};
+const MUL: Arithmetic = Arithmetic {
+    checked: i64::checked_mul,
+    wrapping: i64::wrapping_mul,
+    double: Some(|a, b| a * b),
+    divides: false,
+};
+const DIV: Arithmetic = Arithmetic {
+    checked: i64::checked_div,
+    wrapping: i64::wrapping_div,
+    double: Some(|a, b| a / b),
+    divides: true,
+};
+const REM: Arithmetic =
+    Arithmetic { checked: i64::checked_rem, wrapping: i64::wrapping_rem, double: None, divides: true };
+
+/// A literal: scalars in the cell, text and lists by place.
+fn literal(at: u32, value: &Value) -> Cell {
+    match value {
+        Value::Bool(value) => Cell::Bool(*value),
+        Value::Int(value) => Cell::Int(*value),
+        Value::Double(value) => Cell::Double(*value),
+        Value::String(_) | Value::List(_) => Cell::Const(at),
+    }
+}
+
+fn unknown(reading: Reading<'_>) -> Cell {
+    match reading {
+        Reading::Unknown(causes) => Cell::Unknown(causes),
+        _ => Cell::Error,
+    }
+}
+
+/// What a strict unary operator makes of a cell that is not one of its values.
+fn undecided(cell: Cell) -> Cell {
+    match cell {
+        Cell::Unknown(causes) => Cell::Unknown(causes),
+        _ => Cell::Error,
+    }
+}

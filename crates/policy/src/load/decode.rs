@@ -1,0 +1,185 @@
+//! Bytes to [`Parts`], item by item; each item goes through [`check`](super::check) as soon as it is read, so
+//! an error names the offset of the item that is wrong.
+
+use super::check::Checker;
+use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
+use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
+use crate::tree::{
+    Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
+};
+use alloc::vec::Vec;
+use glacis_wire::codec::DecodeErrorKind;
+use glacis_wire::limits::{self, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX};
+use glacis_wire::{
+    Cause, Decode, DecodeError, EventName, Method, PolicyDigest, Reader, Trust, Type, Value, Zone,
+};
+
+/// Reads and checks a whole slice body.
+pub(super) fn parts(input: &mut Reader<'_>) -> Result<Parts, LoadError> {
+    head(input)?;
+    let event = EventName::decode(input)?;
+    let zone = Zone::decode(input)?;
+    let policy = PolicyDigest::decode(input)?;
+    let mut checker = Checker::new(zone);
+    let methods = items(input, "methods", METHODS_MAX, |input| {
+        checked(input, Method::decode, |method| checker.method(*method))
+    })?;
+    let slots = items(input, "slots", SLOTS_MAX, |input| checked(input, slot, |slot| checker.slot(slot)))?;
+    let nodes = items(input, "nodes", NODES_MAX, |input| checked(input, node, |node| checker.node(node)))?;
+    let rules = items(input, "rules", RULES_MAX, |input| checked(input, rule, |rule| checker.rule(rule)))?;
+    let classes = items(input, "score classes", CLASSES_MAX, |input| {
+        checked(input, class, |class| checker.class(class))
+    })?;
+    let hidden = checked(input, hidden, |hidden| checker.hidden(hidden))?;
+    let releases = items(input, "release nodes", limits::NODES_MAX, |input| {
+        checked(input, |input| input.u32(), |root| checker.release(*root))
+    })?;
+    let values = items(input, "released values", RELEASED_VALUES_MAX, |input| {
+        checked(input, |input| input.u16(), |slot| checker.value(*slot))
+    })?;
+    Ok(Parts { event, zone, policy, methods, slots, nodes, rules, classes, hidden, releases, values })
+}
+
+/// Magic and format version.
+fn head(input: &mut Reader<'_>) -> Result<(), LoadError> {
+    if input.array()? != *MAGIC {
+        return Err(LoadError { offset: 0, fault: Fault::Magic });
+    }
+    let at = input.offset();
+    match input.u16()? {
+        FORMAT_VERSION => Ok(()),
+        other => Err(DecodeError { offset: at, kind: DecodeErrorKind::Version(other) }.into()),
+    }
+}
+
+/// A count, then that many items.
+fn items<T>(
+    input: &mut Reader<'_>,
+    what: &'static str,
+    limit: usize,
+    mut item: impl FnMut(&mut Reader<'_>) -> Result<T, LoadError>,
+) -> Result<Vec<T>, LoadError> {
+    let count = input.count(what, limit)?;
+    (0..count).map(|_| item(input)).collect()
+}
+
+/// Reads an item and checks it; a fault carries the offset at which the item begins.
+fn checked<T>(
+    input: &mut Reader<'_>,
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
+    check: impl FnOnce(&T) -> Result<(), Fault>,
+) -> Result<T, LoadError> {
+    let offset = input.offset();
+    let item = read(input)?;
+    check(&item).map_err(|fault| LoadError { offset, fault })?;
+    Ok(item)
+}
+
+fn slot(input: &mut Reader<'_>) -> Result<Slot, DecodeError> {
+    let name = glacis_wire::SignalName::decode(input)?;
+    let at = input.invalid("source");
+    let source = match input.u8()? {
+        0 => Source::Device,
+        1 => Source::Request,
+        2 => Source::Edge,
+        3 => Source::Cloud,
+        4 => Source::Node(input.u16()?),
+        5 => Source::Value(input.u16()?),
+        _ => return Err(at),
+    };
+    let at = input.invalid("type");
+    let ty = Type::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)?;
+    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)? })
+}
+
+fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
+    let at = input.invalid("node");
+    Ok(match input.u8()? {
+        0 => Node::Const(Value::decode(input)?),
+        1 => Node::Read(input.u16()?),
+        2 => Node::Has(input.u16()?),
+        3 => Node::If(input.u32()?, input.u32()?, input.u32()?),
+        4 => Node::Not(input.u32()?),
+        5 => Node::Neg(input.u32()?),
+        6 => Node::Size(input.u32()?),
+        tag => binary(tag).ok_or(at)?(input.u32()?, input.u32()?),
+    })
+}
+
+/// The constructor of a binary node's tag.
+fn binary(tag: u8) -> Option<fn(u32, u32) -> Node> {
+    Some(match tag {
+        7 => Node::And,
+        8 => Node::Or,
+        9 => Node::Eq,
+        10 => Node::Ne,
+        11 => Node::Lt,
+        12 => Node::Le,
+        13 => Node::Gt,
+        14 => Node::Ge,
+        15 => Node::Add,
+        16 => Node::Sub,
+        17 => Node::Mul,
+        18 => Node::Div,
+        19 => Node::Rem,
+        20 => Node::In,
+        21 => Node::StartsWith,
+        22 => Node::EndsWith,
+        23 => Node::Contains,
+        _ => return None,
+    })
+}
+
+fn rule(input: &mut Reader<'_>) -> Result<Rule, DecodeError> {
+    let reason = input.string("reason", REASON_BYTES_MAX)?;
+    let effect = Effect::decode(input)?;
+    let root = input.u32()?;
+    let mut unknown = [Entry::Skip; Cause::ALL.len()];
+    for entry in &mut unknown {
+        *entry = Entry::decode(input)?;
+    }
+    let error = Entry::decode(input)?;
+    let at = input.invalid("obligations");
+    let obligations = Obligations::from_bits(input.u8()?).ok_or(at)?;
+    Ok(Rule { reason, effect, root, unknown, error, obligations, device_final: input.bool()? })
+}
+
+impl Decode for Effect {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = input.invalid("effect");
+        Ok(match input.u8()? {
+            0 => Self::Block,
+            1 => Self::SoftBlock,
+            2 => Self::Challenge(Method::decode(input)?),
+            3 => Self::Exempt,
+            4 => Self::Score(i32::from_be_bytes(input.array()?)),
+            _ => return Err(at),
+        })
+    }
+}
+
+impl Decode for Entry {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = input.invalid("entry");
+        Ok(match input.u8()? {
+            0 => Self::Skip,
+            1 => Self::Match,
+            2 => Self::Milder(Effect::decode(input)?),
+            _ => return Err(at),
+        })
+    }
+}
+
+fn class(input: &mut Reader<'_>) -> Result<ScoreClass, DecodeError> {
+    Ok(ScoreClass { at_least: input.i64()?, effect: Effect::decode(input)? })
+}
+
+fn hidden(input: &mut Reader<'_>) -> Result<Hidden, DecodeError> {
+    Ok(Hidden {
+        block: input.bool()?,
+        soft: input.option()?,
+        exempt: input.bool()?,
+        score: (input.i64()?, input.i64()?),
+        unavailable: HiddenClosed { block: input.bool()?, soft: input.option()?, score: input.i64()? },
+    })
+}

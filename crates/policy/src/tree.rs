@@ -1,0 +1,403 @@
+//! What a slice holds: slots, an arena of nodes, rules, and a summary of the rules that are elsewhere.
+//!
+//! The arena is in post-order: a node's operands come before it, so one pass from front to back evaluates
+//! everything and nothing recurses. Rules and release nodes point into it and may share nodes.
+//! [`Parts`] is plain data that a compiler fills; a [`Slice`] is the same data after every check of
+//! [`load`](crate::load), and the only thing that [`eval`](crate::eval) takes.
+//!
+//! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
+//! no condition, no threshold, no count.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
+
+mod encode;
+
+/// A loaded, checked slice. Immutable; share it freely.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    pub(crate) parts: Parts,
+}
+
+impl Slice {
+    /// The event whose policy this is.
+    pub const fn event(&self) -> &EventName {
+        &self.parts.event
+    }
+
+    /// The zone that runs it.
+    pub const fn zone(&self) -> Zone {
+        self.parts.zone
+    }
+
+    /// The policy that it was cut from.
+    pub const fn policy(&self) -> PolicyDigest {
+        self.parts.policy
+    }
+
+    /// The policy's challenge methods, weakest first.
+    pub fn methods(&self) -> &[Method] {
+        &self.parts.methods
+    }
+
+    /// What [`Inputs::slots`](crate::Inputs) has to supply, in this order.
+    pub fn slots(&self) -> &[Slot] {
+        &self.parts.slots
+    }
+
+    /// The arena.
+    pub fn nodes(&self) -> &[Node] {
+        &self.parts.nodes
+    }
+
+    /// The rules of this slice.
+    pub fn rules(&self) -> &[Rule] {
+        &self.parts.rules
+    }
+
+    /// What it tells of the rules that are not in it.
+    pub const fn hidden(&self) -> &Hidden {
+        &self.parts.hidden
+    }
+
+    /// Everything, as plain data.
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// How many release nodes and declared values a disclosure of this (device) slice has.
+    pub fn layout(&self) -> (usize, usize) {
+        (self.parts.releases.len(), self.parts.values.len())
+    }
+
+    /// The canonical bytes: [`Slice::load`] of them gives this slice again.
+    pub fn encode(&self) -> Result<Vec<u8>, glacis_wire::EncodeError> {
+        self.parts.encode()
+    }
+
+    /// Place of `method` in the policy's order, weakest 0; `None` if the policy does not name it.
+    pub fn method_rank(&self, method: Method) -> Option<u8> {
+        self.parts.methods.iter().position(|known| *known == method).and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// Strictness of a verdict under this policy's order of methods; a method that it does not name ranks as
+    /// its strongest.
+    pub fn rank(&self, verdict: Verdict) -> u8 {
+        let methods = u8::try_from(self.parts.methods.len()).unwrap_or(u8::MAX - 1);
+        match verdict {
+            Verdict::Allow => 0,
+            Verdict::Challenge(method) => self.method_rank(method).map_or(methods, |rank| rank + 1),
+            Verdict::Block => methods + 1,
+        }
+    }
+
+    /// The stricter of two verdicts.
+    #[must_use]
+    pub fn stricter(&self, a: Verdict, b: Verdict) -> Verdict {
+        if self.rank(b) > self.rank(a) { b } else { a }
+    }
+}
+
+/// A slice as plain, unchecked data: what a compiler fills and [`Parts::encode`] writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// The event whose policy this is.
+    pub event: EventName,
+    /// The zone that runs it.
+    pub zone: Zone,
+    /// The policy that it was cut from.
+    pub policy: PolicyDigest,
+    /// Challenge methods, weakest first, each once.
+    pub methods: Vec<Method>,
+    /// Inputs.
+    pub slots: Vec<Slot>,
+    /// The arena, operands before their users.
+    pub nodes: Vec<Node>,
+    /// Rules; order does not matter to the verdict (DESIGN §4.1).
+    pub rules: Vec<Rule>,
+    /// Score classes, `at_least` strictly ascending.
+    pub classes: Vec<ScoreClass>,
+    /// Summary of the rules that are not in it.
+    pub hidden: Hidden,
+    /// Device slice only: root of each release node, in the layout's order.
+    pub releases: Vec<u32>,
+    /// Device slice only: slot of each declared value, in the layout's order.
+    pub values: Vec<u16>,
+}
+
+impl Parts {
+    /// A slice with nothing in it, which allows everything: where a compiler or a test begins.
+    pub const fn empty(event: EventName, zone: Zone, policy: PolicyDigest) -> Self {
+        Self {
+            event,
+            zone,
+            policy,
+            methods: Vec::new(),
+            slots: Vec::new(),
+            nodes: Vec::new(),
+            rules: Vec::new(),
+            classes: Vec::new(),
+            hidden: Hidden::NONE,
+            releases: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+}
+
+/// One input of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The signal; for a release node a name that the compiler gives.
+    pub name: SignalName,
+    /// Who fills it.
+    pub source: Source,
+    /// Its type; an answer of another type is an error.
+    pub ty: Type,
+    /// Below this trust, an answer is `unknown(withheld)` in Σ⁻ (DESIGN §4.2).
+    pub min_trust: Trust,
+}
+
+/// Where a slot's answer is born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// On the device that runs the slice; in a device slice every slot is.
+    Device,
+    /// In the request's bytes, as the edge extracts them.
+    Request,
+    /// At the edge.
+    Edge,
+    /// In the cloud. Pending at the edge until the cloud was asked.
+    Cloud,
+    /// Outcome of this release node of the policy's disclosure.
+    Node(u16),
+    /// This declared value of the policy's disclosure.
+    Value(u16),
+}
+
+/// One node of the arena. Operands are indices of *earlier* nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// A literal. Lists are literals too: a slice builds no values.
+    Const(Value),
+    /// The answer in a slot; `missing` read is an error.
+    Read(u16),
+    /// Whether a slot has a value: `missing` is false, unknown and error stay what they are.
+    Has(u16),
+    /// `!a`
+    Not(u32),
+    /// `a && b`
+    And(u32, u32),
+    /// `a || b`
+    Or(u32, u32),
+    /// `a ? b : c`
+    If(u32, u32, u32),
+    /// `a == b`, operands of one type
+    Eq(u32, u32),
+    /// `a != b`
+    Ne(u32, u32),
+    /// `a < b`, scalars of one type
+    Lt(u32, u32),
+    /// `a <= b`
+    Le(u32, u32),
+    /// `a > b`
+    Gt(u32, u32),
+    /// `a >= b`
+    Ge(u32, u32),
+    /// `-a`, int or double
+    Neg(u32),
+    /// `a + b`, ints (overflow is an error) or doubles
+    Add(u32, u32),
+    /// `a - b`
+    Sub(u32, u32),
+    /// `a * b`
+    Mul(u32, u32),
+    /// `a / b`; an int divided by zero is an error
+    Div(u32, u32),
+    /// `a % b`, ints; takes the dividend's sign
+    Rem(u32, u32),
+    /// `a in b`: an item of the list equals a
+    In(u32, u32),
+    /// `size(a)`: code points of a string, items of a list
+    Size(u32),
+    /// `a.startsWith(b)`
+    StartsWith(u32, u32),
+    /// `a.endsWith(b)`
+    EndsWith(u32, u32),
+    /// `a.contains(b)`
+    Contains(u32, u32),
+}
+
+/// What a matched rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Block, whatever else matches.
+    Block,
+    /// Block unless exempt.
+    SoftBlock,
+    /// Challenge unless exempt.
+    Challenge(Method),
+    /// Lift every soft effect and the score class.
+    Exempt,
+    /// Add points.
+    Score(i32),
+}
+
+impl Effect {
+    /// Whether the rule makes a verdict milder: it then uses Σ⁻ alone and closes only as skip (DESIGN §4.2).
+    pub const fn is_lenient(self) -> bool {
+        matches!(self, Self::Exempt | Self::Score(..0))
+    }
+
+    /// Whether it may stand in a score class, a milder entry or a summary of soft effects.
+    pub const fn is_soft(self) -> bool {
+        matches!(self, Self::SoftBlock | Self::Challenge(_))
+    }
+}
+
+/// What a rule closes to for one cause of not knowing, or for an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// As if it had not matched.
+    Skip,
+    /// As if it had matched.
+    Match,
+    /// With the milder of this and the rule's own effect. On a score rule, which has no milder form, as `Match`.
+    Milder(Effect),
+}
+
+/// One rule of the slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable reason code, 1 to 64 bytes.
+    pub reason: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Its condition, a Boolean node.
+    pub root: u32,
+    /// What it closes to, by cause in the order of [`Cause::ALL`].
+    pub unknown: [Entry; Cause::ALL.len()],
+    /// What it closes to on an error.
+    pub error: Entry,
+    /// Duties that its match starts and no answer waits for.
+    pub obligations: Obligations,
+    /// Device slice: released with `"verdict"`, so the device may block or prompt early on it.
+    pub device_final: bool,
+}
+
+/// A threshold of the score sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreClass {
+    /// Least sum that reaches the class.
+    pub at_least: i64,
+    /// [`Effect::SoftBlock`] or [`Effect::Challenge`].
+    pub effect: Effect,
+}
+
+/// A duty that a decision starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obligation {
+    /// A person looks at it.
+    Review,
+    /// The user is told.
+    Notify,
+}
+
+impl Obligation {
+    /// Every obligation, in the order of its bit.
+    pub const ALL: [Self; 2] = [Self::Review, Self::Notify];
+
+    /// The name in policies and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Review => "review",
+            Self::Notify => "notify",
+        }
+    }
+}
+
+/// A set of obligations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Obligations(u8);
+
+impl Obligations {
+    /// No duty.
+    pub const NONE: Self = Self(0);
+    const BITS: u8 = 0b11;
+
+    /// The set of one.
+    pub const fn of(duty: Obligation) -> Self {
+        Self(1 << duty as u8)
+    }
+
+    /// Set union.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `duty` is in the set.
+    pub const fn contains(self, duty: Obligation) -> bool {
+        self.0 & (1 << duty as u8) != 0
+    }
+
+    /// Whether every duty of `other` is in the set.
+    pub const fn covers(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The duties in the set.
+    pub fn iter(self) -> impl Iterator<Item = Obligation> {
+        Obligation::ALL.into_iter().filter(move |duty| self.contains(*duty))
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
+        if bits & !Self::BITS == 0 { Some(Self(bits)) } else { None }
+    }
+}
+
+/// What a slice tells of all rules that are not in it together: the strongest thing they could do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// One of them can block hard.
+    pub block: bool,
+    /// The strictest soft effect among them.
+    pub soft: Option<Effect>,
+    /// One of them can exempt.
+    pub exempt: bool,
+    /// Lowest (at most 0) and highest (at least 0) sum of their scores.
+    pub score: (i64, i64),
+    /// What they close to, together, when the cloud does not answer.
+    pub unavailable: HiddenClosed,
+}
+
+impl Hidden {
+    /// No rule is elsewhere; the only legal summary of a cloud slice.
+    pub const NONE: Self = Self {
+        block: false,
+        soft: None,
+        exempt: false,
+        score: (0, 0),
+        unavailable: HiddenClosed { block: false, soft: None, score: 0 },
+    };
+}
+
+/// The effects to which hidden rules close in an outage. Lenient rules close as skip, hence no `exempt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HiddenClosed {
+    /// One of them blocks hard.
+    pub block: bool,
+    /// The strictest soft effect among them.
+    pub soft: Option<Effect>,
+    /// Sum of their scores.
+    pub score: i64,
+}
