@@ -1,0 +1,147 @@
+//! The device slice on one event: private signals in, one fixed-layout disclosure and perhaps a local decision out.
+//!
+//! `policy::eval` does the deciding; this module feeds it and holds its result to what a device may do: block, or
+//! start a challenge, never allow (DESIGN §4.2). A local decision is a courtesy that keeps an attacked user from
+//! doing harm before any packet leaves; a request that arrives is decided as if it had not run. A slice that
+//! nobody trusted has confirmed for `device_final_ttl` decides nothing, it only discloses.
+
+use crate::signal::SignalSet;
+use glacis_policy::{Close, Input, Inputs, Reading, Scratch, Slice, disclose, eval, reading_of};
+use glacis_wire::{Cause, Causes, Disclosed, Method, PolicyDigest, Timestamp, Trust, Verdict, Zone};
+use std::fmt;
+use std::time::Duration;
+
+/// What the device itself makes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// Ask the edge.
+    Forward,
+    /// A hard block whose condition the policy releases as a verdict.
+    Block,
+    /// A challenge that every completion demands at least; saves one round trip.
+    Start(Method),
+}
+
+/// What a slice made of one event. The only source of a `Disclosed` in an honest client.
+#[derive(Debug)]
+pub struct Judged {
+    disclosed: Disclosed,
+    local: Local,
+    #[cfg(feature = "observe")]
+    signals: SignalSet,
+}
+
+impl Judged {
+    /// What leaves the device with the request.
+    pub const fn disclosed(&self) -> &Disclosed {
+        &self.disclosed
+    }
+
+    /// What the device itself decided.
+    pub const fn local(&self) -> Local {
+        self.local
+    }
+
+    /// Ends judging; from here on there is only what may leave.
+    pub fn into_disclosed(self) -> Disclosed {
+        self.disclosed
+    }
+
+    /// What was judged, for a checker in this process.
+    #[cfg(feature = "observe")]
+    pub const fn signals(&self) -> &SignalSet {
+        &self.signals
+    }
+
+    /// Of a device that holds no slice for the event: nothing is disclosed, and the zones behind it close by
+    /// policy. No code here says what that leads to (invariant 7).
+    pub fn without_slice(signals: SignalSet) -> Self {
+        let disclosed = Disclosed::withheld(PolicyDigest::new([0; PolicyDigest::LEN]), 0, 0);
+        Self::new(disclosed, Local::Forward, signals)
+    }
+
+    fn new(disclosed: Disclosed, local: Local, signals: SignalSet) -> Self {
+        #[cfg(not(feature = "observe"))]
+        drop(signals);
+        Self {
+            disclosed,
+            local,
+            #[cfg(feature = "observe")]
+            signals,
+        }
+    }
+}
+
+/// A loaded device slice with its scratch space and the time of its last confirmation.
+pub struct DeviceSlice {
+    slice: Slice,
+    scratch: Scratch,
+    confirmed: Timestamp,
+}
+
+impl DeviceSlice {
+    /// Takes a slice for the device zone; `None` for any other. `issued` is the signed time of its bundle.
+    pub fn new(slice: Slice, issued: Timestamp) -> Option<Self> {
+        (slice.zone() == Zone::Device).then(|| Self {
+            scratch: Scratch::for_slice(&slice),
+            slice,
+            confirmed: issued,
+        })
+    }
+
+    /// The policy that it was cut from.
+    pub const fn policy(&self) -> PolicyDigest {
+        self.slice.policy()
+    }
+
+    /// The slice itself.
+    pub const fn slice(&self) -> &Slice {
+        &self.slice
+    }
+
+    /// A verified verdict of `policy` was issued at `at`: if that is this slice's policy, it is in force still.
+    pub fn confirm(&mut self, policy: PolicyDigest, at: Timestamp) {
+        if policy == self.slice.policy() {
+            self.confirmed = self.confirmed.max(at);
+        }
+    }
+
+    /// Whether the slice may still decide at `now`. A clock that was set back before the confirmation finalises
+    /// nothing either.
+    pub fn may_finalise(&self, now: Timestamp, device_final_ttl: Duration) -> bool {
+        now.after(CLOCK_SKEW) >= self.confirmed && now.since(self.confirmed) < device_final_ttl
+    }
+
+    /// Runs the slice over an event's signals. Consumes them: only the disclosure goes on.
+    pub fn judge(&mut self, signals: SignalSet, may_finalise: bool) -> Judged {
+        let withheld = Reading::Unknown(Causes::of(Cause::Withheld));
+        // The device applies no trust (DESIGN §4.2); the first trusted zone does.
+        let input = |slot: &glacis_policy::Slot| Input {
+            reading: signals.answer(&slot.name).map_or(withheld, reading_of),
+            trust: Trust::Claimed,
+        };
+        let slots: Vec<Input<'_>> = self.slice.slots().iter().map(input).collect();
+        let inputs = Inputs { slots: &slots, passed: None, close: Close::Open };
+        let outcome = eval(&self.slice, &inputs, &mut self.scratch);
+        let disclosed = disclose(&self.slice, &self.scratch, &inputs);
+        let local = match (may_finalise, outcome.settled, outcome.starts) {
+            (true, Some(Verdict::Block), _) => Local::Block,
+            (true, _, Some(method)) => Local::Start(method),
+            _ => Local::Forward,
+        };
+        Judged::new(disclosed, local, signals)
+    }
+}
+
+impl fmt::Debug for DeviceSlice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceSlice")
+            .field("event", self.slice.event())
+            .field("policy", &self.slice.policy())
+            .field("confirmed", &self.confirmed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A device clock may lag the issuer's by so much. Source: DESIGN §5.3, skew of signed requests.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);

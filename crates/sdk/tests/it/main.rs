@@ -1,0 +1,5 @@
+//! Tests of the app zone from outside: sensors against real tools, flows against an edge made from `seal`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod child;
+mod sensors;
