@@ -10,7 +10,9 @@
 
 pub mod demo;
 pub mod features;
+pub mod net;
 pub mod report;
 pub mod rng;
 pub mod schedule;
+pub mod shop;
 pub mod terminal;
