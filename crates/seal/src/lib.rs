@@ -11,12 +11,17 @@ pub mod aead;
 pub mod context;
 pub mod envelope;
 pub mod hash;
+pub mod httpsig;
+pub mod jws;
 pub mod kdf;
 pub mod key;
 pub mod mac;
+pub mod published;
 pub mod secret;
+pub mod session;
 pub mod share;
 pub mod text;
+pub mod ticket;
 
 mod error;
 
@@ -31,3 +36,4 @@ pub use key::{SigningKey, key_id, thumbprint, verify, verify_raw};
 pub use mac::MacKey;
 pub use secret::Secret;
 pub use share::Share;
+pub use ticket::{ClusterKey, ClusterKeys, open_ticket, seal_ticket};
