@@ -10,6 +10,7 @@ pub mod enrol;
 pub mod policy;
 pub mod refusal;
 pub mod session;
+pub mod simulated;
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use alloc::string::String;
