@@ -159,7 +159,7 @@ pub fn appraise(
     device_key: &PublicKey,
     now: Timestamp,
 ) -> Result<Appraisal, AttestError> {
-    match evidence.family.as_str() {
+    match &*evidence.family {
         #[cfg(feature = "simulated")]
         glacis_wire::message::simulated::FAMILY => {
             simulated::appraise(&evidence.body, anchors, challenge, device_key, now)
