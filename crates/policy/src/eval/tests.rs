@@ -1,7 +1,5 @@
 //! The clauses of DESIGN §4.2 as tables: conditions and inputs as text in, outcomes as text out.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
-
 mod conditions;
 mod memory;
 mod rules;

@@ -1,0 +1,317 @@
+//! Random slices and inputs from a `u64` seed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code"
+)]
+
+use glacis_policy::{
+    Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Node, Obligations, Parts, Reading, Rule, ScoreClass,
+    Slice, Slot, Source, reading_of,
+};
+use glacis_wire::{
+    Answer, Cause, Causes, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone,
+};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// SplitMix64 (Steele, Lea, Flood 2014): enough to make cases, and one line to reproduce.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Below `end`, which is not 0.
+    pub(crate) const fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// True in `percent` of 100 cases.
+    pub(crate) const fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
+
+/// Runs `case` for the fixed and for a fresh seed; the seed of a failing case is printed.
+pub(crate) fn for_each_case(case: impl Fn(&mut Random)) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how many cases is the only thing a test asks the environment"
+    )]
+    let cases = std::env::var("GLACIS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256_u64);
+    let fresh = RandomState::new().build_hasher().finish();
+    for start in [1, fresh] {
+        for seed in (0..cases).map(|at| start.wrapping_add(at)) {
+            let shown = Shown(seed);
+            case(&mut Random::new(seed));
+            drop(shown);
+        }
+    }
+}
+
+/// Prints the seed when a case panics.
+struct Shown(u64);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failing case: Random::new({})", self.0);
+        }
+    }
+}
+
+const STRINGS: [&str; 7] = ["", "a", "ab", "abc", "é", "b", "éé"];
+const INTS: [i64; 10] = [0, 1, 2, 3, 4, -1, -2, -7, i64::MAX, i64::MIN];
+const DOUBLES: [f64; 7] = [0.0, -0.0, 1.0, 0.5, f64::NAN, f64::INFINITY, -2.5];
+
+pub(crate) fn value(random: &mut Random, ty: Type) -> Value {
+    match ty {
+        Type::Bool => Value::Bool(random.chance(50)),
+        Type::Int => Value::Int(random.pick(&INTS)),
+        Type::Double => Value::Double(random.pick(&DOUBLES)),
+        Type::String => Value::String(random.pick(&STRINGS).to_owned()),
+        list => {
+            let element = list.element().unwrap();
+            Value::List((0..random.below(4)).map(|_| value(random, element)).collect())
+        }
+    }
+}
+
+/// A random, valid slice of `zone` without hidden rules.
+pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
+    let mut parts = Parts::empty(EventName::parse("event").unwrap(), zone, PolicyDigest::new([9; 32]));
+    parts.methods = random.pick(&[
+        vec![],
+        vec![Method::Otp],
+        vec![Method::Otp, Method::Passkey],
+        vec![Method::Passkey, Method::Otp],
+    ]);
+    parts.slots = (0..8 + random.below(8)).map(|at| slot(random, zone, at)).collect();
+    let mut kinds = Vec::new();
+    for at in 0..20 + random.below(40) {
+        let (node, ty) =
+            if at < 4 { read_bool(random, &parts.slots) } else { node(random, &parts.slots, &kinds) };
+        parts.nodes.push(node);
+        kinds.push(ty);
+    }
+    let roots: Vec<u32> = (0..).zip(&kinds).filter(|(_, ty)| **ty == Type::Bool).map(|(at, _)| at).collect();
+    parts.rules = (0..1 + random.below(6)).map(|at| rule(random, &parts.methods, &roots, zone, at)).collect();
+    let mut at_least = -10;
+    for _ in 0..random.below(4) {
+        at_least += 1 + i64::from(random.next() as u8 % 8);
+        parts.classes.push(ScoreClass { at_least, effect: soft(random, &parts.methods) });
+    }
+    if zone == Zone::Device {
+        parts.releases = (0..random.below(6)).map(|_| random.pick(&roots)).collect();
+        parts.values = (0..random.below(4)).map(|_| random.below(parts.slots.len()) as u16).collect();
+    }
+    parts
+}
+
+fn slot(random: &mut Random, zone: Zone, at: usize) -> Slot {
+    let sources = [Source::Request, Source::Edge, Source::Cloud, Source::Node(1), Source::Value(2)];
+    Slot {
+        name: SignalName::parse(&format!("s{at}")).unwrap(),
+        source: if zone == Zone::Device { Source::Device } else { random.pick(&sources) },
+        ty: if at < 4 { Type::Bool } else { random.pick(&Type::ALL) },
+        min_trust: random.pick(&Trust::ALL),
+    }
+}
+
+fn read_bool(random: &mut Random, slots: &[Slot]) -> (Node, Type) {
+    let booleans: Vec<u16> =
+        (0..).zip(slots).filter(|(_, slot)| slot.ty == Type::Bool).map(|(at, _)| at).collect();
+    (Node::Read(random.pick(&booleans)), Type::Bool)
+}
+
+/// A random node over the earlier ones.
+fn node(random: &mut Random, slots: &[Slot], kinds: &[Type]) -> (Node, Type) {
+    let slot = random.below(slots.len()) as u16;
+    let number = random.pick(&[Type::Int, Type::Double]);
+    let any = match of(random, kinds, number) {
+        Some(number) if random.chance(30) => number,
+        _ => random.below(kinds.len()) as u32,
+    };
+    let ty = kinds[any as usize];
+    let same = of(random, kinds, ty).unwrap();
+    let bool_1 = of(random, kinds, Type::Bool).unwrap();
+    let bool_2 = of(random, kinds, Type::Bool).unwrap();
+    let scalar = ty.element().is_none();
+    match random.below(18) {
+        0 => {
+            let ty = random.pick(&Type::ALL);
+            match value(random, ty) {
+                // An empty list has no type of its own; the generator keeps to types.
+                Value::List(items) if items.is_empty() => (Node::Const(Value::Bool(true)), Type::Bool),
+                value => (Node::Const(value), ty),
+            }
+        }
+        1 | 2 => (Node::Read(slot), slots[usize::from(slot)].ty),
+        3 => (Node::Has(slot), Type::Bool),
+        4 => (Node::Not(bool_1), Type::Bool),
+        5 | 6 => (Node::And(bool_1, bool_2), Type::Bool),
+        7 | 8 => (Node::Or(bool_1, bool_2), Type::Bool),
+        9 => (Node::If(bool_1, any, same), ty),
+        10 => (random.pick(&[Node::Eq, Node::Ne])(any, same), Type::Bool),
+        11 if scalar => (random.pick(&[Node::Lt, Node::Le, Node::Gt, Node::Ge])(any, same), Type::Bool),
+        12 | 16 | 17 => arithmetic(random, kinds).unwrap_or((Node::Or(bool_1, bool_2), Type::Bool)),
+        13 => match ty.list_of().and_then(|list| of(random, kinds, list)) {
+            Some(list) => (Node::In(any, list), Type::Bool),
+            None => (Node::Not(bool_1), Type::Bool),
+        },
+        14 if !scalar => (Node::Size(any), Type::Int),
+        14 => match of(random, kinds, Type::String) {
+            Some(text) => (Node::Size(text), Type::Int),
+            None => (Node::Not(bool_1), Type::Bool),
+        },
+        _ => match (of(random, kinds, Type::String), of(random, kinds, Type::String)) {
+            (Some(a), Some(b)) => {
+                (random.pick(&[Node::StartsWith, Node::EndsWith, Node::Contains])(a, b), Type::Bool)
+            }
+            _ => read_bool(random, slots),
+        },
+    }
+}
+
+fn arithmetic(random: &mut Random, kinds: &[Type]) -> Option<(Node, Type)> {
+    let ty = random.pick(&[Type::Int, Type::Int, Type::Double]);
+    let (a, b) = (of(random, kinds, ty)?, of(random, kinds, ty)?);
+    Some(match random.below(6) {
+        0 => (Node::Neg(a), ty),
+        1 | 2 if ty == Type::Int => (Node::Rem(a, b), ty),
+        _ => (random.pick(&[Node::Add, Node::Sub, Node::Mul, Node::Div])(a, b), ty),
+    })
+}
+
+/// An earlier node of type `ty`.
+fn of(random: &mut Random, kinds: &[Type], ty: Type) -> Option<u32> {
+    let all: Vec<u32> = (0..).zip(kinds).filter(|(_, kind)| **kind == ty).map(|(at, _)| at).collect();
+    (!all.is_empty()).then(|| random.pick(&all))
+}
+
+fn soft(random: &mut Random, methods: &[Method]) -> Effect {
+    match methods {
+        [] => Effect::SoftBlock,
+        _ if random.chance(30) => Effect::SoftBlock,
+        methods => Effect::Challenge(random.pick(methods)),
+    }
+}
+
+fn rule(random: &mut Random, methods: &[Method], roots: &[u32], zone: Zone, at: usize) -> Rule {
+    let effect = match random.below(6) {
+        0 => Effect::Block,
+        1 => Effect::Exempt,
+        2 | 3 => Effect::Score(i32::from(random.next() as u8 % 24) - 8),
+        _ => soft(random, methods),
+    };
+    let mut entry = || match random.below(3) {
+        0 => Entry::Skip,
+        1 => Entry::Match,
+        _ => Entry::Milder(soft(random, methods)),
+    };
+    let (unknown, error) = (std::array::from_fn(|_| entry()), entry());
+    let duties = glacis_policy::Obligation::ALL.map(Obligations::of);
+    Rule {
+        reason: format!("rule-{at}"),
+        effect,
+        root: random.pick(roots),
+        unknown,
+        error,
+        obligations: random.pick(&[Obligations::NONE, duties[0], duties[1], duties[0].union(duties[1])]),
+        device_final: zone == Zone::Device && random.chance(70),
+    }
+}
+
+/// An answer with its trust, owned.
+pub(crate) type Given = (Answer, Trust);
+
+/// A random answer for each slot; none is pending.
+pub(crate) fn answers(random: &mut Random, parts: &Parts) -> Vec<Given> {
+    parts.slots.iter().map(|slot| (answer(random, slot.ty), random.pick(&Trust::ALL))).collect()
+}
+
+pub(crate) fn answer(random: &mut Random, ty: Type) -> Answer {
+    match random.below(10) {
+        0 => Answer::Missing,
+        1 => Answer::Error,
+        2 => Answer::unknown(random.pick(&Cause::ALL)),
+        3 => {
+            let both = Causes::of(random.pick(&Cause::ALL)).union(Causes::of(random.pick(&Cause::ALL)));
+            Answer::Unknown(both)
+        }
+        _ => Answer::Value(value(random, ty)),
+    }
+}
+
+/// Borrows answers as inputs; where `pending` says so, the slot waits instead.
+pub(crate) fn inputs<'a>(given: &'a [Given], pending: &[bool]) -> Vec<Input<'a>> {
+    let waits = |at: usize| pending.get(at).copied().unwrap_or(false);
+    let input = |(at, (answer, trust)): (usize, &'a Given)| match waits(at) {
+        true => Input::PENDING,
+        false => Input { reading: reading_of(answer), trust: *trust },
+    };
+    given.iter().enumerate().map(input).collect()
+}
+
+/// Which slots wait for a later zone.
+pub(crate) fn pending(random: &mut Random, parts: &Parts) -> Vec<bool> {
+    let percent = random.pick(&[0, 20, 60]);
+    parts.slots.iter().map(|_| random.chance(percent)).collect()
+}
+
+pub(crate) fn passed(random: &mut Random) -> Option<Method> {
+    random.pick(&[None, None, Some(Method::Otp), Some(Method::Passkey)])
+}
+
+/// Moves the rules after the first `keep` out of a copy of `parts` and sums them up for the edge.
+pub(crate) fn hide(parts: &Parts, keep: usize) -> Parts {
+    let mut cut = Parts { zone: Zone::Edge, ..parts.clone() };
+    let full = Slice::try_new(parts).unwrap();
+    let stricter = |a: Option<Effect>, b: Effect| match a {
+        Some(a) if strength(&full, a) >= strength(&full, b) => Some(a),
+        _ => Some(b),
+    };
+    let mut hidden =
+        Hidden { unavailable: HiddenClosed { block: false, soft: None, score: 0 }, ..Hidden::NONE };
+    for rule in cut.rules.split_off(keep.min(cut.rules.len())) {
+        match rule.effect {
+            Effect::Block => hidden.block = true,
+            Effect::Exempt => hidden.exempt = true,
+            Effect::Score(points @ ..0) => hidden.score.0 += i64::from(points),
+            Effect::Score(points) => hidden.score.1 += i64::from(points),
+            soft => hidden.soft = stricter(hidden.soft, soft),
+        }
+    }
+    cut.hidden = hidden;
+    cut
+}
+
+fn strength(slice: &Slice, effect: Effect) -> u8 {
+    match effect {
+        Effect::Challenge(method) => slice.rank(Verdict::Challenge(method)),
+        _ => slice.rank(Verdict::Block),
+    }
+}
+
+/// Evaluates with a new scratch.
+pub(crate) fn outcome(slice: &Slice, inputs: &Inputs<'_>) -> glacis_policy::Outcome {
+    glacis_policy::eval(slice, inputs, &mut glacis_policy::Scratch::for_slice(slice))
+}
+
+/// The reading of a withheld answer.
+pub(crate) const WITHHELD: Reading<'static> = Reading::WITHHELD;

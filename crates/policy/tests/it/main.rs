@@ -1,0 +1,11 @@
+//! Properties of the loader and the evaluator over random slices, through the public API alone.
+//!
+//! Cases come from a plain generator ([`generate`]) under a fixed seed and a fresh one that a failure prints;
+//! `GLACIS_CASES` says how many.
+
+mod disclosure;
+mod generate;
+mod loader;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod properties;
