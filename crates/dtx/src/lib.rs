@@ -1,1 +1,25 @@
-//! Trusted middleware on the device: key custody, sealed storage, enrolment and sessions.
+//! Trusted middleware on the device: key custody, sealed storage, enrolment, sessions and policy custody.
+//!
+//! Sans-I/O: it makes and reads messages of `glacis_wire`; whoever embeds it moves them. State that must survive
+//! a restart goes through a [`Vault`] before the message that depends on it leaves. It decides no event and holds
+//! no policy meaning: [`PolicyStore`] keeps signed bytes and refuses older ones (invariant 4).
+//!
+//! What a back end is worth it says itself ([`KeyStore::protection`]); the software one claims `software`.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod enrol;
+pub mod keys;
+pub mod policy;
+pub mod session;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+mod software;
+pub mod vault;
+
+pub use enrol::{EnrolError, Enrolled, Enrolment};
+pub use keys::{KeyError, KeyStore, Protection, Role, Uniqueness, UserVerification};
+pub use policy::{PolicyError, PolicyStore};
+pub use session::{Expected, Opening, Session, SessionError, Sessions, SignedRequest};
+pub use software::SoftwareKeyStore;
+pub use vault::{Vault, VaultError};
