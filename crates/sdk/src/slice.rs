@@ -25,16 +25,16 @@ pub enum Local {
 /// What a slice made of one event. The only source of a `Disclosed` in an honest client.
 #[derive(Debug)]
 pub struct Judged {
-    disclosed: Disclosed,
+    disclosed: Option<Disclosed>,
     local: Local,
     #[cfg(feature = "observe")]
     signals: SignalSet,
 }
 
 impl Judged {
-    /// What leaves the device with the request.
-    pub const fn disclosed(&self) -> &Disclosed {
-        &self.disclosed
+    /// What leaves the device with the request; nothing where there is no slice.
+    pub const fn disclosed(&self) -> Option<&Disclosed> {
+        self.disclosed.as_ref()
     }
 
     /// What the device itself decided.
@@ -43,24 +43,23 @@ impl Judged {
     }
 
     /// Ends judging; from here on there is only what may leave.
-    pub fn into_disclosed(self) -> Disclosed {
+    pub fn into_disclosed(self) -> Option<Disclosed> {
         self.disclosed
     }
 
-    /// What was judged, for a checker in this process.
+    /// Ends judging, and hands out what was judged, for a checker in this process.
     #[cfg(feature = "observe")]
-    pub const fn signals(&self) -> &SignalSet {
-        &self.signals
+    pub fn into_observed(self) -> (Option<Disclosed>, SignalSet) {
+        (self.disclosed, self.signals)
     }
 
     /// Of a device that holds no slice for the event: nothing is disclosed, and the zones behind it close by
     /// policy. No code here says what that leads to (invariant 7).
     pub fn without_slice(signals: SignalSet) -> Self {
-        let disclosed = Disclosed::withheld(PolicyDigest::new([0; PolicyDigest::LEN]), 0, 0);
-        Self::new(disclosed, Local::Forward, signals)
+        Self::new(None, Local::Forward, signals)
     }
 
-    fn new(disclosed: Disclosed, local: Local, signals: SignalSet) -> Self {
+    fn new(disclosed: Option<Disclosed>, local: Local, signals: SignalSet) -> Self {
         #[cfg(not(feature = "observe"))]
         drop(signals);
         Self {
@@ -106,6 +105,11 @@ impl DeviceSlice {
         }
     }
 
+    /// Takes over the confirmation of the slice that it replaces, if that was of the same policy.
+    pub(crate) fn inherit(&mut self, old: &Self) {
+        self.confirm(old.policy(), old.confirmed);
+    }
+
     /// Whether the slice may still decide at `now`. A clock that was set back before the confirmation finalises
     /// nothing either.
     pub fn may_finalise(&self, now: Timestamp, device_final_ttl: Duration) -> bool {
@@ -129,7 +133,7 @@ impl DeviceSlice {
             (true, _, Some(method)) => Local::Start(method),
             _ => Local::Forward,
         };
-        Judged::new(disclosed, local, signals)
+        Judged::new(Some(disclosed), local, signals)
     }
 }
 

@@ -1,5 +1,13 @@
 //! Tests of the app zone from outside: sensors against real tools, flows against an edge made from `seal`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod child;
+mod edge;
+mod flows;
+mod rig;
 mod sensors;

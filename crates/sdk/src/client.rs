@@ -1,0 +1,326 @@
+//! The client of one device: what it holds between flows, and the flows that it can begin.
+//!
+//! It owns the session line, the accepted bundle with its loaded slices, the signal source and the queue of local
+//! decisions; it owns no socket, no thread and no prompt. Its parts that an attacker's client would bend (the
+//! source, the disclosure, the line) are separate and public, because edge and cloud must hold against a client
+//! that bends them: nothing here is a security boundary against its own process.
+
+use crate::flow::act::{Act, Action};
+use crate::flow::enrol::{Attester, Enrol};
+use crate::flow::open::Open;
+use crate::flow::pull::{Pull, Pulled};
+use crate::flow::report::Report;
+use crate::line::Line;
+use crate::outcome::{FlowError, FlowErrorKind};
+use crate::signal::SignalSource;
+use crate::slice::{DeviceSlice, Judged};
+use glacis_dtx::{KeyStore, PolicyError, PolicyStore, Vault};
+use glacis_policy::Slice;
+use glacis_seal::published;
+use glacis_wire::http::{PATH_BUNDLE, Request};
+use glacis_wire::message::List;
+use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
+use glacis_wire::message::policy::{Bundle, KeySet, Published};
+use glacis_wire::{Disclosed, EventId, EventName, Timestamp, Verdict, Zone};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a client is made of.
+pub struct ClientParts {
+    /// Sealed storage, with its clock, entropy, tenant and realm.
+    pub vault: Arc<Vault>,
+    /// Custody of the device key and the passkey.
+    pub keys: Arc<dyn KeyStore>,
+    /// The key set that the app was built with: where trust in the cloud begins.
+    pub pinned: KeySet,
+    /// Host and port of the edge, as `@authority` of RFC 9421.
+    pub authority: String,
+    /// Where signals come from.
+    pub source: Box<dyn SignalSource>,
+    /// How long after its last confirmation a slice may still decide here.
+    pub device_final_ttl: Duration,
+}
+
+/// [`ClientParts::device_final_ttl`] unless told otherwise. A wrong local block must heal without an app update,
+/// within the time that a phone may stay in a pocket.
+pub const DEVICE_FINAL_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The client of one device.
+pub struct Client {
+    pub(crate) line: Line,
+    store: PolicyStore,
+    slices: BTreeMap<EventName, DeviceSlice>,
+    /// ETag of the publication in force.
+    etag: Option<String>,
+    source: Box<dyn SignalSource>,
+    device_final_ttl: Duration,
+    records: VecDeque<DeviceRecord>,
+    /// Records that did not fit the queue; told nowhere but here.
+    dropped: u64,
+    /// The minute in which records were last taken for sending.
+    reported: Option<Timestamp>,
+    #[cfg(feature = "observe")]
+    observer: Option<Box<dyn crate::observe::Observer>>,
+}
+
+impl Client {
+    /// A client without session. What the vault holds of enrolment, sessions and accepted versions counts.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::Unpublishable`] if the pinned key set is unusable, [`FlowErrorKind::Custody`] if the vault is.
+    pub fn new(parts: ClientParts) -> Result<Self, FlowError> {
+        let store =
+            PolicyStore::open(Arc::clone(&parts.vault), Zone::Device, parts.pinned).map_err(refused)?;
+        // A stored bundle that this build cannot load is as good as none: it bars older ones and judges nothing.
+        let slices = store.bundle().and_then(|bundle| load(&bundle).ok()).unwrap_or_default();
+        Ok(Self {
+            store,
+            slices,
+            etag: None,
+            source: parts.source,
+            device_final_ttl: parts.device_final_ttl,
+            records: VecDeque::new(),
+            dropped: 0,
+            reported: None,
+            #[cfg(feature = "observe")]
+            observer: None,
+            line: Line::open(parts.vault, parts.keys, parts.authority)?,
+        })
+    }
+
+    /// Enrols this device. `attester` supplies evidence over the challenge; none makes a software-only device.
+    pub fn enrol<'c>(&'c mut self, attester: &'c mut dyn Attester) -> Enrol<'c> {
+        Enrol::begin(self, attester)
+    }
+
+    /// Opens a session ahead of need; a guarded action opens one itself.
+    pub fn open(&mut self) -> Open<'_> {
+        Open::begin(self)
+    }
+
+    /// Pulls newer key sets and the newest device bundle.
+    pub fn pull(&mut self) -> Pull<'_> {
+        Pull::begin(self)
+    }
+
+    /// Reads the signals, runs the slice, and begins the action.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::Entropy`].
+    pub fn act(&mut self, action: Action) -> Result<Act<'_>, FlowError> {
+        Act::begin(self, action)
+    }
+
+    /// Begins an action with a disclosure that no slice made: for clients without a device zone of their own, and
+    /// for attackers in a simulation. It buys nothing: the first trusted zone applies the trust of its producer.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn danger_act_disclosing(
+        &mut self,
+        action: Action,
+        disclosed: Option<Disclosed>,
+    ) -> Result<Act<'_>, FlowError> {
+        Act::disclosing(self, action, disclosed)
+    }
+
+    /// Sends the queued records of local decisions; `None` if there are none, or a batch left in this minute.
+    pub fn report(&mut self) -> Option<Report<'_>> {
+        let minute = minute(self.line.now());
+        if self.records.is_empty() || self.reported == Some(minute) {
+            return None;
+        }
+        self.reported = Some(minute);
+        Some(Report::begin(self))
+    }
+
+    /// Local decisions that wait to be reported.
+    pub fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Local decisions that were never queued, because the queue was full.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The slice in force for an event.
+    pub fn slice(&self, event: &EventName) -> Option<&DeviceSlice> {
+        self.slices.get(event)
+    }
+
+    /// The session line with its keys, for clients that build their own requests.
+    pub const fn line(&mut self) -> &mut Line {
+        &mut self.line
+    }
+
+    /// The verification keys in force.
+    pub const fn key_set(&self) -> &KeySet {
+        self.store.key_set()
+    }
+
+    /// Replaces the signal source.
+    pub fn set_source(&mut self, source: Box<dyn SignalSource>) {
+        self.source = source;
+    }
+
+    /// Hands every decided action to `observer`.
+    #[cfg(feature = "observe")]
+    pub fn observe(&mut self, observer: Box<dyn crate::observe::Observer>) {
+        self.observer = Some(observer);
+    }
+
+    /// Signals → judged: the slice of the event, if there is one, and what it may decide here.
+    pub(crate) fn judge(&mut self, event: &EventName) -> Judged {
+        let signals = self.source.signals(event);
+        let now = self.line.now();
+        match self.slices.get_mut(event) {
+            Some(slice) => {
+                let may_finalise = slice.may_finalise(now, self.device_final_ttl);
+                slice.judge(signals, may_finalise)
+            }
+            None => Judged::without_slice(signals),
+        }
+    }
+
+    pub(crate) fn pull_request(&self) -> Request {
+        let mut headers = Vec::new();
+        if let Some(etag) = &self.etag {
+            headers.push((String::from("if-none-match"), etag.clone()));
+        }
+        Request {
+            method: String::from("GET"),
+            authority: self.line.authority().to_owned(),
+            path: PATH_BUNDLE.to_owned(),
+            query: format!("?keys={}", self.store.key_set().version),
+            headers,
+            body: Vec::new(),
+        }
+    }
+
+    /// Puts a publication in force, or leaves everything as it is.
+    pub(crate) fn accept(&mut self, published: &Published, etag: Option<&str>) -> Result<Pulled, FlowError> {
+        let context = self.line.context();
+        let offered = published::accept(self.store.held(), context, Zone::Device, published)
+            .map_err(|error| FlowError::because(FlowErrorKind::Unpublishable, error))?;
+        // Loaded before anything is stored, so that a broken bundle does not bar its own repair.
+        let mut slices = load(&offered.bundle)?;
+        let before = self.store.bundle().map(|bundle| bundle.version);
+        let bundle = self.store.accept(published).map_err(refused)?;
+        for (event, slice) in &mut slices {
+            if let Some(old) = self.slices.get(event) {
+                slice.inherit(old);
+            }
+        }
+        self.slices = slices;
+        self.etag = etag.map(str::to_owned);
+        Ok(if before == Some(bundle.version) { Pulled::Unchanged } else { Pulled::Newer(bundle.version) })
+    }
+
+    /// Queues the record of a local decision, rounded down to a minute.
+    pub(crate) fn remember(
+        &mut self,
+        event: &EventName,
+        event_id: EventId,
+        disclosed: Option<&Disclosed>,
+        verdict: Verdict,
+    ) {
+        // Without a slice nothing is decided here.
+        let Some(disclosed) = disclosed.cloned() else { return };
+        if self.records.len() >= RECORDS_MAX {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        let decided = minute(self.line.now());
+        self.records.push_back(DeviceRecord { event: event.clone(), event_id, disclosed, verdict, decided });
+    }
+
+    /// The records to send; they stay queued until [`Self::reported`].
+    pub(crate) fn batch(&self) -> DeviceBatch {
+        DeviceBatch { records: List(self.records.iter().take(RECORDS_MAX).cloned().collect()) }
+    }
+
+    /// The first `sent` records arrived.
+    pub(crate) fn reported(&mut self, sent: usize) {
+        self.records.drain(..sent.min(self.records.len()));
+    }
+
+    /// A verified verdict confirms the slice of the policy that decided.
+    pub(crate) fn confirm(&mut self, event: &EventName, verdict: &ClientVerdict) {
+        let now = self.line.now();
+        if let Some(slice) = self.slices.get_mut(event) {
+            slice.confirm(verdict.policy, now);
+        }
+    }
+
+    #[cfg(feature = "observe")]
+    pub(crate) fn observed(
+        &mut self,
+        event: &EventName,
+        outcome: &crate::outcome::Outcome,
+        disclosed: Option<&Disclosed>,
+        signals: &crate::signal::SignalSet,
+    ) {
+        if let Some(observer) = &mut self.observer {
+            observer.decided(crate::observe::Observation {
+                event: event.clone(),
+                event_id: outcome.event_id,
+                zone: outcome.zone,
+                verdict: outcome.verdict,
+                disclosed: disclosed.cloned(),
+                signals: signals.snapshot(glacis_wire::Trust::Claimed),
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("slices", &self.slices)
+            .field("records", &self.records.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientParts").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+/// Every slice of a bundle, or none.
+fn load(bundle: &Bundle) -> Result<BTreeMap<EventName, DeviceSlice>, FlowError> {
+    let broken = || FlowError::new(FlowErrorKind::Unpublishable);
+    let mut slices = BTreeMap::new();
+    for entry in bundle.slices.iter() {
+        let slice = Slice::load(&entry.slice)
+            .map_err(|error| FlowError::because(FlowErrorKind::Unpublishable, error))?;
+        if *slice.event() != entry.event || slice.policy() != entry.policy {
+            return Err(broken());
+        }
+        let slice = DeviceSlice::new(slice, bundle.issued).ok_or_else(broken)?;
+        if slices.insert(entry.event.clone(), slice).is_some() {
+            return Err(broken());
+        }
+    }
+    Ok(slices)
+}
+
+fn refused(error: PolicyError) -> FlowError {
+    let kind = match error {
+        PolicyError::Refused(_) => FlowErrorKind::Unpublishable,
+        _ => FlowErrorKind::Custody,
+    };
+    FlowError::because(kind, error)
+}
+
+/// Rounds down to a minute: what a record may tell of when the user acted.
+fn minute(at: Timestamp) -> Timestamp {
+    Timestamp::from_ms(at.as_ms() - at.as_ms() % 60_000)
+}
+
+/// Most records in one batch, as [`DeviceBatch`] says, and most that are queued.
+const RECORDS_MAX: usize = 64;

@@ -1,0 +1,269 @@
+//! The session line of a client: enrolment, session, leg, and what cures a refusal.
+//!
+//! Flows ask [`upkeep`](Line::upkeep) before each signed request: it yields the opening or leg that is missing,
+//! and `None` when the line is up. Everything durable (number and chain of openings) is the middleware's.
+
+use crate::flow::{Patience, own_answer, read, refusal_of};
+use crate::outcome::{FlowError, FlowErrorKind};
+use glacis_dtx::enrol::Draft;
+use glacis_dtx::{
+    EnrolError, Enrolled, Enrolment, Expected, KeyError, KeyStore, Opening, Session, SessionError, Sessions,
+    SignedRequest, UserVerification, Vault,
+};
+use glacis_host::entropy;
+use glacis_seal::{Context, Purpose};
+use glacis_wire::http::{MEDIA_TYPE, Request, Response, VERDICT};
+use glacis_wire::message::Signature;
+use glacis_wire::message::challenge::{ChallengeNonce, Proof};
+use glacis_wire::message::decide::ClientVerdict;
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::{Disclosed, Encode, EventId, Timestamp};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Enrolment, session and leg of one device.
+pub struct Line {
+    vault: Arc<Vault>,
+    keys: Arc<dyn KeyStore>,
+    authority: String,
+    enrolled: Option<Enrolled>,
+    sessions: Option<Sessions>,
+    session: Option<Session>,
+    leg_lost: bool,
+}
+
+/// What was sent to keep the line up.
+pub(crate) enum Upkeep {
+    Opening(Box<Opening>),
+    Leg,
+}
+
+impl Line {
+    pub(crate) fn open(
+        vault: Arc<Vault>,
+        keys: Arc<dyn KeyStore>,
+        authority: String,
+    ) -> Result<Self, FlowError> {
+        let enrolled =
+            Enrolled::load(&vault).map_err(|error| FlowError::because(FlowErrorKind::Custody, error))?;
+        Ok(Self { vault, keys, authority, enrolled, sessions: None, session: None, leg_lost: false })
+    }
+
+    /// The time of day, as the middleware's host tells it.
+    pub fn now(&self) -> Timestamp {
+        self.vault.host().now()
+    }
+
+    /// Tenant and realm.
+    pub fn context(&self) -> &Context {
+        self.vault.context()
+    }
+
+    /// Host and port of the edge.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What the cloud vouches for, once enrolled.
+    pub const fn enrolment(&self) -> Option<&Enrolled> {
+        self.enrolled.as_ref()
+    }
+
+    /// The open session, for clients that build their own requests.
+    pub const fn session(&mut self) -> Option<&mut Session> {
+        self.session.as_mut()
+    }
+
+    /// A new event id: one for each user action.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::Entropy`].
+    pub fn event_id(&self) -> Result<EventId, FlowError> {
+        let random = entropy::array(self.vault.host().as_ref());
+        random.map(EventId::new).map_err(|error| FlowError::because(FlowErrorKind::Entropy, error))
+    }
+
+    /// Signs a request of the app to the edge, on the open session.
+    ///
+    /// # Errors
+    /// If there is no session, or the request cannot be signed.
+    pub fn sign(
+        &mut self,
+        mut request: Request,
+        event_id: EventId,
+        disclosed: Option<&Disclosed>,
+        proof: Option<&Proof>,
+    ) -> Result<SignedRequest, FlowError> {
+        request.authority.clone_from(&self.authority);
+        let now = self.now();
+        let session = self.session.as_mut().ok_or(FlowError::new(FlowErrorKind::Misuse))?;
+        session.sign(request, event_id, disclosed, proof, now).map_err(unsigned)
+    }
+
+    /// Signs a message to one of the edge's own endpoints, which takes no event and no disclosure of it.
+    pub(crate) fn sign_own(&mut self, path: &str, body: &impl Encode) -> Result<SignedRequest, FlowError> {
+        let request = Request {
+            method: String::from("POST"),
+            path: path.to_owned(),
+            headers: vec![(String::from("content-type"), MEDIA_TYPE.to_owned())],
+            body: body.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?,
+            ..Request::default()
+        };
+        let event_id = self.event_id()?;
+        self.sign(request, event_id, None, None)
+    }
+
+    /// Signs a challenge nonce with the passkey; the user's approval is used up.
+    pub(crate) fn sign_challenge(
+        &self,
+        nonce: &ChallengeNonce,
+        verification: UserVerification,
+    ) -> Result<Signature, FlowError> {
+        let message = nonce.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?;
+        let signed = self.keys.sign_verified(verification, self.context(), Purpose::Challenge, &message);
+        signed.map_err(|error| {
+            let kind = match error {
+                KeyError::VerificationMismatch => FlowErrorKind::Misuse,
+                _ => FlowErrorKind::Custody,
+            };
+            FlowError::because(kind, error)
+        })
+    }
+
+    /// The verdict that a response carries, if it carries one: authentic, about exactly this request, in time.
+    pub(crate) fn verdict(
+        &self,
+        response: &Response,
+        expected: &Expected,
+    ) -> Result<Option<ClientVerdict>, FlowError> {
+        let mut fields = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(VERDICT));
+        let Some((_, field)) = fields.next() else { return Ok(None) };
+        let session = match (fields.next(), &self.session) {
+            (None, Some(session)) => session,
+            _ => return Err(FlowError::new(FlowErrorKind::Unverifiable)),
+        };
+        session.check_verdict(field, expected, self.now()).map(Some).map_err(|error| {
+            let kind = match error {
+                SessionError::OtherRequest => FlowErrorKind::Mismatched,
+                SessionError::Expired => FlowErrorKind::Stale,
+                _ => FlowErrorKind::Unverifiable,
+            };
+            FlowError::because(kind, error)
+        })
+    }
+
+    /// The opening or leg that is missing, if one is.
+    pub(crate) fn upkeep(&mut self) -> Result<Option<(Request, Upkeep)>, FlowError> {
+        let now = self.now();
+        if let Some(session) = &mut self.session
+            && now.after(TICKET_MARGIN) < session.not_after()
+        {
+            if !self.leg_lost {
+                return Ok(None);
+            }
+            let request = session.renew_leg(now).map_err(unsigned)?;
+            return Ok(Some((request, Upkeep::Leg)));
+        }
+        self.session = None;
+        let enrolled = self.enrolled.as_ref().ok_or(FlowError::new(FlowErrorKind::NotEnrolled))?;
+        let sessions = match self.sessions.take() {
+            Some(sessions) => sessions,
+            None => Sessions::open(Arc::clone(&self.vault), Arc::clone(&self.keys)).map_err(unopened)?,
+        };
+        let opening =
+            self.sessions.insert(sessions).begin(enrolled, &self.authority, now).map_err(unopened)?;
+        Ok(Some((opening.request().clone(), Upkeep::Opening(Box::new(opening)))))
+    }
+
+    /// Takes the answer to [`Self::upkeep`].
+    pub(crate) fn upkept(&mut self, upkeep: Upkeep, response: &Response) -> Result<(), FlowError> {
+        let body = own_answer(response)?;
+        match upkeep {
+            Upkeep::Leg => {
+                let leg = read(body)?;
+                self.session.as_mut().ok_or(FlowError::new(FlowErrorKind::Misuse))?.adopt_leg(&leg);
+            }
+            Upkeep::Opening(opening) => {
+                let opened = opening.finish(read(body)?, self.now());
+                let opened =
+                    opened.map_err(|error| FlowError::because(FlowErrorKind::Unverifiable, error))?;
+                self.session = Some(opened);
+            }
+        }
+        self.leg_lost = false;
+        Ok(())
+    }
+
+    /// Prepares the cure of an error and counts it; the error itself where there is none.
+    pub(crate) fn recover(&mut self, patience: &mut Patience, error: FlowError) -> Result<(), FlowError> {
+        match refusal_of(&error) {
+            Some(Refusal::LegUnknown) => self.leg_lost = true,
+            Some(Refusal::TicketExpired | Refusal::TicketInvalid) => self.session = None,
+            _ => return Err(error),
+        }
+        patience.recover(error)
+    }
+
+    /// Begins an enrolment.
+    pub(crate) fn draft(&self) -> Result<Enrolment<Draft>, EnrolError> {
+        Enrolment::begin(Arc::clone(&self.keys), self.context().clone(), true)
+    }
+
+    /// Keeps an enrolment; whatever session there was belongs to the one before.
+    pub(crate) fn enrolled(&mut self, enrolled: Enrolled) -> Result<(), FlowError> {
+        enrolled.save(&self.vault).map_err(|error| FlowError::because(FlowErrorKind::Custody, error))?;
+        self.enrolled = Some(enrolled);
+        self.sessions = None;
+        self.session = None;
+        self.leg_lost = false;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("authority", &self.authority)
+            .field("sessions", &self.sessions)
+            .field("session", &self.session)
+            .field("leg_lost", &self.leg_lost)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Upkeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening(opening) => opening.fmt(f),
+            Self::Leg => f.write_str("Leg"),
+        }
+    }
+}
+
+/// Whether a new leg or session cures this error.
+pub(crate) const fn is_curable(error: &FlowError) -> bool {
+    matches!(refusal_of(error), Some(Refusal::LegUnknown | Refusal::TicketExpired | Refusal::TicketInvalid))
+}
+
+fn unopened(error: SessionError) -> FlowError {
+    let kind = match error {
+        SessionError::Expired | SessionError::OtherDevice | SessionError::Key(KeyError::Missing(_)) => {
+            FlowErrorKind::NotEnrolled
+        }
+        _ => FlowErrorKind::Custody,
+    };
+    FlowError::because(kind, error)
+}
+
+fn unsigned(error: SessionError) -> FlowError {
+    let kind = match error {
+        SessionError::HeaderTaken | SessionError::Fields(_) | SessionError::Expired => FlowErrorKind::Misuse,
+        SessionError::Limit(_) => FlowErrorKind::TooLarge,
+        _ => FlowErrorKind::Custody,
+    };
+    FlowError::because(kind, error)
+}
+
+/// A ticket that ends within this is not used any more: it must outlive a request with its longest signature.
+const TICKET_MARGIN: Duration = Duration::from_secs(60);
