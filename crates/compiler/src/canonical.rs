@@ -1,0 +1,167 @@
+//! Canonical bytes of a checked policy: what the policy digest is the SHA-256 of.
+//!
+//! Everything that has a meaning is in them (rules, declarations of the signals that they read, feature
+//! definitions), nothing that has none (spans, comments, order of keys, signals that no rule reads). Two policies
+//! with equal bytes decide alike on every snapshot and disclose alike.
+
+use crate::catalogue::{Birth, Counts, FeatureDef, FeatureKind, Origin, Privacy, Signal};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use glacis_wire::limits::{
+    LIST_ITEMS_MAX, NAME_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SIGNALS_MAX, VALUE_BYTES_MAX,
+};
+use glacis_wire::{Encode, EncodeError, SignalName, Type, Writer};
+use std::time::Duration;
+
+/// First bytes: "Glacis typed policy", version 0.
+const MAGIC: &[u8; 6] = b"GLTP\0\0";
+
+type Done = Result<(), EncodeError>;
+
+/// The canonical bytes.
+pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Writer::new();
+    out.raw(MAGIC);
+    out.str("policy name", &policy.name, NAME_BYTES_MAX)?;
+    policy.event.encode(&mut out)?;
+    out.str("purpose", &policy.purpose, VALUE_BYTES_MAX)?;
+    out.list("methods", &policy.methods, NAME_BYTES_MAX)?;
+    out.list("score classes", &policy.classes, RULES_MAX)?;
+    out.count("signals", policy.signals.len(), SIGNALS_MAX)?;
+    policy.signals.values().try_for_each(|item| signal(item, &mut out))?;
+    out.count("features", policy.features.len(), SIGNALS_MAX)?;
+    policy.features.iter().try_for_each(|item| feature(item, &mut out))?;
+    out.count("rules", policy.rules.len(), RULES_MAX)?;
+    policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
+    Ok(out.into_bytes())
+}
+
+fn signal(signal: &Signal, out: &mut Writer) -> Done {
+    signal.name.encode(out)?;
+    ty(signal.ty, out);
+    out.u8(code(&Birth::ALL, &signal.birth));
+    match &signal.origin {
+        Origin::Observed => out.u8(0),
+        Origin::Principal => out.u8(1),
+        Origin::BuiltIn => out.u8(2),
+        Origin::Feature => out.u8(3),
+        Origin::ListTest { list, key } => {
+            out.u8(4);
+            out.str("list", list, NAME_BYTES_MAX)?;
+            key.encode(out)?;
+        }
+    }
+    out.u8(code(&Privacy::ALL, &signal.privacy));
+    out.count("purposes", signal.purpose.len(), LIST_ITEMS_MAX)?;
+    signal.purpose.iter().try_for_each(|purpose| out.str("purpose", purpose, VALUE_BYTES_MAX))?;
+    duration(signal.retention, out);
+    signal.min_trust.encode(out)?;
+    bound(signal.max_bytes, out);
+    bound(signal.max_items, out);
+    out.u64(signal.cost);
+    Ok(())
+}
+
+fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
+    feature.signal.encode(out)?;
+    out.u8(code(&[FeatureKind::Count, FeatureKind::Sum, FeatureKind::Distinct], &feature.kind));
+    feature.event.encode(out)?;
+    names(&feature.key, out)?;
+    out.option(feature.of.as_ref())?;
+    duration(feature.window, out);
+    duration(feature.lateness, out);
+    out.bool(feature.include_self);
+    out.u8(code(&[Counts::Attempts], &feature.counts));
+    Ok(())
+}
+
+fn rule(rule: &Rule, out: &mut Writer) -> Done {
+    out.str("rule id", &rule.id, NAME_BYTES_MAX)?;
+    rule.effect.encode(out)?;
+    rule.text.encode(out)?;
+    out.option(rule.place.as_ref())?;
+    match &rule.release {
+        Release::Nothing => out.u8(0),
+        Release::Verdict => out.u8(1),
+        Release::Undisclosed => out.u8(2),
+        Release::Nodes { nodes, values } => {
+            out.u8(3);
+            bound(Some(*nodes), out);
+            out.count("values", values.len(), RELEASED_VALUES_MAX)?;
+            values.iter().try_for_each(|value| value.encode(out))?;
+        }
+    }
+    names(&rule.reveal, out)?;
+    rule.unknown.iter().chain([&rule.error]).try_for_each(|entry| entry.encode(out))?;
+    out.u8(rule.obligations.iter().fold(0, |bits, duty| bits | 1 << duty as u8));
+    expr(&rule.when, out)
+}
+
+fn expr(node: &Expr, out: &mut Writer) -> Done {
+    let (tag, operator) = match &node.kind {
+        ExprKind::Literal(_) => (0, None),
+        ExprKind::List(_) => (1, None),
+        ExprKind::Signal(_) => (2, None),
+        ExprKind::Has(_) => (3, None),
+        ExprKind::Not(_) => (4, None),
+        ExprKind::Neg(_) => (5, None),
+        ExprKind::Binary(op, ..) => (6, Some(*op)),
+        ExprKind::If(..) => (7, None),
+        ExprKind::Size(_) => (8, None),
+        ExprKind::StartsWith(..) => (9, None),
+        ExprKind::EndsWith(..) => (10, None),
+        ExprKind::Contains(..) => (11, None),
+    };
+    out.u8(tag);
+    ty(node.ty, out);
+    if let Some(op) = operator {
+        out.u8(code(&OPERATORS, &op));
+    }
+    match &node.kind {
+        ExprKind::Literal(value) => value.encode(out),
+        ExprKind::Signal(name) | ExprKind::Has(name) => name.encode(out),
+        _ => {
+            let parts = node.parts();
+            out.count("parts", parts.len(), LIST_ITEMS_MAX)?;
+            parts.into_iter().try_for_each(|part| expr(part, out))
+        }
+    }
+}
+
+fn names(names: &[SignalName], out: &mut Writer) -> Done {
+    out.list("signals", names, SIGNALS_MAX)
+}
+
+fn ty(ty: Type, out: &mut Writer) {
+    out.u8(code(&Type::ALL, &ty));
+}
+
+fn duration(duration: Duration, out: &mut Writer) {
+    out.u64(duration.as_secs());
+}
+
+/// A count or nothing, as a number above every limit.
+fn bound(bound: Option<usize>, out: &mut Writer) {
+    out.u64(bound.and_then(|bound| u64::try_from(bound).ok()).unwrap_or(u64::MAX));
+}
+
+/// The place of `item` in the list that fixes its code.
+fn code<T: PartialEq>(all: &[T], item: &T) -> u8 {
+    all.iter().position(|known| known == item).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+const OPERATORS: [BinaryOp; 14] = [
+    BinaryOp::Or,
+    BinaryOp::And,
+    BinaryOp::Eq,
+    BinaryOp::Ne,
+    BinaryOp::Lt,
+    BinaryOp::Le,
+    BinaryOp::Gt,
+    BinaryOp::Ge,
+    BinaryOp::In,
+    BinaryOp::Add,
+    BinaryOp::Sub,
+    BinaryOp::Mul,
+    BinaryOp::Div,
+    BinaryOp::Rem,
+];

@@ -1,0 +1,197 @@
+//! Who may read a rule, what it lets out of the device, where it is pinned.
+//!
+//! A rule that reads the device says what leaves (`release`) and that its device atoms may be read there
+//! (`text = "device"` or `reveal`). How many release nodes a condition has is only known after folding; the cut
+//! compares it with the declared number.
+
+use super::expr::Typed;
+use crate::catalogue::{Birth, Privacy, Signal};
+use crate::checked::Release;
+use crate::diagnostic::{Span, Spanned, suggest};
+use crate::read::policy::{RawRelease, RawRule};
+use crate::source::{Finding, Findings};
+use glacis_policy::Effect;
+use glacis_wire::{SignalName, Zone};
+
+/// Checks text, place, release and reveal of one rule.
+pub(crate) fn check(rule: &RawRule<'_>, typed: &Typed, effect: Effect, findings: &mut Findings) -> Release {
+    let device: Vec<&Signal> =
+        typed.signals.values().filter(|signal| signal.birth == Birth::Device).collect();
+    let scene = Scene { rule, typed, device, effect };
+    let release = scene.release(findings);
+    scene.reveal(&release, findings);
+    scene.place(&release, findings);
+    release
+}
+
+struct Scene<'a, 'r> {
+    rule: &'a RawRule<'r>,
+    typed: &'a Typed,
+    /// The device signals that the condition reads.
+    device: Vec<&'a Signal>,
+    effect: Effect,
+}
+
+impl Scene<'_, '_> {
+    fn report(&self, finding: Finding, findings: &mut Findings) {
+        self.rule.form.report(finding, findings);
+    }
+
+    fn text(&self) -> Zone {
+        self.rule.text.map_or(Zone::Edge, |text| text.value)
+    }
+
+    fn is_device(&self, name: &SignalName) -> bool {
+        self.device.iter().any(|signal| signal.name == *name)
+    }
+
+    /// Where the condition first reads a signal that `wanted` holds of.
+    fn reading(&self, wanted: impl Fn(&SignalName) -> bool) -> Option<(&SignalName, Span)> {
+        self.typed.expr.readings().into_iter().find(|(name, _)| wanted(name))
+    }
+
+    fn release(&self, findings: &mut Findings) -> Release {
+        let first = self.reading(|name| self.is_device(name));
+        match (&self.rule.release, self.rule.undisclosed, first) {
+            (Some(release), Some(danger), _) => {
+                let message = "`danger_undisclosed` says that nothing leaves, `release` says what does";
+                self.report(Finding::new(danger, "G5002", message), findings);
+                self.convert(release, findings)
+            }
+            (None, Some(danger), None) => {
+                let message = "this rule reads no device signal, so there is nothing to disclose";
+                self.report(Finding::new(danger, "G5002", message), findings);
+                Release::Nothing
+            }
+            (None, Some(_), Some(_)) => Release::Undisclosed,
+            (Some(release), None, None) => {
+                let message = "this rule reads no device signal, so there is nothing to release";
+                self.report(Finding::new(release.span, "G5002", message), findings);
+                Release::Nothing
+            }
+            (Some(release), None, Some(_)) => self.convert(release, findings),
+            (None, None, None) => Release::Nothing,
+            (None, None, Some((name, span))) => {
+                let message = format!("`{name}` is on the device, and this rule releases nothing of it");
+                let finding = Finding::new(span, "G5003", message);
+                let help = "add release = \"verdict\" or release = { nodes = 1 } (danger_undisclosed = true keeps it in)";
+                self.report(finding.help(help), findings);
+                Release::Nothing
+            }
+        }
+    }
+
+    fn convert(&self, release: &Spanned<RawRelease<'_>>, findings: &mut Findings) -> Release {
+        match &release.value {
+            RawRelease::Verdict => {
+                self.verdict(release.span, findings);
+                Release::Verdict
+            }
+            RawRelease::Nodes { nodes, values } => {
+                let values = values.iter().filter_map(|value| self.value(*value, findings)).collect();
+                Release::Nodes { nodes: nodes.map_or(0, |nodes| nodes.value), values }
+            }
+        }
+    }
+
+    /// `"verdict"`: a hard or prompting rule over the device alone, whose text the device may read.
+    fn verdict(&self, span: Span, findings: &mut Findings) {
+        if self.text() != Zone::Device {
+            let finding =
+                Finding::new(span, "G5004", "the device can only decide on a rule that it may read");
+            self.report(finding.help("add text = \"device\""), findings);
+        }
+        if let Some((name, place)) = self.reading(|name| !self.is_device(name)) {
+            let message = format!("`{name}` is not on the device, so the device cannot decide this rule");
+            let finding = Finding::new(place, "G5004", message);
+            self.report(finding.help("use release = { nodes = n }"), findings);
+        }
+        if !matches!(self.effect, Effect::Block | Effect::Challenge(_)) {
+            let message = "a device decides early only by `block` or `challenge`";
+            let finding = Finding::new(span, "G5004", message);
+            self.report(finding.help("use release = { nodes = n }"), findings);
+        }
+    }
+
+    /// A signal that leaves as it is: read by the rule, born on the device, not private.
+    fn value(&self, name: Spanned<&str>, findings: &mut Findings) -> Option<SignalName> {
+        let Some(signal) = self.device.iter().find(|signal| signal.name.as_str() == name.value) else {
+            let message = format!("the condition reads no device signal `{}`", name.value);
+            let help = suggest(name.value, self.device.iter().map(|signal| signal.name.as_str()));
+            self.report(Finding::new(name.span, "G5005", message).maybe_help(help), findings);
+            return None;
+        };
+        if signal.privacy == Privacy::Private {
+            let message = format!("`{}` is private and cannot leave as a value", signal.name);
+            let finding = Finding::new(name.span, "G5005", message);
+            self.report(finding.help("release a node that answers yes or no: { nodes = 1 }"), findings);
+        }
+        Some(signal.name.clone())
+    }
+
+    /// An atom over the device is read there: the text allows it, or `reveal` names its signals.
+    fn reveal(&self, release: &Release, findings: &mut Findings) {
+        let values: &[SignalName] = match release {
+            Release::Nodes { values, .. } => values,
+            _ => &[],
+        };
+        for name in &self.rule.reveal {
+            let fault = if !self.device.iter().any(|signal| signal.name.as_str() == name.value) {
+                format!("the condition reads no device signal `{}`", name.value)
+            } else if self.text() == Zone::Device {
+                "text = \"device\" reveals the whole rule already".to_owned()
+            } else {
+                continue;
+            };
+            let help = suggest(name.value, self.device.iter().map(|signal| signal.name.as_str()));
+            let help = help.filter(|_| self.text() != Zone::Device);
+            self.report(Finding::new(name.span, "G5006", fault).maybe_help(help), findings);
+        }
+        if self.text() == Zone::Device || *release == Release::Undisclosed {
+            return;
+        }
+        let covered = |name: &SignalName| self.rule.reveal.iter().any(|known| known.value == name.as_str());
+        let bare = |name: &SignalName| self.is_device(name) && !values.contains(name) && !covered(name);
+        if let Some((name, span)) = self.reading(bare) {
+            let text = self.rule.form.source.text.get(span.start..span.end).unwrap_or("");
+            let message = format!(
+                "the atom around `{text}` runs on the device, where text = \"{}\" forbids to read it",
+                self.text().name()
+            );
+            let finding = Finding::new(span, "G5006", message);
+            let help = format!("write text = \"device\", or reveal = [\"{name}\"] for this atom alone");
+            self.report(finding.help(help), findings);
+        }
+    }
+
+    fn place(&self, release: &Release, findings: &mut Findings) {
+        let Some(place) = self.rule.place else { return };
+        let cloud = self
+            .reading(|name| self.typed.signals.get(name).is_some_and(|signal| signal.birth == Birth::Cloud));
+        let fault = match place.value {
+            Zone::Device if *release != Release::Verdict => Some((
+                "a rule is placed on the device only with release = \"verdict\"".to_owned(),
+                "leave `place` out, or let the device decide it",
+            )),
+            Zone::Edge if cloud.is_some() => Some((
+                format!(
+                    "`{}` is in the cloud, so the edge cannot close this rule",
+                    cloud.map_or("", |(n, _)| n.as_str())
+                ),
+                "leave `place` out: the edge still finds the rule false early where it can",
+            )),
+            Zone::Edge | Zone::Device if self.text() == Zone::Cloud => Some((
+                format!("text = \"cloud\" keeps this rule from zone `{}`", place.value.name()),
+                "leave `place` out",
+            )),
+            Zone::Cloud if *release == Release::Verdict => Some((
+                "release = \"verdict\" lets the device decide what `place` keeps for the cloud".to_owned(),
+                "use release = { nodes = n }",
+            )),
+            _ => None,
+        };
+        if let Some((message, help)) = fault {
+            self.report(Finding::new(place.span, "G5007", message).help(help), findings);
+        }
+    }
+}

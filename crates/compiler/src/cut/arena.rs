@@ -1,0 +1,89 @@
+//! Expressions as the flat, shared arena of a slice.
+//!
+//! Post-order, so operands come first; equal parts are one node. Lists are constants here: folding made them so.
+
+use super::SlotIndex;
+use crate::checked::{BinaryOp, Expr, ExprKind};
+use glacis_policy::{Node, Slot};
+use glacis_wire::{SignalName, Value};
+use std::collections::BTreeMap;
+
+/// An arena being built over fixed slots.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    slots: SlotIndex,
+    nodes: Vec<Node>,
+    /// By text: doubles are told apart by sign of zero, and NaN is itself.
+    seen: BTreeMap<String, u32>,
+}
+
+impl Arena {
+    pub(crate) fn new(slots: &[Slot]) -> Self {
+        let named = slots.iter().enumerate();
+        let slots =
+            named.filter_map(|(at, slot)| Some((slot.name.clone(), u16::try_from(at).ok()?))).collect();
+        Self { slots, nodes: Vec::new(), seen: BTreeMap::new() }
+    }
+
+    pub(crate) fn slot(&self, name: &SignalName) -> Option<u16> {
+        self.slots.get(name).copied()
+    }
+
+    pub(crate) fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+
+    /// Adds an expression; `None` if it reads what has no slot, or there are too many nodes.
+    pub(crate) fn add(&mut self, expr: &Expr) -> Option<u32> {
+        let node = match &expr.kind {
+            ExprKind::Literal(value) => Node::Const(value.clone()),
+            ExprKind::List(items) => {
+                Node::Const(Value::List(items.iter().map(literal).collect::<Option<_>>()?))
+            }
+            ExprKind::Signal(name) => Node::Read(self.slot(name)?),
+            ExprKind::Has(name) => Node::Has(self.slot(name)?),
+            ExprKind::Not(a) => Node::Not(self.add(a)?),
+            ExprKind::Neg(a) => Node::Neg(self.add(a)?),
+            ExprKind::Size(a) => Node::Size(self.add(a)?),
+            ExprKind::If(a, b, c) => Node::If(self.add(a)?, self.add(b)?, self.add(c)?),
+            ExprKind::StartsWith(a, b) => Node::StartsWith(self.add(a)?, self.add(b)?),
+            ExprKind::EndsWith(a, b) => Node::EndsWith(self.add(a)?, self.add(b)?),
+            ExprKind::Contains(a, b) => Node::Contains(self.add(a)?, self.add(b)?),
+            ExprKind::Binary(op, a, b) => binary(*op)(self.add(a)?, self.add(b)?),
+        };
+        let text = format!("{node:?}");
+        if let Some(at) = self.seen.get(&text) {
+            return Some(*at);
+        }
+        let at = u32::try_from(self.nodes.len()).ok()?;
+        self.nodes.push(node);
+        self.seen.insert(text, at);
+        Some(at)
+    }
+}
+
+fn literal(expr: &Expr) -> Option<Value> {
+    match &expr.kind {
+        ExprKind::Literal(value) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+const fn binary(op: BinaryOp) -> fn(u32, u32) -> Node {
+    match op {
+        BinaryOp::Or => Node::Or,
+        BinaryOp::And => Node::And,
+        BinaryOp::Eq => Node::Eq,
+        BinaryOp::Ne => Node::Ne,
+        BinaryOp::Lt => Node::Lt,
+        BinaryOp::Le => Node::Le,
+        BinaryOp::Gt => Node::Gt,
+        BinaryOp::Ge => Node::Ge,
+        BinaryOp::In => Node::In,
+        BinaryOp::Add => Node::Add,
+        BinaryOp::Sub => Node::Sub,
+        BinaryOp::Mul => Node::Mul,
+        BinaryOp::Div => Node::Div,
+        BinaryOp::Rem => Node::Rem,
+    }
+}

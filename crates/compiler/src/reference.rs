@@ -1,0 +1,348 @@
+//! The meaning of a policy: a four-valued interpreter of the typed *source* tree (DESIGN §4.2).
+//!
+//! This is the oracle. It folds nothing, shares nothing, knows nothing of slices, nodes or zones' order, and
+//! uses no code of the engine; it is meant to be read next to the specification, sentence by sentence. It
+//! recurses over the source, whose depth the parser limits. Keep it simple and slow.
+//!
+//! [`whole`] decides on a [`Snapshot`]: each signal's answer once, with the trust of its producer.
+
+use crate::catalogue::Birth;
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use glacis_policy::{Effect, Entry, Obligations};
+use glacis_wire::{Answer, Cause, Causes, Given, Method, SignalName, Trust, Value, Verdict};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Σ: what is known of every signal. A signal that is not in it is `unknown(withheld)` by a claimed producer.
+///
+/// An honest snapshot gives all device signals one trust (the session's) and all others [`Trust::Proven`].
+#[derive(Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Answers by signal; list tests and features are signals.
+    pub answers: BTreeMap<SignalName, Given>,
+}
+
+impl fmt::Debug for Snapshot {
+    /// Names only: the values are private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.answers.keys()).finish()
+    }
+}
+
+/// What the whole policy says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Ids of the rules that match, by their condition or by how they close; in the order of the policy.
+    pub matched: Vec<String>,
+    /// Duties of the rules that match.
+    pub obligations: Obligations,
+}
+
+/// One of CEL's four outcomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A value.
+    Value(Value),
+    /// No value: the computation failed.
+    Error,
+    /// Not known, for these causes.
+    Unknown(Causes),
+}
+
+/// Decides the whole policy on one snapshot.
+///
+/// `outage`: the cloud did not answer. Its signals are then `unknown(unavailable)`, and so is, as a whole, every
+/// rule that the edge may not hold.
+pub fn whole(policy: &Checked, snapshot: &Snapshot, passed: Option<Method>, outage: bool) -> Whole {
+    let mut matched = Vec::new();
+    let mut obligations = Obligations::NONE;
+    let mut effects = Vec::new();
+    for rule in policy.rules() {
+        if let Some(effect) = settle(policy, rule, snapshot, outage) {
+            matched.push(rule.id.clone());
+            obligations = obligations.union(rule.obligations);
+            effects.push(effect);
+        }
+    }
+    Whole { verdict: combine(policy, &effects, passed), matched, obligations }
+}
+
+/// The outcome of an expression; `trusted` is the plane Σ⁻.
+pub fn evaluate(policy: &Checked, expr: &Expr, snapshot: &Snapshot, trusted: bool, outage: bool) -> Outcome {
+    Evaluation { policy, snapshot, trusted, outage }.expr(expr)
+}
+
+/// The effect with which a rule matches, if it does.
+fn settle(policy: &Checked, rule: &Rule, snapshot: &Snapshot, outage: bool) -> Option<Effect> {
+    let condition = |trusted: bool| {
+        if outage && rule.is_hidden() {
+            Outcome::Unknown(Causes::of(Cause::Unavailable))
+        } else if rule.release == Release::Undisclosed {
+            Outcome::Unknown(Causes::of(Cause::Withheld))
+        } else {
+            evaluate(policy, &rule.when, snapshot, trusted, outage)
+        }
+    };
+    let (given, trusted) = (condition(false), condition(true));
+    let lenient = match rule.effect {
+        Effect::Exempt => true,
+        Effect::Score(points) => points < 0,
+        Effect::Block | Effect::SoftBlock | Effect::Challenge(_) => false,
+    };
+    if lenient {
+        // Uses Σ⁻ alone and closes only as skip.
+        return (trusted == TRUE).then_some(rule.effect);
+    }
+    if given == TRUE {
+        return Some(rule.effect);
+    }
+    match trusted {
+        Outcome::Value(_) => None,
+        Outcome::Error => apply(policy, rule.effect, rule.error),
+        Outcome::Unknown(causes) => {
+            let entries = causes.iter().map(|cause| apply(policy, rule.effect, rule.entry(cause)));
+            entries.max_by_key(|applied| applied.map_or(0, |effect| strictness(policy, effect))).flatten()
+        }
+    }
+}
+
+/// The milder of an entry and the rule's effect. Points have no milder form: any entry but `skip` adds them.
+fn apply(policy: &Checked, effect: Effect, entry: Entry) -> Option<Effect> {
+    match (entry, effect) {
+        (Entry::Skip, _) => None,
+        (Entry::Match, _) | (Entry::Milder(_), Effect::Score(_)) => Some(effect),
+        (Entry::Milder(milder), _) => {
+            Some(if strictness(policy, milder) < strictness(policy, effect) { milder } else { effect })
+        }
+    }
+}
+
+/// `challenge` in the order of methods, then `block(soft)`, then `block`. Others never compare: one rank.
+fn strictness(policy: &Checked, effect: Effect) -> usize {
+    match effect {
+        Effect::Exempt | Effect::Score(_) => 1,
+        Effect::Challenge(method) => policy.rank(Verdict::Challenge(method)),
+        Effect::SoftBlock => policy.rank(Verdict::Block),
+        Effect::Block => policy.rank(Verdict::Block) + 1,
+    }
+}
+
+/// max(hard, exempt ? allow : max(soft effects, score class)); a passed method removes challenges up to it.
+fn combine(policy: &Checked, effects: &[Effect], passed: Option<Method>) -> Verdict {
+    if effects.contains(&Effect::Block) {
+        return Verdict::Block;
+    }
+    if effects.contains(&Effect::Exempt) {
+        return Verdict::Allow;
+    }
+    let mut score: i64 = 0;
+    let mut soft = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Score(points) => score += i64::from(*points),
+            other => soft.push(*other),
+        }
+    }
+    let reached = policy.classes().iter().filter(|class| score >= class.at_least);
+    soft.extend(reached.map(|class| class.effect).max_by_key(|effect| strictness(policy, *effect)));
+    let verdicts = soft.into_iter().map(|effect| match effect {
+        Effect::Challenge(method) => Verdict::Challenge(method),
+        _ => Verdict::Block,
+    });
+    let passed = passed.map_or(0, |method| policy.rank(Verdict::Challenge(method)));
+    let standing = verdicts.filter(|verdict| *verdict == Verdict::Block || policy.rank(*verdict) > passed);
+    standing.max_by_key(|verdict| policy.rank(*verdict)).unwrap_or(Verdict::Allow)
+}
+
+const TRUE: Outcome = Outcome::Value(Value::Bool(true));
+const FALSE: Outcome = Outcome::Value(Value::Bool(false));
+
+struct Evaluation<'a> {
+    policy: &'a Checked,
+    snapshot: &'a Snapshot,
+    trusted: bool,
+    outage: bool,
+}
+
+impl Evaluation<'_> {
+    fn expr(&self, expr: &Expr) -> Outcome {
+        match &expr.kind {
+            ExprKind::Literal(value) => Outcome::Value(value.clone()),
+            ExprKind::List(items) => strict(items.iter().map(|item| self.expr(item)).collect(), |items| {
+                Some(Value::List(items.to_vec()))
+            }),
+            ExprKind::Signal(name) => match self.answer(name) {
+                Answer::Value(value) => Outcome::Value(value),
+                Answer::Missing | Answer::Error => Outcome::Error,
+                Answer::Unknown(causes) => Outcome::Unknown(causes),
+            },
+            ExprKind::Has(name) => match self.answer(name) {
+                Answer::Value(_) => TRUE,
+                Answer::Missing => FALSE,
+                Answer::Error => Outcome::Error,
+                Answer::Unknown(causes) => Outcome::Unknown(causes),
+            },
+            ExprKind::Not(a) => self.strict([a], |[a]| Some(Value::Bool(!boolean(a)?))),
+            ExprKind::Neg(a) => self.strict([a], |[a]| negate(a)),
+            ExprKind::Binary(BinaryOp::And, a, b) => connective(false, self.expr(a), self.expr(b)),
+            ExprKind::Binary(BinaryOp::Or, a, b) => connective(true, self.expr(a), self.expr(b)),
+            ExprKind::Binary(op, a, b) => self.strict([a, b], |[a, b]| binary(*op, a, b)),
+            ExprKind::If(condition, yes, no) => match self.expr(condition) {
+                Outcome::Value(Value::Bool(true)) => self.expr(yes),
+                Outcome::Value(Value::Bool(false)) => self.expr(no),
+                Outcome::Unknown(causes) => Outcome::Unknown(causes),
+                Outcome::Value(_) | Outcome::Error => Outcome::Error,
+            },
+            ExprKind::Size(a) => self.strict([a], |[a]| size(a)),
+            ExprKind::StartsWith(a, b) => self.texts(a, b, |text, part| text.starts_with(part)),
+            ExprKind::EndsWith(a, b) => self.texts(a, b, |text, part| text.ends_with(part)),
+            ExprKind::Contains(a, b) => self.texts(a, b, |text, part| text.contains(part)),
+        }
+    }
+
+    /// A signal's answer in this plane.
+    fn answer(&self, name: &SignalName) -> Answer {
+        let Some(signal) = self.policy.signals().get(name) else { return Answer::Error };
+        if self.outage && signal.birth == Birth::Cloud {
+            return Answer::unknown(Cause::Unavailable);
+        }
+        let Some(given) = self.snapshot.answers.get(name) else { return Answer::unknown(Cause::Withheld) };
+        let trust: Trust = given.trust;
+        if self.trusted && trust < signal.min_trust {
+            return Answer::unknown(Cause::Withheld);
+        }
+        match &given.answer {
+            Answer::Value(value) if !value.is(signal.ty) => Answer::Error,
+            Answer::Unknown(causes) if causes.is_empty() => Answer::unknown(Cause::Withheld),
+            answer => answer.clone(),
+        }
+    }
+
+    fn strict<const N: usize>(
+        &self,
+        operands: [&Expr; N],
+        apply: impl FnOnce([&Value; N]) -> Option<Value>,
+    ) -> Outcome {
+        let outcomes = operands.iter().map(|operand| self.expr(operand)).collect();
+        strict(outcomes, |values| {
+            let values: Vec<&Value> = values.iter().collect();
+            apply(<[&Value; N]>::try_from(values).ok()?)
+        })
+    }
+
+    fn texts(&self, a: &Expr, b: &Expr, holds: fn(&str, &str) -> bool) -> Outcome {
+        self.strict([a, b], |values| match values {
+            [Value::String(text), Value::String(part)] => Some(Value::Bool(holds(text, part))),
+            _ => None,
+        })
+    }
+}
+
+/// A strict operator: the union over unknown operands, else an error if one is, else its value; `None` is an error.
+fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Value]) -> Option<Value>) -> Outcome {
+    let mut causes = Causes::NONE;
+    let mut failed = false;
+    let mut values = Vec::new();
+    for operand in operands {
+        match operand {
+            Outcome::Unknown(more) => causes = causes.union(more),
+            Outcome::Error => failed = true,
+            Outcome::Value(value) => values.push(value),
+        }
+    }
+    if !causes.is_empty() {
+        return Outcome::Unknown(causes);
+    }
+    if failed {
+        return Outcome::Error;
+    }
+    apply(&values).map_or(Outcome::Error, Outcome::Value)
+}
+
+/// `&&` (deciding value false) and `||` (true): a deciding value wins, then unknown, then error.
+fn connective(deciding: bool, a: Outcome, b: Outcome) -> Outcome {
+    let decided = Outcome::Value(Value::Bool(deciding));
+    if a == decided || b == decided {
+        return decided;
+    }
+    strict(vec![a, b], |_| Some(Value::Bool(!deciding)))
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        _ => None,
+    }
+}
+
+fn negate(value: &Value) -> Option<Value> {
+    match value {
+        Value::Int(value) => value.checked_neg().map(Value::Int),
+        Value::Double(value) => Some(Value::Double(-value)),
+        _ => None,
+    }
+}
+
+/// Code points of a string, items of a list.
+fn size(value: &Value) -> Option<Value> {
+    let size = match value {
+        Value::String(text) => text.chars().count(),
+        Value::List(items) => items.len(),
+        _ => return None,
+    };
+    i64::try_from(size).ok().map(Value::Int)
+}
+
+fn binary(op: BinaryOp, a: &Value, b: &Value) -> Option<Value> {
+    match op {
+        // Doubles inside compare as IEEE 754 says: NaN equals nothing, zeros are equal.
+        BinaryOp::Eq => Some(Value::Bool(a == b)),
+        BinaryOp::Ne => Some(Value::Bool(a != b)),
+        BinaryOp::Lt => order(a, b, |order| order == Some(Ordering::Less)),
+        BinaryOp::Le => order(a, b, |order| matches!(order, Some(Ordering::Less | Ordering::Equal))),
+        BinaryOp::Gt => order(a, b, |order| order == Some(Ordering::Greater)),
+        BinaryOp::Ge => order(a, b, |order| matches!(order, Some(Ordering::Greater | Ordering::Equal))),
+        BinaryOp::In => match b {
+            Value::List(items) => Some(Value::Bool(items.iter().any(|item| item == a))),
+            _ => None,
+        },
+        BinaryOp::Add => arithmetic(a, b, i64::checked_add, |a, b| a + b),
+        BinaryOp::Sub => arithmetic(a, b, i64::checked_sub, |a, b| a - b),
+        BinaryOp::Mul => arithmetic(a, b, i64::checked_mul, |a, b| a * b),
+        BinaryOp::Div => arithmetic(a, b, i64::checked_div, |a, b| a / b),
+        BinaryOp::Rem => match (a, b) {
+            (Value::Int(a), Value::Int(b)) => a.checked_rem(*b).map(Value::Int),
+            _ => None,
+        },
+        // Not strict: see `connective`.
+        BinaryOp::And | BinaryOp::Or => None,
+    }
+}
+
+fn order(a: &Value, b: &Value, holds: fn(Option<Ordering>) -> bool) -> Option<Value> {
+    let order = match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
+        // By code points, which is the order of UTF-8 bytes.
+        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        _ => return None,
+    };
+    Some(Value::Bool(holds(order)))
+}
+
+fn arithmetic(
+    a: &Value,
+    b: &Value,
+    int: fn(i64, i64) -> Option<i64>,
+    double: fn(f64, f64) -> f64,
+) -> Option<Value> {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => int(*a, *b).map(Value::Int),
+        (Value::Double(a), Value::Double(b)) => Some(Value::Double(double(*a, *b))),
+        _ => None,
+    }
+}

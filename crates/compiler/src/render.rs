@@ -1,0 +1,140 @@
+//! A typed expression as condition text again, for plans and diagnostics.
+//!
+//! The text parses to the same tree, up to the balance of `&&` and `||` chains and the form of calls.
+
+use crate::checked::{BinaryOp, Expr, ExprKind};
+use glacis_wire::Value;
+use std::fmt::Write;
+
+/// The text of an expression.
+pub(crate) fn render(expr: &Expr) -> String {
+    let mut out = String::new();
+    write(expr, 0, &mut out);
+    out
+}
+
+/// Appends `expr`, in parentheses if it binds looser than `power`.
+fn write(expr: &Expr, power: u8, out: &mut String) {
+    let own = power_of(expr);
+    let wrapped = own < power;
+    if wrapped {
+        out.push('(');
+    }
+    match &expr.kind {
+        ExprKind::Literal(value) => literal(value, out),
+        ExprKind::List(items) => sequence("[", items, "]", out),
+        ExprKind::Signal(name) => match list_test(name.as_str()) {
+            Some((list, key)) => {
+                let _ = write!(out, "{key} in {list}");
+            }
+            None => out.push_str(name.as_str()),
+        },
+        ExprKind::Has(name) => {
+            let _ = write!(out, "has({name})");
+        }
+        ExprKind::Not(a) => {
+            out.push('!');
+            write(a, own, out);
+        }
+        ExprKind::Neg(a) => {
+            out.push('-');
+            // `-1` is a literal: a negated literal needs parentheses to stay a negation.
+            write(a, if matches!(a.kind, ExprKind::Literal(_)) { PRIMARY + 1 } else { own }, out);
+        }
+        ExprKind::Binary(op, a, b) => {
+            let chains = matches!(op, BinaryOp::And | BinaryOp::Or);
+            write(a, own, out);
+            let _ = write!(out, " {} ", op.symbol());
+            write(b, own + u8::from(!chains), out);
+        }
+        ExprKind::If(condition, yes, no) => {
+            write(condition, 1, out);
+            out.push_str(" ? ");
+            write(yes, 1, out);
+            out.push_str(" : ");
+            write(no, 0, out);
+        }
+        ExprKind::Size(a) => sequence("size(", std::slice::from_ref(a), ")", out),
+        ExprKind::StartsWith(a, b) => method(a, "startsWith", b, out),
+        ExprKind::EndsWith(a, b) => method(a, "endsWith", b, out),
+        ExprKind::Contains(a, b) => method(a, "contains", b, out),
+    }
+    if wrapped {
+        out.push(')');
+    }
+}
+
+const UNARY: u8 = 6;
+const PRIMARY: u8 = 7;
+
+fn power_of(expr: &Expr) -> u8 {
+    match &expr.kind {
+        ExprKind::If(..) => 0,
+        ExprKind::Binary(op, ..) => op.power(),
+        ExprKind::Signal(name) if list_test(name.as_str()).is_some() => BinaryOp::In.power(),
+        ExprKind::Not(_) | ExprKind::Neg(_) => UNARY,
+        _ => PRIMARY,
+    }
+}
+
+/// `list.mules(payee)` as (`list.mules`, `payee`).
+fn list_test(name: &str) -> Option<(&str, &str)> {
+    name.strip_suffix(')')?.split_once('(')
+}
+
+fn method(receiver: &Expr, name: &str, arg: &Expr, out: &mut String) {
+    write(receiver, PRIMARY, out);
+    let _ = write!(out, ".{name}");
+    sequence("(", std::slice::from_ref(arg), ")", out);
+}
+
+fn sequence<E: std::borrow::Borrow<Expr>>(open: &str, items: &[E], close: &str, out: &mut String) {
+    out.push_str(open);
+    for (at, item) in items.iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { ", " });
+        write(item.borrow(), 0, out);
+    }
+    out.push_str(close);
+}
+
+fn literal(value: &Value, out: &mut String) {
+    let _ = match value {
+        Value::Bool(value) => write!(out, "{value}"),
+        Value::Int(value) => write!(out, "{value}"),
+        Value::Double(value) if value.is_nan() => write!(out, "(0.0 / 0.0)"),
+        Value::Double(value) if value.is_infinite() => {
+            write!(out, "({}1.0 / 0.0)", if *value < 0.0 { "-" } else { "" })
+        }
+        Value::Double(value) => write!(out, "{value:?}"),
+        Value::String(text) => {
+            quoted(text, out);
+            Ok(())
+        }
+        Value::List(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                literal(item, out);
+            }
+            out.push(']');
+            Ok(())
+        }
+    };
+}
+
+fn quoted(text: &str, out: &mut String) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            letter if letter.is_control() => {
+                let _ = write!(out, "\\U{:08x}", u32::from(letter));
+            }
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+}
