@@ -1,0 +1,363 @@
+//! The audit chain: one entry for everything that happened, in the transaction in which it happened.
+//!
+//! An entry holds the kind, the number of the row it speaks of and a digest over that row's bytes; its head is the
+//! hash of all that and of the head before it. [`CloudCore::verify_audit`] recomputes every head *and* every row
+//! digest from the tables, and compares the number of rows with the number of entries: so a changed, removed or
+//! slipped-in row shows as well as a changed entry. What a chain cannot show by itself is its own lost end;
+//! [`CloudCore::audit_head`] is there to be written down elsewhere.
+
+use crate::core::{CloudCore, Tx};
+use crate::error::CloudError;
+use crate::store::{int, uint};
+use glacis_seal::hash::context_digest;
+use glacis_seal::{Context, Purpose, Sha256};
+use glacis_wire::{Digest, Timestamp};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _};
+
+/// What an entry speaks of: a row of the table of this kind. Rows of these tables are never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuditKind {
+    /// A row of the event log.
+    Event,
+    /// A decision.
+    Decision,
+    /// A conflict, a reuse, a fork.
+    Incident,
+    /// A tier given or taken, with its reason.
+    TierChange,
+    /// A session opening.
+    Opening,
+    /// An entry of the revocation feed.
+    FeedEntry,
+    /// A change of a list.
+    ListChange,
+    /// What a device reported.
+    DeviceRecord,
+    /// A key set.
+    KeySet,
+    /// A signed bundle.
+    Bundle,
+    /// The source of a policy.
+    PolicySource,
+    /// Feedback on a decision.
+    Feedback,
+    /// An access token made.
+    Token,
+    /// An access token revoked or used up.
+    TokenEnd,
+}
+
+impl AuditKind {
+    /// Every kind, in the order of its code.
+    pub const ALL: [Self; 14] = [
+        Self::Event,
+        Self::Decision,
+        Self::Incident,
+        Self::TierChange,
+        Self::Opening,
+        Self::FeedEntry,
+        Self::ListChange,
+        Self::DeviceRecord,
+        Self::KeySet,
+        Self::Bundle,
+        Self::PolicySource,
+        Self::Feedback,
+        Self::Token,
+        Self::TokenEnd,
+    ];
+
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Decision => "decision",
+            Self::Incident => "incident",
+            Self::TierChange => "tier-change",
+            Self::Opening => "opening",
+            Self::FeedEntry => "feed-entry",
+            Self::ListChange => "list-change",
+            Self::DeviceRecord => "device-record",
+            Self::KeySet => "key-set",
+            Self::Bundle => "bundle",
+            Self::PolicySource => "policy-source",
+            Self::Feedback => "feedback",
+            Self::Token => "token",
+            Self::TokenEnd => "token-end",
+        }
+    }
+
+    const fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| i64::from(kind.code()) == code)
+    }
+
+    const fn row_sql(self) -> &'static str {
+        match self {
+            Self::Event => "SELECT * FROM event WHERE rowid = ?1",
+            Self::Decision => "SELECT * FROM decision WHERE rowid = ?1",
+            Self::Incident => "SELECT * FROM incident WHERE rowid = ?1",
+            Self::TierChange => "SELECT * FROM tier_change WHERE rowid = ?1",
+            Self::Opening => "SELECT * FROM opening WHERE rowid = ?1",
+            Self::FeedEntry => "SELECT * FROM feed_entry WHERE rowid = ?1",
+            Self::ListChange => "SELECT * FROM list_change WHERE rowid = ?1",
+            Self::DeviceRecord => "SELECT * FROM device_record WHERE rowid = ?1",
+            Self::KeySet => "SELECT * FROM key_set WHERE rowid = ?1",
+            Self::Bundle => "SELECT * FROM bundle WHERE rowid = ?1",
+            Self::PolicySource => "SELECT * FROM policy_source WHERE rowid = ?1",
+            Self::Feedback => "SELECT * FROM feedback WHERE rowid = ?1",
+            Self::Token => "SELECT * FROM token WHERE rowid = ?1",
+            Self::TokenEnd => "SELECT * FROM token_end WHERE rowid = ?1",
+        }
+    }
+
+    fn count_sql(self) -> String {
+        self.row_sql().replace("SELECT *", "SELECT count(*)").replace(" WHERE rowid = ?1", "")
+    }
+
+    /// Digest over the stored bytes of one row: per column a type byte, the length and the value.
+    fn row_digest(self, conn: &Connection, row: i64) -> Result<Option<Digest>, CloudError> {
+        let mut statement = conn.prepare_cached(self.row_sql())?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([row])?;
+        let Some(found) = rows.next()? else { return Ok(None) };
+        let mut hash = Sha256::new();
+        for at in 0..columns {
+            match found.get_ref(at)? {
+                ValueRef::Null => hash.update(&[0]),
+                ValueRef::Integer(value) => {
+                    hash.update(&[1]);
+                    hash.update(&value.to_be_bytes());
+                }
+                ValueRef::Real(value) => {
+                    hash.update(&[2]);
+                    hash.update(&value.to_bits().to_be_bytes());
+                }
+                ValueRef::Text(bytes) => {
+                    hash.update(&[3]);
+                    hash.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+                    hash.update(bytes);
+                }
+                ValueRef::Blob(bytes) => {
+                    hash.update(&[4]);
+                    hash.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+                    hash.update(bytes);
+                }
+            }
+        }
+        Ok(Some(hash.finish()))
+    }
+}
+
+/// The end of the chain: how many entries, and the hash over all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of entries.
+    pub seq: u64,
+    /// Hash over entry `seq` and all before it.
+    pub digest: Digest,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { seq: 0, digest: Digest::new([0; 32]) }
+    }
+}
+
+/// Where verification stands, or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Entries that hold, from the first.
+    pub verified: u64,
+    /// What does not hold, in words for an operator; none where all is well.
+    pub fault: Option<String>,
+    /// The head that the verified entries lead to.
+    pub head: Head,
+    /// Whether everything was read.
+    pub complete: bool,
+}
+
+struct Entry {
+    seq: u64,
+    at: i64,
+    kind: i64,
+    row: i64,
+    digest: Digest,
+    head: Digest,
+}
+
+impl Head {
+    pub(crate) fn load(conn: &Connection) -> Result<Self, CloudError> {
+        let sql = "SELECT seq, head FROM audit ORDER BY seq DESC LIMIT 1";
+        let last: Option<(i64, [u8; 32])> =
+            conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(last.map_or(Self::default(), |(seq, digest)| Self { seq: uint(seq), digest: Digest::new(digest) }))
+    }
+
+    fn next(&self, context: &Context, at: i64, kind: i64, row: i64, digest: &Digest) -> Self {
+        let seq = self.seq + 1;
+        let parts: [&[u8]; 6] = [
+            self.digest.as_bytes(),
+            &seq.to_be_bytes(),
+            &at.to_be_bytes(),
+            &kind.to_be_bytes(),
+            &row.to_be_bytes(),
+            digest.as_bytes(),
+        ];
+        Self { seq, digest: context_digest(context, Purpose::Audit, &parts) }
+    }
+}
+
+impl Tx<'_> {
+    /// Puts the row `row` of the table of `kind`, which was just written, under the chain.
+    pub(crate) fn audit(&mut self, kind: AuditKind, row: i64) -> Result<(), CloudError> {
+        let digest = kind.row_digest(self.conn, row)?.ok_or_else(|| {
+            CloudError::corrupt(format!("{} {row} is not there to be audited", kind.name()))
+        })?;
+        let code = i64::from(kind.code());
+        let at = int(self.now.as_ms());
+        let head = self.desk.state.head.next(&self.desk.context, at, code, row, &digest);
+        let sql = "INSERT INTO audit (seq, at, kind, row, digest, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.conn.prepare_cached(sql)?.execute((
+            int(head.seq),
+            at,
+            code,
+            row,
+            digest.as_bytes(),
+            head.digest.as_bytes(),
+        ))?;
+        self.state().head = head;
+        Ok(())
+    }
+
+    /// [`audit`](Self::audit) of the row that was inserted last.
+    pub(crate) fn audit_inserted(&mut self, kind: AuditKind) -> Result<i64, CloudError> {
+        let row = self.conn.last_insert_rowid();
+        self.audit(kind, row)?;
+        Ok(row)
+    }
+}
+
+impl CloudCore {
+    /// The end of the chain, to be kept elsewhere.
+    pub fn audit_head(&mut self) -> Result<Head, CloudError> {
+        self.read(|tx| Ok(tx.desk.state.head))
+    }
+
+    /// Verifies at most `limit` entries after `from`; start with `Head::default()`, go on with the report's head.
+    ///
+    /// The last part also counts rows, so that nothing can have been slipped in beside the chain.
+    pub fn verify_audit(&mut self, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
+        self.read(|tx| {
+            let mut head = from;
+            let entries = entries(tx.conn, from.seq, limit)?;
+            let complete = entries.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+            for entry in entries {
+                if let Some(fault) = fault(tx, &head, &entry)? {
+                    return Ok(AuditReport { verified: head.seq, fault: Some(fault), head, complete: true });
+                }
+                head = Head { seq: entry.seq, digest: entry.head };
+            }
+            let fault = if complete { count_fault(tx.conn)? } else { None };
+            Ok(AuditReport { verified: head.seq, fault, head, complete })
+        })
+    }
+
+    /// Verifies the whole chain.
+    pub fn verify_audit_whole(&mut self) -> Result<AuditReport, CloudError> {
+        let mut head = Head::default();
+        loop {
+            let report = self.verify_audit(head, VERIFY_STEP)?;
+            if report.complete || report.fault.is_some() {
+                return Ok(report);
+            }
+            head = report.head;
+        }
+    }
+}
+
+/// Entries verified at once, between which other calls get their turn.
+pub(crate) const VERIFY_STEP: u32 = 4_096;
+
+fn entries(conn: &Connection, after: u64, limit: u32) -> Result<Vec<Entry>, CloudError> {
+    let sql = "SELECT seq, at, kind, row, digest, head FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map((int(after), limit), |row| {
+        Ok(Entry {
+            seq: uint(row.get(0)?),
+            at: row.get(1)?,
+            kind: row.get(2)?,
+            row: row.get(3)?,
+            digest: Digest::new(row.get(4)?),
+            head: Digest::new(row.get(5)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What is wrong with the entry that follows `head`.
+fn fault(tx: &Tx<'_>, head: &Head, entry: &Entry) -> Result<Option<String>, CloudError> {
+    let want = head.next(&tx.desk.context, entry.at, entry.kind, entry.row, &entry.digest);
+    if entry.seq != want.seq {
+        return Ok(Some(format!("entry {} is missing", want.seq)));
+    }
+    if entry.head != want.digest {
+        return Ok(Some(format!("entry {} does not follow from the one before it", entry.seq)));
+    }
+    let Some(kind) = AuditKind::from_code(entry.kind) else {
+        return Ok(Some(format!("entry {} is of no known kind", entry.seq)));
+    };
+    Ok(match kind.row_digest(tx.conn, entry.row)? {
+        None => Some(format!("{} {} of entry {} is missing", kind.name(), entry.row, entry.seq)),
+        Some(digest) if digest != entry.digest => {
+            Some(format!("{} {} of entry {} was changed", kind.name(), entry.row, entry.seq))
+        }
+        Some(_) => None,
+    })
+}
+
+fn count_fault(conn: &Connection) -> Result<Option<String>, CloudError> {
+    for kind in AuditKind::ALL {
+        let rows: i64 = conn.query_row(&kind.count_sql(), [], |row| row.get(0))?;
+        let sql = "SELECT count(*) FROM audit WHERE kind = ?1";
+        let entries: i64 = conn.query_row(sql, [i64::from(kind.code())], |row| row.get(0))?;
+        if rows != entries {
+            return Ok(Some(format!("{rows} rows of {}, but {entries} entries", kind.name())));
+        }
+    }
+    Ok(None)
+}
+
+/// When an entry was made and what it speaks of, for output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number.
+    pub seq: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What it speaks of.
+    pub kind: AuditKind,
+    /// Which row of the kind's table.
+    pub row: u64,
+}
+
+impl CloudCore {
+    /// The newest entries, newest first.
+    pub fn audit_tail(&mut self, limit: u32) -> Result<Vec<AuditEntry>, CloudError> {
+        self.read(|tx| {
+            let after = tx.desk.state.head.seq.saturating_sub(u64::from(limit));
+            let mut tail = Vec::new();
+            for entry in entries(tx.conn, after, limit)? {
+                let kind = AuditKind::from_code(entry.kind)
+                    .ok_or_else(|| CloudError::corrupt(format!("audit entry {}", entry.seq)))?;
+                let at = Timestamp::from_ms(uint(entry.at));
+                tail.push(AuditEntry { seq: entry.seq, at, kind, row: uint(entry.row) });
+            }
+            tail.reverse();
+            Ok(tail)
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! The core: one store, one owner, domain calls that each are one transaction, and group commit over many.
+//!
+//! A call either happened wholly or not at all. Memory (features, lists, feed, policies) is derived from the
+//! store; a call that touched it and was rolled back marks it stale, and the next call rebuilds it. Inside a
+//! batch ([`CloudCore::begin`] … [`CloudCore::commit`]) each call is a savepoint: one that fails does not harm
+//! the others, and nothing may be acknowledged before `commit` returned.
+//!
+//! After a failed fsync the core refuses every further call for ever ([`CloudErrorKind::Stopped`]).
+
+use crate::config::{CloudConfig, CloudKeys, CloudLimits};
+use crate::error::{CloudError, CloudErrorKind};
+use crate::state::State;
+use crate::store::{Place, Store};
+use glacis_attest::Anchors;
+use glacis_host::Host;
+use glacis_seal::Context;
+use glacis_wire::Timestamp;
+use rusqlite::Connection;
+use std::fmt;
+use std::sync::Arc;
+
+/// What every domain call may use besides the store.
+pub(crate) struct Desk {
+    pub(crate) context: Context,
+    pub(crate) keys: CloudKeys,
+    pub(crate) anchors: Anchors,
+    pub(crate) limits: CloudLimits,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) state: State,
+}
+
+/// One domain call: the store inside a transaction, the desk, and the time of the call.
+pub(crate) struct Tx<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) desk: &'a mut Desk,
+    /// Never before the newest entry of the log, so that the log's times never go back.
+    pub(crate) now: Timestamp,
+    touched: bool,
+}
+
+impl Tx<'_> {
+    /// Memory, to be changed after the rows it is derived from.
+    pub(crate) fn state(&mut self) -> &mut State {
+        self.touched = true;
+        &mut self.desk.state
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], CloudError> {
+        glacis_host::entropy::array(&*self.desk.host)
+            .map_err(|error| CloudError::new(CloudErrorKind::Entropy, error.to_string()))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    /// Each call is a transaction of its own.
+    None,
+    /// Calls are savepoints of one transaction.
+    Open { touched: bool },
+    /// The store rolled the open transaction back by itself; nothing of it may be acknowledged.
+    Lost,
+}
+
+/// The cloud without sockets: registry, decisions, lists, policies and audit over one store.
+pub struct CloudCore {
+    store: Store,
+    desk: Desk,
+    batch: Batch,
+    stale: bool,
+    stopped: bool,
+}
+
+impl CloudCore {
+    /// Opens or makes the store at `place` and loads what is derived from it.
+    ///
+    /// Refuses a file of another program, of a newer version, of another tenant or realm, and keys that the key
+    /// set in force does not name.
+    pub fn open(place: &Place<'_>, config: CloudConfig, host: Arc<dyn Host>) -> Result<Self, CloudError> {
+        let store = Store::open(place, &config.birth)?;
+        let CloudConfig { birth, key_set, keys, anchors, limits } = config;
+        let context = Context::new(birth.tenant, birth.realm);
+        let state = State::empty(&limits);
+        let desk = Desk { context, keys, anchors, limits, host, state };
+        let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false };
+        core.call_unloaded(|tx| tx.plant_key_set(&key_set))?;
+        core.reload()?;
+        core.desk.check_own_keys()?;
+        Ok(core)
+    }
+
+    /// Whether a disk error ended all writing of this process.
+    pub const fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// The tenant and realm that the store was born with.
+    pub const fn context(&self) -> &Context {
+        &self.desk.context
+    }
+
+    /// Starts a batch: calls up to [`commit`](Self::commit) share one transaction and one fsync.
+    pub fn begin(&mut self) -> Result<(), CloudError> {
+        self.ready()?;
+        if self.batch != Batch::None {
+            return Err(CloudError::invalid("a batch is already open"));
+        }
+        self.execute("BEGIN IMMEDIATE")?;
+        self.batch = Batch::Open { touched: false };
+        Ok(())
+    }
+
+    /// Makes all calls of the batch durable. On error none of them happened.
+    pub fn commit(&mut self) -> Result<(), CloudError> {
+        match std::mem::replace(&mut self.batch, Batch::None) {
+            Batch::None => Err(CloudError::invalid("no batch is open")),
+            Batch::Lost => Err(CloudError::new(CloudErrorKind::Storage, "the store gave the batch up")),
+            Batch::Open { touched } => {
+                let committed = self.execute("COMMIT");
+                if committed.is_err() {
+                    self.roll_back();
+                    self.stale |= touched;
+                    return committed;
+                }
+                self.checkpoint()
+            }
+        }
+    }
+
+    /// Gives a batch up: none of its calls happened.
+    pub fn abandon(&mut self) {
+        if let Batch::Open { touched } = self.batch {
+            self.roll_back();
+            self.stale |= touched;
+        }
+        self.batch = Batch::None;
+    }
+
+    /// One domain call: a transaction of its own, or a savepoint of the open batch.
+    pub(crate) fn call<T>(
+        &mut self,
+        run: impl FnOnce(&mut Tx<'_>) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        self.ready()?;
+        if self.stale {
+            self.reload()?;
+        }
+        self.call_unloaded(run)
+    }
+
+    /// Runs `run` over a consistent view without writing.
+    pub(crate) fn read<T>(
+        &mut self,
+        run: impl FnOnce(&mut Tx<'_>) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        self.ready()?;
+        if self.stale {
+            self.reload()?;
+        }
+        let now = self.now();
+        let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
+        run(&mut tx)
+    }
+
+    fn call_unloaded<T>(
+        &mut self,
+        run: impl FnOnce(&mut Tx<'_>) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let nested = match self.batch {
+            Batch::None => false,
+            Batch::Open { .. } => true,
+            Batch::Lost => {
+                return Err(CloudError::new(CloudErrorKind::Storage, "the store gave the batch up"));
+            }
+        };
+        self.execute(if nested { "SAVEPOINT one_call" } else { "BEGIN IMMEDIATE" })?;
+        let now = self.now();
+        let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
+        let result = run(&mut tx);
+        let touched = tx.touched;
+        let result = result.and_then(|value| {
+            self.execute(if nested { "RELEASE one_call" } else { "COMMIT" })?;
+            Ok(value)
+        });
+        match (&result, &mut self.batch) {
+            (Ok(_), Batch::Open { touched: batch_touched }) => *batch_touched |= touched,
+            (Ok(_), _) => self.checkpoint()?,
+            (Err(error), _) => {
+                self.note(error.kind());
+                self.undo(nested, touched);
+            }
+        }
+        result
+    }
+
+    /// Takes one failed call back; what the store itself rolled back cannot be told apart from it.
+    fn undo(&mut self, nested: bool, touched: bool) {
+        self.stale |= touched;
+        if !nested {
+            self.roll_back();
+        } else if self.store.conn().is_autocommit()
+            || self.execute("ROLLBACK TO one_call").and_then(|()| self.execute("RELEASE one_call")).is_err()
+        {
+            self.roll_back();
+            self.batch = Batch::Lost;
+            self.stale = true;
+        }
+    }
+
+    fn roll_back(&mut self) {
+        if !self.store.conn().is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(%error, "rollback failed; the store is not written any more");
+            self.stopped = true;
+        }
+    }
+
+    fn ready(&self) -> Result<(), CloudError> {
+        if self.stopped {
+            let detail = "a disk error ended all writing of this process; restart it on sound storage";
+            return Err(CloudError::new(CloudErrorKind::Stopped, detail));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, kind: CloudErrorKind) {
+        if kind == CloudErrorKind::Stopped && !self.stopped {
+            tracing::error!("disk error on write: no further write in this process");
+            self.stopped = true;
+        }
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), CloudError> {
+        let done = self.store.conn().prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(|_rows| ()).map_err(|error| {
+            let error = CloudError::from(error);
+            self.note(error.kind());
+            error
+        })
+    }
+
+    fn checkpoint(&mut self) -> Result<(), CloudError> {
+        self.store.checkpoint_if_due().inspect_err(|error| {
+            if error.kind() == CloudErrorKind::Stopped {
+                self.stopped = true;
+            }
+        })
+    }
+
+    fn reload(&mut self) -> Result<(), CloudError> {
+        let now = self.desk.host.now();
+        let state = State::load(self.store.conn(), &self.desk, now)?;
+        self.desk.state = state;
+        self.stale = false;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.desk.host.now().max(self.desk.state.newest())
+    }
+
+    /// Test support: the raw connection, for tampering and for page limits.
+    #[doc(hidden)]
+    pub const fn danger_connection(&self) -> &Connection {
+        self.store.conn()
+    }
+}
+
+impl fmt::Debug for CloudCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudCore")
+            .field("context", &self.desk.context)
+            .field("batch", &self.batch)
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
+    }
+}

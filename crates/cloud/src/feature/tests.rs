@@ -1,0 +1,235 @@
+//! The fast table against the definition, read literally.
+
+use super::*;
+use glacis_wire::message::decide::{EventFacts, SignalAnswer};
+use glacis_wire::message::{List, Text};
+use glacis_wire::{Digest, EventId, NodeName, PolicyDigest, Tier, Trust};
+use proptest::prelude::*;
+
+fn signal(name: &str) -> SignalName {
+    SignalName::parse(name).unwrap()
+}
+
+fn facts(event: &str, user: &str, received: u64, amount: Option<Value>) -> EventFacts {
+    let amount = amount.map(|value| SignalAnswer { signal: signal("amount"), answer: Answer::Value(value) });
+    EventFacts {
+        event: EventName::parse(event).unwrap(),
+        policy: PolicyDigest::new([1; 32]),
+        thumbprint: None,
+        tier: Tier::Software,
+        trust: Trust::Claimed,
+        event_id: EventId::new([0; 16]),
+        content: Digest::new([0; 32]),
+        principal: (!user.is_empty()).then(|| Text(user.to_owned())),
+        received: Timestamp::from_ms(received),
+        disclosed: None,
+        fields: List(amount.into_iter().collect()),
+        observed: List(Vec::new()),
+        passed: None,
+        node: NodeName::parse("edge-1").unwrap(),
+    }
+}
+
+fn definition(measure: Measure, include_self: bool) -> Definition {
+    Definition {
+        signal: signal("user.feature"),
+        measure,
+        event: EventName::parse("pay").unwrap(),
+        key: vec![Origin::Principal],
+        of: (measure != Measure::Count).then(|| Origin::Field(signal("amount"))),
+        window: Duration::from_millis(100),
+        lateness: Duration::from_millis(30),
+        include_self,
+    }
+}
+
+/// The definition of the module, word by word, quadratic.
+fn by_definition(
+    def: &Definition,
+    log: &[(u64, Timestamp, EventFacts)],
+    facts: &EventFacts,
+    cut: u64,
+) -> Answer {
+    let Some(user) = &facts.principal else { return Answer::unknown(Cause::Withheld) };
+    let amount = |facts: &EventFacts| facts.fields.first().map(|field| field.answer.clone());
+    let mut counted: Vec<Option<Answer>> = Vec::new();
+    for (seq, ingested, event) in log {
+        let received = event.received.as_ms();
+        let now = facts.received.as_ms();
+        let in_window = received <= now && received + 100 > now;
+        let late = ingested.as_ms().saturating_sub(received) > 30;
+        if *seq < cut
+            && event.event == def.event
+            && event.principal.as_ref() == Some(user)
+            && in_window
+            && !late
+        {
+            counted.push(amount(event));
+        }
+    }
+    if def.include_self && facts.event == def.event {
+        counted.push(amount(facts));
+    }
+    match def.measure {
+        Measure::Count => Answer::Value(Value::Int(i64::try_from(counted.len()).unwrap())),
+        Measure::Sum => {
+            let sum: i128 = counted
+                .iter()
+                .map(|a| match a {
+                    Some(Answer::Value(Value::Int(value))) => i128::from(*value),
+                    _ => 0,
+                })
+                .sum();
+            i64::try_from(sum).map_or(Answer::Error, |sum| Answer::Value(Value::Int(sum)))
+        }
+        Measure::SumDouble => {
+            let mut sum = 0.0;
+            for answer in counted {
+                if let Some(Answer::Value(Value::Double(value))) = answer {
+                    sum += value;
+                }
+            }
+            Answer::Value(Value::Double(sum))
+        }
+        Measure::Distinct => {
+            let mut seen: Vec<Answer> = Vec::new();
+            for answer in counted.into_iter().flatten() {
+                if !seen.contains(&answer) {
+                    seen.push(answer);
+                }
+            }
+            Answer::Value(Value::Int(i64::try_from(seen.len()).unwrap()))
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    event: bool,
+    user: u8,
+    amount: Option<i8>,
+    delay: u64,
+    forward: u64,
+    cut_back: u64,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    (
+        any::<bool>(),
+        0_u8..3,
+        prop::option::of(-4_i8..4),
+        0_u64..60,
+        0_u64..40,
+        prop_oneof![4 => Just(0_u64), 1 => 0_u64..9],
+    )
+        .prop_map(|(event, user, amount, delay, forward, cut_back)| Step {
+            event,
+            user,
+            amount,
+            delay,
+            forward,
+            cut_back,
+        })
+}
+
+fn run(measure: Measure, include_self: bool, steps: &[Step]) {
+    let def = definition(measure, include_self);
+    let mut table = FeatureTable::new(vec![def.clone()], 10_000);
+    let mut log: Vec<(u64, Timestamp, EventFacts)> = Vec::new();
+    let mut now = 10_000_u64;
+    for (at, step) in steps.iter().enumerate() {
+        now += step.forward;
+        let amount = step.amount.map(|value| match measure {
+            Measure::SumDouble => Value::Double(f64::from(value) * 0.1),
+            _ => Value::Int(i64::from(value)),
+        });
+        let user = ["", "ann", "bob"][usize::from(step.user)];
+        let facts = facts(if step.event { "pay" } else { "view" }, user, now - step.delay, amount);
+        let seq = u64::try_from(at).unwrap() + 1;
+        let cut = seq.saturating_sub(step.cut_back);
+        let want = by_definition(&def, &log, &facts, cut);
+        assert_eq!(table.lookup(0, &facts, cut), Lookup::Known(want.clone()), "step {at} of {steps:?}");
+        let events =
+            log.iter().map(|(seq, ingested, facts)| Logged { seq: *seq, ingested: *ingested, facts });
+        assert_eq!(def.answer_over(&facts, cut, events), want, "from scratch, step {at}");
+        let ingested = Timestamp::from_ms(now);
+        table.add(&Logged { seq, ingested, facts: &facts });
+        log.push((seq, ingested, facts));
+    }
+}
+
+fn cases() -> u32 {
+    option_env!("GLACIS_CASES").and_then(|text| text.parse().ok()).unwrap_or(256)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    /// Count, sum and distinct are exact for every window edge, lateness, cut and self.
+    #[test]
+    fn the_table_equals_its_definition(
+        steps in prop::collection::vec(any_step(), 1..60),
+        measure in prop_oneof![Just(Measure::Count), Just(Measure::Sum), Just(Measure::SumDouble), Just(Measure::Distinct)],
+        include_self in any::<bool>(),
+    ) {
+        run(measure, include_self, &steps);
+    }
+}
+
+#[test]
+fn a_sum_beyond_64_bits_is_an_error_and_comes_back() {
+    let def = definition(Measure::Sum, true);
+    let mut table = FeatureTable::new(vec![def], 100);
+    let big = facts("pay", "ann", 1_000, Some(Value::Int(i64::MAX)));
+    table.add(&Logged { seq: 1, ingested: Timestamp::from_ms(1_000), facts: &big });
+    let mut next = facts("pay", "ann", 1_050, Some(Value::Int(1)));
+    assert_eq!(table.lookup(0, &next, 2), Lookup::Known(Answer::Error));
+    next.received = Timestamp::from_ms(1_100);
+    assert_eq!(
+        table.lookup(0, &next, 2),
+        Lookup::Known(Answer::Value(Value::Int(1))),
+        "the window is open at its start"
+    );
+}
+
+#[test]
+fn a_full_table_says_unavailable_and_never_a_low_number() {
+    let def = definition(Measure::Count, false);
+    let window = def.window;
+    let mut table = FeatureTable::new(vec![def], 3);
+    let start = 10_000_000;
+    for seq in 1..=4 {
+        let event = facts("pay", "ann", start + seq, None);
+        table.add(&Logged { seq, ingested: event.received, facts: &event });
+    }
+    let unavailable = Lookup::Known(Answer::unknown(Cause::Unavailable));
+    assert_eq!(table.lookup(0, &facts("pay", "ann", start + 5, None), 5), unavailable);
+    let event = facts("pay", "bob", start + 5, None);
+    assert_eq!(
+        table.lookup(0, &event, 5),
+        Lookup::Known(Answer::Value(Value::Int(0))),
+        "nothing of bob was lost"
+    );
+    table.add(&Logged { seq: 5, ingested: event.received, facts: &event });
+    assert_eq!(table.lookup(0, &facts("pay", "bob", start + 6, None), 6), unavailable);
+    assert!(table.entries() <= 3);
+    // Once everything lost has left window and look-back, answers are exact again.
+    let later = Timestamp::from_ms(start + 10).after(window).after(LOOKBACK).after(Duration::from_secs(61));
+    for seq in 6..=8 {
+        let event = facts("pay", "ann", later.as_ms() + seq, None);
+        table.add(&Logged { seq, ingested: event.received, facts: &event });
+    }
+    let again = table.lookup(0, &facts("pay", "bob", later.as_ms() + 20, None), 9);
+    assert_eq!(again, Lookup::Known(Answer::Value(Value::Int(0))));
+}
+
+#[test]
+fn a_time_behind_memory_is_answered_from_the_log() {
+    let def = definition(Measure::Count, false);
+    let mut table = FeatureTable::new(vec![def.clone()], 100);
+    let now = 100_000_000;
+    let event = facts("pay", "ann", now, None);
+    table.add(&Logged { seq: 1, ingested: event.received, facts: &event });
+    let old = facts("pay", "ann", now - 4_000_000, None);
+    assert_eq!(table.lookup(0, &old, 2), Lookup::TooOld);
+    assert_eq!(def.answer_over(&old, 2, std::iter::empty()), Answer::Value(Value::Int(0)));
+}

@@ -1,0 +1,480 @@
+//! Policies: what a publish must be to be taken, and what edges and devices pull.
+//!
+//! A publish carries new key sets (each signed by a policy key of the one before), the sources, and one signed
+//! bundle a zone. It is taken only if every signature holds, every version is strictly newer, the sources compile
+//! here, their cases hold, and each bundle holds exactly the slices that *our* compile of the sources gives under
+//! the digest of *its* canonical form. Anything else is refused and what is live stays live.
+//!
+//! The cloud holds no policy key: it cannot make a policy, only refuse or pass one on.
+
+use crate::audit::AuditKind;
+use crate::core::{CloudCore, Desk, Tx};
+use crate::error::{CloudError, CloudErrorKind};
+use crate::evaluate::{CloudPolicy, Shelf};
+use crate::store::{int, uint};
+use glacis_compiler::{CaseResult, Compiled, Source, compile};
+use glacis_policy::Slice;
+use glacis_seal::published::{Held, PublishedError, accept, check_key_set, find_key, open_signed};
+use glacis_seal::{Context, Purpose, key_id, sha256};
+use glacis_wire::limits::{BUNDLE_BYTES_MAX, BUNDLE_SLICES_MAX};
+use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, Published};
+use glacis_wire::message::{List, Signed, Text};
+use glacis_wire::{Decode, DecodeError, Encode, EncodeError, PolicyDigest, Reader, Timestamp, Writer, Zone};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::sync::Arc;
+
+/// Longest single source file. Unit: bytes.
+pub const SOURCE_BYTES_MAX: usize = 1 << 20;
+/// Longest file name in a publish. Unit: bytes.
+pub const SOURCE_NAME_BYTES_MAX: usize = 256;
+/// Longest publish. Unit: bytes. Source: three bundles and their sources.
+pub const PUBLISH_BYTES_MAX: usize = 3 * BUNDLE_BYTES_MAX + (8 << 20);
+/// Releases that are still decided by, the live one among them: an edge may hold one of these.
+const RELEASES_KEPT: u32 = 4;
+/// Most key sets in one publish or answer.
+const KEY_SETS_MAX: usize = 32;
+/// The same, for a query.
+const KEY_SETS_ROWS: i64 = 32;
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// How diagnostics call it.
+    pub name: Text<SOURCE_NAME_BYTES_MAX>,
+    /// Its text.
+    pub text: Text<SOURCE_BYTES_MAX>,
+}
+
+/// The files of one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySource {
+    /// `signals.toml`
+    pub catalogue: SourceFile,
+    /// `policy.toml`
+    pub policy: SourceFile,
+    /// `cases.toml`
+    pub cases: Option<SourceFile>,
+}
+
+/// One publish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publish {
+    /// Key sets newer than the one in force, oldest first; usually none.
+    pub key_sets: List<Signed, KEY_SETS_MAX>,
+    /// One an event.
+    pub sources: List<PolicySource, BUNDLE_SLICES_MAX>,
+    /// Signed [`Bundle`]s: device, edge, cloud, all of one version.
+    pub bundles: List<Signed, 3>,
+}
+
+/// One version of all policies as the cloud runs it.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) version: u64,
+    pub(crate) policies: Vec<CloudPolicy>,
+}
+
+/// What is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivePolicies {
+    /// Bundle version; zero before the first publish.
+    pub version: u64,
+    /// Version of the key set in force.
+    pub key_set: u64,
+    /// Event and digest of each policy.
+    pub policies: Vec<(String, PolicyDigest)>,
+}
+
+impl Encode for SourceFile {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.name.encode(out)?;
+        self.text.encode(out)
+    }
+}
+
+impl Decode for SourceFile {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { name: Decode::decode(input)?, text: Decode::decode(input)? })
+    }
+}
+
+impl Encode for PolicySource {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.catalogue.encode(out)?;
+        self.policy.encode(out)?;
+        self.cases.encode(out)
+    }
+}
+
+impl Decode for PolicySource {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            catalogue: Decode::decode(input)?,
+            policy: Decode::decode(input)?,
+            cases: Decode::decode(input)?,
+        })
+    }
+}
+
+impl Encode for Publish {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.key_sets.encode(out)?;
+        self.sources.encode(out)?;
+        self.bundles.encode(out)
+    }
+}
+
+impl Decode for Publish {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            key_sets: Decode::decode(input)?,
+            sources: Decode::decode(input)?,
+            bundles: Decode::decode(input)?,
+        })
+    }
+}
+
+impl SourceFile {
+    fn source(&self) -> Source<'_> {
+        Source { name: &self.name, text: &self.text }
+    }
+}
+
+impl CloudCore {
+    /// Takes a publish into force, or refuses it and changes nothing. Answers the new version.
+    pub fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
+        self.call(|tx| tx.publish(publish))
+    }
+
+    /// Key sets after `keys_from` and the newest bundle of `zone`. Not found before the first publish.
+    pub fn published(&mut self, zone: Zone, keys_from: u64) -> Result<Published, CloudError> {
+        self.read(|tx| {
+            let sql = "SELECT signed_bytes FROM key_set WHERE version > ?1 ORDER BY version LIMIT ?2";
+            let mut statement = tx.conn.prepare_cached(sql)?;
+            let mut rows = statement.query(params![int(keys_from), KEY_SETS_ROWS])?;
+            let mut key_sets = Vec::new();
+            while let Some(row) = rows.next()? {
+                key_sets.push(signed_of(&row.get::<_, Vec<u8>>(0)?)?);
+            }
+            let sql = "SELECT signed_bytes FROM bundle WHERE zone = ?1 ORDER BY version DESC LIMIT 1";
+            let bundle: Option<Vec<u8>> =
+                tx.conn.prepare_cached(sql)?.query_row([zone as u8], |row| row.get(0)).optional()?;
+            let bundle = bundle.ok_or_else(|| CloudError::not_found("no policy was published yet"))?;
+            Ok(Published { key_sets: List(key_sets), bundle: signed_of(&bundle)? })
+        })
+    }
+
+    /// Versions and digests that are live.
+    pub fn live_policies(&mut self) -> Result<LivePolicies, CloudError> {
+        self.read(|tx| {
+            let state = &tx.desk.state;
+            let live = state.shelf.live();
+            let policy = |policy: &CloudPolicy| (policy.slice.event().to_string(), policy.slice.policy());
+            Ok(LivePolicies {
+                version: live.map_or(0, |release| release.version),
+                key_set: state.key_set.as_ref().map_or(0, |keys| keys.version),
+                policies: live.map_or(Vec::new(), |release| release.policies.iter().map(policy).collect()),
+            })
+        })
+    }
+}
+
+impl Desk {
+    /// The cloud's own keys must be ones that devices and edges will accept.
+    pub(crate) fn check_own_keys(&self) -> Result<(), CloudError> {
+        for (usage, key) in
+            [(KeyUse::Result, self.keys.result.public()), (KeyUse::Feed, self.keys.feed.public())]
+        {
+            let set = self.state.key_set.as_ref();
+            let known = set.is_some_and(|set| find_key(set, key_id(&key), usage).is_some());
+            if !known {
+                let detail = format!("the `{}` key is not in the key set in force", usage.name());
+                return Err(CloudError::new(CloudErrorKind::WrongKey, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// Puts the pinned key set into a new store; an old store must have been born with the same.
+    pub(crate) fn plant_key_set(&mut self, signed: &Signed) -> Result<(), CloudError> {
+        let sql = "SELECT signed_bytes FROM key_set ORDER BY version LIMIT 1";
+        let first: Option<Vec<u8>> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        if let Some(first) = first {
+            if signed_of(&first)?.body != signed.body {
+                let detail = "the store was born with another key set";
+                return Err(CloudError::new(CloudErrorKind::WrongKey, detail));
+            }
+            return Ok(());
+        }
+        // The set names its own signer, so check it as a set before its signature.
+        let set = peek_key_set(signed)?;
+        check_key_set(&set, &self.desk.context)?;
+        let set: KeySet = open_signed(&set, KeyUse::Policy, &self.desk.context, Purpose::KeySet, signed)?;
+        self.desk.state.head = crate::audit::Head::load(self.conn)?;
+        self.store_key_set(&set, signed)
+    }
+
+    fn store_key_set(&mut self, set: &KeySet, signed: &Signed) -> Result<(), CloudError> {
+        let sql = "INSERT INTO key_set (version, signed_bytes) VALUES (?1, ?2)";
+        self.conn.prepare_cached(sql)?.execute(params![int(set.version), signed.to_bytes()?])?;
+        self.audit(AuditKind::KeySet, int(set.version))
+    }
+
+    fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
+        let before = match &self.desk.state.key_set {
+            Some(set) => set.clone(),
+            None => return Err(CloudError::corrupt("no key set")),
+        };
+        let live = self.desk.state.shelf.live().map_or(0, |release| release.version);
+        let (bundles, keys) = open_bundles(publish, &self.desk.context, &before)?;
+        let version = bundles.first().map_or(0, |bundle| bundle.version);
+        if version <= live {
+            let detail = format!("version {version} is not newer than the live version {live}");
+            return Err(CloudError::new(CloudErrorKind::NotNewer, detail));
+        }
+        let (release, slices) = compile_release(version, &publish.sources)?;
+        compare(&bundles, &slices)?;
+        let mut stored = before.version;
+        for signed in publish.key_sets.iter() {
+            let set = peek_key_set(signed)?;
+            if set.version > stored {
+                self.store_key_set(&set, signed)?;
+                stored = set.version;
+            }
+        }
+        self.store_publish(publish, version)?;
+        self.put_release(release, keys)?;
+        Ok(version)
+    }
+
+    fn store_publish(&mut self, publish: &Publish, version: u64) -> Result<(), CloudError> {
+        for (zone, signed) in Zone::ALL.into_iter().zip(publish.bundles.iter()) {
+            let sql = "INSERT INTO bundle (version, zone, published, signed_bytes) VALUES (?1, ?2, ?3, ?4)";
+            let row = params![int(version), zone as u8, int(self.now.as_ms()), signed.to_bytes()?];
+            self.conn.prepare_cached(sql)?.execute(row)?;
+            self.audit_inserted(AuditKind::Bundle)?;
+        }
+        for (source, ordinal) in publish.sources.iter().zip(0_u32..) {
+            let sql = "INSERT INTO policy_source (version, ordinal, source_bytes) VALUES (?1, ?2, ?3)";
+            let row = params![int(version), ordinal, source.to_bytes()?];
+            self.conn.prepare_cached(sql)?.execute(row)?;
+            self.audit_inserted(AuditKind::PolicySource)?;
+        }
+        Ok(())
+    }
+
+    fn put_release(&mut self, release: Release, keys: KeySet) -> Result<(), CloudError> {
+        let mut releases = self.desk.state.shelf.releases().to_vec();
+        releases.push(Arc::new(release));
+        let kept = usize::try_from(RELEASES_KEPT).unwrap_or(usize::MAX);
+        releases.drain(..releases.len().saturating_sub(kept));
+        let (conn, now, limits) = (self.conn, self.now, self.desk.limits.clone());
+        let state = self.state();
+        state.key_set = Some(keys);
+        state.put_releases(conn, releases, &limits, now)?;
+        self.desk.check_own_keys()
+    }
+}
+
+/// The newest key set of the store.
+pub(crate) fn newest_key_set(conn: &Connection) -> Result<KeySet, CloudError> {
+    let sql = "SELECT signed_bytes FROM key_set ORDER BY version DESC LIMIT 1";
+    let bytes: Vec<u8> = conn.query_row(sql, [], |row| row.get(0))?;
+    peek_key_set(&signed_of(&bytes)?)
+}
+
+/// Compiles the releases that are still in force from their stored sources; one that `shelf` holds is reused.
+pub(crate) fn load_releases(conn: &Connection, shelf: &Shelf) -> Result<Vec<Arc<Release>>, CloudError> {
+    let sql = "SELECT DISTINCT version FROM bundle ORDER BY version DESC LIMIT ?1";
+    let mut statement = conn.prepare(sql)?;
+    let versions = statement.query_map([RELEASES_KEPT], |row| row.get::<_, i64>(0))?;
+    let mut releases = Vec::new();
+    for version in versions {
+        let version = uint(version?);
+        let held = shelf.releases().iter().find(|release| release.version == version);
+        releases.push(match held {
+            Some(release) => Arc::clone(release),
+            None => {
+                let (release, slices) = compile_release(version, &sources_of(conn, version)?)?;
+                compare(&stored_bundles(conn, version)?, &slices)?;
+                Arc::new(release)
+            }
+        });
+    }
+    releases.reverse();
+    Ok(releases)
+}
+
+fn sources_of(conn: &Connection, version: u64) -> Result<Vec<PolicySource>, CloudError> {
+    let sql = "SELECT source_bytes FROM policy_source WHERE version = ?1 ORDER BY ordinal";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([int(version)])?;
+    let mut sources = Vec::new();
+    while let Some(row) = rows.next()? {
+        let source = PolicySource::from_bytes(&row.get::<_, Vec<u8>>(0)?);
+        sources.push(source.map_err(|error| CloudError::corrupt(format!("policy source: {error}")))?);
+    }
+    Ok(sources)
+}
+
+fn stored_bundles(conn: &Connection, version: u64) -> Result<Vec<Bundle>, CloudError> {
+    let sql = "SELECT signed_bytes FROM bundle WHERE version = ?1 ORDER BY zone";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([int(version)])?;
+    let mut bundles = Vec::new();
+    while let Some(row) = rows.next()? {
+        let signed = signed_of(&row.get::<_, Vec<u8>>(0)?)?;
+        let bundle = Bundle::from_bytes(&signed.body);
+        bundles.push(bundle.map_err(|error| CloudError::corrupt(format!("bundle: {error}")))?);
+    }
+    Ok(bundles)
+}
+
+/// Accepts the three bundles as any receiver would that holds `key_set`; they have one version.
+fn open_bundles(
+    publish: &Publish,
+    context: &Context,
+    key_set: &KeySet,
+) -> Result<(Vec<Bundle>, KeySet), CloudError> {
+    if publish.bundles.len() != Zone::ALL.len() {
+        return Err(CloudError::invalid("a publish has one bundle a zone"));
+    }
+    let held = Held { key_set: key_set.clone(), bundle: None };
+    let mut newest = key_set.clone();
+    let mut bundles: Vec<Bundle> = Vec::new();
+    for (zone, signed) in Zone::ALL.into_iter().zip(publish.bundles.iter()) {
+        let published = Published { key_sets: publish.key_sets.clone(), bundle: signed.clone() };
+        let accepted = accept(&held, context, zone, &published)?;
+        if bundles.first().is_some_and(|first| first.version != accepted.bundle.version) {
+            return Err(mismatch("the bundles are of different versions".to_owned()));
+        }
+        newest = accepted.held.key_set;
+        bundles.push(accepted.bundle);
+    }
+    Ok((bundles, newest))
+}
+
+/// The slices of one policy: event, digest, and bytes for device, edge and cloud.
+struct Slices {
+    compiled: Compiled,
+    digest: PolicyDigest,
+    bytes: [Vec<u8>; 3],
+}
+
+fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, Vec<Slices>), CloudError> {
+    let mut policies = Vec::new();
+    let mut all: Vec<Slices> = Vec::new();
+    for source in sources {
+        let compiled = compile(
+            source.catalogue.source(),
+            source.policy.source(),
+            source.cases.as_ref().map(SourceFile::source),
+        )
+        .map_err(|found| CloudError::new(CloudErrorKind::PolicyInvalid, found.to_string()))?;
+        if all.iter().any(|other| other.compiled.event() == compiled.event()) {
+            return Err(mismatch(format!("two policies for event `{}`", compiled.event())));
+        }
+        check_cases(&compiled)?;
+        let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
+        let bytes = compiled.slices(digest);
+        let [_, _, cloud] = &bytes;
+        let slice = Slice::load(cloud)
+            .map_err(|error| CloudError::new(CloudErrorKind::PolicyInvalid, error.to_string()))?;
+        policies.push(CloudPolicy::new(slice, compiled.signals(), &compiled));
+        all.push(Slices { compiled, digest, bytes });
+    }
+    Ok((Release { version, policies }, all))
+}
+
+fn check_cases(compiled: &Compiled) -> Result<(), CloudError> {
+    let describe = |result: &CaseResult| format!("`{}`: {}", result.case.name, result.faults.join(", "));
+    let failed: Vec<String> =
+        compiled.run_cases().iter().filter(|case| !case.holds()).map(describe).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(CloudError::new(CloudErrorKind::PolicyInvalid, format!("cases do not hold: {}", failed.join("; "))))
+}
+
+/// The bundles must hold exactly what the sources compile to: no slice more, none less, no other byte.
+fn compare(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
+    for (bundle, zone) in bundles.iter().zip(0_usize..) {
+        let name = bundle.zone.name();
+        if bundle.slices.len() != compiled.len() {
+            let (has, want) = (bundle.slices.len(), compiled.len());
+            return Err(mismatch(format!("the {name} bundle has {has} slices, the sources give {want}")));
+        }
+        for policy in compiled {
+            let event = policy.compiled.event();
+            let slice = bundle
+                .slices
+                .iter()
+                .find(|slice| slice.event == *event)
+                .ok_or_else(|| mismatch(format!("the {name} bundle has no slice for `{event}`")))?;
+            if slice.policy != policy.digest {
+                return Err(mismatch(format!("the {name} slice of `{event}` is of another policy")));
+            }
+            if policy.bytes.get(zone).is_none_or(|bytes| **bytes != *slice.slice) {
+                return Err(mismatch(format!("the {name} slice of `{event}` is not what its sources give")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Decodes a key set whose signature is still to be checked, or was checked when it was stored.
+fn peek_key_set(signed: &Signed) -> Result<KeySet, CloudError> {
+    KeySet::from_bytes(&signed.body).map_err(|error| CloudError::invalid(format!("key set: {error}")))
+}
+
+fn signed_of(bytes: &[u8]) -> Result<Signed, CloudError> {
+    Signed::from_bytes(bytes).map_err(|error| CloudError::corrupt(format!("signed message: {error}")))
+}
+
+impl From<PublishedError> for CloudError {
+    fn from(error: PublishedError) -> Self {
+        let kind = match error {
+            PublishedError::UnknownKey | PublishedError::Seal(_) | PublishedError::KeySet => {
+                CloudErrorKind::BadSignature
+            }
+            PublishedError::Tenant => CloudErrorKind::WrongTenant,
+            PublishedError::Realm => CloudErrorKind::WrongRealm,
+            PublishedError::Older { .. } | PublishedError::Gap { .. } | PublishedError::Conflict(_) => {
+                CloudErrorKind::NotNewer
+            }
+            PublishedError::TooLarge => CloudErrorKind::TooLarge,
+            _ => CloudErrorKind::PolicyMismatch,
+        };
+        Self::new(kind, error.to_string()).caused_by(error)
+    }
+}
+
+fn mismatch(detail: String) -> CloudError {
+    CloudError::new(CloudErrorKind::PolicyMismatch, detail)
+}
+
+/// When a bundle version was published, for output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedVersion {
+    /// Its version.
+    pub version: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+}
+
+impl CloudCore {
+    /// Versions that were published, newest first.
+    pub fn policy_versions(&mut self, limit: u32) -> Result<Vec<PublishedVersion>, CloudError> {
+        self.read(|tx| {
+            let sql =
+                "SELECT version, min(published) FROM bundle GROUP BY version ORDER BY version DESC LIMIT ?1";
+            let mut statement = tx.conn.prepare_cached(sql)?;
+            let rows = statement.query_map([limit], |row| {
+                Ok(PublishedVersion { version: uint(row.get(0)?), at: Timestamp::from_ms(uint(row.get(1)?)) })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! Reports of edge nodes: decisions that the edge took, sessions that it opened, what devices sent.
+//!
+//! Everything here is idempotent, since a report whose answer was lost comes again: a decision by its event and
+//! reference, an opening by its chain value, a device record by its event id. A reported decision is *settled*:
+//! the whole cloud slice runs over its facts at the cut of its event, for the full matched set and the
+//! obligations; the verdict that was given stays.
+
+use crate::audit::AuditKind;
+use crate::core::{CloudCore, Tx};
+use crate::decide::{NewDecision, device_key, identity, settled};
+use crate::error::CloudError;
+use crate::store::int;
+use glacis_wire::Encode as _;
+use glacis_wire::message::decide::{AttributedBatch, Record, Report, ReportAck};
+use rusqlite::params;
+
+impl CloudCore {
+    /// Takes a report in. After an error the node sends the same report again.
+    pub fn report(&mut self, report: &Report) -> Result<ReportAck, CloudError> {
+        self.call(|tx| {
+            let mut ack = ReportAck { accepted: 0, repeated: 0 };
+            for opening in report.openings.iter() {
+                tx.take_opening(opening)?;
+            }
+            for record in report.records.iter() {
+                if tx.take_record(record)? {
+                    ack.accepted += 1;
+                } else {
+                    ack.repeated += 1;
+                }
+            }
+            for batch in report.devices.iter() {
+                tx.take_device_batch(batch)?;
+            }
+            Ok(ack)
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Whether the record was new.
+    fn take_record(&mut self, record: &Record) -> Result<bool, CloudError> {
+        self.check_received(&record.facts)?;
+        let identity = identity(&record.facts)?;
+        let Some(known) = self.known(&record.facts)? else {
+            let seq = self.log(&record.facts, &identity)?;
+            self.keep_record(record, seq, true)?;
+            return Ok(true);
+        };
+        if self.has_reference(record)? {
+            return Ok(false);
+        }
+        if known.identity != identity {
+            self.incident("event-conflict", &record.facts, &record.to_bytes()?)?;
+            return Ok(true);
+        }
+        let standing = !self.has_decision(known.seq, record)?;
+        self.keep_record(record, known.seq, standing)?;
+        Ok(true)
+    }
+
+    /// Settles and stores. A proof that another event spent leaves an incident; the decision happened all the same.
+    fn keep_record(&mut self, record: &Record, seq: u64, standing: bool) -> Result<(), CloudError> {
+        let _refusal = self.spend(&record.facts, seq)?;
+        let settled = self.evaluate(&record.facts, seq)?.map(settled);
+        self.store_decision(&NewDecision { seq, record, settled, standing })
+    }
+
+    fn has_reference(&self, record: &Record) -> Result<bool, CloudError> {
+        let by_decision = "SELECT EXISTS (SELECT 1 FROM decision WHERE reference = ?1)";
+        let found: bool = self
+            .conn
+            .prepare_cached(by_decision)?
+            .query_row([record.reference.as_bytes()], |row| row.get(0))?;
+        if found {
+            return Ok(true);
+        }
+        let by_incident = "SELECT EXISTS (SELECT 1 FROM incident WHERE event_id = ?1 AND thumbprint = ?2 \
+                           AND detail_bytes = ?3)";
+        let key = params![
+            record.facts.event_id.as_bytes(),
+            device_key(record.facts.thumbprint.as_ref()),
+            record.to_bytes()?
+        ];
+        Ok(self.conn.prepare_cached(by_incident)?.query_row(key, |row| row.get(0))?)
+    }
+
+    /// Whether the event was already decided with this record's proof, or without one.
+    fn has_decision(&self, seq: u64, record: &Record) -> Result<bool, CloudError> {
+        let proof = record.facts.passed.as_ref().map(|passed| *passed.proof.as_bytes());
+        let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE seq = ?1 AND proof IS ?2)";
+        Ok(self.conn.prepare_cached(sql)?.query_row(params![int(seq), proof], |row| row.get(0))?)
+    }
+
+    fn take_device_batch(&mut self, batch: &AttributedBatch) -> Result<(), CloudError> {
+        let sql = "INSERT INTO device_record (thumbprint, event_id, received, tier, trust, record_bytes) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+        for record in batch.batch.records.iter() {
+            let new = self.conn.prepare_cached(sql)?.execute(params![
+                batch.thumbprint.as_bytes(),
+                record.event_id.as_bytes(),
+                int(batch.received.as_ms()),
+                batch.tier as u8,
+                batch.trust as u8,
+                record.to_bytes()?,
+            ])?;
+            if new == 1 {
+                self.audit_inserted(AuditKind::DeviceRecord)?;
+            }
+        }
+        Ok(())
+    }
+}

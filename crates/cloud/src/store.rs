@@ -1,0 +1,206 @@
+//! The SQLite file: opening, birth marks, migrations, and what a failed write means.
+//!
+//! WAL with `synchronous = FULL`: a commit that returns is on the disk. The file is held exclusively, so two
+//! processes cannot write one store. Tenant and realm are fixed at birth and checked at every opening; a file of
+//! a newer version is refused before anything in it is touched. This module knows no domain table but `meta`.
+
+use crate::error::{CloudError, CloudErrorKind};
+use glacis_wire::{Realm, TenantId};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// Marks the file as ours (`PRAGMA application_id`): "GLCS".
+const APPLICATION_ID: i32 = 0x474C_4353;
+
+/// One script a version, oldest first. Released scripts are never edited; a change appends one.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_birth.sql")];
+
+/// Version that this build reads and writes.
+pub const SCHEMA_VERSION: u32 = 1;
+const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
+
+/// Statements kept prepared. Range: above the number of distinct statements in this crate.
+const STATEMENTS_MAX: usize = 96;
+
+/// Rows changed between two checkpoints of the write-ahead log.
+///
+/// Unit: rows. Source: about 4 MiB of log at the row sizes of a decision. Checkpoints are ours and not
+/// automatic, because SQLite hides the error of an automatic one and a failed fsync must be seen.
+const CHECKPOINT_ROWS: u64 = 8_192;
+
+/// Where a store lives.
+#[derive(Clone, Debug)]
+pub enum Place<'a> {
+    /// In a file, made with mode 0600 where it does not exist.
+    File(&'a Path),
+    /// In memory, for simulations and tests; nothing survives it.
+    Memory,
+}
+
+/// What is fixed at a store's birth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// Whose data it holds.
+    pub tenant: TenantId,
+    /// Real or demo.
+    pub realm: Realm,
+}
+
+/// An open store of the current schema version and the expected birth marks.
+#[derive(Debug)]
+pub(crate) struct Store {
+    conn: Connection,
+    checkpointed: u64,
+}
+
+impl Store {
+    pub(crate) fn open(place: &Place<'_>, birth: &Birth) -> Result<Self, CloudError> {
+        let mut conn = match place {
+            Place::File(path) => {
+                create_private(path)?;
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(path, flags)?
+            }
+            Place::Memory => Connection::open_in_memory()?,
+        };
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        conn.busy_timeout(Duration::from_millis(500))?;
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        refuse_foreign(&conn)?;
+        set_pragmas(&conn)?;
+        migrate(&mut conn)?;
+        check_birth(&mut conn, birth)?;
+        Ok(Self { conn, checkpointed: 0 })
+    }
+
+    pub(crate) const fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Moves the log into the file once it has grown enough. A full disk is no error here: the log keeps the
+    /// data, and the next attempt comes after as many rows again.
+    pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), CloudError> {
+        let changed = self.conn.total_changes();
+        if changed.saturating_sub(self.checkpointed) < CHECKPOINT_ROWS {
+            return Ok(());
+        }
+        self.checkpointed = changed;
+        self.checkpoint()
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<(), CloudError> {
+        let done = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+        match done.map_err(CloudError::from) {
+            Err(error) if error.kind() == CloudErrorKind::StorageFull => {
+                tracing::warn!("disk full: the log was not checkpointed");
+                Ok(())
+            }
+            other => other.map(|_busy| ()),
+        }
+    }
+}
+
+/// SQLite would make the file with the umask's mode; what it holds is nobody else's business.
+fn create_private(path: &Path) -> Result<(), CloudError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_file| ()).map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull => CloudErrorKind::StorageFull,
+            _ => CloudErrorKind::Storage,
+        };
+        CloudError::new(kind, format!("cannot open `{}`: {error}", path.display())).caused_by(error)
+    })
+}
+
+/// Refuses what is not ours or newer than us, before a pragma can change the file.
+fn refuse_foreign(conn: &Connection) -> Result<(), CloudError> {
+    let version: u32 = pragma(conn, "user_version")?;
+    let application: i32 = pragma(conn, "application_id")?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
+        let detail = "the file is a database of another program".to_owned();
+        return Err(CloudError::new(CloudErrorKind::NotAStore, detail));
+    }
+    if version > SCHEMA_VERSION {
+        let detail = format!(
+            "the store has schema version {version}, this build reads up to {SCHEMA_VERSION}; upgrade it"
+        );
+        return Err(CloudError::new(CloudErrorKind::NewerStore, detail));
+    }
+    Ok(())
+}
+
+fn set_pragmas(conn: &Connection) -> Result<(), CloudError> {
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // LIMIT: 8 MiB of page cache; negative = KiB.
+    conn.pragma_update(None, "cache_size", -8_192)?;
+    Ok(())
+}
+
+fn migrate(conn: &mut Connection) -> Result<(), CloudError> {
+    let version: u32 = pragma(conn, "user_version")?;
+    for (script, to) in MIGRATIONS.iter().zip(1_u32..).skip(usize::try_from(version).unwrap_or(usize::MAX)) {
+        let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", to)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn check_birth(conn: &mut Connection, birth: &Birth) -> Result<(), CloudError> {
+    let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let tenant = mark(&transaction, "tenant", birth.tenant.as_str())?;
+    let realm = mark(&transaction, "realm", birth.realm.name())?;
+    transaction.commit()?;
+    if realm != birth.realm.name() {
+        let detail = format!("the store was born in realm `{realm}`, not `{}`", birth.realm.name());
+        return Err(CloudError::new(CloudErrorKind::WrongRealm, detail));
+    }
+    if tenant != birth.tenant.as_str() {
+        let detail = format!("the store belongs to tenant `{tenant}`, not `{}`", birth.tenant);
+        return Err(CloudError::new(CloudErrorKind::WrongTenant, detail));
+    }
+    Ok(())
+}
+
+/// Reads a birth mark, writing it where the store has none yet.
+fn mark(conn: &Connection, key: &str, value: &str) -> Result<String, CloudError> {
+    let kept: Option<Vec<u8>> =
+        conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?;
+    match kept {
+        Some(bytes) => {
+            String::from_utf8(bytes).map_err(|_| CloudError::corrupt(format!("birth mark `{key}`")))
+        }
+        None => {
+            conn.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (key, value.as_bytes()))?;
+            Ok(value.to_owned())
+        }
+    }
+}
+
+fn pragma<T: rusqlite::types::FromSql>(conn: &Connection, name: &str) -> Result<T, CloudError> {
+    Ok(conn.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+/// Times and numbers as SQLite holds them. Above `i64::MAX` there is no time that we keep: saturates.
+pub(crate) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The inverse of [`int`]; a negative number was never written and reads as zero.
+pub(crate) fn uint(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
