@@ -17,7 +17,7 @@ use crate::slice::{DeviceSlice, Judged};
 use glacis_dtx::{KeyStore, PolicyError, PolicyStore, Vault};
 use glacis_policy::Slice;
 use glacis_seal::published;
-use glacis_wire::http::{PATH_BUNDLE, Request};
+use glacis_wire::http::{PATH_BUNDLE, POLICY_VERSION, Request, Response};
 use glacis_wire::message::List;
 use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
 use glacis_wire::message::policy::{Bundle, KeySet, Published};
@@ -54,6 +54,8 @@ pub struct Client {
     slices: BTreeMap<EventName, DeviceSlice>,
     /// ETag of the publication in force.
     etag: Option<String>,
+    /// Newest bundle version that an edge named; a hint, nothing rests on it.
+    named: u64,
     source: Box<dyn SignalSource>,
     device_final_ttl: Duration,
     records: VecDeque<DeviceRecord>,
@@ -79,6 +81,7 @@ impl Client {
             store,
             slices,
             etag: None,
+            named: 0,
             source: parts.source,
             device_final_ttl: parts.device_final_ttl,
             records: VecDeque::new(),
@@ -156,6 +159,12 @@ impl Client {
         &mut self.line
     }
 
+    /// Whether an edge named a newer bundle than the one in force: time to pull, with some jitter. Only a hint;
+    /// what is pulled is checked.
+    pub fn is_behind(&self) -> bool {
+        self.store.bundle().map_or(0, |bundle| bundle.version) < self.named
+    }
+
     /// The verification keys in force.
     pub const fn key_set(&self) -> &KeySet {
         self.store.key_set()
@@ -224,17 +233,21 @@ impl Client {
         &mut self,
         event: &EventName,
         event_id: EventId,
-        disclosed: Option<&Disclosed>,
+        disclosed: &Disclosed,
         verdict: Verdict,
     ) {
-        // Without a slice nothing is decided here.
-        let Some(disclosed) = disclosed.cloned() else { return };
         if self.records.len() >= RECORDS_MAX {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
         let decided = minute(self.line.now());
-        self.records.push_back(DeviceRecord { event: event.clone(), event_id, disclosed, verdict, decided });
+        self.records.push_back(DeviceRecord {
+            event: event.clone(),
+            event_id,
+            disclosed: disclosed.clone(),
+            verdict,
+            decided,
+        });
     }
 
     /// The records to send; they stay queued until [`Self::reported`].
@@ -245,6 +258,13 @@ impl Client {
     /// The first `sent` records arrived.
     pub(crate) fn reported(&mut self, sent: usize) {
         self.records.drain(..sent.min(self.records.len()));
+    }
+
+    /// Takes note of the bundle version that an answer names.
+    pub(crate) fn named(&mut self, response: &Response) {
+        if let Some(version) = response.header(POLICY_VERSION).and_then(|text| text.parse().ok()) {
+            self.named = version;
+        }
     }
 
     /// A verified verdict confirms the slice of the policy that decided.
@@ -260,7 +280,7 @@ impl Client {
         &mut self,
         event: &EventName,
         outcome: &crate::outcome::Outcome,
-        disclosed: Option<&Disclosed>,
+        disclosed: &Disclosed,
         signals: &crate::signal::SignalSet,
     ) {
         if let Some(observer) = &mut self.observer {
@@ -269,7 +289,7 @@ impl Client {
                 event_id: outcome.event_id,
                 zone: outcome.zone,
                 verdict: outcome.verdict,
-                disclosed: disclosed.cloned(),
+                disclosed: disclosed.clone(),
                 signals: signals.snapshot(glacis_wire::Trust::Claimed),
             });
         }

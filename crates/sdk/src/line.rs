@@ -11,13 +11,14 @@ use glacis_dtx::{
     SignedRequest, UserVerification, Vault,
 };
 use glacis_host::entropy;
+use glacis_seal::httpsig::profile::AUTHORIZATION;
 use glacis_seal::{Context, Purpose};
 use glacis_wire::http::{MEDIA_TYPE, Request, Response, VERDICT};
 use glacis_wire::message::Signature;
 use glacis_wire::message::challenge::{ChallengeNonce, Proof};
 use glacis_wire::message::decide::ClientVerdict;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Disclosed, Encode, EventId, Timestamp};
+use glacis_wire::{Disclosed, Encode, EventId, PolicyDigest, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +93,7 @@ impl Line {
         &mut self,
         mut request: Request,
         event_id: EventId,
-        disclosed: Option<&Disclosed>,
+        disclosed: &Disclosed,
         proof: Option<&Proof>,
     ) -> Result<SignedRequest, FlowError> {
         request.authority.clone_from(&self.authority);
@@ -101,17 +102,25 @@ impl Line {
         session.sign(request, event_id, disclosed, proof, now).map_err(unsigned)
     }
 
-    /// Signs a message to one of the edge's own endpoints, which takes no event and no disclosure of it.
-    pub(crate) fn sign_own(&mut self, path: &str, body: &impl Encode) -> Result<SignedRequest, FlowError> {
+    /// Signs a message to one of the edge's own endpoints. It is no event, hence an id of its own and nothing
+    /// disclosed; `principal` is the `authorization` of the action that it belongs to, if that has one.
+    pub(crate) fn sign_own(
+        &mut self,
+        path: &str,
+        principal: Option<&str>,
+        body: &impl Encode,
+    ) -> Result<SignedRequest, FlowError> {
+        let principal = principal.map(|token| (AUTHORIZATION.to_owned(), token.to_owned()));
+        let media_type = (String::from("content-type"), MEDIA_TYPE.to_owned());
         let request = Request {
             method: String::from("POST"),
             path: path.to_owned(),
-            headers: vec![(String::from("content-type"), MEDIA_TYPE.to_owned())],
+            headers: [media_type].into_iter().chain(principal).collect(),
             body: body.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?,
             ..Request::default()
         };
         let event_id = self.event_id()?;
-        self.sign(request, event_id, None, None)
+        self.sign(request, event_id, &nothing(), None)
     }
 
     /// Signs a challenge nonce with the passkey; the user's approval is used up.
@@ -244,6 +253,12 @@ impl fmt::Debug for Upkeep {
 /// Whether a new leg or session cures this error.
 pub(crate) const fn is_curable(error: &FlowError) -> bool {
     matches!(refusal_of(error), Some(Refusal::LegUnknown | Refusal::TicketExpired | Refusal::TicketInvalid))
+}
+
+/// The disclosure of a device that has no slice: of no policy, no node, no value. Whoever reads it knows nothing,
+/// and closes by policy (invariant 7).
+pub fn nothing() -> Disclosed {
+    Disclosed::withheld(PolicyDigest::new([0; PolicyDigest::LEN]), 0, 0)
 }
 
 fn unopened(error: SessionError) -> FlowError {

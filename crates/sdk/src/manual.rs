@@ -13,8 +13,8 @@
 //!    [`ClientParts`](crate::ClientParts), with the key set pinned at build time.
 //! 2. Start sensors early and off the path of the first frame; each owns one thread. Name the signal that each
 //!    answers in [`Sensors`](crate::Sensors). What has no sensor is not guessed: it is withheld.
-//! 3. [`Client::enrol`](crate::Client::enrol) once; [`Client::pull`](crate::Client::pull) at start and whenever an
-//!    answer names a newer version; [`Client::report`](crate::Client::report) when it yields a flow.
+//! 3. [`Client::enrol`](crate::Client::enrol) once; [`Client::pull`](crate::Client::pull) at start and whenever
+//!    [`Client::is_behind`](crate::Client::is_behind); [`Client::report`](crate::Client::report) when it yields a flow.
 //! 4. Put each guarded request through [`Client::act`](crate::Client::act). Go on only where
 //!    [`Outcome::allowed`](crate::Outcome::allowed); the upstream's answer is in `response`.
 //!

@@ -20,7 +20,7 @@ pub struct Observation {
     /// What was decided.
     pub verdict: Verdict,
     /// What left the device, or would have.
-    pub disclosed: Option<Disclosed>,
+    pub disclosed: Disclosed,
     /// What did not. The trust in it is the least; the decision record knows better.
     pub signals: BTreeMap<SignalName, Given>,
 }

@@ -12,6 +12,18 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Answers of the device zone about one event. A signal that is not in it reads as `unknown(withheld)`.
+///
+/// It cannot be encoded, nor copied for later:
+///
+/// ```compile_fail,E0599
+/// # use glacis_sdk::SignalSet;
+/// use glacis_wire::Encode;
+/// let bytes = SignalSet::new().to_bytes();
+/// ```
+/// ```compile_fail,E0599
+/// # use glacis_sdk::SignalSet;
+/// let kept = SignalSet::new().clone();
+/// ```
 #[derive(Default, PartialEq)]
 pub struct SignalSet(BTreeMap<SignalName, Answer>);
 

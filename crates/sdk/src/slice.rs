@@ -32,7 +32,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// What leaves the device with the request; nothing where there is no slice.
+    /// What leaves the device with the request; none where there is no slice.
     pub const fn disclosed(&self) -> Option<&Disclosed> {
         self.disclosed.as_ref()
     }

@@ -7,10 +7,11 @@
 use crate::client::Client;
 use crate::drive::Reply;
 use crate::flow::{Flow, Patience, Prompt, Step, own_answer, read, refused};
-use crate::line::{Upkeep, is_curable};
+use crate::line::{Upkeep, is_curable, nothing};
 use crate::outcome::{Answered, FlowError, FlowErrorKind, Outcome};
 use crate::slice::{Judged, Local};
 use glacis_dtx::{Expected, SignedRequest, UserVerification};
+use glacis_seal::httpsig::profile::AUTHORIZATION;
 use glacis_seal::sha256;
 use glacis_wire::http::{PATH_CHALLENGE, PATH_OTP_START, PATH_OTP_VERIFY, Request, Response};
 use glacis_wire::limits::DECISIONS_PER_EVENT_MAX;
@@ -36,7 +37,7 @@ pub struct Act<'c> {
     action: Action,
     event_id: EventId,
     content: Digest,
-    disclosed: Option<Disclosed>,
+    disclosed: Disclosed,
     /// What to answer: from a verdict, or fetched for a challenge that the device starts.
     nonce: Option<ChallengeNonce>,
     proof: Option<Proof>,
@@ -109,7 +110,7 @@ impl<'c> Act<'c> {
             Local::Forward => {}
             Local::Start(method) => act.stage = Stage::Wanting(Want::Nonce(method)),
             Local::Block => {
-                act.client.remember(&act.action.event, event_id, act.disclosed.as_ref(), Verdict::Block);
+                act.client.remember(&act.action.event, event_id, &act.disclosed, Verdict::Block);
                 let outcome = act.decided_here(Verdict::Block);
                 act.end(Ok(outcome));
             }
@@ -123,7 +124,7 @@ impl<'c> Act<'c> {
             content: sha256(&action.request.body),
             action,
             event_id,
-            disclosed,
+            disclosed: disclosed.unwrap_or_else(nothing),
             nonce: None,
             proof: None,
             challenged: None,
@@ -141,9 +142,9 @@ impl<'c> Act<'c> {
         self.event_id
     }
 
-    /// What leaves the device with it; nothing where it holds no slice for the event.
-    pub const fn disclosed(&self) -> Option<&Disclosed> {
-        self.disclosed.as_ref()
+    /// What leaves the device with it.
+    pub const fn disclosed(&self) -> &Disclosed {
+        &self.disclosed
     }
 
     const fn decided_here(&self, verdict: Verdict) -> Outcome {
@@ -153,7 +154,7 @@ impl<'c> Act<'c> {
     fn end(&mut self, result: Result<Outcome, FlowError>) {
         #[cfg(feature = "observe")]
         if let (Ok(outcome), Some(signals)) = (&result, self.signals.take()) {
-            self.client.observed(&self.action.event, outcome, self.disclosed.as_ref(), &signals);
+            self.client.observed(&self.action.event, outcome, &self.disclosed, &signals);
         }
         self.stage = Stage::Ended(Some(result));
     }
@@ -165,8 +166,9 @@ impl<'c> Act<'c> {
         }
         let (signed, sent) = match want {
             Want::Action => {
-                let (request, disclosed) = (self.action.request.clone(), self.disclosed.as_ref());
-                let signed = self.client.line.sign(request, self.event_id, disclosed, self.proof.as_ref())?;
+                let request = self.action.request.clone();
+                let signed =
+                    self.client.line.sign(request, self.event_id, &self.disclosed, self.proof.as_ref())?;
                 let expected = signed.expected;
                 (signed, Sent::Action(expected))
             }
@@ -185,7 +187,8 @@ impl<'c> Act<'c> {
     }
 
     fn own(&mut self, path: &str, body: &impl Encode) -> Result<SignedRequest, FlowError> {
-        self.client.line.sign_own(path, body)
+        let principal = self.action.request.header(AUTHORIZATION);
+        self.client.line.sign_own(path, principal, body)
     }
 
     fn prompt(&self, method: Method) -> Result<Prompt, FlowError> {
@@ -233,6 +236,7 @@ impl<'c> Act<'c> {
             return self.recover(error, Want::Action);
         };
         self.client.confirm(&self.action.event, &verdict);
+        self.client.named(&response);
         let outcome = Outcome {
             zone: Answered::Remote,
             verdict: verdict.verdict,
@@ -295,7 +299,7 @@ impl<'c> Act<'c> {
             (Some(outcome), _) => Ok(outcome),
             (None, Some(method)) => {
                 let verdict = Verdict::Challenge(method);
-                self.client.remember(&self.action.event, self.event_id, self.disclosed.as_ref(), verdict);
+                self.client.remember(&self.action.event, self.event_id, &self.disclosed, verdict);
                 Ok(self.decided_here(verdict))
             }
             (None, None) => Err(FlowError::new(FlowErrorKind::Misuse)),

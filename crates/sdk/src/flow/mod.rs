@@ -93,7 +93,7 @@ impl Patience {
 
 /// The answer of one of our own endpoints: its body, or the refusal that it states.
 pub(crate) fn own_answer(response: &Response) -> Result<&[u8], FlowError> {
-    if response.status == 200 {
+    if (200..300).contains(&response.status) {
         return Ok(&response.body);
     }
     Err(refused(response).unwrap_or_else(|| FlowError::new(FlowErrorKind::Unreadable)))

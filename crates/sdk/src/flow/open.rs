@@ -1,4 +1,7 @@
 //! Opens a session ahead of need, so that the first guarded action pays no extra round trip.
+//!
+//! Every flow that signs keeps the line up by itself; this one does nothing else. It is done at once where the
+//! session is up already, and needs an enrolment as any other.
 
 use crate::client::Client;
 use crate::flow::{Flow, Patience, Step};

@@ -36,7 +36,7 @@ impl<'c> Report<'c> {
             self.awaiting = Some(Sent::Upkeep(upkeep));
             return Ok(request);
         }
-        let signed = self.client.line.sign_own(PATH_RECORDS, &self.batch)?;
+        let signed = self.client.line.sign_own(PATH_RECORDS, None, &self.batch)?;
         self.awaiting = Some(Sent::Batch);
         Ok(signed.request)
     }

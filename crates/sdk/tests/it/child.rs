@@ -58,6 +58,12 @@ pub(crate) fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
+/// Cases of a property: `GLACIS_CASES`, or what is quick enough for every run.
+#[expect(clippy::disallowed_methods, reason = "CI asks for more cases than a developer")]
+pub(crate) fn cases() -> u32 {
+    std::env::var("GLACIS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
+}
+
 /// A running victim; killed when dropped.
 pub(crate) struct Victim {
     child: Child,

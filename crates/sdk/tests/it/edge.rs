@@ -24,9 +24,10 @@ use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
 use glacis_wire::message::{Bytes, List, PublicKey, Text};
 use glacis_wire::{
     Decode, Digest, Disclosed, Encode, EventId, EventName, LegId, Method, PolicyDigest, Realm, Reference,
-    SessionId, TenantId, Tier, Timestamp, Trust, Verdict, Zone,
+    SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
 };
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// What goes wrong with one answer to an action.
@@ -56,12 +57,16 @@ pub(crate) enum Fault {
 
 struct Line {
     secret: Secret,
-    thumbprint: glacis_wire::Thumbprint,
+    thumbprint: Thumbprint,
     passkey: Option<PublicKey>,
     ticket: Vec<u8>,
 }
 
-type Decide = Box<dyn FnMut(Option<&Disclosed>, Option<Method>) -> Verdict>;
+type Decide = Box<dyn FnMut(&Disclosed, Option<Method>) -> Verdict>;
+
+/// What was answered to the device of one seed. ECDSA draws randomness that no seed reaches, and the session
+/// secret depends on the certificate's bytes: two devices of one seed have one session state only with this.
+static ENROLMENTS: Mutex<BTreeMap<Thumbprint, EnrolResponse>> = Mutex::new(BTreeMap::new());
 
 pub(crate) struct FakeEdge {
     pub(crate) context: Context,
@@ -89,7 +94,7 @@ struct Verified {
     event: EventId,
     content: Digest,
     signature: Digest,
-    disclosed: Option<Disclosed>,
+    disclosed: Disclosed,
     proof: Option<Proof>,
 }
 
@@ -192,11 +197,13 @@ impl FakeEdge {
             verified_at: now,
             not_after: until,
         };
-        ok(&EnrolResponse {
+        let sign = || EnrolResponse {
             certificate: sign_envelope(&self.result_key, &self.context, Purpose::Certificate, &certificate)
                 .unwrap(),
             result: sign_envelope(&self.result_key, &self.context, Purpose::Result, &result).unwrap(),
-        })
+        };
+        let mut enrolments = ENROLMENTS.lock().unwrap();
+        ok(enrolments.entry(certificate.thumbprint).or_insert_with(sign))
     }
 
     fn session(&mut self, request: &Request) -> Response {
@@ -257,6 +264,10 @@ impl FakeEdge {
         match request.path.as_str() {
             http::PATH_CHALLENGE => {
                 let asked = ChallengeRequest::from_bytes(&request.body).unwrap();
+                assert!(
+                    request.header("authorization").is_some(),
+                    "a nonce is bound to the action's principal"
+                );
                 ok(&self.nonce(&verified, asked.event, asked.content, asked.method))
             }
             http::PATH_OTP_START => {
@@ -266,7 +277,7 @@ impl FakeEdge {
             http::PATH_OTP_VERIFY => self.otp(&OtpVerify::from_bytes(&request.body).unwrap()),
             http::PATH_RECORDS => {
                 self.records.extend(DeviceBatch::from_bytes(&request.body).unwrap().records.0);
-                Response { status: 200, ..Response::default() }
+                Response { status: 202, ..Response::default() }
             }
             _ => self.decide(request, &verified),
         }
@@ -320,7 +331,7 @@ impl FakeEdge {
         let verdict = match self.decided.get(&verified.event) {
             Some((content, _, _)) if *content != verified.content => return refuse(Refusal::EventConflict),
             Some((_, verdict, _)) if passed.is_none() => *verdict,
-            _ => (self.decide)(verified.disclosed.as_ref(), passed),
+            _ => (self.decide)(&verified.disclosed, passed),
         };
         let times = self.decided.get(&verified.event).map_or(0, |(_, _, times)| *times) + 1;
         self.decided.insert(verified.event, (verified.content, verdict, times));
@@ -382,13 +393,13 @@ impl FakeEdge {
         assert!(profile::is_timely(&input, self.host.now()));
         let content = sha256(&request.body);
         assert_eq!(request.header("content-digest"), Some(httpsig::content_digest(&content).as_str()));
-        let (proof, disclosed) = (header(request, http::PROOF), header(request, http::DISCLOSURE));
+        let proof = header(request, http::PROOF);
         Ok(Verified {
             session,
             event: EventId::try_from(&*header(request, http::EVENT)).unwrap(),
             content,
             signature: sha256(&signature),
-            disclosed: (!disclosed.is_empty()).then(|| Disclosed::from_bytes(&disclosed).unwrap()),
+            disclosed: Disclosed::from_bytes(&header(request, http::DISCLOSURE)).unwrap(),
             proof: (!proof.is_empty()).then(|| Proof::from_bytes(&proof).unwrap()),
         })
     }

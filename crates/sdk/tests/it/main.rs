@@ -9,5 +9,6 @@
 mod child;
 mod edge;
 mod flows;
+mod outbound;
 mod rig;
 mod sensors;
