@@ -1,1 +1,28 @@
-//! The gateway: trust pipeline as a pure library, and a reverse proxy that hosts it.
+//! The gateway: a trust pipeline as a pure library, and a reverse proxy that hosts it.
+//!
+//! [`EdgeCore`] is the library (DESIGN §7): no async, no sockets, time passed in, randomness through
+//! [`glacis_host`]. It takes a request head, says what it needs ([`Step`]), and ends in an answer or in an order to
+//! forward. [`gateway::Gateway`] owns the sockets and does what the core says; other hosts (an `ext_authz`
+//! service, a simulator without sockets) drive the same core.
+//!
+//! What must not happen here: no rule text is parsed (slices come compiled and signed), no verdict is invented
+//! (unknowns close by policy; the route's stance answers only where no policy can be run), and no decision
+//! leaves without its record in the journal.
+
+pub mod config;
+pub mod core;
+mod duty;
+pub mod extract;
+pub mod gateway;
+pub mod limit;
+pub mod request;
+mod route;
+mod state;
+mod trust;
+
+pub use crate::config::{ConfigError, EdgeConfig};
+pub use crate::core::{
+    AcceptError, Body, EdgeCore, EdgeKeys, Forward, Held, Pending, Relay, StartError, Step,
+};
+pub use crate::duty::{Batch, Duty, Facts as Metrics, JournalError, Snapshot};
+pub use crate::request::{Fields, RequestHead};

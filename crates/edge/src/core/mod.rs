@@ -1,0 +1,406 @@
+//! The trust pipeline, cheapest refusal first, as a plain library (DESIGN §5.3, §7).
+//!
+//! A caller hands in a head ([`EdgeCore::begin`]) and follows the [`Step`]s: answer, bring the body, ask the cloud,
+//! relay, or forward. Each step that waits returns a value that only this module can make and that is consumed
+//! when the wait is over, so no check can be skipped or run twice:
+//! head → `Caller` (signature, replay, feed, limits) → `Case` (body, fields, principal, proof) → verdict → record →
+//! answer or [`Forward`].
+
+pub(crate) mod answer;
+mod caller;
+mod event;
+pub(crate) mod live;
+mod own;
+mod publish;
+
+use crate::config::EdgeConfig;
+use crate::duty::{Duty, Facts};
+use crate::limit::{Budget, Gcra, Prefix};
+use crate::request::RequestHead;
+use crate::state::events::Events;
+use crate::state::legs::Legs;
+use crate::state::lock;
+use crate::trust::feed::FeedState;
+use crate::trust::proof::Challenger;
+use crate::trust::token::Verifier;
+use glacis_host::{Files, Host};
+use glacis_seal::published::Held as HeldPublished;
+use glacis_seal::ticket::ClusterKeys;
+use glacis_seal::{Context, MacKey, Secret};
+use glacis_wire::http::{self, Response};
+use glacis_wire::message::decide::DecideAnswer;
+use glacis_wire::message::policy::{KeySet, Published};
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::{Digest, LegId, Reference, SessionId, Timestamp};
+use live::Live;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+pub use event::Pending;
+pub use own::Relay;
+pub use publish::AcceptError;
+
+/// Key material of one node. `Debug` prints nothing.
+#[derive(Debug)]
+pub struct EdgeKeys {
+    /// Cluster keys of the ticket epochs in force.
+    pub tickets: ClusterKeys,
+    /// Key that all nodes and the cloud share for challenge nonces (purpose `Nonce`).
+    pub nonce: Secret,
+    /// Key shared with the upstreams for decisions (purpose `Decision`).
+    pub upstream: Secret,
+    /// Key shared with the cloud for requests between nodes.
+    pub node: Secret,
+    /// The pinned key set that trust in everything published starts from.
+    pub key_set: KeySet,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Keys of the demo outside the demo, or the other way round.
+    #[error("pinned key set is for tenant `{tenant}`, realm `{realm}`, not for this node")]
+    Foreign {
+        /// Tenant of the key set.
+        tenant: String,
+        /// Realm of the key set.
+        realm: &'static str,
+    },
+    /// The token key is not a key.
+    #[error("token key is not usable")]
+    Token,
+    /// The journal or the stored policy cannot be read.
+    #[error("state of the node: {0}")]
+    State(String),
+    /// No randomness.
+    #[error("no randomness from the operating system")]
+    Entropy,
+}
+
+/// What the caller has to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this answer.
+    Answer(Response),
+    /// Bring the whole body, then call [`EdgeCore::body`].
+    NeedBody(Box<Held>),
+    /// Ask the cloud with [`Pending::facts`], at most `cloud_wait`, then call [`EdgeCore::resume`].
+    AskCloud(Box<Pending>),
+    /// Forward the request.
+    Forward(Box<Forward>),
+    /// Pass a message on to the cloud, then call [`EdgeCore::relayed`].
+    Relay(Box<Relay>),
+}
+
+/// A request whose body is needed. Holds that every check before the body passed.
+#[derive(Debug)]
+pub struct Held {
+    limit: usize,
+    what: Wanted,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Event(Box<event::Case>),
+    Own(own::Wanted),
+}
+
+impl Held {
+    /// Longest body that is accepted; a longer one is answered by [`EdgeCore::body_too_large`]. Unit: bytes.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// What the caller knows of the body when it has the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// There is none, or it is empty.
+    Empty,
+    /// Here it is.
+    Whole(&'a [u8]),
+    /// It is still to come.
+    ToCome,
+}
+
+/// An order to forward. Every header whose name starts with `glacis-` is dropped in both directions first.
+#[derive(Debug, Default)]
+pub struct Forward {
+    /// Index into the configuration's upstreams.
+    pub upstream: usize,
+    /// Value of the header `glacis-decision` to the upstream.
+    pub decision: Option<String>,
+    /// Value of the header `glacis-verdict` to the client.
+    pub verdict: Option<String>,
+    /// Value of the header `glacis-reference` to the client.
+    pub reference: Option<String>,
+    /// Value of the header `glacis-policy-version` to the client.
+    pub policy_version: Option<u64>,
+    /// What the body that still streams must have as SHA-256; its last byte is held until it does.
+    pub content: Option<Digest>,
+    /// Longest body. Unit: bytes.
+    pub body_max: usize,
+}
+
+/// The trust pipeline of one node.
+pub struct EdgeCore {
+    config: EdgeConfig,
+    context: Context,
+    host: Arc<dyn Host>,
+    tickets: RwLock<Arc<ClusterKeys>>,
+    challenger: Challenger,
+    upstream_key: MacKey,
+    node_key: MacKey,
+    tokens: Option<Verifier>,
+    prefixes: Gcra,
+    devices: Gcra,
+    asymmetric: Budget,
+    legs: Legs,
+    events: Events,
+    live: RwLock<Arc<Live>>,
+    feed: RwLock<Arc<FeedState>>,
+    published: Mutex<PublishedState>,
+    duty: Duty,
+    facts: Facts,
+    files: Arc<dyn Files>,
+    random: Mutex<Pool>,
+    bases: Mutex<Vec<String>>,
+    leg_prefix: [u8; 8],
+}
+
+/// What was accepted from the cloud.
+struct PublishedState {
+    held: HeldPublished,
+    /// Shared with readers on the hot path.
+    keys: Arc<KeySet>,
+    device: Option<(u64, Published)>,
+}
+
+impl std::fmt::Debug for EdgeCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EdgeCore").field("node", &self.config.node).finish_non_exhaustive()
+    }
+}
+
+impl EdgeCore {
+    /// A node with empty tables, the policy that it last accepted, and the journal that it left behind.
+    pub fn new(
+        config: EdgeConfig,
+        keys: EdgeKeys,
+        host: Arc<dyn Host>,
+        files: Arc<dyn Files>,
+    ) -> Result<Self, StartError> {
+        let context = Context::new(config.tenant.clone(), config.realm);
+        if keys.key_set.tenant != context.tenant || keys.key_set.realm != context.realm {
+            let (tenant, realm) = (keys.key_set.tenant.to_string(), keys.key_set.realm.name());
+            return Err(StartError::Foreign { tenant, realm });
+        }
+        let tokens = config.token.as_ref().map(Verifier::new).transpose().map_err(|_| StartError::Token)?;
+        let mut boot = [0; 4];
+        host.fill(&mut boot).map_err(|_| StartError::Entropy)?;
+        let tag = glacis_seal::sha256(config.node.as_str().as_bytes());
+        let mut leg_prefix = [0; 8];
+        let parts = tag.as_bytes().iter().take(4).chain(&boot);
+        leg_prefix.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        let (held, live) = publish::restore(&*files, &config, &context, keys.key_set)?;
+        Ok(Self {
+            tickets: RwLock::new(Arc::new(keys.tickets)),
+            challenger: Challenger::new(context.clone(), MacKey::new(keys.nonce)),
+            upstream_key: MacKey::new(keys.upstream),
+            node_key: MacKey::new(keys.node),
+            tokens,
+            prefixes: Gcra::new(config.limits.prefix, config.limits.rate_keys),
+            devices: Gcra::new(config.limits.device, config.limits.rate_keys),
+            asymmetric: Budget::new(config.limits.asymmetric),
+            legs: Legs::new(config.limits.legs),
+            events: Events::new(config.limits.events),
+            live: RwLock::new(Arc::new(live)),
+            feed: RwLock::default(),
+            published: Mutex::new(PublishedState {
+                keys: Arc::new(held.key_set.clone()),
+                held,
+                device: None,
+            }),
+            duty: Duty::open(
+                Arc::clone(&files),
+                Arc::clone(&host),
+                config.node.clone(),
+                config.limits.journal_bytes,
+            )?,
+            facts: Facts::default(),
+            files,
+            random: Mutex::new(Pool::default()),
+            bases: Mutex::new(Vec::new()),
+            leg_prefix,
+            context,
+            host,
+            config,
+        })
+    }
+
+    /// The settings.
+    pub const fn config(&self) -> &EdgeConfig {
+        &self.config
+    }
+
+    /// Counters of this node.
+    pub const fn metrics(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What is owed to the cloud.
+    pub const fn duty(&self) -> &Duty {
+        &self.duty
+    }
+
+    /// Tenant and realm.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Key for requests between nodes.
+    #[expect(dead_code, reason = "the gateway follows in the next commit")]
+    pub(crate) const fn node_key(&self) -> &MacKey {
+        &self.node_key
+    }
+
+    /// Clock and randomness of this node.
+    pub fn host(&self) -> &Arc<dyn Host> {
+        &self.host
+    }
+
+    /// Puts other ticket keys in force (hourly epochs come ahead of their time).
+    pub fn rotate_tickets(&self, keys: ClusterKeys) {
+        *self.tickets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Takes a request head.
+    pub fn begin(&self, head: &RequestHead<'_>, body: Body<'_>, peer: IpAddr, now: Timestamp) -> Step {
+        self.facts.request();
+        if self.prefixes.take(&Prefix::from(peer), now).is_err() {
+            return self.refuse(Refusal::PrefixLimited);
+        }
+        if !crate::route::path_is_plain(head.path) {
+            return self.refuse(Refusal::BodyUnreadable);
+        }
+        let step = if head.path.starts_with(OWN_PREFIX) {
+            self.own(head, body, now)
+        } else {
+            self.event(head, body, now)
+        };
+        step.unwrap_or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// Takes the body that [`Step::NeedBody`] asked for; `head` is the one of [`begin`](Self::begin).
+    pub fn body(&self, held: Box<Held>, head: &RequestHead<'_>, body: &[u8], now: Timestamp) -> Step {
+        if body.len() > held.limit {
+            return self.body_too_large(*held);
+        }
+        let step = match held.what {
+            Wanted::Event(case) => self.with_body(case, head, body, now),
+            Wanted::Own(wanted) => self.own_body(wanted, head, body, now),
+        };
+        step.unwrap_or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// The body is longer than [`Held::limit`].
+    pub fn body_too_large(&self, _held: Held) -> Step {
+        self.refuse(Refusal::BodyTooLarge)
+    }
+
+    /// Takes the cloud's answer to [`Pending::facts`]; `None` where there was none in time, or none authentic.
+    pub fn resume(&self, pending: Box<Pending>, answer: Option<DecideAnswer>, now: Timestamp) -> Step {
+        self.decided(*pending, answer, now).unwrap_or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// A refusal that the caller found out itself (framing, upstream, overload).
+    pub fn refusal(&self, refusal: Refusal) -> Response {
+        self.facts.refused(refusal);
+        let reference = self.reference();
+        tracing::debug!(code = refusal.name(), reference = %reference.text(), "refused");
+        answer::refusal(refusal, reference)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Step {
+        Step::Answer(self.refusal(refusal))
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn feed(&self) -> Arc<FeedState> {
+        Arc::clone(&self.feed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&lock(&self.published).keys)
+    }
+
+    fn tickets(&self) -> Arc<ClusterKeys> {
+        Arc::clone(&self.tickets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn asymmetric(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.asymmetric.take(now) { Ok(()) } else { Err(Refusal::Overloaded) }
+    }
+
+    /// Runs `work` with a reusable text buffer.
+    fn with_base<T>(&self, work: impl FnOnce(&mut String) -> T) -> T {
+        let mut base = lock(&self.bases).pop().unwrap_or_else(|| String::with_capacity(2_048));
+        let done = work(&mut base);
+        lock(&self.bases).push(base);
+        done
+    }
+
+    fn random<const N: usize>(&self) -> Result<[u8; N], Refusal> {
+        lock(&self.random).draw(&*self.host).ok_or(Refusal::Overloaded)
+    }
+
+    /// A random reference; all zero only where there is no randomness, and then nothing else works either.
+    fn reference(&self) -> Reference {
+        Reference::from_random(self.random().unwrap_or([0; 8]))
+    }
+
+    fn new_leg(&self) -> Result<LegId, Refusal> {
+        let random: [u8; 8] = self.random()?;
+        let mut id = [0; LegId::LEN];
+        id.iter_mut().zip(self.leg_prefix.iter().chain(&random)).for_each(|(to, from)| *to = *from);
+        Ok(LegId::new(id))
+    }
+
+    fn new_session(&self) -> Result<SessionId, Refusal> {
+        self.random().map(SessionId::new)
+    }
+}
+
+/// Random bytes drawn from the host in one call for many ids. Only for ids and references, never for keys.
+#[derive(Debug)]
+struct Pool {
+    bytes: [u8; Self::SIZE],
+    used: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { bytes: [0; Self::SIZE], used: Self::SIZE }
+    }
+}
+
+impl Pool {
+    const SIZE: usize = 1_024;
+
+    fn draw<const N: usize>(&mut self, host: &dyn Host) -> Option<[u8; N]> {
+        if self.used + N > Self::SIZE {
+            host.fill(&mut self.bytes).ok()?;
+            self.used = 0;
+        }
+        let drawn = self.bytes.get(self.used..self.used + N)?.try_into().ok();
+        self.used += N;
+        drawn
+    }
+}
+
+/// Paths of the edge's own endpoints.
+const OWN_PREFIX: &str = "/.glacis/";
+const _: () = assert!(http::PATH_SESSION.len() > OWN_PREFIX.len());

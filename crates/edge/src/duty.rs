@@ -1,0 +1,247 @@
+//! What the node owes: records of its decisions, openings and device records, in a journal until the cloud has
+//! them; and counters of what it did.
+//!
+//! An entry is written before the answer that it belongs to leaves (invariant 10: it survives kill -9; a sync
+//! follows within 100 ms, called by whoever owns the node). What cannot be written is not decided: the caller
+//! refuses. Entries leave the journal only when the cloud has acknowledged them.
+
+use crate::core::StartError;
+use glacis_host::{Files, Host};
+use glacis_ledger::{Journal, JournalLimits, Position};
+use glacis_wire::limits::BATCH_RECORDS_MAX;
+use glacis_wire::message::List;
+use glacis_wire::message::decide::{AttributedBatch, DeviceBatch, Record, Report};
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::message::session::OpeningRecord;
+use glacis_wire::{Decode, DecodeError, Encode, NodeName, Reader, Verdict, Writer, Zone};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The journal of one node.
+#[derive(Debug)]
+pub struct Duty {
+    journal: Journal,
+    node: NodeName,
+    dirty: AtomicBool,
+}
+
+/// The journal did not take or give an entry.
+#[derive(Debug, thiserror::Error)]
+#[error("journal: {0}")]
+pub struct JournalError(String);
+
+/// Entries to ship, and where they end.
+#[derive(Debug)]
+pub struct Batch {
+    /// What to send.
+    pub report: Report,
+    up_to: Position,
+}
+
+/// Most bytes of one report. Unit: bytes. Half a message, since one entry always fits.
+const REPORT_BYTES_MAX: usize = 512 << 10;
+/// Device records per entry: with the longest disclosures still within one journal record.
+const DEVICE_RECORDS_MAX: usize = 8;
+
+impl Duty {
+    pub(crate) fn open(
+        files: Arc<dyn Files>,
+        host: Arc<dyn Host>,
+        node: NodeName,
+        journal_bytes: u64,
+    ) -> Result<Self, StartError> {
+        let limits = JournalLimits {
+            total_bytes: journal_bytes,
+            segment_bytes: JournalLimits::default().segment_bytes.min(journal_bytes / 4),
+        };
+        let opened = Journal::open(files, host, "journal", limits)
+            .map_err(|error| StartError::State(error.to_string()))?;
+        if opened.torn_bytes > 0 {
+            tracing::warn!(
+                bytes = opened.torn_bytes,
+                "the journal ended in a torn record, which was never answered"
+            );
+        }
+        if opened.unacknowledged > 0 {
+            tracing::info!(entries = opened.unacknowledged, "the journal holds entries for the cloud");
+        }
+        Ok(Self { journal: opened.journal, node, dirty: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn record(&self, record: &Record) -> Result<(), JournalError> {
+        self.write(RECORD, record)
+    }
+
+    pub(crate) fn opening(&self, opening: &OpeningRecord) -> Result<(), JournalError> {
+        self.write(OPENING, opening)
+    }
+
+    pub(crate) fn devices(&self, batch: &AttributedBatch) -> Result<(), JournalError> {
+        batch.batch.records.chunks(DEVICE_RECORDS_MAX).try_for_each(|records| {
+            let part = DeviceBatch { records: List(records.to_vec()) };
+            self.write(DEVICES, &AttributedBatch { batch: part, ..batch.clone() })
+        })
+    }
+
+    fn write(&self, kind: u8, entry: &impl Encode) -> Result<(), JournalError> {
+        let mut out = Writer::new();
+        out.u8(kind);
+        entry.encode(&mut out).map_err(JournalError::of)?;
+        let written = self.journal.append(out.as_bytes());
+        if let Err(error) = written {
+            tracing::error!(%error, "the journal takes no entry; nothing is decided");
+            return Err(JournalError::of(error));
+        }
+        self.dirty.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Makes what was written durable against power loss; to be called every 100 ms or less.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        if self.dirty.swap(false, Ordering::AcqRel) {
+            self.journal.sync().map_err(JournalError::of)?;
+        }
+        Ok(())
+    }
+
+    /// The oldest entries that the cloud has not acknowledged; `None` where there are none.
+    pub fn batch(&self) -> Result<Option<Batch>, JournalError> {
+        let after = self.journal.acknowledged();
+        let entries =
+            self.journal.read_after(after, BATCH_RECORDS_MAX, REPORT_BYTES_MAX).map_err(JournalError::of)?;
+        let Some((up_to, _)) = entries.last() else { return Ok(None) };
+        let up_to = *up_to;
+        let mut report = Report {
+            node: self.node.clone(),
+            records: List(vec![]),
+            openings: List(vec![]),
+            devices: List(vec![]),
+        };
+        for (_, entry) in &entries {
+            add(&mut report, entry).map_err(JournalError::of)?;
+        }
+        Ok(Some(Batch { report, up_to }))
+    }
+
+    /// The cloud has this batch.
+    pub fn acknowledge(&self, batch: &Batch) -> Result<(), JournalError> {
+        self.journal.acknowledge(batch.up_to).map_err(JournalError::of)
+    }
+}
+
+impl JournalError {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn add(report: &mut Report, entry: &[u8]) -> Result<(), DecodeError> {
+    let mut input = Reader::new(entry);
+    let at = input.invalid("journal entry");
+    match input.u8()? {
+        RECORD => report.records.0.push(Record::decode(&mut input)?),
+        OPENING => report.openings.0.push(OpeningRecord::decode(&mut input)?),
+        DEVICES => report.devices.0.push(AttributedBatch::decode(&mut input)?),
+        _ => return Err(at),
+    }
+    input.finish()
+}
+
+const RECORD: u8 = 0;
+const OPENING: u8 = 1;
+const DEVICES: u8 = 2;
+
+/// Counters of one node. Read them with [`Facts::snapshot`].
+#[derive(Debug, Default)]
+pub struct Facts {
+    requests: AtomicU64,
+    sessions: AtomicU64,
+    legs: AtomicU64,
+    repeated: AtomicU64,
+    bundles: AtomicU64,
+    edge: [AtomicU64; 3],
+    cloud: [AtomicU64; 3],
+    refused: [AtomicU64; Refusal::ALL.len()],
+}
+
+/// What [`Facts`] held at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Requests begun.
+    pub requests: u64,
+    /// Sessions opened.
+    pub sessions: u64,
+    /// Further legs opened.
+    pub legs: u64,
+    /// Stored verdicts given again.
+    pub repeated: u64,
+    /// Bundles put in force.
+    pub bundles: u64,
+    /// Verdicts of this node: allow, challenge, block.
+    pub edge: [u64; 3],
+    /// Verdicts of the cloud: allow, challenge, block.
+    pub cloud: [u64; 3],
+    /// Refusals by code, those that happened.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+impl Facts {
+    fn add(counter: Option<&AtomicU64>) {
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn request(&self) {
+        Self::add(Some(&self.requests));
+    }
+
+    pub(crate) fn session(&self) {
+        Self::add(Some(&self.sessions));
+    }
+
+    pub(crate) fn leg(&self) {
+        Self::add(Some(&self.legs));
+    }
+
+    pub(crate) fn repeated(&self) {
+        Self::add(Some(&self.repeated));
+    }
+
+    pub(crate) fn bundle(&self) {
+        Self::add(Some(&self.bundles));
+    }
+
+    pub(crate) fn decided(&self, zone: Zone, verdict: Verdict) {
+        let counters = if zone == Zone::Cloud { &self.cloud } else { &self.edge };
+        let at = match verdict {
+            Verdict::Allow => 0,
+            Verdict::Challenge(_) => 1,
+            Verdict::Block => 2,
+        };
+        Self::add(counters.get(at));
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        Self::add(
+            Refusal::ALL.iter().position(|known| *known == refusal).and_then(|at| self.refused.get(at)),
+        );
+    }
+
+    /// All counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let refused =
+            Refusal::ALL.iter().zip(&self.refused).map(|(refusal, count)| (refusal.name(), read(count)));
+        Snapshot {
+            requests: read(&self.requests),
+            sessions: read(&self.sessions),
+            legs: read(&self.legs),
+            repeated: read(&self.repeated),
+            bundles: read(&self.bundles),
+            edge: [0, 1, 2].map(|at: usize| self.edge.get(at).map_or(0, read)),
+            cloud: [0, 1, 2].map(|at: usize| self.cloud.get(at).map_or(0, read)),
+            refused: refused.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+}

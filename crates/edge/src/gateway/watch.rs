@@ -1,0 +1,164 @@
+//! Timeouts without timers on the hot path: a coarse clock a worker, and one look at every connection per tick.
+//!
+//! A connection notes the tick of its last progress in an atomic; that is all a request pays. The worker's one
+//! timer advances the tick and wakes the connections that have waited too long for what they wait for.
+
+use crate::config::Limits;
+use crate::state::lock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+/// Length of a tick. Timeouts are late by at most one.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// The next request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body, the cloud, the upstream, or a client that does not read.
+    Busy,
+}
+
+impl Phase {
+    const fn from_u8(raw: u8) -> Self {
+        match raw {
+            0 => Self::Idle,
+            1 => Self::Head,
+            _ => Self::Busy,
+        }
+    }
+}
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    tick: AtomicU32,
+    draining: AtomicBool,
+    connections: Mutex<Vec<Weak<Watch>>>,
+}
+
+/// One connection as its worker watches it.
+#[derive(Debug)]
+pub(super) struct Watch {
+    watcher: Arc<Watcher>,
+    phase: AtomicU8,
+    since: AtomicU32,
+    expired: AtomicBool,
+    killed: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Watcher {
+    pub(super) fn new() -> Arc<Self> {
+        let (tick, draining) = (AtomicU32::new(0), AtomicBool::new(false));
+        Arc::new(Self { tick, draining, connections: Mutex::default() })
+    }
+
+    /// Watches one more connection.
+    pub(super) fn add(self: &Arc<Self>) -> Arc<Watch> {
+        let watch = Arc::new(Watch {
+            watcher: Arc::clone(self),
+            // A fresh connection owes us a head.
+            phase: AtomicU8::new(Phase::Head as u8),
+            since: AtomicU32::new(self.now()),
+            expired: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            waker: Mutex::default(),
+        });
+        lock(&self.connections).push(Arc::downgrade(&watch));
+        watch
+    }
+
+    fn now(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    /// Advances the clock and wakes whoever waited too long.
+    pub(super) fn tick(&self, limits: &Limits) {
+        let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let mut connections = lock(&self.connections);
+        connections.retain(|connection| {
+            let Some(watch) = connection.upgrade() else { return false };
+            watch.look(now, limits);
+            true
+        });
+    }
+
+    /// Ends idle connections now and the others after their request.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        lock(&self.connections).iter().filter_map(Weak::upgrade).for_each(|watch| watch.wake());
+    }
+
+    /// Connections that are still there.
+    pub(super) fn open(&self) -> usize {
+        lock(&self.connections).iter().filter(|connection| connection.strong_count() > 0).count()
+    }
+}
+
+impl Watch {
+    /// Notes progress, and what is waited for next.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.since.store(self.watcher.now(), Ordering::Relaxed);
+    }
+
+    /// Notes progress.
+    pub(super) fn progress(&self) {
+        self.since.store(self.watcher.now(), Ordering::Relaxed);
+    }
+
+    /// Remembers whom to wake; once per task.
+    pub(super) fn register(&self, waker: &Waker) {
+        *lock(&self.waker) = Some(waker.clone());
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the running request waited too long; asked once.
+    pub(super) fn take_expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed) && self.expired.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the connection must end now.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    /// Whether no further request is wanted.
+    pub(super) fn is_draining(&self) -> bool {
+        self.watcher.draining.load(Ordering::Acquire)
+    }
+
+    fn look(&self, now: u32, limits: &Limits) {
+        let waited = TICK.saturating_mul(now.wrapping_sub(self.since.load(Ordering::Relaxed)));
+        let (limit, patience) = match Phase::from_u8(self.phase.load(Ordering::Relaxed)) {
+            Phase::Idle => (limits.idle, false),
+            Phase::Head => (limits.head_wait, false),
+            Phase::Busy => (limits.upstream_wait, true),
+        };
+        if waited <= limit {
+            return;
+        }
+        // A running request first gets the chance to answer for itself.
+        if patience && waited <= limit.saturating_add(GRACE) {
+            self.expired.store(true, Ordering::Relaxed);
+        } else {
+            self.killed.store(true, Ordering::Relaxed);
+        }
+        self.wake();
+    }
+}
+
+/// Time between telling a request that it waited too long and ending its connection.
+const GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,18 @@
+//! What a node remembers between requests: legs with their replay windows, events with their verdicts.
+//!
+//! Everything is bounded and may be forgotten: a lost leg costs one round trip, a lost event is the cloud's to
+//! know. Tables are sharded, so that worker threads seldom meet.
+
+pub(crate) mod events;
+pub(crate) mod legs;
+pub(crate) mod window;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Shards of a table. Source: a few times the threads that a node has.
+pub(crate) const SHARDS: usize = 16;
+
+/// Locks; a poisoned lock guards plain data whose every state is valid, so it is used as it is.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,82 @@
+//! Opening sessions and legs (DESIGN §5.3 steps 2 and 3): what is checked, and which keys follow from it.
+//!
+//! A session is opened offline: certificate and attestation result verify under published keys, the request
+//! under the device key. The key schedule itself is [`glacis_seal::session`], shared with the device.
+//! The ticket carries the session secret to every node of the cluster.
+
+use crate::state::legs::Leg;
+use crate::state::window::Window;
+use glacis_seal::{Context, Purpose, published, session, sha256, thumbprint};
+use glacis_wire::message::Signed;
+use glacis_wire::message::enrol::{AttestationResult, DeviceCertificate};
+use glacis_wire::message::policy::{KeySet, KeyUse};
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::message::session::{SessionOpen, TicketBody};
+use glacis_wire::{Decode, Digest, Encode, LegId, Thumbprint, Timestamp};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Longest life of a ticket. Source: build contract (sessions last 10 to 60 minutes, never past the attestation).
+pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// What the cloud vouches for about the device that opens.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) certificate: DeviceCertificate,
+    pub(crate) result: AttestationResult,
+    /// SHA-256 of the encoded signed result.
+    pub(crate) result_digest: Digest,
+    /// When the ticket must expire at the latest.
+    pub(crate) not_after: Timestamp,
+}
+
+/// Checks certificate and result against the published keys, the claimed device and the time.
+pub(crate) fn standing(
+    open: &SessionOpen,
+    device: &Thumbprint,
+    context: &Context,
+    keys: &KeySet,
+    now: Timestamp,
+) -> Result<Standing, Refusal> {
+    let certificate: DeviceCertificate = vouched(&open.certificate, context, Purpose::Certificate, keys)?;
+    let result: AttestationResult = vouched(&open.result, context, Purpose::Result, keys)?;
+    let same = certificate.thumbprint == *device
+        && result.thumbprint == *device
+        && thumbprint(&certificate.device_key) == *device;
+    if !same {
+        return Err(Refusal::SessionRefused);
+    }
+    let not_after = certificate.not_after.min(result.not_after).min(now.after(TICKET_LIFE));
+    if not_after <= now {
+        return Err(Refusal::TicketExpired);
+    }
+    let encoded = open.result.to_bytes().map_err(|_| Refusal::SessionRefused)?;
+    Ok(Standing { certificate, result, result_digest: sha256(&encoded), not_after })
+}
+
+fn vouched<T: Decode>(
+    signed: &Signed,
+    context: &Context,
+    purpose: Purpose,
+    keys: &KeySet,
+) -> Result<T, Refusal> {
+    published::open_signed(keys, KeyUse::Result, context, purpose, signed)
+        .map_err(|_| Refusal::SessionRefused)
+}
+
+/// The keys of one leg, and what a ticket says, ready for the hot path.
+pub(crate) fn leg(body: &TicketBody, id: &LegId, ticket: &str, context: &Context) -> Leg {
+    Leg {
+        thumbprint: body.thumbprint,
+        device_id: body.thumbprint.to_string().into(),
+        ticket: ticket.into(),
+        request_key: session::request_key(&body.secret, id, context),
+        verdict_key: session::verdict_key(&body.secret, &body.session, context),
+        tier: body.tier,
+        trust: body.trust,
+        passkey: body.passkey,
+        not_after: body.not_after,
+        window: Mutex::new(Window::new()),
+        token: Mutex::new(None),
+    }
+}
