@@ -60,6 +60,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("apt-get", "apt", "xtask: installs the others"),
     ci("id", "coreutils", "xtask: installs only as root"),
     ci("strace", "strace", "sdk tests: a real tracer; xtask: the ptrace probe"),
+    ci("gdb", "gdb", "sdk tests: a real debugger and its breakpoint"),
     ci("mount", "mount", "full-disk tests: a file system of bounded size"),
     ci("umount", "mount", "full-disk tests"),
     bench("nginx", "nginx-light", "bench edge-smoke: the peer"),

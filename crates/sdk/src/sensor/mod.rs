@@ -5,14 +5,19 @@
 //! often gone after milliseconds, so a detection is *latched*: once seen, it stays for the life of the sensor.
 //! A reading carries a digest of its evidence for the app's own log; neither digest nor reading has an encoder.
 //!
-//! Both sensors here read only `/proc` files of their own process, need no privilege and no `unsafe`.
+//! Both sensors here (Linux and Android) read only `/proc` files of their own process, need no privilege and no `unsafe`.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod maps;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod prologue;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod tracer;
 pub mod watch;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use prologue::{Guarded, Prologue};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use tracer::Tracer;
 pub use watch::{Look, Probe, Usage, WatchConfig, Watched};
 

@@ -1,8 +1,9 @@
 //! Tracer: does any process trace this one (`ptrace`)? Debuggers, `strace`, and injectors for some milliseconds.
 //!
 //! The kernel names the tracer of each thread in `/proc/PID/task/TID/status`, field `TracerPid` (proc(5)). Every
-//! look reads the leader's, which attaching tools take first; every sixteenth sweeps all threads, for a tool that
-//! takes only another one. An injector may be attached for a few milliseconds only, hence the fast watch.
+//! look reads the leader's, which attaching tools take first; every sixteenth also reads some other threads in
+//! turn, for a tool that takes only another one: all of a process with 64 threads within 256 ms. An injector may be
+//! attached for a few milliseconds only, hence the fast watch.
 //!
 //! Not seen: a tracer outside of this process's PID namespace reads as 0, and a privileged observer can answer
 //! these reads itself. A crash handler that attaches is a tracer too: an app that ships one decides in its policy.
@@ -79,7 +80,7 @@ impl TracerProbe {
         }
     }
 
-    /// The tracer of any thread of this process; 0 for none.
+    /// The tracer of the next few threads of this process; 0 for none.
     fn sweep(&self) -> Result<u32, Reason> {
         let names = fs::read_dir("/proc/self/task").map_err(|_| Reason::Unreadable)?;
         let mut from = self.sweep_from.load(Ordering::Relaxed);
@@ -144,12 +145,12 @@ fn tracer_pid(status: &[u8]) -> Result<u32, Reason> {
 
 /// `TracerPid` is the eighth line; the process name before it may be escaped to 64 bytes.
 const STATUS_BYTES_MAX: usize = 2_048;
-/// Every so many looks all threads are read.
+/// Every so many looks there is a sweep.
 const SWEEP_EVERY: u64 = 16;
-/// Most threads that one sweep reads.
-const SWEEP_THREADS: usize = 64;
+/// Threads that one sweep reads. It sets what sweeps add to the cost of a look: about one half.
+const SWEEP_THREADS: usize = 8;
 /// Most threads that are listed at all; sweeps beyond it would cost more than they find.
-const THREADS_MAX: usize = 4_096;
+const THREADS_MAX: usize = 1_024;
 /// Longest process name that goes into the evidence (the kernel's own limit is 15).
 const NAME_BYTES_MAX: usize = 64;
 

@@ -81,6 +81,8 @@ pub(crate) struct FakeEdge {
     pub(crate) answers: Vec<Response>,
     pub(crate) records: Vec<DeviceRecord>,
     pub(crate) otp: &'static str,
+    /// Bundle version that answers name.
+    pub(crate) version: Option<u64>,
     sessions: BTreeMap<SessionId, Line>,
     legs: BTreeMap<LegId, SessionId>,
     parents: BTreeMap<Digest, u64>,
@@ -115,6 +117,7 @@ impl FakeEdge {
             answers: Vec::new(),
             records: Vec::new(),
             otp: "424242",
+            version: None,
             sessions: BTreeMap::new(),
             legs: BTreeMap::new(),
             parents: BTreeMap::new(),
@@ -374,6 +377,7 @@ impl FakeEdge {
             Verdict::Block => 403,
         };
         let mut headers = vec![(http::REFERENCE.to_owned(), verdict.reference.text())];
+        headers.extend(self.version.map(|version| (http::POLICY_VERSION.to_owned(), version.to_string())));
         if !matches!(fault, Some(Fault::NoVerdict)) {
             headers.push((http::VERDICT.to_owned(), sfv::bytes(&maced.to_bytes().unwrap())));
         }

@@ -7,6 +7,7 @@
 )]
 
 mod child;
+mod device;
 mod edge;
 mod flows;
 mod outbound;

@@ -112,6 +112,18 @@ fn gdb_is_detected_and_stays_detected_after_it_left() {
 }
 
 #[test]
+fn a_breakpoint_in_a_guarded_function_is_a_patch() {
+    let mut victim = Victim::start();
+    let (pid, stop) = (victim.pid.to_string(), format!("break *{}", victim.address));
+    let gdb = ["-nx", "-q", "-batch", "-p", &pid, "-ex", &stop, "-ex", "continue"];
+    let Some(gdb) = tool("gdb", &gdb) else { return };
+    wait_detected(&mut victim, "read prologue");
+    assert_eq!(victim.ask("read tracer"), "detected");
+    end(gdb);
+    assert_eq!(victim.ask("read prologue"), "detected");
+}
+
+#[test]
 fn a_function_patched_through_proc_mem_is_detected_also_after_it_was_restored() {
     let mut victim = Victim::start();
     assert_eq!(victim.ask("call"), "42");
