@@ -1,7 +1,7 @@
 //! The audit chain: one entry for everything that happened, in the transaction in which it happened.
 //!
-//! An entry holds the kind, the number of the row it speaks of and a digest over that row's bytes; its head is the
-//! hash of all that and of the head before it. [`CloudCore::verify_audit`] recomputes every head *and* every row
+//! An entry holds the kind, the number of the row it speaks of and a digest over that row's bytes; it is a link of
+//! a [`glacis_ledger::chain`]. [`CloudCore::verify_audit`] recomputes every head *and* every row
 //! digest from the tables, and compares the number of rows with the number of entries: so a changed, removed or
 //! slipped-in row shows as well as a changed entry. What a chain cannot show by itself is its own lost end;
 //! [`CloudCore::audit_head`] is there to be written down elsewhere.
@@ -9,8 +9,8 @@
 use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::store::{int, uint};
-use glacis_seal::hash::context_digest;
-use glacis_seal::{Context, Purpose, Sha256};
+use glacis_ledger::chain::{Chain, Link};
+use glacis_seal::{Context, Sha256, sha256};
 use glacis_wire::{Digest, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -157,7 +157,7 @@ impl AuditKind {
 pub struct Head {
     /// Number of entries.
     pub seq: u64,
-    /// Hash over entry `seq` and all before it.
+    /// Hash of the last of them, and so of all before it.
     pub digest: Digest,
 }
 
@@ -194,20 +194,32 @@ impl Head {
         let sql = "SELECT seq, head FROM audit ORDER BY seq DESC LIMIT 1";
         let last: Option<(i64, [u8; 32])> =
             conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(last.map_or(Self::default(), |(seq, digest)| Self { seq: uint(seq), digest: Digest::new(digest) }))
+        Ok(last.map_or(Self::default(), |(seq, hash)| Self { seq: uint(seq) + 1, digest: Digest::new(hash) }))
     }
 
-    fn next(&self, context: &Context, at: i64, kind: i64, row: i64, digest: &Digest) -> Self {
-        let seq = self.seq + 1;
-        let parts: [&[u8]; 6] = [
+    /// The chain that goes on from here.
+    fn chain(&self, context: &Context) -> Chain {
+        match self.seq.checked_sub(1) {
+            None => Chain::new(context.clone()),
+            Some(seq) => {
+                // Going on takes number and hash of the last link; the rest of it is behind us.
+                let unread = Digest::new([0; 32]);
+                Chain::after(context.clone(), &Link { seq, prev: unread, entry: unread, hash: self.digest })
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// What the chain links: time, kind, row and the row's digest.
+    fn bytes(&self) -> Vec<u8> {
+        let parts: [&[u8]; 4] = [
+            &self.at.to_be_bytes(),
+            &self.kind.to_be_bytes(),
+            &self.row.to_be_bytes(),
             self.digest.as_bytes(),
-            &seq.to_be_bytes(),
-            &at.to_be_bytes(),
-            &kind.to_be_bytes(),
-            &row.to_be_bytes(),
-            digest.as_bytes(),
         ];
-        Self { seq, digest: context_digest(context, Purpose::Audit, &parts) }
+        parts.concat()
     }
 }
 
@@ -217,19 +229,21 @@ impl Tx<'_> {
         let digest = kind.row_digest(self.conn, row)?.ok_or_else(|| {
             CloudError::corrupt(format!("{} {row} is not there to be audited", kind.name()))
         })?;
-        let code = i64::from(kind.code());
-        let at = int(self.now.as_ms());
-        let head = self.desk.state.head.next(&self.desk.context, at, code, row, &digest);
+        let before = self.desk.state.head;
+        let (at, kind) = (int(self.now.as_ms()), i64::from(kind.code()));
+        let mut entry = Entry { seq: before.seq, at, kind, row, digest, head: before.digest };
+        let link = before.chain(&self.desk.context).append(&entry.bytes());
+        entry.head = link.hash;
         let sql = "INSERT INTO audit (seq, at, kind, row, digest, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.conn.prepare_cached(sql)?.execute((
-            int(head.seq),
+            int(link.seq),
             at,
-            code,
+            kind,
             row,
             digest.as_bytes(),
-            head.digest.as_bytes(),
+            entry.head.as_bytes(),
         ))?;
-        self.state().head = head;
+        self.state().head = Head { seq: link.seq + 1, digest: link.hash };
         Ok(())
     }
 
@@ -259,7 +273,7 @@ impl CloudCore {
                 if let Some(fault) = fault(tx, &head, &entry)? {
                     return Ok(AuditReport { verified: head.seq, fault: Some(fault), head, complete: true });
                 }
-                head = Head { seq: entry.seq, digest: entry.head };
+                head = Head { seq: entry.seq + 1, digest: entry.head };
             }
             let fault = if complete { count_fault(tx.conn)? } else { None };
             Ok(AuditReport { verified: head.seq, fault, head, complete })
@@ -282,10 +296,10 @@ impl CloudCore {
 /// Entries verified at once, between which other calls get their turn.
 pub(crate) const VERIFY_STEP: u32 = 4_096;
 
-fn entries(conn: &Connection, after: u64, limit: u32) -> Result<Vec<Entry>, CloudError> {
-    let sql = "SELECT seq, at, kind, row, digest, head FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+fn entries(conn: &Connection, from: u64, limit: u32) -> Result<Vec<Entry>, CloudError> {
+    let sql = "SELECT seq, at, kind, row, digest, head FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
     let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map((int(after), limit), |row| {
+    let rows = statement.query_map((int(from), limit), |row| {
         Ok(Entry {
             seq: uint(row.get(0)?),
             at: row.get(1)?,
@@ -300,12 +314,11 @@ fn entries(conn: &Connection, after: u64, limit: u32) -> Result<Vec<Entry>, Clou
 
 /// What is wrong with the entry that follows `head`.
 fn fault(tx: &Tx<'_>, head: &Head, entry: &Entry) -> Result<Option<String>, CloudError> {
-    let want = head.next(&tx.desk.context, entry.at, entry.kind, entry.row, &entry.digest);
-    if entry.seq != want.seq {
-        return Ok(Some(format!("entry {} is missing", want.seq)));
-    }
-    if entry.head != want.digest {
-        return Ok(Some(format!("entry {} does not follow from the one before it", entry.seq)));
+    let mut chain = head.chain(&tx.desk.context);
+    let bytes = entry.bytes();
+    let link = Link { seq: entry.seq, prev: chain.head(), entry: sha256(&bytes), hash: entry.head };
+    if let Err(broken) = chain.verify_next(&link, Some(&bytes)) {
+        return Ok(Some(broken.to_string()));
     }
     let Some(kind) = AuditKind::from_code(entry.kind) else {
         return Ok(Some(format!("entry {} is of no known kind", entry.seq)));
@@ -348,9 +361,9 @@ impl CloudCore {
     /// The newest entries, newest first.
     pub fn audit_tail(&mut self, limit: u32) -> Result<Vec<AuditEntry>, CloudError> {
         self.read(|tx| {
-            let after = tx.desk.state.head.seq.saturating_sub(u64::from(limit));
+            let from = tx.desk.state.head.seq.saturating_sub(u64::from(limit));
             let mut tail = Vec::new();
-            for entry in entries(tx.conn, after, limit)? {
+            for entry in entries(tx.conn, from, limit)? {
                 let kind = AuditKind::from_code(entry.kind)
                     .ok_or_else(|| CloudError::corrupt(format!("audit entry {}", entry.seq)))?;
                 let at = Timestamp::from_ms(uint(entry.at));

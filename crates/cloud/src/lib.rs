@@ -24,7 +24,7 @@ pub mod policy;
 pub mod record;
 pub mod registry;
 mod report;
-// pub mod server;
+pub mod server;
 mod state;
 mod store;
 

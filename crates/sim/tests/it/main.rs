@@ -1,5 +1,4 @@
 //! The simulator's own tests: its shop, its sockets, and the whole demo under check.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-mod inprocess;
 mod shop;

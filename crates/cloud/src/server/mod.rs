@@ -1,0 +1,215 @@
+//! The cloud behind HTTP: a listener for nodes, a listener for operators, one writer.
+//!
+//! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
+//! ([`admin`](mod@admin), loopback by default). Handlers only translate: what happens is a domain call on the
+//! [writer](writer)'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
+//! queue are bounded.
+
+pub mod admin;
+pub mod node;
+mod nodes;
+mod problem;
+pub mod writer;
+
+use crate::core::CloudCore;
+use crate::error::CloudError;
+use crate::otp::OtpSender;
+use axum::Router;
+use glacis_host::Host;
+use glacis_seal::Context;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use node::NodeKey;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use writer::{CloudHandle, Writer, WriterLimits};
+
+/// Time for a peer to send the head of a request.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// Connections served at once on one listener; more wait in the listen queue.
+const CONNECTIONS_MAX: usize = 512;
+/// Largest head. Unit: bytes; hyper's minimum is 8,192.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Time that open connections get to finish when the server stops.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
+
+/// What a server needs besides its core.
+pub struct ServerConfig {
+    /// Where nodes ask. Port 0 takes a free one.
+    pub nodes_at: SocketAddr,
+    /// Where operators ask; loopback unless the operator decides otherwise.
+    pub admin_at: SocketAddr,
+    /// Nodes that may ask, with the keys shared with them.
+    pub nodes: Vec<NodeKey>,
+    /// Bounds of queue and batch.
+    pub writer: WriterLimits,
+    /// Brings one-time passwords to users.
+    pub otp: Arc<dyn OtpSender>,
+    /// Clock for the check of node signatures.
+    pub host: Arc<dyn Host>,
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("nodes_at", &self.nodes_at)
+            .field("admin_at", &self.admin_at)
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What handlers share.
+pub(crate) struct Shared {
+    pub(crate) handle: CloudHandle,
+    pub(crate) context: Context,
+    pub(crate) nodes: Vec<NodeKey>,
+    pub(crate) otp: Arc<dyn OtpSender>,
+    pub(crate) host: Arc<dyn Host>,
+}
+
+/// A bound server; [`run`](Self::run) serves it.
+pub struct Server {
+    nodes: TcpListener,
+    admin: TcpListener,
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl Server {
+    /// Binds both listeners and starts the writer.
+    pub async fn bind(core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
+        let nodes = bind(config.nodes_at).await?;
+        let admin = bind(config.admin_at).await?;
+        let context = core.context().clone();
+        let (writer, handle) = Writer::start(core, config.writer).map_err(BindError::Writer)?;
+        let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
+        Ok(Self { nodes, admin, shared: Arc::new(shared), writer })
+    }
+
+    /// Where nodes ask.
+    pub fn nodes_at(&self) -> std::io::Result<SocketAddr> {
+        self.nodes.local_addr()
+    }
+
+    /// Where operators ask.
+    pub fn admin_at(&self) -> std::io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Domain calls without a socket, for whoever runs in the same process.
+    pub fn handle(&self) -> CloudHandle {
+        self.shared.handle.clone()
+    }
+
+    /// Serves until `stop` is ready, then lets open requests finish.
+    ///
+    /// The writer ends once every [`handle`](Self::handle) is dropped.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let Self { nodes, admin, shared, writer } = self;
+        let (stopping, stopped) = tokio::sync::watch::channel(());
+        let nodes = serve(nodes, nodes::router(Arc::clone(&shared)), stopped.clone());
+        let admin = serve(admin, admin::router(shared), stopped);
+        let stop = async move {
+            stop.await;
+            drop(stopping);
+        };
+        tokio::join!(nodes, admin, stop);
+        drop(writer);
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {at}: {source}")]
+    Listen {
+        /// Which address.
+        at: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The writer did not start.
+    #[error("{0}")]
+    Writer(#[source] CloudError),
+}
+
+async fn bind(at: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(at).await.map_err(|source| BindError::Listen { at, source })
+}
+
+/// Accepts until `stopped` closes, then waits for what is open.
+async fn serve(listener: TcpListener, router: Router, mut stopped: tokio::sync::watch::Receiver<()>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open = JoinSet::new();
+    loop {
+        while open.try_join_next().is_some() {}
+        let slot = tokio::select! {
+            _ = stopped.changed() => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let accepted = tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match (accepted, slot) {
+            (Ok((stream, _peer)), Ok(slot)) => {
+                let (router, stopped) = (router.clone(), stopped.clone());
+                open.spawn(async move {
+                    connection(stream, router, stopped).await;
+                    drop(slot);
+                });
+            }
+            (Err(error), _) => {
+                // Out of descriptors or an aborted handshake: neither is a reason to stop serving.
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            (_, Err(_)) => break,
+        }
+    }
+    drop(listener);
+    let drained = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_WAIT, drained).await.is_err() {
+        tracing::warn!("connections were cut at the end of the drain time");
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, mut stopped: tokio::sync::watch::Receiver<()>) {
+    // Answers are small and wait for a commit; holding them back for Nagle would only add to that.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no nodelay");
+    }
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        _ = stopped.changed() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection ended");
+    }
+}

@@ -1,0 +1,180 @@
+//! One thread owns the core; everybody else queues. Group commit: what waits shares one fsync.
+//!
+//! A job runs inside the open batch and leaves an answer; answers are sent only after the batch is durable. If the
+//! commit fails, every job of the batch gets the error and none was acknowledged. The queue is bounded: full
+//! means [`CloudErrorKind::Overloaded`], at once.
+
+use crate::core::CloudCore;
+use crate::error::{CloudError, CloudErrorKind};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How much waits and how much is committed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriterLimits {
+    /// Jobs that may wait. Range: 1..; default 4,096.
+    pub queue_max: usize,
+    /// Jobs in one transaction. Range: 1..; default 256.
+    pub batch_max: usize,
+}
+
+impl Default for WriterLimits {
+    fn default() -> Self {
+        Self { queue_max: 4_096, batch_max: 256 }
+    }
+}
+
+/// Pause after a batch that failed, so that a full disk is not hammered while memory is rebuilt.
+const FAILURE_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a failed batch tells each of its jobs.
+#[derive(Clone, Debug)]
+struct Failure {
+    kind: CloudErrorKind,
+    detail: Arc<str>,
+}
+
+impl Failure {
+    fn of(error: &CloudError) -> Self {
+        Self { kind: error.kind(), detail: Arc::from(error.detail()) }
+    }
+
+    fn error(&self) -> CloudError {
+        CloudError::new(self.kind, &*self.detail)
+    }
+}
+
+/// Sends an answer, or the failure that took its place.
+type Answer = Box<dyn FnOnce(Option<&Failure>) + Send>;
+/// Runs in the batch, or is told that there is none.
+type Job = Box<dyn FnOnce(Result<&mut CloudCore, &Failure>) -> Option<Answer> + Send>;
+
+/// Queues calls for the thread that owns the core. Clones share the queue.
+#[derive(Clone)]
+pub struct CloudHandle {
+    queue: SyncSender<Job>,
+}
+
+impl fmt::Debug for CloudHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CloudHandle")
+    }
+}
+
+impl CloudHandle {
+    /// Runs `call` on the core; answers once what it did is durable.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
+    ) -> Result<T, CloudError> {
+        self.submit(call)?.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// [`call`](Self::call) for a thread that may wait.
+    pub fn call_blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
+    ) -> Result<T, CloudError> {
+        self.submit(call)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, CloudError>>, CloudError> {
+        let (answer, wait) = oneshot::channel();
+        let job: Job = Box::new(move |core| match core {
+            Err(failure) => {
+                // A caller that went away needs no answer.
+                let _ = answer.send(Err(failure.error()));
+                None
+            }
+            Ok(core) => {
+                let result = call(core);
+                Some(Box::new(move |failure| {
+                    // An error of the call itself says more than the fate of its batch.
+                    let result = match (result, failure) {
+                        (Ok(_), Some(failure)) => Err(failure.error()),
+                        (result, _) => result,
+                    };
+                    let _ = answer.send(result);
+                }))
+            }
+        });
+        match self.queue.try_send(job) {
+            Ok(()) => Ok(wait),
+            Err(TrySendError::Full(_)) => {
+                Err(CloudError::new(CloudErrorKind::Overloaded, "too many calls are waiting"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(gone()),
+        }
+    }
+}
+
+fn gone() -> CloudError {
+    CloudError::new(CloudErrorKind::Stopped, "the writer has ended")
+}
+
+/// The thread; ends when the last handle is dropped.
+#[derive(Debug)]
+pub struct Writer {
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Gives the core to a thread of its own.
+    pub fn start(core: CloudCore, limits: WriterLimits) -> Result<(Self, CloudHandle), CloudError> {
+        let (queue, jobs) = sync_channel(limits.queue_max.max(1));
+        let thread = std::thread::Builder::new()
+            .name("glacis-cloud-writer".to_owned())
+            .spawn(move || run(core, &jobs, limits.batch_max.max(1)))
+            .map_err(|error| {
+                CloudError::new(CloudErrorKind::Storage, "no thread for the writer").caused_by(error)
+            })?;
+        Ok((Self { thread }, CloudHandle { queue }))
+    }
+
+    /// Waits until the last handle is gone and everything queued is answered.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("the writer panicked");
+        }
+    }
+}
+
+fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
+    let mut answers: Vec<Answer> = Vec::with_capacity(batch_max);
+    while let Ok(first) = jobs.recv() {
+        if let Err(error) = core.begin() {
+            let failure = Failure::of(&error);
+            let _ = first(Err(&failure));
+            pause(&core);
+            continue;
+        }
+        answers.extend(first(Ok(&mut core)));
+        while answers.len() < batch_max
+            && let Ok(job) = jobs.try_recv()
+        {
+            answers.extend(job(Ok(&mut core)));
+        }
+        let failure = core.commit().err().map(|error| {
+            tracing::error!(%error, jobs = answers.len(), "a batch failed; nothing of it was acknowledged");
+            Failure::of(&error)
+        });
+        answers.drain(..).for_each(|answer| answer(failure.as_ref()));
+        if failure.is_some() {
+            pause(&core);
+        }
+    }
+}
+
+/// A core that never writes again answers at once.
+fn pause(core: &CloudCore) {
+    if !core.is_stopped() {
+        std::thread::sleep(FAILURE_PAUSE);
+    }
+}
