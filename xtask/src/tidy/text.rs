@@ -9,7 +9,10 @@ use crate::process::variable;
 use std::path::{Path, PathBuf};
 
 pub(super) fn check(file: &SourceFile, content: &str, private: &[String], findings: &mut Findings) {
-    if !content.is_empty() && !content.ends_with('\n') && !is_data(&file.path) {
+    if is_data(&file.path) {
+        return;
+    }
+    if !content.is_empty() && !content.ends_with('\n') {
         findings.fail(&file.path, content.lines().count(), "the last line does not end");
     }
     for (at, line) in content.lines().enumerate() {
@@ -20,7 +23,7 @@ pub(super) fn check(file: &SourceFile, content: &str, private: &[String], findin
         if let Some(odd) = line.chars().find(|character| is_odd(*character)) {
             findings.fail(&file.path, number, format!("character U+{:04X} cannot be seen", u32::from(odd)));
         }
-        if line.ends_with([' ', '\t', '\r']) && !is_data(&file.path) {
+        if line.ends_with([' ', '\t', '\r']) {
             findings.fail(&file.path, number, "the line ends in blanks");
         }
         for mark in private.iter().filter(|mark| names(line, mark)) {
@@ -100,9 +103,9 @@ fn is_odd(character: char) -> bool {
     control || hidden || matches!(character, '\u{feff}' | '\u{00ad}')
 }
 
-/// Fuzz corpora and golden bytes are kept as they are.
+/// Fuzz seeds and golden bytes are kept as they are.
 fn is_data(path: &str) -> bool {
-    path.contains("/corpus/") || path.contains("/seeds/") || path.ends_with(".bin")
+    path.starts_with("fuzz/seeds/") || path.ends_with(".bin")
 }
 
 const NOTES: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];

@@ -1,6 +1,7 @@
 //! `glacis keys make|list|rotate`: the ring on a private folder, for people and for scripts.
 //!
-//! Nothing secret is ever printed. `--dry-run` plans and checks everything and writes nothing.
+//! Nothing secret is ever printed. `--dry-run` plans and checks everything and writes nothing. A folder or file
+//! that others may read is refused before it is read.
 
 use super::error::{KeysError, KeysErrorKind};
 use super::plan::{Plan, Rotate};

@@ -1,6 +1,7 @@
 //! What can be wrong with keys on disk. Never holds a byte of a key.
 //!
-//! The kind decides the exit code of the command; the sentence is for the operator and names the file.
+//! The kind decides the exit code of the command; the sentence is for the operator and names the file. What the
+//! operating system said is kept as the source.
 
 use glacis_host::{FileError, FileErrorKind};
 use glacis_seal::SealError;
