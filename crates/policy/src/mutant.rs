@@ -152,8 +152,8 @@ mutants! {
     /// In an outage, hidden rules close to nothing.
     OutageForgetsHidden,
     // Device.
-    /// The device settles a soft block.
-    DeviceSettlesSoftBlock,
+    /// The device settles a challenge.
+    DeviceSettlesChallenge,
     /// The device starts a challenge although an `exempt` is open.
     DeviceIgnoresExempt,
     /// A release node with an error is disclosed as unknown.

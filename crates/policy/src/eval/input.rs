@@ -1,5 +1,9 @@
 //! Inputs of one evaluation: an answer with its producer's trust for each slot, borrowed from the caller.
 //!
+//! What a caller may get wrong is settled here, once: a slot without an input is withheld, an answer of another
+//! type is an error, an unknown without a cause is withheld, and where this zone closes, what is pending will not
+//! come any more and is unavailable (DESIGN §4.2, "no cloud answer").
+//!
 //! `Debug` of these types shows kinds, never values: they hold what must not leave a device.
 
 use crate::tree::Slice;

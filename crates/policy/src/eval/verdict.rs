@@ -39,11 +39,12 @@ pub(super) fn outcome<F: Faults>(
         combine.hidden_open(&mut range, slice.hidden());
     }
     let (mildest, strictest) = (combine.verdict(&range.mildest), combine.verdict(&range.strictest));
-    let settled = if slice.zone() == Zone::Device {
-        let soft = faults.has(Mutant::DeviceSettlesSoftBlock) && range.mildest.soft == Verdict::Block;
-        (range.mildest.block || soft).then_some(Verdict::Block)
-    } else {
-        (mildest == strictest).then_some(mildest)
+    let settled = match slice.zone() {
+        Zone::Device if faults.has(Mutant::DeviceSettlesChallenge) && mildest != Verdict::Allow => {
+            Some(mildest)
+        }
+        Zone::Device => range.mildest.block.then_some(Verdict::Block),
+        Zone::Edge | Zone::Cloud => (mildest == strictest).then_some(mildest),
     };
     let starts = combine.starts(slice.zone(), &range.mildest, mildest);
     Outcome { settled, mildest, strictest, obligations: obligations(faults, slice, scratch), starts }

@@ -1,5 +1,7 @@
-//! The checks of a slice, one item at a time in the order of its bytes. State is what later items need: the
-//! methods, the slots' types, and each node's type and depth.
+//! The checks of a slice, one item at a time in the order of its bytes.
+//!
+//! State is what later items need: the methods, the slots' types, each node's type and depth. An item that passed
+//! is never looked at again, so a slice is checked in one pass and in memory proportional to its nodes.
 
 use super::Fault;
 use super::limits::SCORE_SUM_MAX;

@@ -1,5 +1,7 @@
-//! Bytes to [`Parts`], item by item; each item goes through [`check`](super::check) as soon as it is read, so
-//! an error names the offset of the item that is wrong.
+//! Bytes to [`Parts`], item by item: the inverse of `tree::encode`, and the place where its tags are read.
+//!
+//! Each item goes through [`check`](super::check) as soon as it is read, so an error names the offset of the item
+//! that is wrong, and nothing is read on behalf of an item that was refused.
 
 use super::check::Checker;
 use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};

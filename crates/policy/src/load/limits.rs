@@ -1,6 +1,7 @@
 //! Limits of a slice that only slices have; the shared ones are in [`glacis_wire::limits`].
 //!
-//! Each is asserted when encoding and when decoding (invariant 5). Units are items.
+//! Each is asserted when encoding and when decoding (invariant 5). Units are items. They bound memory and steps of
+//! loading and evaluating by constants, whatever the bytes are.
 
 /// Most challenge methods of one policy. Source: a method exists only as a variant of
 /// [`Method`](glacis_wire::Method), and each stands at most once.
