@@ -9,6 +9,7 @@
 //! never cross a socket; the check joins them with the cloud's records when the run is over.
 
 pub mod demo;
+pub mod equality;
 pub mod features;
 pub mod net;
 pub mod report;

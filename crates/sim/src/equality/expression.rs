@@ -1,0 +1,159 @@
+//! Random conditions in CEL text, typed by construction.
+//!
+//! Private device signals may only meet constants and each other within one `min_trust` (what a release node can
+//! hold); released values and every other signal may meet freely. Domains are small on purpose: equal strings,
+//! equal ints, NaN, both zeros, overflow and division by zero come up all the time.
+
+use crate::rng::Rng;
+use glacis_wire::Type;
+
+/// One signal that a condition may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Readable {
+    pub(super) name: &'static str,
+    pub(super) ty: Type,
+}
+
+/// Int literals.
+const INTS: [&str; 9] = ["0", "1", "2", "3", "-1", "-7", "5", "9223372036854775807", "-9223372036854775807"];
+/// Double literals.
+const DOUBLES: [&str; 5] = ["0.0", "1.0", "0.5", "-2.5", "(0.0 / 0.0)"];
+/// String literals.
+const STRINGS: [&str; 6] = ["\"\"", "\"a\"", "\"ab\"", "\"b\"", "\"é\"", "\"éa\""];
+
+/// Draws conditions over a fixed set of signals.
+#[derive(Debug)]
+pub(super) struct Drawer<'r> {
+    pub(super) rng: &'r mut Rng,
+    pub(super) signals: Vec<Readable>,
+}
+
+impl Drawer<'_> {
+    /// A Boolean expression of at most this depth.
+    pub(super) fn boolean(&mut self, depth: u32) -> String {
+        if depth == 0 {
+            return self.leaf(Type::Bool);
+        }
+        let next = depth - 1;
+        match self.rng.below(12) {
+            0 | 1 => format!("({} && {})", self.boolean(next), self.boolean(next)),
+            2 | 3 => format!("({} || {})", self.boolean(next), self.boolean(next)),
+            4 => format!("!{}", self.boolean(next)),
+            5 => format!("({} ? {} : {})", self.boolean(next), self.boolean(next), self.boolean(next)),
+            6 => self.presence(),
+            7 => self.membership(next),
+            8 => self.text_test(next),
+            9 | 10 => self.comparison(next),
+            _ => self.leaf(Type::Bool),
+        }
+    }
+
+    /// `has(x)`, alone or guarding a use of x.
+    fn presence(&mut self) -> String {
+        let Some(signal) = self.rng.pick(&self.signals).copied() else { return "true".to_owned() };
+        if signal.name.starts_with('(') {
+            // A list test is written as an expression, and `has` takes names only.
+            return signal.name.to_owned();
+        }
+        let has = format!("has({})", signal.name);
+        match signal.ty {
+            Type::Bool if self.rng.chance(50) => format!("({has} && {})", signal.name),
+            Type::Int if self.rng.chance(50) => format!("(!{has} || {} > 1)", signal.name),
+            _ => has,
+        }
+    }
+
+    fn membership(&mut self, depth: u32) -> String {
+        let (item, list) = match self.rng.below(3) {
+            0 => (self.of(Type::String, depth), self.list(Type::StringList)),
+            1 => (self.of(Type::Int, depth), self.list(Type::IntList)),
+            _ => (self.of(Type::Double, depth), self.list(Type::DoubleList)),
+        };
+        format!("({item} in {list})")
+    }
+
+    /// A list signal, or a literal of one to three items.
+    fn list(&mut self, ty: Type) -> String {
+        if self.rng.chance(40)
+            && let Some(signal) = self.signal(ty)
+        {
+            return signal.to_owned();
+        }
+        let element = ty.element().unwrap_or(Type::Int);
+        let items: Vec<_> = (0..=self.rng.below(3)).map(|_| self.literal(element)).collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    fn text_test(&mut self, depth: u32) -> String {
+        let function = ["startsWith", "endsWith", "contains"];
+        let function = self.rng.pick(&function).copied().unwrap_or("contains");
+        let (text, part) = (self.of(Type::String, depth), self.of(Type::String, depth));
+        format!("{text}.{function}({part})")
+    }
+
+    fn comparison(&mut self, depth: u32) -> String {
+        let ty = [Type::Int, Type::Int, Type::Int, Type::Double, Type::String, Type::Bool, Type::IntList];
+        let ty = self.rng.pick(&ty).copied().unwrap_or(Type::Int);
+        let operators: &[&str] =
+            if ty == Type::IntList { &["==", "!="] } else { &["==", "!=", "<", "<=", ">", ">="] };
+        let operator = self.rng.pick(operators).copied().unwrap_or("==");
+        if ty == Type::IntList {
+            return format!("({} {operator} {})", self.list(ty), self.list(ty));
+        }
+        format!("({} {operator} {})", self.of(ty, depth), self.of(ty, depth))
+    }
+
+    /// An expression of a scalar type.
+    fn of(&mut self, ty: Type, depth: u32) -> String {
+        if depth == 0 || self.rng.chance(40) {
+            return self.leaf(ty);
+        }
+        let next = depth - 1;
+        match (ty, self.rng.below(6)) {
+            (Type::Bool, _) => self.boolean(next),
+            (_, 0) => format!("({} ? {} : {})", self.boolean(next), self.of(ty, next), self.of(ty, next)),
+            (Type::Int, 1) => format!("size({})", self.of(Type::String, next)),
+            (Type::Int, 2) => format!("size({})", self.list(Type::IntList)),
+            (Type::Int | Type::Double, 3) => format!("(-{})", self.of(ty, next)),
+            (Type::Int, _) => self.arithmetic(ty, &["+", "-", "*", "/", "%", "%"], next),
+            (Type::Double, _) => self.arithmetic(ty, &["+", "-", "*", "/"], next),
+            _ => self.leaf(ty),
+        }
+    }
+
+    fn arithmetic(&mut self, ty: Type, operators: &[&str], depth: u32) -> String {
+        let operator = self.rng.pick(operators).copied().unwrap_or("+");
+        format!("({} {operator} {})", self.of(ty, depth), self.of(ty, depth))
+    }
+
+    /// A signal of the type, mostly; a literal else.
+    fn leaf(&mut self, ty: Type) -> String {
+        if self.rng.chance(75)
+            && let Some(signal) = self.signal(ty)
+        {
+            return signal.to_owned();
+        }
+        if ty == Type::Bool
+            && let Some(signal) = self.signal(Type::Int)
+        {
+            return format!("({signal} > {})", self.literal(Type::Int));
+        }
+        self.literal(ty)
+    }
+
+    fn signal(&mut self, ty: Type) -> Option<&'static str> {
+        let fitting: Vec<_> = self.signals.iter().filter(|signal| signal.ty == ty).collect();
+        self.rng.pick(&fitting).map(|signal| signal.name)
+    }
+
+    fn literal(&mut self, ty: Type) -> String {
+        let domain: &[&str] = match ty {
+            Type::Int => &INTS,
+            Type::Double => &DOUBLES,
+            Type::String => &STRINGS,
+            _ => &["true", "false"],
+        };
+        let text = self.rng.pick(domain).copied().unwrap_or("true");
+        if text.starts_with('-') { format!("({text})") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,50 @@
+//! Invariants 1, 2 and 11 over random policies: the comparison that `cargo xtask soak equality` runs for long.
+
+use glacis_sim::equality::{Report, soak};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// Cases to run: `GLACIS_CASES`, or a few hundred.
+fn cases() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "how many cases is the only thing a test asks the environment")]
+    let cases = std::env::var("GLACIS_CASES");
+    cases.ok().and_then(|text| text.parse().ok()).unwrap_or(512)
+}
+
+fn assert_equal(report: &Report) {
+    for divergence in &report.divergences {
+        let (seed, case) = (divergence.policy_seed, divergence.case);
+        eprintln!("policy seed {seed} case {case}: {}\n{}\n{}", divergence.what, divergence.policy, divergence.event);
+    }
+    assert_eq!(report.diverged, 0, "seed {}", report.seed);
+}
+
+/// Invariants 1, 2, 11, for a fixed and a fresh seed.
+#[test]
+fn run_equals_whole_and_leaves_and_gains_nothing() {
+    let fresh = RandomState::new().build_hasher().finish();
+    eprintln!("fresh seed {fresh}");
+    for seed in [1, fresh] {
+        assert_equal(&soak(seed, cases()));
+    }
+}
+
+/// The generator reaches what it must: every zone decides, every verdict comes out, few policies are refused.
+#[test]
+fn the_cases_reach_every_zone_and_every_verdict() {
+    let report = soak(7, 4_096);
+    assert_equal(&report);
+    let rare = report.cases / 50;
+    assert!(report.decided.iter().all(|decided| *decided > rare), "{:?}", report.decided);
+    assert!(report.verdicts.iter().all(|verdicts| *verdicts > rare), "{:?}", report.verdicts);
+    assert!(report.pairs > rare && report.believed > rare, "{} pairs, {} believed", report.pairs, report.believed);
+    assert!(report.refused * 20 < report.policies, "{} refused: {:#?}", report.refused, report.refusals);
+}
+
+/// Every seeded bug of the evaluator is caught by the same comparison.
+#[cfg(feature = "mutants")]
+#[test]
+fn every_seeded_bug_is_caught() {
+    let found = glacis_sim::equality::mutants(1, 400_000);
+    assert!(found.caught.len() >= 20);
+    assert!(found.missed.is_empty(), "{:?}", found.missed);
+}
