@@ -152,6 +152,8 @@ fn combine(policy: &Checked, effects: &[Effect], passed: Option<Method>) -> Verd
         Effect::Challenge(method) => Verdict::Challenge(method),
         _ => Verdict::Block,
     });
+    // A method that the policy does not name answers none of its challenges.
+    let passed = passed.filter(|method| policy.methods().contains(method));
     let passed = passed.map_or(0, |method| policy.rank(Verdict::Challenge(method)));
     let standing = verdicts.filter(|verdict| *verdict == Verdict::Block || policy.rank(*verdict) > passed);
     standing.max_by_key(|verdict| policy.rank(*verdict)).unwrap_or(Verdict::Allow)

@@ -233,7 +233,7 @@ impl Scene {
                 given.clone_from(same);
             }
         }
-        let passed = if rng.chance(60) { None } else { rng.pick(world.compiled.checked().methods()).copied() };
+        let passed = if rng.chance(60) { None } else { rng.pick(&Method::ALL).copied() };
         Self { snapshot, other, forged: rng.word(), device, passed, outage: rng.chance(25) }
     }
 
@@ -264,13 +264,19 @@ fn equal(world: &mut World, scene: &Scene, engine: Engine) -> Result<Ran, String
     let want = whole(world.compiled.checked(), &scene.snapshot, scene.passed, scene.outage);
     let ran = world.zones.run(engine, &scene.event(&scene.snapshot))?;
     if ran.verdict != want.verdict {
-        return Err(format!("verdict: run {:?} in the {}, whole {:?}", ran.verdict, ran.zone.name(), want.verdict));
+        return Err(format!(
+            "verdict: run {:?} in the {}, whole {:?}",
+            ran.verdict,
+            ran.zone.name(),
+            want.verdict
+        ));
     }
     if ran.obligations != want.obligations {
         return Err(format!("obligations: run {:?}, whole {:?}", ran.obligations, want.obligations));
     }
     let matched = want.matched.iter().cloned().collect();
-    let justified = if ran.zone == Zone::Cloud { ran.reasons == matched } else { ran.reasons.is_subset(&matched) };
+    let justified =
+        if ran.zone == Zone::Cloud { ran.reasons == matched } else { ran.reasons.is_subset(&matched) };
     if !justified {
         return Err(format!("reasons: run {:?}, whole {:?}", ran.reasons, want.matched));
     }
@@ -300,7 +306,8 @@ fn leaves_only_releases(world: &mut World, scene: &Scene, engine: Engine) -> Res
         return Err(format!("equal releases, yet the device shows {early:?} and {other:?}"));
     }
     let differ = |name| scene.snapshot.answers.get(name) != scene.other.answers.get(name);
-    let mut device = world.compiled.checked().signals().values().filter(|signal| signal.birth == Birth::Device);
+    let mut device =
+        world.compiled.checked().signals().values().filter(|signal| signal.birth == Birth::Device);
     Ok(device.any(|signal| differ(&signal.name)))
 }
 

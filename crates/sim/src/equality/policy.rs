@@ -126,7 +126,8 @@ fn catalogue(device: &[DeviceSignal]) -> String {
     for signal in device {
         let privacy = if signal.private { "private" } else { "public" };
         let trust = if signal.attested { "attested" } else { "claimed" };
-        let _ = write!(text, "[signal.\"{}\"]\nzone = \"device\"\nmin_trust = \"{trust}\"\n", signal.read.name);
+        let _ =
+            write!(text, "[signal.\"{}\"]\nzone = \"device\"\nmin_trust = \"{trust}\"\n", signal.read.name);
         let _ = write!(text, "privacy = \"{privacy}\"\n{}{purpose}", type_lines(signal.read.ty));
     }
     for (name, ty, zone) in NEAR.iter().chain(&FAR) {
@@ -136,7 +137,10 @@ fn catalogue(device: &[DeviceSignal]) -> String {
     let _ = write!(text, "[signal.user]\nzone = \"request\"\nprincipal = true\nprivacy = \"pseudonymous\"\n");
     let _ = write!(text, "{}{purpose}", type_lines(Type::String));
     for list in ["mules", "vip"] {
-        let _ = write!(text, "[list.{list}]\nof = \"string\"\nzone = \"cloud\"\nprivacy = \"pseudonymous\"\n{purpose}");
+        let _ = write!(
+            text,
+            "[list.{list}]\nof = \"string\"\nzone = \"cloud\"\nprivacy = \"pseudonymous\"\n{purpose}"
+        );
     }
     let window = "window = \"1h\"\nlateness = \"30s\"\ninclude_self = true\ncounts = \"attempts\"\n";
     let feature = "event = \"payment.transfer\"\nkey = [\"user\"]\nprivacy = \"pseudonymous\"\n";
@@ -292,9 +296,12 @@ fn condition(
     with_cloud: bool,
 ) -> (String, Vec<&'static str>) {
     let mut other: Vec<Readable> = NEAR.iter().map(|(name, ty, _)| Readable { name, ty: *ty }).collect();
-    other.extend(GIVEN.iter().filter(|(name, _)| with_cloud || near_given(name)).map(|(name, ty)| {
-        Readable { name, ty: *ty }
-    }));
+    other.extend(
+        GIVEN
+            .iter()
+            .filter(|(name, _)| with_cloud || near_given(name))
+            .map(|(name, ty)| Readable { name, ty: *ty }),
+    );
     if with_cloud {
         other.extend(FAR.iter().map(|(name, ty, _)| Readable { name, ty: *ty }));
     }
@@ -387,9 +394,8 @@ fn placement(rng: &mut Rng, kind: Kind, when: &str, read: &[&str], values: &[&st
 /// Whether a condition reads a signal: its name stands there as a whole.
 fn reads(when: &str, name: &str) -> bool {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
-    when.split(|letter: char| !part(letter)).any(|word| {
-        word == name || word.strip_prefix(name).is_some_and(|rest| CALLS.contains(&rest))
-    })
+    when.split(|letter: char| !part(letter))
+        .any(|word| word == name || word.strip_prefix(name).is_some_and(|rest| CALLS.contains(&rest)))
 }
 
 /// Methods that follow a name without a separator.

@@ -8,8 +8,8 @@ use super::snapshot::Device;
 use glacis_compiler::checked::Checked;
 use glacis_compiler::reference::Snapshot;
 use glacis_policy::{
-    Close, Entry, Input, Inputs, Obligations, Outcome, Reading, Scratch, Slice, Slot, Source,
-    disclose, eval, reading_of,
+    Close, Entry, Input, Inputs, Obligations, Outcome, Reading, Scratch, Slice, Slot, Source, disclose, eval,
+    reading_of,
 };
 use glacis_wire::{
     Answer, Cause, Causes, Decode, Disclosed, Encode, Given, Method, SignalName, Trust, Verdict, Zone,
@@ -117,7 +117,13 @@ impl Zones {
         let started = early.as_ref().and_then(|early| early.started);
         if let Some(verdict) = early.as_ref().and_then(|early| early.settled) {
             let obligations = self.settle(engine, event, early.as_ref().map(|early| &early.disclosed))?;
-            return Ok(Ran { zone: Zone::Device, verdict, reasons: BTreeSet::new(), obligations, started: None });
+            return Ok(Ran {
+                zone: Zone::Device,
+                verdict,
+                reasons: BTreeSet::new(),
+                obligations,
+                started: None,
+            });
         }
         self.trusted(engine, event, early.as_ref().map(|early| &early.disclosed), started)
     }
@@ -176,7 +182,8 @@ impl Zones {
                 *input = Input::PENDING;
             }
         }
-        let outcome = engine.eval(&self.edge, &Inputs { slots: &slots, passed: event.passed, close }, scratch);
+        let outcome =
+            engine.eval(&self.edge, &Inputs { slots: &slots, passed: event.passed, close }, scratch);
         (outcome, scratch.reasons(&self.edge).map(str::to_owned).collect())
     }
 
@@ -260,7 +267,9 @@ fn slot_answer(slot: &Slot, event: &Event<'_>, disclosed: Option<&Disclosed>) ->
             Given { answer: disclosed.values.get(usize::from(at)).cloned().unwrap_or_else(silent), trust }
         }
         (Source::Node(_) | Source::Value(_), None) => Given { answer: silent(), trust },
-        (Source::Device | Source::Request | Source::Edge | Source::Cloud, _) => signal(event.snapshot, &slot.name),
+        (Source::Device | Source::Request | Source::Edge | Source::Cloud, _) => {
+            signal(event.snapshot, &slot.name)
+        }
     }
 }
 
