@@ -34,12 +34,14 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
         }
         ExprKind::Not(a) => {
             out.push('!');
-            write(a, own, out);
+            // `!!a` parses to `a`: a double negation keeps its parentheses.
+            write(a, if matches!(a.kind, ExprKind::Not(_)) { PRIMARY + 1 } else { own }, out);
         }
         ExprKind::Neg(a) => {
             out.push('-');
-            // `-1` is a literal: a negated literal needs parentheses to stay a negation.
-            write(a, if matches!(a.kind, ExprKind::Literal(_)) { PRIMARY + 1 } else { own }, out);
+            // `-1` is a literal and `--a` is `a`: what is negated keeps its parentheses.
+            let kept = matches!(a.kind, ExprKind::Literal(_) | ExprKind::Neg(_));
+            write(a, if kept { PRIMARY + 1 } else { own }, out);
         }
         ExprKind::Binary(op, a, b) => {
             let chains = matches!(op, BinaryOp::And | BinaryOp::Or);

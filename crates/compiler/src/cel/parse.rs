@@ -121,23 +121,24 @@ impl Parser {
                 signs.push(span);
             }
         }
-        let literal = (op != Token::Not).then(|| self.negative_literal(signs.last())).transpose()?.flatten();
-        if literal.is_some() {
-            signs.pop();
-        }
+        // As in cel-go, pairs of signs cancel before anything is evaluated.
+        let odd = signs.len() % 2 == 1;
+        let minus = signs.last().filter(|_| odd && op != Token::Not);
+        let literal = self.negative_literal(minus)?;
+        let signed = odd && literal.is_none();
         let first = match literal {
             Some(literal) => literal,
             None => self.primary()?,
         };
-        let mut ast = self.postfix(first)?;
-        while let Some(sign) = signs.pop() {
-            let span = sign.to(ast.span);
-            let depth = ast.depth;
-            let inner = Box::new(ast);
-            ast =
-                node(if op == Token::Not { AstKind::Not(inner) } else { AstKind::Neg(inner) }, span, depth)?;
+        let ast = self.postfix(first)?;
+        let Some(sign) = signs.first() else { return Ok(ast) };
+        let span = sign.to(ast.span);
+        if !signed {
+            return Ok(Ast { span, ..ast });
         }
-        Ok(ast)
+        let depth = ast.depth;
+        let inner = Box::new(ast);
+        node(if op == Token::Not { AstKind::Not(inner) } else { AstKind::Neg(inner) }, span, depth)
     }
 
     /// The number that follows a minus sign, as one literal: the smallest int has no positive form.
