@@ -1,6 +1,7 @@
 //! The few words of HTTP that a sans-I/O core exchanges with whoever owns the sockets.
 //!
-//! Header names are kept as given and compared without case. Nothing here parses or serialises HTTP itself.
+//! Header names are kept as given and compared without case. Nothing here parses or serialises HTTP itself:
+//! the device's transport, the gateway and the simulator do that, each with its own library.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,6 +1,7 @@
 //! Names and identifiers: fixed-size or bounded newtypes with one way in and no arithmetic.
 //!
 //! [`TenantId`] and [`Realm`] come first in every key, context, id and record of the system (DESIGN §5.3).
+//! An id is compared and shown, nothing else; what it was computed from is the business of `seal`.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::limits::{NAME_BYTES_MAX, TENANT_BYTES_MAX};

@@ -1,6 +1,7 @@
 //! Every size that crosses a boundary has its limit here (invariant 5).
 //!
 //! A limit is asserted when encoding *and* when decoding. Units are bytes unless the name says otherwise.
+//! A limit that only one zone knows (connections, table sizes, queues) stays in that zone's configuration.
 
 /// Longest tenant id. Range of a tenant id: 1..=32 characters of `[a-z0-9-]`.
 pub const TENANT_BYTES_MAX: usize = 32;

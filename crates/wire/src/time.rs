@@ -1,4 +1,7 @@
 //! Points in time. Milliseconds since the Unix epoch, unsigned, saturating; zones pass them in, never read them.
+//!
+//! Which clock a time is by is said where it is used: devices lie, edge and cloud are trusted. Arithmetic
+//! saturates, so a hostile time can make something expire, never wrap around.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use core::time::Duration;

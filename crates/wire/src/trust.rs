@@ -1,4 +1,7 @@
 //! Trust of a value (by its producer) and tier of a device (by its appraisal): two different things.
+//!
+//! A tier is what an appraisal is worth and is a signal like any other; trust decides which of two planes an
+//! answer belongs to while a policy is evaluated (DESIGN §4.2).
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 

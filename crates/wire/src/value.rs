@@ -1,4 +1,7 @@
 //! Typed values of signals. Doubles compare and encode by their bits where identity matters.
+//!
+//! A value is a scalar or a list of scalars of one type; encoding and decoding both insist. There is no null and
+//! no map: what a catalogue cannot declare cannot cross a zone.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::limits::{LIST_ITEMS_MAX, VALUE_BYTES_MAX};

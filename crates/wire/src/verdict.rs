@@ -1,4 +1,7 @@
 //! Zones and verdicts.
+//!
+//! Strictness is `allow`, then challenges in the order of the policy's methods, then `block`; only a policy can
+//! compare two challenges, so these types do not try.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 

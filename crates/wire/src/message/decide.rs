@@ -1,4 +1,7 @@
 //! Decisions and their records: facts up, verdict down, nothing private in either.
+//!
+//! A record holds what a trusted zone knew when it decided, so that the decision can be settled, explained and
+//! replayed later. Of the device it holds what was disclosed, never the signals behind it.
 
 use super::challenge::ChallengeNonce;
 use super::refusal::Refusal;

@@ -1,4 +1,7 @@
 //! Enrolment (DESIGN §5.3 step 1): challenge → evidence → certificate and attestation result.
+//!
+//! The device signs challenge, keys and evidence together, so none can be exchanged. What comes back is signed
+//! by the cloud and shown at every session opening; the edge needs nobody else to believe it.
 
 use super::{Bytes, PublicKey, Signature, Signed, Text, message};
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};

@@ -1,6 +1,7 @@
 //! Why a request was refused before any decision: one stable code each, shared by wire, metrics and docs.
 //!
 //! A client sees code and reference; no refusal names a rule, a list, a model or a signal (DESIGN §5.3 step 4).
+//! A refusal is not a verdict: nothing was decided about the event, and the same request may be good later.
 
 use super::code;
 
