@@ -32,8 +32,10 @@ pub struct Definition {
     pub event: EventName,
     /// Entries count whose values of these signals are the deciding event's.
     pub key: Vec<SignalName>,
-    /// What is summed or told apart.
+    /// What is summed or told apart; entries without a value of it add nothing.
     pub of: Option<SignalName>,
+    /// Whether `of` is a double: an empty sum of doubles is 0.0.
+    pub double: bool,
     /// How far back.
     pub window: Duration,
     /// How late an entry may reach the log.
@@ -141,6 +143,7 @@ fn aggregate(definition: &Definition, counting: &[&Entry]) -> Answer {
     };
     let int = |count: usize| Answer::Value(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
     match definition.kind {
+        Kind::Count if definition.of.is_some() => int(counting.iter().filter_map(of).count()),
         Kind::Count => int(counting.len()),
         Kind::Distinct => {
             let mut different: Vec<Value> = Vec::new();
@@ -151,24 +154,24 @@ fn aggregate(definition: &Definition, counting: &[&Entry]) -> Answer {
             }
             int(different.len())
         }
-        Kind::Sum => sum(counting.iter().filter_map(of)),
+        Kind::Sum => sum(counting.iter().filter_map(of), definition.double),
     }
 }
 
-/// Integers sum exactly, an overflow is an error; doubles sum in order of the log.
-fn sum(values: impl Iterator<Item = Value>) -> Answer {
-    let (mut ints, mut doubles) = (0_i128, None);
+/// Integers sum exactly, an overflow is an error; doubles sum in order of the log, from 0.0.
+fn sum(values: impl Iterator<Item = Value>, double: bool) -> Answer {
+    let (mut ints, mut doubles) = (0_i128, 0.0);
     for value in values {
         match value {
-            Value::Int(value) => ints += i128::from(value),
-            Value::Double(value) => doubles = Some(doubles.unwrap_or(0.0) + value),
+            Value::Int(value) if !double => ints += i128::from(value),
+            Value::Double(value) if double => doubles += value,
             _ => return Answer::Error,
         }
     }
-    match doubles {
-        Some(total) => Answer::Value(Value::Double(total)),
-        None => i64::try_from(ints).map_or(Answer::Error, |total| Answer::Value(Value::Int(total))),
+    if double {
+        return Answer::Value(Value::Double(doubles));
     }
+    i64::try_from(ints).map_or(Answer::Error, |total| Answer::Value(Value::Int(total)))
 }
 
 #[cfg(test)]
@@ -204,6 +207,7 @@ mod tests {
             event: EventName::parse("payment.transfer").unwrap(),
             key: vec![signal("user")],
             of: of.map(signal),
+            double: false,
             window: Duration::from_millis(100),
             lateness: Duration::from_millis(10),
             include_self,

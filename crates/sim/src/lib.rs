@@ -8,12 +8,28 @@
 //! The simulator alone knows the full snapshot of every event. Snapshots stay in its memory (`snapshots`) and
 //! never cross a socket; the check joins them with the cloud's records when the run is over.
 
+pub mod actor;
+pub mod attack;
+pub mod check;
+pub mod deeds;
 pub mod demo;
 pub mod equality;
 pub mod features;
+pub mod gate;
+pub mod inprocess;
+pub mod keys;
+pub mod manufacturer;
 pub mod net;
+pub mod persona;
+pub mod policies;
+pub mod records;
 pub mod report;
 pub mod rng;
 pub mod schedule;
+pub mod script;
 pub mod shop;
+pub mod snapshots;
 pub mod terminal;
+pub mod verdicts;
+pub mod victim;
+pub mod world;

@@ -91,6 +91,9 @@ pub const MULE: &str = "mule-77";
 pub const VIP: &str = "user-01";
 
 impl Schedule {
+    /// Index of the person whose token is stolen later; the first thing this person does is to pay.
+    pub const MARK: usize = 2;
+
     /// Draws a world of `size` from `seed`.
     pub fn draw(seed: u64, size: Size) -> Self {
         let root = Rng::new(seed);
@@ -104,7 +107,12 @@ impl Schedule {
             } else {
                 usize::try_from(rng.below(people.len() as u64)).unwrap_or(0)
             };
-            actions.push(Action { person, deed: deed(&mut rng, person, &people) });
+            let deed = if number as usize == Self::MARK {
+                Deed::Transfer { payee: "merchant-rail".to_owned(), amount: 25 }
+            } else {
+                deed(&mut rng, person, &people)
+            };
+            actions.push(Action { person, deed });
         }
         Self { people, actions }
     }

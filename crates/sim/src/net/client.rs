@@ -1,6 +1,7 @@
 //! A blocking HTTP/1.1 client over hyper: one connection an authority, kept alive, reopened when the peer closed it.
 
 use bytes::Bytes;
+use glacis_sdk::drive::{Lost, Transport};
 use glacis_wire::http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -61,6 +62,15 @@ impl Loopback {
         let (sender, response) = done.map_err(|_| error("no answer in time".to_owned()))?.map_err(error)?;
         self.open.insert(request.authority.clone(), sender);
         Ok(response)
+    }
+}
+
+impl Transport for Loopback {
+    fn exchange(&mut self, request: &Request) -> Result<Response, Lost> {
+        self.send(request).map_err(|error| {
+            tracing::debug!(%error, "no answer");
+            Lost
+        })
     }
 }
 

@@ -13,8 +13,8 @@ pub use books::Transfer;
 
 use books::Books;
 use glacis_host::Clock;
-use glacis_seal::text::{base64url, parse_base64url};
-use glacis_seal::{Context, MacKey, PublicKey, Purpose, SigningKey, open_maced, sha256};
+use glacis_seal::httpsig::sfv;
+use glacis_seal::{Context, MacKey, PublicKey, Purpose, SigningKey, jws, open_maced, sha256};
 use glacis_wire::http::{DECISION, Request, Response};
 use glacis_wire::message::Maced;
 use glacis_wire::message::decide::UpstreamDecision;
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// By which listener a request came.
@@ -43,6 +43,7 @@ pub struct Shop {
     clock: Arc<dyn Clock>,
     passwords: Mutex<BTreeMap<String, String>>,
     inbox: Mutex<BTreeMap<String, Vec<String>>>,
+    delivered: Condvar,
     protected: Mutex<Books>,
     plain: Mutex<Books>,
 }
@@ -66,6 +67,7 @@ impl Shop {
             clock,
             passwords: Mutex::default(),
             inbox: Mutex::default(),
+            delivered: Condvar::new(),
             protected: Mutex::default(),
             plain: Mutex::default(),
         }
@@ -96,11 +98,17 @@ impl Shop {
     /// Puts a one-time password into a user's inbox.
     pub fn deliver(&self, user: &str, code: &str) {
         lock(&self.inbox).entry(user.to_owned()).or_default().push(code.to_owned());
+        self.delivered.notify_all();
     }
 
-    /// The newest one-time password of a user, as the user would read it on the own phone.
-    pub fn read_inbox(&self, user: &str) -> Option<String> {
-        lock(&self.inbox).get(user)?.last().cloned()
+    /// Takes the newest one-time password out of a user's inbox, as the user would read it on the own phone;
+    /// waits for it at most `patience`.
+    pub fn wait_inbox(&self, user: &str, patience: Duration) -> Option<String> {
+        let inbox = lock(&self.inbox);
+        let empty = |inbox: &mut BTreeMap<String, Vec<String>>| inbox.get(user).is_none_or(Vec::is_empty);
+        let waited = self.delivered.wait_timeout_while(inbox, patience, empty);
+        let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        inbox.get_mut(user)?.pop()
     }
 
     /// Answers one request.
@@ -139,10 +147,7 @@ impl Shop {
     pub fn issue(&self, user: &str) -> Option<String> {
         let expires = self.clock.now().after(TOKEN_TTL).as_secs();
         let claims = json!({ "iss": Self::ISSUER, "sub": user, "exp": expires });
-        let head = base64url(br#"{"alg":"ES256","typ":"JWT"}"#);
-        let input = format!("{head}.{}", base64url(claims.to_string().as_bytes()));
-        let signature = self.token.sign_raw(input.as_bytes()).ok()?;
-        Some(format!("{input}.{}", base64url(&signature)))
+        jws::sign_es256(&self.token, TOKEN_HEAD, claims.to_string().as_bytes()).ok()
     }
 
     fn view(&self, door: Door, request: &Request, owner: &str) -> Result<Json, Refused> {
@@ -174,13 +179,9 @@ impl Shop {
     /// The user whose token the request carries.
     fn user(&self, request: &Request) -> Result<String, Refused> {
         let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        let (input, signature) = token.and_then(|token| token.rsplit_once('.')).ok_or(UNAUTHORISED)?;
-        let signature = parse_base64url(signature).ok_or(UNAUTHORISED)?;
-        let verified = glacis_seal::verify_raw(&self.token.public(), input.as_bytes(), &signature);
-        verified.map_err(|_| UNAUTHORISED)?;
-        let claims =
-            input.split_once('.').and_then(|(_, claims)| parse_base64url(claims)).ok_or(UNAUTHORISED)?;
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| UNAUTHORISED)?;
+        let token = token.ok_or(UNAUTHORISED)?;
+        let verified = jws::verify(token, jws::Key::Es256(&self.token.public())).map_err(|_| UNAUTHORISED)?;
+        let claims: Claims = serde_json::from_slice(&verified.payload).map_err(|_| UNAUTHORISED)?;
         let fresh = claims.exp > self.clock.now().as_secs();
         if fresh { Ok(claims.sub) } else { Err(UNAUTHORISED) }
     }
@@ -196,7 +197,8 @@ impl Shop {
         if door == Door::Plain {
             return Ok(None);
         }
-        let maced = request.header(DECISION).and_then(byte_sequence).ok_or(FORBIDDEN)?;
+        let field = request.header(DECISION).ok_or(FORBIDDEN)?;
+        let maced = sfv::parse_bytes(field, DECISION_BYTES_MAX).map_err(|_| FORBIDDEN)?;
         let maced = Maced::from_bytes(&maced).map_err(|_| FORBIDDEN)?;
         let decision: UpstreamDecision =
             open_maced(&maced, &self.context, Purpose::Decision, &self.decision).map_err(|_| FORBIDDEN)?;
@@ -209,6 +211,10 @@ impl Shop {
     }
 }
 
+/// Header of the shop's tokens; it verifies its own with the one key it has, so nothing in it is a choice.
+const TOKEN_HEAD: &[u8] = br#"{"alg":"ES256","typ":"JWT"}"#;
+/// Longest decision header that is read. Unit: bytes.
+const DECISION_BYTES_MAX: usize = 2_048;
 /// How long a login lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(3_600);
 
@@ -251,13 +257,6 @@ fn reply(status: u16, body: &Json) -> Response {
         headers: vec![("content-type".to_owned(), media.to_owned())],
         body: body.to_string().into_bytes(),
     }
-}
-
-/// The bytes of an RFC 9651 byte sequence.
-fn byte_sequence(value: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let text = value.strip_prefix(':')?.strip_suffix(':')?;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 /// Books stay whole where a thread panicked: every change is one step.

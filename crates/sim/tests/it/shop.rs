@@ -44,9 +44,8 @@ fn decision(body: &[u8], user: &str) -> UpstreamDecision {
 }
 
 fn header(decision: &UpstreamDecision, key: [u8; 32]) -> String {
-    use base64::Engine as _;
     let maced = mac_envelope(&MacKey::new(key), &context(), Purpose::Decision, decision).unwrap();
-    format!(":{}:", base64::engine::general_purpose::STANDARD.encode(maced.to_bytes().unwrap()))
+    glacis_seal::httpsig::sfv::bytes(&maced.to_bytes().unwrap())
 }
 
 fn transfer(authority: String, token: &str, amount: i64) -> Request {

@@ -1,0 +1,68 @@
+//! Attacks with the wrong device, the wrong user or the wrong payee.
+
+use super::{Attempt, End, Ended, Stage};
+use crate::actor::{Device, all_clear};
+use crate::persona::{Owner, Stranger};
+use crate::schedule::{Deed, MULE, Make};
+use crate::world::WorldError;
+
+/// Devices in the farm.
+const EMULATORS: u32 = 6;
+
+/// Emulated devices with a root of the farm's own making; refused, they enrol with bare software keys instead.
+/// Goal: money moved to the farm's collector.
+pub(super) fn emulator_farm(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+    const COLLECTOR: &str = "farm-collector";
+    let mut attempts = Vec::new();
+    for emulator in 0..EMULATORS {
+        let holder = stage.account(&format!("farm-{emulator}"))?;
+        let number = stage.number();
+        let line = stage.world.line(number)?;
+        let end = match Device::with_forged_root(stage.world, number, holder.clone(), line)? {
+            // Its evidence was believed: from here on it acts as a genuine device would.
+            Ok(mut device) => {
+                attempts.push(device.act(&harvest(COLLECTOR), &mut Stranger::default(), stage.snapshots)?);
+                continue;
+            }
+            Err(end) => end,
+        };
+        attempts.push(Attempt { event: None, end });
+        let mut device = stage.device(Make::Software, holder, all_clear)?;
+        attempts.push(device.act(&harvest(COLLECTOR), &mut Stranger::default(), stage.snapshots)?);
+    }
+    Ok(Ended::by_money(stage, attempts, COLLECTOR))
+}
+
+fn harvest(payee: &str) -> Deed {
+    Deed::Transfer { payee: payee.to_owned(), amount: 3_000 }
+}
+
+/// A thief with a genuine device and a stolen token of somebody who has paid from an own device before; the
+/// one-time password goes to that somebody. Goal: money moved to the thief.
+pub(super) fn stolen_account(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+    const THIEF: &str = "drop-stolen";
+    let holder = stage.mark.clone();
+    let mut device = stage.device(Make::Strong, holder, all_clear)?;
+    let mut attempts = Vec::new();
+    for amount in [2_000, 4_500, 1_200] {
+        let deed = Deed::Transfer { payee: THIEF.to_owned(), amount };
+        attempts.push(device.act(&deed, &mut Stranger::default(), stage.snapshots)?);
+    }
+    Ok(Ended::by_money(stage, attempts, THIEF))
+}
+
+/// A customer who was talked into paying a known mule, with everything genuine and every challenge answered.
+/// Goal: the mule is paid.
+pub(super) fn mule(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+    let holder = stage.account("talked-into")?;
+    let user = holder.user.clone();
+    let mut device = stage.device(Make::Tee, holder, all_clear)?;
+    let mut attempts = Vec::new();
+    for amount in [90, 400, 2_500] {
+        let deed = Deed::Transfer { payee: MULE.to_owned(), amount };
+        let mut owner = Owner::new(stage.world.shop(), &user);
+        attempts.push(device.act(&deed, &mut owner, stage.snapshots)?);
+    }
+    debug_assert!(attempts.iter().all(|attempt| attempt.end != End::Lost), "{attempts:?}");
+    Ok(Ended::by_money(stage, attempts, MULE))
+}

@@ -1,0 +1,131 @@
+//! The attackers of the demo: what each does, what it wants, and what it is expected to run into.
+//!
+//! An attack is code against the [`World`], with the same SDK and the same sockets as everybody else; it never
+//! asks a zone for mercy and is never told to fail. Whether its goal was reached is measured at the shop. The
+//! zone that stopped it is not written here: it is derived after the run from refusals and decision records
+//! ([`zone`]), and only then compared with the expectation.
+
+mod app;
+mod end;
+mod identity;
+mod tap;
+mod traffic;
+pub mod zone;
+
+pub(crate) use app::{HOOKED_AMOUNT, HOOKED_TRANSFERS};
+pub use end::{Attempt, End};
+
+use crate::actor::{Device, Holder, Signals};
+use crate::policies::Policies;
+use crate::report::Stop;
+use crate::schedule::Make;
+use crate::snapshots::Snapshots;
+use crate::world::{World, WorldError};
+
+/// One attack.
+#[derive(Clone, Copy, Debug)]
+pub struct Attack {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// The zone in which it is expected to end.
+    pub expected: Stop,
+    run: fn(&mut Stage<'_>) -> Result<Ended, WorldError>,
+}
+
+impl Attack {
+    /// Every attack, in the order in which they run.
+    pub const ALL: [Self; 9] = [
+        Self { name: "emulator-farm", expected: Stop::Ecosystem, run: identity::emulator_farm },
+        Self { name: "hooked-app", expected: Stop::Device, run: app::hooked },
+        Self { name: "hooked-app-unleashed", expected: Stop::Edge, run: app::hooked_unleashed },
+        Self { name: "forged-clear", expected: Stop::Edge, run: app::forged_clear },
+        Self { name: "replay", expected: Stop::Edge, run: traffic::replay },
+        Self { name: "body-swap", expected: Stop::Edge, run: traffic::body_swap },
+        Self { name: "scripted-burst", expected: Stop::Edge, run: traffic::scripted_burst },
+        Self { name: "stolen-account", expected: Stop::Cloud, run: identity::stolen_account },
+        Self { name: "mule", expected: Stop::Cloud, run: identity::mule },
+    ];
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// If the world fails under it; being stopped is no error.
+    pub fn run(&self, stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+        (self.run)(stage)
+    }
+}
+
+/// What an attack works with.
+pub struct Stage<'a> {
+    /// What can be reached.
+    pub world: &'a dyn World,
+    /// Where snapshots are kept.
+    pub snapshots: &'a Snapshots,
+    /// The policies in force, to compare verdicts by their rank.
+    pub policies: &'a Policies,
+    /// A benign user who has paid before, from a device of the own.
+    pub mark: &'a Holder,
+    /// Number of the next device.
+    pub next_device: u32,
+}
+
+impl std::fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("next_device", &self.next_device).finish_non_exhaustive()
+    }
+}
+
+impl Stage<'_> {
+    /// A number for a new device.
+    pub fn number(&mut self) -> u32 {
+        self.next_device += 1;
+        self.next_device
+    }
+
+    /// An account that the attacker opened.
+    pub fn account(&self, user: &str) -> Result<Holder, WorldError> {
+        self.world.shop().register(user, "attacker's own");
+        let token = self.world.shop().issue(user).ok_or_else(|| WorldError::new("shop", "no token"))?;
+        Ok(Holder { user: user.to_owned(), token })
+    }
+
+    /// An enrolled device of `holder` whose process reports `sense`.
+    pub fn device(
+        &mut self,
+        make: Make,
+        holder: Holder,
+        sense: impl FnMut() -> Signals + Send + 'static,
+    ) -> Result<Device, WorldError> {
+        let number = self.number();
+        let line = self.world.line(number)?;
+        Device::enrolled(self.world, number, make, holder, line, Box::new(sense))
+    }
+
+    /// How many transfers to `payee` the shop executed.
+    pub fn paid(&self, payee: &str) -> usize {
+        self.world.shop().transfers().iter().filter(|transfer| transfer.payee == payee).count()
+    }
+}
+
+/// How an attack ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Every action that it began.
+    pub attempts: Vec<Attempt>,
+    /// Whether it reached its goal.
+    pub goal_reached: bool,
+    /// What was measured.
+    pub finding: String,
+}
+
+impl Ended {
+    /// A goal that is money sent to `payee`.
+    fn by_money(stage: &Stage<'_>, attempts: Vec<Attempt>, payee: &str) -> Self {
+        let paid = stage.paid(payee);
+        Self {
+            attempts,
+            goal_reached: paid > 0,
+            finding: format!("{paid} transfers to {payee} were executed"),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A hooked app, for real: a process of its own that runs the SDK, and an attacker who patches it meanwhile.
+//!
+//! [`main`] is the app: it enrols, guards the function that asks its user, and transfers money only if that
+//! function says yes. [`attack`] is the attacker: starts the app, patches the function through `/proc/PID/mem`,
+//! and lets it act. The app's snapshots come back on its stdout pipe, for the equality check; no socket sees them.
+
+mod hook;
+pub mod pipe;
+
+pub use hook::{Hooked, SecureHardware, VictimCommand};
+
+use crate::actor::{Device, Holder, Kit, Signals, Site};
+use crate::attack::{Attempt, End, Stage};
+use crate::deeds;
+use crate::manufacturer::Hardware;
+use crate::net::Loopback;
+use crate::persona::Stranger;
+use crate::schedule::{Deed, Make};
+use crate::snapshots::{Snapshot, Snapshots};
+use crate::world::WorldError;
+use glacis_host::{Clock, SystemHost};
+use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
+use glacis_seal::{Context, PublicKey};
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::policy::KeySet;
+use glacis_wire::{Answer, Decode, Encode, EventId, EventName, Realm, SignalName, TenantId, Thumbprint};
+use pipe::{Brief, Line, MARK, hex, unhex};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Has the user agreed to pay `amount`? The app's own gate, and what the attacker patches.
+#[inline(never)]
+pub fn agreed(amount: i64, consent: Option<i64>) -> bool {
+    let asked = black_box(amount);
+    let given = black_box(consent);
+    black_box(given.is_some_and(|given| given == asked && given > 0))
+}
+
+/// The app. Reads a [`Brief`] and orders from stdin, says [`Line`]s on stdout.
+pub fn main() -> ExitCode {
+    let mut orders = io::stdin().lock().lines();
+    match app(&mut || orders.next().and_then(Result::ok)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            let _gone = say(&Line::Failed { why });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn app(order: &mut dyn FnMut() -> Option<String>) -> Result<(), String> {
+    let brief: Brief = order().and_then(|line| serde_json::from_str(&line).ok()).ok_or("no brief")?;
+    let snapshots = Snapshots::default();
+    let mut device = install(&brief, order)?;
+    let address = agreed as fn(i64, Option<i64>) -> bool as usize as u64;
+    say(&Line::Ready { address }).map_err(text)?;
+    order().ok_or("no order")?;
+    let deed = Deed::Transfer { payee: brief.payee.clone(), amount: brief.amount };
+    for _ in 0..brief.times {
+        // Nobody agreed to anything; only a patched gate lets the app go on.
+        if !agreed(brief.amount, None) {
+            say(&acted(&deed, Attempt { event: None, end: End::Declined }, None)?).map_err(text)?;
+            continue;
+        }
+        let nobody = &mut Stranger::default();
+        let attempt = if brief.unleashed {
+            device.act_unleashed(&deed, nobody, &snapshots)
+        } else {
+            device.act(&deed, nobody, &snapshots)
+        };
+        let attempt = attempt.map_err(text)?;
+        let snapshot = attempt.event.and_then(|(device, event)| snapshots.of(device, event));
+        say(&acted(&deed, attempt, snapshot)?).map_err(text)?;
+    }
+    device.report();
+    say(&Line::Done).map_err(text)
+}
+
+/// Enrols the app's device, with real sensors on this very process.
+fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<Device, String> {
+    let tenant = TenantId::parse(&brief.tenant).map_err(text)?;
+    let pinned =
+        unhex(&brief.pinned).and_then(|bytes| KeySet::from_bytes(&bytes).ok()).ok_or("no pinned keys")?;
+    let host = Arc::new(SystemHost::new());
+    let site = Site { context: Context::new(tenant, Realm::Demo), edge: brief.edge.clone(), pinned };
+    let clock: Arc<dyn Clock> = Arc::clone(&host) as Arc<dyn Clock>;
+    let gate = Guarded::new("agreed", agreed as fn(i64, Option<i64>) -> bool as usize);
+    let hooked: Arc<dyn Sensor> = Arc::new(Prologue::start(&[gate], Arc::clone(&clock)).map_err(text)?);
+    let debugger: Arc<dyn Sensor> = Arc::new(Tracer::start(clock).map_err(text)?);
+    let sense = move || -> Signals {
+        let read = [("app.hooked", hooked.read()), ("app.debugger", debugger.read())];
+        let named = read
+            .into_iter()
+            .filter_map(|(name, reading)| Some((SignalName::parse(name).ok()?, reading.answer())));
+        named.collect()
+    };
+    let mut attest = |challenge: &[u8; 32], device_key: &PublicKey| {
+        say(&Line::Attest { challenge: hex(challenge), device_key: hex(&device_key.to_bytes().ok()?) })
+            .ok()?;
+        Evidence::from_bytes(&unhex(&order()?)?).ok()
+    };
+    let kit = Kit {
+        host,
+        attest: &mut attest,
+        holder: Holder { user: brief.user.clone(), token: brief.token.clone() },
+        line: Box::new(Loopback::new(brief.number).map_err(text)?),
+        sense: Box::new(sense),
+    };
+    let device = Device::assemble(&site, kit).map_err(text)?;
+    device.map_err(|end| format!("enrolment ended in {end}"))
+}
+
+fn acted(deed: &Deed, attempt: Attempt, snapshot: Option<Snapshot>) -> Result<Line, String> {
+    let encoded = |answers: &BTreeMap<SignalName, Answer>| {
+        let one =
+            |(name, answer): (&SignalName, &Answer)| Some((name.to_string(), hex(&answer.to_bytes().ok()?)));
+        answers.iter().filter_map(one).collect()
+    };
+    Ok(Line::Acted {
+        event: deeds::event(deed).map_err(text)?.to_string(),
+        thumbprint: attempt.event.map(|(device, _)| hex(device.as_bytes())),
+        event_id: attempt.event.map(|(_, event)| hex(event.as_bytes())),
+        end: attempt.end.to_string(),
+        device: snapshot.as_ref().map(|snapshot| encoded(&snapshot.device)).unwrap_or_default(),
+        request: snapshot.as_ref().map(|snapshot| encoded(&snapshot.request)).unwrap_or_default(),
+    })
+}
+
+fn say(line: &Line) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    // A line of its own, whatever a test harness printed before.
+    writeln!(out, "\n{MARK}{}", serde_json::to_string(line)?)?;
+    out.flush()
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+/// Starts the app of `holder`, patches its gate, lets it act, and takes its snapshots.
+///
+/// # Errors
+/// If the process cannot be started, patched or understood.
+pub(crate) fn attack(
+    stage: &Stage<'_>,
+    number: u32,
+    holder: &Holder,
+    payee: &str,
+    unleashed: bool,
+) -> Result<Vec<Attempt>, WorldError> {
+    let failed = |error: &dyn ToString| WorldError::new("victim", error.to_string());
+    let world = stage.world;
+    let command = world.victim().ok_or_else(|| failed(&"this world has no processes"))?;
+    let hardware = crate::actor::hardware(world.manufacturer(), world, Make::Strong, number)?;
+    let site = world.site();
+    let brief = Brief {
+        tenant: site.context.tenant.to_string(),
+        edge: site.edge.clone(),
+        number,
+        user: holder.user.clone(),
+        token: holder.token.clone(),
+        pinned: hex(&site.pinned.to_bytes().map_err(|error| failed(&error))?),
+        unleashed,
+        payee: payee.to_owned(),
+        amount: crate::attack::HOOKED_AMOUNT,
+        times: crate::attack::HOOKED_TRANSFERS,
+    };
+    let attest = |challenge: &[u8], key: &[u8]| evidence(hardware.as_ref()?, challenge, key);
+    let (mut hooked, address) = Hooked::start(command, &brief, &attest).map_err(|error| failed(&error))?;
+    hooked.patch(address).map_err(|error| failed(&error))?;
+    let lines = hooked.act().map_err(|error| failed(&error))?;
+    lines.iter().map(|line| heard(line, stage.snapshots).ok_or_else(|| failed(&"it says nonsense"))).collect()
+}
+
+fn evidence(hardware: &Hardware, challenge: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    let key = PublicKey::from_bytes(key).ok()?;
+    hardware.attest(challenge, &key).ok()?.to_bytes().ok()
+}
+
+/// One action as the app told it; its snapshot is kept.
+fn heard(line: &Line, snapshots: &Snapshots) -> Option<Attempt> {
+    let Line::Acted { event, thumbprint, event_id, end, device, request } = line else { return None };
+    let end = End::parse(end)?;
+    let (Some(thumbprint), Some(event_id)) = (thumbprint, event_id) else {
+        return Some(Attempt { event: None, end });
+    };
+    let thumbprint = Thumbprint::from_bytes(&unhex(thumbprint)?).ok()?;
+    let event_id = EventId::from_bytes(&unhex(event_id)?).ok()?;
+    let decoded = |answers: &BTreeMap<String, String>| -> Option<Signals> {
+        let one = |(name, answer): (&String, &String)| {
+            Some((SignalName::parse(name).ok()?, Answer::from_bytes(&unhex(answer)?).ok()?))
+        };
+        answers.iter().map(one).collect()
+    };
+    let (device, request) = (decoded(device)?, decoded(request)?);
+    snapshots.keep(thumbprint, event_id, Snapshot { event: EventName::parse(event).ok()?, device, request });
+    Some(Attempt { event: Some((thumbprint, event_id)), end })
+}

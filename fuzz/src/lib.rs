@@ -1,0 +1,13 @@
+//! What each fuzz target checks, as plain functions of bytes.
+//!
+//! A check panics where a promise is broken and returns otherwise; refusing an input is fine, contradicting
+//! oneself is not. Nothing here asks a clock or makes randomness, so that an input alone reproduces a finding.
+
+pub mod condition;
+pub mod disclosed;
+pub mod httpsig;
+pub mod policy;
+pub mod published;
+pub mod seeds;
+pub mod slice;
+pub mod wire;

@@ -1,0 +1,7 @@
+//! A whole policy file: TOML, schema, conditions.
+//!
+//! The check itself is `glacis_fuzz::policy`, so that it can be read, tested and replayed without the fuzzer; this
+//! file only ties it to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| glacis_fuzz::policy::run(data));
