@@ -23,8 +23,8 @@ use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
 use glacis_wire::message::{Bytes, List, PublicKey, Text};
 use glacis_wire::{
-    Decode, Digest, Disclosed, Encode, EventId, EventName, LegId, Method, PolicyDigest, Realm, Reference,
-    SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
+    Decode, Digest, Disclosed, Encode, EventId, EventName, KeyId, LegId, Method, PolicyDigest, Realm,
+    Reference, SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -43,6 +43,10 @@ pub(crate) enum Fault {
     WrongEvent,
     /// The verdict names another request, under the right key.
     WrongRequest,
+    /// The challenge's nonce is for another content.
+    WrongNonce,
+    /// The verdict stands twice in the answer.
+    TwoVerdicts,
     /// The verdict is past its end.
     PastEnd,
     /// 200 with a body and no verdict at all.
@@ -66,7 +70,7 @@ type Decide = Box<dyn FnMut(&Disclosed, Option<Method>) -> Verdict>;
 
 /// What was answered to the device of one seed. ECDSA draws randomness that no seed reaches, and the session
 /// secret depends on the certificate's bytes: two devices of one seed have one session state only with this.
-static ENROLMENTS: Mutex<BTreeMap<Thumbprint, EnrolResponse>> = Mutex::new(BTreeMap::new());
+static ENROLMENTS: Mutex<BTreeMap<(Thumbprint, KeyId), EnrolResponse>> = Mutex::new(BTreeMap::new());
 
 pub(crate) struct FakeEdge {
     pub(crate) context: Context,
@@ -206,7 +210,7 @@ impl FakeEdge {
             result: sign_envelope(&self.result_key, &self.context, Purpose::Result, &result).unwrap(),
         };
         let mut enrolments = ENROLMENTS.lock().unwrap();
-        ok(enrolments.entry(certificate.thumbprint).or_insert_with(sign))
+        ok(enrolments.entry((certificate.thumbprint, self.result_key.key_id())).or_insert_with(sign))
     }
 
     fn session(&mut self, request: &Request) -> Response {
@@ -362,6 +366,10 @@ impl FakeEdge {
         match &fault {
             Some(Fault::WrongEvent) => verdict.event_id = EventId::new([1; 16]),
             Some(Fault::WrongRequest) => verdict.request = Digest::new([1; 32]),
+            Some(Fault::WrongNonce) => {
+                let nonce = verdict.nonce.as_mut().unwrap();
+                nonce.body.content = Digest::new([1; 32]);
+            }
             Some(Fault::PastEnd) => verdict.not_after = self.host.now().before(Duration::from_secs(120)),
             Some(Fault::Replay(response)) => return response.clone(),
             _ => {}
@@ -380,6 +388,9 @@ impl FakeEdge {
         headers.extend(self.version.map(|version| (http::POLICY_VERSION.to_owned(), version.to_string())));
         if !matches!(fault, Some(Fault::NoVerdict)) {
             headers.push((http::VERDICT.to_owned(), sfv::bytes(&maced.to_bytes().unwrap())));
+        }
+        if matches!(fault, Some(Fault::TwoVerdicts)) {
+            headers.extend(headers.last().cloned());
         }
         Response { status, headers, body: path.as_bytes().to_vec() }
     }

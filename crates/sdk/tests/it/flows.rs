@@ -71,6 +71,7 @@ fn without_a_slice_nothing_is_disclosed_and_the_edge_still_decides() {
 #[test]
 fn a_released_block_ends_on_the_device_without_a_request_and_is_reported_by_the_minute() {
     let mut rig = Rig::ready();
+    rig.host.advance(Duration::from_millis(12_345));
     rig.signals(|| with("app.hooked", detected()));
     let outcome = act(&mut rig).unwrap();
     assert_eq!((outcome.zone, outcome.verdict), (Answered::Device, Verdict::Block));
@@ -190,6 +191,7 @@ fn no_answer_without_an_authentic_verdict_about_this_request_is_an_allow() {
     for (fault, want) in [
         (Fault::ForgeMac, FlowErrorKind::Unverifiable),
         (Fault::NoVerdict, FlowErrorKind::Unverifiable),
+        (Fault::TwoVerdicts, FlowErrorKind::Unverifiable),
         (Fault::WrongEvent, FlowErrorKind::Mismatched),
         (Fault::WrongRequest, FlowErrorKind::Mismatched),
         (Fault::PastEnd, FlowErrorKind::Stale),
@@ -201,6 +203,15 @@ fn no_answer_without_an_authentic_verdict_about_this_request_is_an_allow() {
         assert_eq!(act(&mut rig), Err(want), "{fault:?}");
         assert!(act(&mut rig).unwrap().allowed(), "the next action is unharmed");
     }
+}
+
+#[test]
+fn a_challenge_for_another_request_is_not_shown_to_the_user() {
+    let mut rig = Rig::ready();
+    rig.edge.decide = Box::new(|_, _| Verdict::Challenge(Method::Passkey));
+    rig.edge.faults.push_back(Fault::WrongNonce);
+    assert_eq!(act(&mut rig), Err(FlowErrorKind::Mismatched));
+    assert_eq!(sent(&rig).len(), 1);
 }
 
 #[test]
