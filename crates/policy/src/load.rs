@@ -3,7 +3,7 @@
 //! Every byte string is either one slice or a [`LoadError`] that names an offset. What is checked *here* is
 //! never checked again: magic and version, each tag, count and limit; that operands come before their users and
 //! the arena is no deeper than [`DEPTH_MAX`](glacis_wire::limits::DEPTH_MAX); the type of each node (so that
-//! [`eval`](crate::eval) cannot meet a type confusion); that rules and release nodes are Boolean; that methods
+//! [`eval`](crate::eval()) cannot meet a type confusion); that rules and release nodes are Boolean; that methods
 //! are named by the policy; that score sums cannot overflow; and what a zone's slice may hold at all.
 //!
 //! Loading allocates no more than a constant times the length of its input.

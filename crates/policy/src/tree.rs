@@ -3,7 +3,7 @@
 //! The arena is in post-order: a node's operands come before it, so one pass from front to back evaluates
 //! everything and nothing recurses. Rules and release nodes point into it and may share nodes.
 //! [`Parts`] is plain data that a compiler fills; a [`Slice`] is the same data after every check of
-//! [`load`](crate::load), and the only thing that [`eval`](crate::eval) takes.
+//! [`load`](crate::load), and the only thing that [`eval`](crate::eval()) takes.
 //!
 //! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
 //! no condition, no threshold, no count.

@@ -17,7 +17,7 @@ use glacis_compiler::{Compiled, Diagnostic, Source, compile};
 use glacis_wire::{Answer, Disclosed, Encode, Method, NodeOutcome, PolicyDigest, Trust, Verdict, Zone};
 use policy::Draft;
 use run::{Engine, Event, Ran, Zones};
-use snapshot::Device;
+use snapshot::{Device, Domain};
 
 /// What [`soak`] found.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +66,7 @@ const CASES_PER_POLICY: u64 = 16;
 /// Divergences and refusals that a report keeps whole.
 const KEPT_MAX: usize = 5;
 
-/// Compares `cases` random cases.
+/// Compares `cases` random cases of random policies.
 pub fn soak(seed: u64, cases: u64) -> Report {
     let mut report = Report { seed, ..Report::default() };
     let mut rng = Rng::new(seed);
@@ -90,6 +90,26 @@ pub fn soak(seed: u64, cases: u64) -> Report {
                 report.cases += 1;
             }
         }
+    }
+    report
+}
+
+/// Compares `cases` random cases of one policy, such as a shipped one; it must compile.
+pub fn soak_policy(catalogue: &str, policy: &str, seed: u64, cases: u64) -> Report {
+    let mut report = Report { seed, ..Report::default() };
+    let draft = Draft::written(catalogue, policy);
+    match World::of(seed, draft) {
+        Ok(mut world) => {
+            report.policies += 1;
+            (0..cases).for_each(|case| one(&mut world, case, &mut report));
+        }
+        Err(Refused::ByCompiler(what) | Refused::Broken { what, .. }) => report.diverge(Divergence {
+            policy_seed: seed,
+            case: 0,
+            what,
+            policy: policy.to_owned(),
+            event: String::new(),
+        }),
     }
     report
 }
@@ -134,6 +154,7 @@ struct World {
     seed: u64,
     draft: Draft,
     compiled: Compiled,
+    domain: Domain,
     zones: Zones,
 }
 
@@ -148,12 +169,16 @@ enum Refused {
 
 impl World {
     fn draw(seed: u64) -> Result<Self, Refused> {
-        let mut draft = policy::draw(&mut Rng::new(seed));
+        Self::of(seed, policy::draw(&mut Rng::new(seed)))
+    }
+
+    fn of(seed: u64, mut draft: Draft) -> Result<Self, Refused> {
         let compiled = compile_counting(&mut draft)?;
         let broken = |what| Refused::Broken { what, policy: draft.policy() };
         let slices = compiled.slices(PolicyDigest::new([7; PolicyDigest::LEN]));
         let zones = Zones::load(compiled.checked(), &slices).map_err(broken)?;
-        Ok(Self { seed, draft, compiled, zones })
+        let domain = Domain::of(compiled.checked());
+        Ok(Self { seed, draft, compiled, domain, zones })
     }
 
     fn divergence(&self, case: u64, scene: &Scene, what: String) -> Divergence {
@@ -224,8 +249,8 @@ impl Scene {
         let mut rng = Rng::new(world.seed).part(&case.to_string());
         let device = Device::draw(&mut rng);
         let checked = world.compiled.checked();
-        let mut other = snapshot::draw(&mut rng, checked, device);
-        let snapshot = snapshot::draw(&mut rng, checked, device);
+        let mut other = world.domain.snapshot(&mut rng, checked, device);
+        let snapshot = world.domain.snapshot(&mut rng, checked, device);
         for (name, given) in &mut other.answers {
             if rng.chance(60)
                 && let Some(same) = snapshot.answers.get(name)
@@ -345,7 +370,7 @@ fn forge(world: &World, scene: &Scene, honest: &Disclosed, trust: Trust) -> Disc
                 run::set(&mut forged.nodes, at, outcome);
             }
             glacis_policy::Source::Value(at) => {
-                run::set(&mut forged.values, at, Answer::Value(snapshot::value(&mut rng, slot.ty)));
+                run::set(&mut forged.values, at, Answer::Value(world.domain.value(&mut rng, slot.ty)));
             }
             _ => {}
         }

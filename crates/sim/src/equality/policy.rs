@@ -28,6 +28,12 @@ pub(super) struct DraftRule {
 }
 
 impl Draft {
+    /// A policy that somebody wrote.
+    pub(super) fn written(catalogue: &str, policy: &str) -> Self {
+        let (catalogue, head) = (catalogue.to_owned(), policy.to_owned());
+        Self { catalogue, head, methods: Vec::new(), classes: String::new(), rules: Vec::new() }
+    }
+
     /// The policy file.
     pub(super) fn policy(&self) -> String {
         let mut text = format!("{}{}", self.head, self.classes);

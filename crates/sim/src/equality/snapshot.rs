@@ -5,7 +5,7 @@
 
 use crate::rng::Rng;
 use glacis_compiler::catalogue::Birth;
-use glacis_compiler::checked::Checked;
+use glacis_compiler::checked::{Checked, Expr, ExprKind};
 use glacis_compiler::reference::Snapshot;
 use glacis_wire::{Answer, Cause, Causes, Given, Trust, Type, Value};
 
@@ -29,52 +29,82 @@ impl Device {
     }
 }
 
-/// Draws an answer for every signal that the policy reads.
-pub(super) fn draw(rng: &mut Rng, policy: &Checked, device: Device) -> Snapshot {
-    let mut snapshot = Snapshot::default();
-    for (name, signal) in policy.signals() {
-        let given = match (signal.birth, device) {
-            (Birth::Device, Device::Silent(cause)) => {
-                Given { answer: Answer::unknown(cause), trust: Trust::Proven }
-            }
-            (Birth::Device, Device::Runs(trust)) => {
-                Given { answer: answer(rng, signal.ty, &[Cause::Withheld]), trust }
-            }
-            _ => Given { answer: answer(rng, signal.ty, &Cause::ALL), trust: Trust::Proven },
+/// The values that answers are drawn from: a few that conditions like to trip over, and what this policy compares
+/// with, one below and one above it.
+#[derive(Clone, Debug)]
+pub(super) struct Domain {
+    ints: Vec<i64>,
+    doubles: Vec<f64>,
+    strings: Vec<String>,
+}
+
+impl Domain {
+    pub(super) fn of(policy: &Checked) -> Self {
+        let mut domain = Self {
+            ints: vec![0, 1, 2, 3, -1, -7, i64::MAX, i64::MIN],
+            doubles: vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY],
+            strings: ["", "a", "ab", "b", "é", "éa", "aab"].map(str::to_owned).to_vec(),
         };
-        snapshot.answers.insert(name.clone(), given);
+        policy.rules().iter().for_each(|rule| domain.learn(&rule.when));
+        domain
     }
-    snapshot
-}
 
-fn answer(rng: &mut Rng, ty: Type, causes: &[Cause]) -> Answer {
-    let cause = |rng: &mut Rng| Causes::of(rng.pick(causes).copied().unwrap_or(Cause::Withheld));
-    match rng.below(16) {
-        0 => Answer::Missing,
-        1 => Answer::Error,
-        2 | 3 => Answer::Unknown(cause(rng)),
-        4 => Answer::Unknown(cause(rng).union(cause(rng))),
-        _ => Answer::Value(value(rng, ty)),
+    /// Takes the literals of an expression.
+    fn learn(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Literal(Value::Int(value)) => {
+                self.ints.extend([value.saturating_sub(1), *value, value.saturating_add(1)]);
+            }
+            ExprKind::Literal(Value::Double(value)) => self.doubles.push(*value),
+            ExprKind::Literal(Value::String(value)) => self.strings.push(value.clone()),
+            _ => expr.parts().into_iter().for_each(|part| self.learn(part)),
+        }
     }
-}
 
-/// A value from the domain that conditions compare with.
-pub(super) fn value(rng: &mut Rng, ty: Type) -> Value {
-    const INTS: [i64; 11] = [0, 1, 2, 3, 4, 5, -1, -7, 10, i64::MAX, i64::MIN];
-    const DOUBLES: [f64; 8] = [0.0, -0.0, 1.0, 0.5, -2.5, f64::NAN, f64::INFINITY, 3.0];
-    const STRINGS: [&str; 8] = ["", "a", "ab", "b", "é", "éa", "software", "aab"];
-    match ty {
-        Type::Bool => Value::Bool(rng.chance(50)),
-        Type::Int => Value::Int(rng.pick(&INTS).copied().unwrap_or(0)),
-        Type::Double => Value::Double(rng.pick(&DOUBLES).copied().unwrap_or(0.0)),
-        Type::String => Value::String(rng.pick(&STRINGS).copied().unwrap_or("").to_owned()),
-        Type::BoolList => list(rng, Type::Bool),
-        Type::IntList => list(rng, Type::Int),
-        Type::DoubleList => list(rng, Type::Double),
-        Type::StringList => list(rng, Type::String),
+    /// A value of this type.
+    pub(super) fn value(&self, rng: &mut Rng, ty: Type) -> Value {
+        match ty {
+            Type::Bool => Value::Bool(rng.chance(50)),
+            Type::Int => Value::Int(rng.pick(&self.ints).copied().unwrap_or(0)),
+            Type::Double => Value::Double(rng.pick(&self.doubles).copied().unwrap_or(0.0)),
+            Type::String => Value::String(rng.pick(&self.strings).cloned().unwrap_or_default()),
+            Type::BoolList => self.list(rng, Type::Bool),
+            Type::IntList => self.list(rng, Type::Int),
+            Type::DoubleList => self.list(rng, Type::Double),
+            Type::StringList => self.list(rng, Type::String),
+        }
     }
-}
 
-fn list(rng: &mut Rng, item: Type) -> Value {
-    Value::List((0..rng.below(4)).map(|_| value(rng, item)).collect())
+    fn list(&self, rng: &mut Rng, item: Type) -> Value {
+        Value::List((0..rng.below(4)).map(|_| self.value(rng, item)).collect())
+    }
+
+    fn answer(&self, rng: &mut Rng, ty: Type, causes: &[Cause]) -> Answer {
+        let cause = |rng: &mut Rng| Causes::of(rng.pick(causes).copied().unwrap_or(Cause::Withheld));
+        match rng.below(16) {
+            0 => Answer::Missing,
+            1 => Answer::Error,
+            2 | 3 => Answer::Unknown(cause(rng)),
+            4 => Answer::Unknown(cause(rng).union(cause(rng))),
+            _ => Answer::Value(self.value(rng, ty)),
+        }
+    }
+
+    /// An answer for every signal that the policy reads.
+    pub(super) fn snapshot(&self, rng: &mut Rng, policy: &Checked, device: Device) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for (name, signal) in policy.signals() {
+            let given = match (signal.birth, device) {
+                (Birth::Device, Device::Silent(cause)) => {
+                    Given { answer: Answer::unknown(cause), trust: Trust::Proven }
+                }
+                (Birth::Device, Device::Runs(trust)) => {
+                    Given { answer: self.answer(rng, signal.ty, &[Cause::Withheld]), trust }
+                }
+                _ => Given { answer: self.answer(rng, signal.ty, &Cause::ALL), trust: Trust::Proven },
+            };
+            snapshot.answers.insert(name.clone(), given);
+        }
+        snapshot
+    }
 }

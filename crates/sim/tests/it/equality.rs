@@ -1,7 +1,8 @@
 //! Invariants 1, 2 and 11 over random policies: the comparison that `cargo xtask soak equality` runs for long.
 
-use glacis_sim::equality::{Report, soak};
+use glacis_sim::equality::{Report, soak, soak_policy};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
 
 /// Cases to run: `GLACIS_CASES`, or a few hundred.
 fn cases() -> u64 {
@@ -31,6 +32,19 @@ fn run_equals_whole_and_leaves_and_gains_nothing() {
     eprintln!("fresh seed {fresh}");
     for seed in [1, fresh] {
         assert_equal(&soak(seed, cases()));
+    }
+}
+
+/// The same for the policies that are shipped.
+#[test]
+fn shipped_policies_run_as_they_are_meant() {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    let read = |path: &str| std::fs::read_to_string(policies.join(path)).unwrap();
+    let catalogue = read("signals.toml");
+    for name in ["view", "transfer"] {
+        let report = soak_policy(&catalogue, &read(&format!("{name}/policy.toml")), 1, cases());
+        assert_equal(&report);
+        assert!(report.verdicts.iter().all(|seen| *seen > 0), "{name}: {:?}", report.verdicts);
     }
 }
 
