@@ -1,10 +1,10 @@
 //! Running a slice: outcomes of conditions in two planes, rules, combination, finality (DESIGN §4.2).
 //!
 //! One pass over the arena fills a plane of cells: Σ as given, and, in a zone that applies trust, Σ⁻ where every
-//! answer below its slot's `min_trust` is `unknown(withheld)` ([`condition`]). From the two cells at its root
-//! each rule is matched, unmatched or still open ([`rule`]). The verdict is then an interval: the mildest and
+//! answer below its slot's `min_trust` is `unknown(withheld)` (`condition`). From the two cells at its root
+//! each rule is matched, unmatched or still open (`rule`). The verdict is then an interval: the mildest and
 //! the strictest over every assignment of the open and the hidden rules, and the zone is final where the two
-//! are one ([`verdict`]).
+//! are one (`verdict`).
 //!
 //! Nothing here allocates after [`Scratch::for_slice`], recurses, loops over more than the slice, or can panic.
 

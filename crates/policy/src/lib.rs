@@ -1,9 +1,9 @@
 //! The slice of a policy that one zone runs: loader and evaluator, no I/O, no clock, no randomness.
 //!
-//! A [`Slice`] comes from bytes ([`Slice::load`], total over any input) and is immutable. [`eval`] runs it over
+//! A [`Slice`] comes from bytes ([`Slice::load`], total over any input) and is immutable. [`eval()`] runs it over
 //! the [`Inputs`] of one event in a [`Scratch`] that was sized ahead, so that deciding allocates nothing,
 //! recurses nowhere and cannot fail: whatever goes wrong *in* a condition is one of its four outcomes.
-//! [`disclose`] turns the same run on a device into the one thing that may leave it.
+//! [`disclose()`] turns the same run on a device into the one thing that may leave it.
 //!
 //! The meaning is DESIGN §4.2; each module cites the clauses that it carries out:
 //! [`tree`] what a slice holds · [`load`] what bytes are a slice · [`eval`](mod@eval) outcomes of conditions,

@@ -1,6 +1,6 @@
 //! Seeded engine bugs: what `cargo xtask soak equality` must be able to see.
 //!
-//! The evaluator is generic over [`Faults`]. [`Sound`] answers `false` to everything and is zero-sized, so the
+//! The evaluator is generic over `Faults`. `Sound` answers `false` to everything and is zero-sized, so the
 //! shipped evaluator contains no trace of this module. With the feature `mutants`, [`eval_mutant`] and
 //! [`disclose_mutant`] run the same code with one [`Mutant`] alive. Each mutant is a plausible *semantic* slip
 //! against a clause of DESIGN §4.2; a soak that misses one proves that the soak is too weak.

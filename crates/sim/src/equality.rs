@@ -2,8 +2,9 @@
 //!
 //! Random policies are compiled from text, cut into slices and run zone by zone over random snapshots; the
 //! reference interpreter decides the same snapshots on the typed source. [`soak`] compares them for a seed and a
-//! number of cases; [`mutants`] proves that the comparison sees something, by seeding bugs into the evaluator
-//! until each was caught. A case is named by the seed of its policy and its number, so a divergence repeats.
+//! number of cases, [`soak_policy`] does so for one given policy. With the feature `mutants`, `mutants` proves that
+//! the comparison sees something: it seeds bugs into the evaluator until each was caught. A case is named by the
+//! seed of its policy and its number, so a divergence repeats.
 
 mod expression;
 mod policy;
