@@ -33,6 +33,9 @@ enum Role {
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
     Keys(keys::command::KeysArgs),
+    /// The process that the demo's attackers patch while it runs
+    #[command(name = "__victim", hide = true)]
+    Victim,
 }
 
 /// Runs one role.
@@ -43,6 +46,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
     match &args.role {
         Role::Demo(demo) => demo::run(demo, out),
         Role::Keys(keys) => keys::command::run(keys, host, out),
+        Role::Victim => Ok(glacis_sim::victim::main()),
     }
 }
 

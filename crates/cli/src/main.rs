@@ -9,11 +9,9 @@ use glacis_host::SystemHost;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match run(&Args::parse(), &SystemHost::new(), &mut out) {
+    match run(&Args::parse(), &SystemHost::new(), &mut std::io::stdout()) {
         Ok(code) => code,
         Err(error) => {
-            drop(out);
             eprintln!("glacis: {error}");
             error.exit_code()
         }
