@@ -45,12 +45,14 @@ struct Cell {
     tat_us: u64,
 }
 
+type Buckets = Box<[[Cell; WAYS]]>;
+
 /// GCRA states of all keys of one kind, in a table of fixed size.
 #[derive(Debug)]
 pub struct Gcra {
     rate: Rate,
     hasher: RandomState,
-    shards: Box<[Mutex<Box<[[Cell; WAYS]]>>]>,
+    shards: Box<[Mutex<Buckets>]>,
 }
 
 const SHARDS: usize = 16;

@@ -33,7 +33,8 @@ pub(super) struct Signed {
     pub(super) content: Digest,
     /// SHA-256 of the signature bytes.
     pub(super) request: Digest,
-    pub(super) disclosed: Disclosed,
+    /// `None` where the device sent an empty one: it has no policy yet, or none is involved.
+    pub(super) disclosed: Option<Disclosed>,
     pub(super) proof: Option<Proof>,
 }
 
@@ -183,9 +184,12 @@ fn event_id(head: &RequestHead<'_>) -> Result<EventId, Refusal> {
     id.map(EventId::new).ok_or(Refusal::SignatureMalformed)
 }
 
-fn disclosure(head: &RequestHead<'_>) -> Result<Disclosed, Refusal> {
+fn disclosure(head: &RequestHead<'_>) -> Result<Option<Disclosed>, Refusal> {
     let bytes = head.fields.disclosure.one().and_then(sequence).ok_or(Refusal::DisclosureMalformed)?;
-    Disclosed::from_bytes(&bytes).map_err(|_| Refusal::DisclosureMalformed)
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Disclosed::from_bytes(&bytes).map(Some).map_err(|_| Refusal::DisclosureMalformed)
 }
 
 fn proof(head: &RequestHead<'_>) -> Result<Option<Proof>, Refusal> {

@@ -5,7 +5,7 @@
 //! limit and the journal are not policy and hold in both modes.
 
 use super::caller::EMPTY;
-use super::live::{DeviceSays, Live, Plan, Reasons};
+use super::live::{DeviceSays, Live, Reasons};
 use super::{Body, EdgeCore, Forward, Held, Step, Wanted, answer};
 use crate::config::{DeviceZone, Mode, RouteConfig, Stance};
 use crate::extract::extract;
@@ -108,8 +108,7 @@ impl EdgeCore {
         let Some(event) = &route.event else {
             return Ok(Step::Forward(Box::new(plain(route))));
         };
-        let live = self.live();
-        let mut case = self.case(at, route, event, live, head, now)?;
+        let mut case = self.case((at, route), event, head, now)?;
         let whole = match body {
             Body::Empty => Some(&[][..]),
             Body::Whole(bytes) if bytes.len() > route.body_max => return Err(Refusal::BodyTooLarge),
@@ -132,13 +131,12 @@ impl EdgeCore {
     /// Who asks about what, before the body.
     fn case(
         &self,
-        at: usize,
-        route: &RouteConfig,
+        (at, route): (usize, &RouteConfig),
         event: &EventName,
-        live: Arc<Live>,
         head: &RequestHead<'_>,
         now: Timestamp,
     ) -> Result<Case, Refusal> {
+        let live = self.live();
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
         let caller = match route.device {
             DeviceZone::None => Err(Cause::Absent),
@@ -184,18 +182,21 @@ impl EdgeCore {
                 }
             }
             Ok(signed) => {
-                let silent = (signed.disclosed.policy != policy).then_some(Cause::Version);
-                let fits = |plan: &Plan| silent.is_some() || plan.fits(&signed.disclosed);
-                if !live.plan(at).is_none_or(fits) {
-                    return Err(Refusal::DisclosureMalformed);
-                }
+                let silent = match &signed.disclosed {
+                    None => Some(Cause::Withheld),
+                    Some(disclosed) if disclosed.policy != policy => Some(Cause::Version),
+                    Some(disclosed) if !live.plan(at).is_none_or(|plan| plan.fits(disclosed)) => {
+                        return Err(Refusal::DisclosureMalformed);
+                    }
+                    Some(_) => None,
+                };
                 let facts = EventFacts {
                     thumbprint: Some(signed.leg.thumbprint),
                     tier: signed.tier,
                     trust: signed.trust,
                     event_id: signed.event_id,
                     content: signed.content,
-                    disclosed: Some(signed.disclosed),
+                    disclosed: signed.disclosed,
                     ..facts
                 };
                 let (leg, request, proof) = (Some(signed.leg), signed.request, signed.proof);

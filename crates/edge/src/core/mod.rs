@@ -259,7 +259,6 @@ impl EdgeCore {
     }
 
     /// Key for requests between nodes.
-    #[expect(dead_code, reason = "the gateway follows in the next commit")]
     pub(crate) const fn node_key(&self) -> &MacKey {
         &self.node_key
     }
@@ -292,6 +291,7 @@ impl EdgeCore {
     }
 
     /// Takes the body that [`Step::NeedBody`] asked for; `head` is the one of [`begin`](Self::begin).
+    #[expect(clippy::boxed_local, reason = "taken as the step gave it")]
     pub fn body(&self, held: Box<Held>, head: &RequestHead<'_>, body: &[u8], now: Timestamp) -> Step {
         if body.len() > held.limit {
             return self.body_too_large(*held);

@@ -22,7 +22,10 @@ enum Holder {
     Nobody,
     /// Taken, and this process may not see by whom.
     Unknown,
-    Process { id: u32, name: String },
+    Process {
+        id: u32,
+        name: String,
+    },
 }
 
 impl fmt::Display for Holder {
@@ -86,7 +89,8 @@ fn holder(port: u16) -> Option<Holder> {
         let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let Ok(files) = std::fs::read_dir(process.path().join("fd")) else { continue };
         let holds = |file: std::fs::DirEntry| {
-            std::fs::read_link(file.path()).is_ok_and(|to| links.iter().any(|link| to.as_os_str() == link.as_str()))
+            std::fs::read_link(file.path())
+                .is_ok_and(|to| links.iter().any(|link| to.as_os_str() == link.as_str()))
         };
         if files.flatten().any(holds) {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();

@@ -102,6 +102,24 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Whether [`add`](Self::add) takes note of a field of this (lower-case) name.
+    pub fn wants(name: &str) -> bool {
+        matches!(
+            name,
+            "signature-input"
+                | "signature"
+                | "content-digest"
+                | "authorization"
+                | "content-type"
+                | "content-encoding"
+                | "if-none-match"
+                | http::TICKET
+                | http::EVENT
+                | http::DISCLOSURE
+                | http::PROOF
+        )
+    }
+
     /// Takes note of one field; `name` is lower case.
     pub fn add(&mut self, name: &str, value: &'a str) {
         let slot = match name {

@@ -25,7 +25,7 @@ pub(crate) struct Verifier {
 #[derive(Debug)]
 enum Key {
     Es256(PublicKey),
-    Hs256(MacKey),
+    Hs256(Box<MacKey>),
 }
 
 /// How far the token issuer's clock may differ from ours.
@@ -40,7 +40,7 @@ impl Verifier {
                 glacis_seal::key::check_public(point)?;
                 Key::Es256(*point)
             }
-            TokenAlg::Hs256(secret) => Key::Hs256(MacKey::from_shared(secret)?),
+            TokenAlg::Hs256(secret) => Key::Hs256(Box::new(MacKey::from_shared(secret)?)),
         };
         Ok(Self { key, issuer: config.issuer.clone(), audience: config.audience.clone() })
     }

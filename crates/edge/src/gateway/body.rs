@@ -1,0 +1,259 @@
+//! Bodies on their way: to the client, to the upstream, and from the upstream with the link that carries it.
+
+use super::link::{Link, Links};
+use super::watch::Watch;
+use bytes::Bytes;
+use glacis_seal::Sha256;
+use glacis_wire::Digest;
+use glacis_wire::message::refusal::Refusal;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+
+/// Why a body broke off. The text never reaches a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("client broke off")]
+    Client,
+    #[error("upstream broke off")]
+    Upstream,
+    #[error("waited too long")]
+    Expired,
+    #[error("body refused: {0:?}")]
+    Refused(Refusal),
+}
+
+/// A request body for an upstream or the cloud.
+#[derive(Debug)]
+pub(super) enum UpBody {
+    Empty,
+    Full(Option<Bytes>),
+    Stream(Box<Checked>),
+}
+
+/// Why a streamed request body was not sent to its end; shared with whoever answers the client.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fate(Arc<AtomicU8>);
+
+impl Fate {
+    const NONE: u8 = 0;
+    const DIGEST: u8 = 1;
+    const LARGE: u8 = 2;
+    const FRAMING: u8 = 3;
+
+    fn set(&self, fate: u8) {
+        self.0.store(fate, Ordering::Release);
+    }
+
+    /// The refusal that the body earned.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match self.0.load(Ordering::Acquire) {
+            Self::NONE => None,
+            Self::DIGEST => Some(Refusal::DigestMismatch),
+            Self::LARGE => Some(Refusal::BodyTooLarge),
+            _ => Some(Refusal::Framing),
+        }
+    }
+}
+
+/// A streamed request body. Its last byte is held back until the digest over all of it is the signed one, so an
+/// upstream never gets a whole body that is not.
+#[derive(Debug)]
+pub(super) struct Checked {
+    inner: Incoming,
+    hash: Option<(Sha256, Digest)>,
+    held: Option<Bytes>,
+    left: usize,
+    done: bool,
+    fate: Fate,
+}
+
+impl Checked {
+    /// `content` is what the body must hash to; `None` where nobody signed it.
+    pub(super) fn new(inner: Incoming, content: Option<Digest>, limit: usize, fate: Fate) -> Self {
+        let hash = content.map(|content| (Sha256::new(), content));
+        Self { inner, hash, held: None, left: limit, done: false, fate }
+    }
+
+    fn fail(&mut self, fate: u8, refusal: Refusal) -> BodyError {
+        self.fate.set(fate);
+        self.done = true;
+        BodyError::Refused(refusal)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        while !self.done {
+            let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
+                self.done = true;
+                let genuine = self.hash.take().is_none_or(|(hash, want)| hash.finish() == want);
+                if !genuine {
+                    return Poll::Ready(Some(Err(self.fail(Fate::DIGEST, Refusal::DigestMismatch))));
+                }
+                break;
+            };
+            let Ok(frame) = frame else {
+                return Poll::Ready(Some(Err(self.fail(Fate::FRAMING, Refusal::Framing))));
+            };
+            let Ok(mut data) = frame.into_data() else { continue };
+            if data.is_empty() {
+                continue;
+            }
+            let Some(left) = self.left.checked_sub(data.len()) else {
+                return Poll::Ready(Some(Err(self.fail(Fate::LARGE, Refusal::BodyTooLarge))));
+            };
+            self.left = left;
+            let Some((hash, _)) = &mut self.hash else { return Poll::Ready(Some(Ok(Frame::data(data)))) };
+            hash.update(&data);
+            let last = data.split_off(data.len() - 1);
+            let before = self.held.replace(last);
+            return Poll::Ready(Some(Ok(Frame::data(match before {
+                None if data.is_empty() => continue,
+                None => data,
+                Some(before) => [before, data].concat().into(),
+            }))));
+        }
+        Poll::Ready(self.held.take().map(|last| Ok(Frame::data(last))))
+    }
+}
+
+impl Body for UpBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty | Self::Full(None) => true,
+            Self::Full(Some(_)) => false,
+            Self::Stream(body) => body.done && body.held.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
+            Self::Full(Some(bytes)) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Self::Stream(body) => body.inner.size_hint(),
+        }
+    }
+}
+
+/// A response body for a client.
+#[derive(Debug)]
+pub(super) enum OutBody {
+    Full(Option<Bytes>),
+    Upstream(Box<UpstreamBody>),
+}
+
+/// An upstream's body with the link that it comes over; the link goes back to its shelf at the end.
+#[derive(Debug)]
+pub(super) struct UpstreamBody {
+    incoming: Incoming,
+    link: Option<Link>,
+    links: Arc<Links>,
+    watch: Arc<Watch>,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(incoming: Incoming, link: Link, links: Arc<Links>, watch: Arc<Watch>) -> Self {
+        Self { incoming, link: Some(link), links, watch }
+    }
+
+    fn release(&mut self) {
+        if let Some(mut link) = self.link.take() {
+            // Once more, so that the link sees the end of the message and asks for the next one.
+            link.drive(&mut Context::from_waker(Waker::noop()));
+            self.links.put(link);
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+}
+
+impl Body for OutBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let body = match &mut *self {
+            Self::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream(body) => body,
+        };
+        if body.watch.take_expired() {
+            return Poll::Ready(Some(Err(BodyError::Expired)));
+        }
+        if let Some(link) = &mut body.link {
+            link.drive(cx);
+        }
+        let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
+        if frame.is_none() {
+            body.release();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Upstream)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(None) => SizeHint::with_exact(0),
+            Self::Full(Some(bytes)) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Self::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+/// Reads a whole request body of at most `limit` bytes.
+pub(super) async fn collect(body: &mut Incoming, limit: usize, watch: &Watch) -> Result<Bytes, BodyError> {
+    let mut whole: Vec<u8> = Vec::new();
+    let mut first: Option<Bytes> = None;
+    loop {
+        let frame = std::future::poll_fn(|cx| {
+            if watch.take_expired() {
+                return Poll::Ready(Err(BodyError::Expired));
+            }
+            Pin::new(&mut *body).poll_frame(cx).map(Ok)
+        });
+        let Some(frame) = frame.await? else { break };
+        let Ok(data) = frame.map_err(|_| BodyError::Client)?.into_data() else { continue };
+        if first.as_ref().map_or(whole.len(), Bytes::len) + data.len() > limit {
+            return Err(BodyError::Refused(Refusal::BodyTooLarge));
+        }
+        // Most bodies come in one piece, which then is not copied.
+        match first.take() {
+            None if whole.is_empty() => first = Some(data),
+            before => {
+                whole.extend_from_slice(&before.unwrap_or_default());
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.into()))
+}

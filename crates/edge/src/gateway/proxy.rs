@@ -1,0 +1,288 @@
+//! One request through the gateway: hyper's parts in, the core's steps, hyper's response out.
+//!
+//! Headers are changed in place: what is hop-by-hop or ours is taken out in one pass, what the core adds is put
+//! in. Nothing of a request is copied but the values that are kept.
+
+use super::Worker;
+use super::body::{BodyError, Checked, Fate, OutBody, UpBody, UpstreamBody, collect};
+use super::link::LinkError;
+use super::watch::{Phase, Watch};
+use crate::core::{Body as CoreBody, Forward, Step};
+use crate::request::{Fields, RequestHead};
+use bytes::Bytes;
+use glacis_wire::http::{self as names, OUR_PREFIX};
+use glacis_wire::message::refusal::Refusal;
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode, Version};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Headers for the connection, not for the message (RFC 9110 §7.6.1); named by `connection` are the others.
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const DECISION: HeaderName = HeaderName::from_static(names::DECISION);
+const VERDICT: HeaderName = HeaderName::from_static(names::VERDICT);
+const REFERENCE: HeaderName = HeaderName::from_static(names::REFERENCE);
+const POLICY_VERSION: HeaderName = HeaderName::from_static(names::POLICY_VERSION);
+
+/// A client connection, as its requests need it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) worker: Arc<Worker>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) served: Arc<AtomicU64>,
+    pub(super) address: IpAddr,
+    /// The address as a header value.
+    pub(super) forwarded: HeaderValue,
+}
+
+impl Peer {
+    /// Serves one request.
+    pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<OutBody> {
+        self.watch.enter(Phase::Busy);
+        let response = self.answer(request).await;
+        self.served.fetch_add(1, Ordering::Release);
+        // The response still has to be written; what follows it is idleness.
+        self.watch.enter(Phase::Idle);
+        response
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<OutBody> {
+        let core = &self.worker.core;
+        let (parts, mut body) = request.into_parts();
+        let empty = hyper::body::Body::is_end_stream(&body);
+        let mut whole: Option<Bytes> = None;
+        let forward = {
+            let Some(head) = Head::of(&parts) else { return self.refused(Refusal::Framing) };
+            let head = head.view();
+            let to_come = if empty { CoreBody::Empty } else { CoreBody::ToCome };
+            let mut step = core.begin(&head, to_come, self.address, core.host().now());
+            loop {
+                step = match step {
+                    Step::Answer(response) => return out(response),
+                    Step::Forward(forward) => break forward,
+                    Step::NeedBody(held) => match collect(&mut body, held.limit(), &self.watch).await {
+                        Ok(bytes) => {
+                            let step = core.body(held, &head, &bytes, core.host().now());
+                            whole = Some(bytes);
+                            step
+                        }
+                        Err(BodyError::Refused(_)) => core.body_too_large(*held),
+                        Err(_) => return self.refused(Refusal::Framing),
+                    },
+                    Step::AskCloud(pending) => {
+                        let answer = self.worker.cloud.decide(pending.facts()).await;
+                        core.resume(pending, answer, core.host().now())
+                    }
+                    Step::Relay(relay) => {
+                        let wait = self.worker.relay_wait();
+                        let answer =
+                            self.worker.cloud.call(relay.method, relay.path, None, relay.body, wait).await;
+                        return out(core.relayed(answer.ok()));
+                    }
+                };
+            }
+        };
+        let body = match whole {
+            Some(bytes) if bytes.is_empty() => Outgoing::Empty,
+            Some(bytes) => Outgoing::Full(bytes),
+            None if empty => Outgoing::Empty,
+            None => Outgoing::Stream(body),
+        };
+        self.forward(parts, body, *forward).await
+    }
+
+    fn refused(&self, refusal: Refusal) -> Response<OutBody> {
+        out(self.worker.core.refusal(refusal))
+    }
+
+    async fn forward(&self, parts: Parts, body: Outgoing, forward: Forward) -> Response<OutBody> {
+        let Some(links) = self.worker.upstreams.get(forward.upstream) else {
+            return self.refused(Refusal::Upstream);
+        };
+        let fate = Fate::default();
+        let body = match body {
+            Outgoing::Empty => UpBody::Empty,
+            Outgoing::Full(bytes) => UpBody::Full(Some(bytes)),
+            Outgoing::Stream(body) => {
+                UpBody::Stream(Box::new(Checked::new(body, forward.content, forward.body_max, fate.clone())))
+            }
+        };
+        let Some(request) = self.upstream_request(parts, body, &forward) else {
+            return self.refused(Refusal::Framing);
+        };
+        match links.send(request, Some(&self.watch)).await {
+            Ok((answer, link)) => {
+                let (mut parts, incoming) = answer.into_parts();
+                strip(&mut parts.headers);
+                add(&mut parts.headers, forward);
+                let body = UpstreamBody::new(incoming, link, Arc::clone(links), Arc::clone(&self.watch));
+                let mut response = Response::new(OutBody::Upstream(Box::new(body)));
+                *response.status_mut() = parts.status;
+                *response.headers_mut() = parts.headers;
+                response
+            }
+            Err(error) => {
+                if error == LinkError::Expired {
+                    tracing::debug!("upstream did not answer in time");
+                }
+                self.refused(fate.refusal().unwrap_or(Refusal::Upstream))
+            }
+        }
+    }
+
+    fn upstream_request(&self, mut parts: Parts, body: UpBody, forward: &Forward) -> Option<Request<UpBody>> {
+        strip(&mut parts.headers);
+        parts.headers.insert(FORWARDED_FOR, self.forwarded.clone());
+        if let Some(decision) = &forward.decision {
+            parts.headers.insert(DECISION, HeaderValue::from_str(decision).ok()?);
+        }
+        if parts.uri.authority().is_some() {
+            let path = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+            parts.uri = Uri::from(path);
+        }
+        parts.version = Version::HTTP_11;
+        Some(Request::from_parts(parts, body))
+    }
+}
+
+/// Where a request body goes on from.
+enum Outgoing {
+    Empty,
+    Full(Bytes),
+    Stream(Incoming),
+}
+
+/// A head with what hyper keeps elsewhere made readable.
+struct Head<'a> {
+    parts: &'a Parts,
+    authority: Cow<'a, str>,
+    path: &'a str,
+    query: &'a str,
+    fields: Fields<'a>,
+}
+
+impl<'a> Head<'a> {
+    /// One pass over the headers; `None` where a value that matters is not text.
+    fn of(parts: &'a Parts) -> Option<Self> {
+        let mut fields = Fields::default();
+        let mut host = None;
+        for (name, value) in &parts.headers {
+            let name = name.as_str();
+            if Fields::wants(name) {
+                fields.add(name, value.to_str().ok()?);
+            } else if name == "host" {
+                host = Some(value.to_str().ok()?);
+            }
+        }
+        let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let (path, query) = match target.find('?') {
+            Some(at) => target.split_at_checked(at)?,
+            None => (target, ""),
+        };
+        let host = host.unwrap_or("");
+        let host = host.strip_suffix(":80").unwrap_or(host);
+        let authority = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(host)
+        };
+        Some(Self { parts, authority, path: if path.is_empty() { "/" } else { path }, query, fields })
+    }
+
+    fn view(&self) -> RequestHead<'_> {
+        RequestHead {
+            method: self.parts.method.as_str(),
+            authority: &self.authority,
+            path: self.path,
+            query: self.query,
+            fields: self.fields,
+        }
+    }
+}
+
+/// Takes out what is hop-by-hop or ours.
+fn strip(headers: &mut HeaderMap) {
+    // Named by `connection`: rare, so only then looked at one by one.
+    let named: Vec<HeaderName> = match headers.get(CONNECTION) {
+        None => Vec::new(),
+        Some(_) => headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+            .filter(|name| {
+                !matches!(name.as_str(), "host" | "content-length" | "content-type" | "authorization")
+            })
+            .collect(),
+    };
+    let mut doomed: [Option<HeaderName>; DOOMED_MAX] = [const { None }; DOOMED_MAX];
+    loop {
+        let mut count = 0;
+        for name in headers.keys().filter(|name| is_doomed(name.as_str())) {
+            if let Some(slot) = doomed.get_mut(count) {
+                *slot = Some(name.clone());
+                count += 1;
+            }
+        }
+        for name in doomed.iter_mut().take(count).filter_map(Option::take) {
+            headers.remove(name);
+        }
+        if count < DOOMED_MAX {
+            break;
+        }
+    }
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Names taken out per pass; a request with more of them takes another pass.
+const DOOMED_MAX: usize = 12;
+
+fn is_doomed(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'g') => is_ours(name),
+        Some(b'c' | b'k' | b'p' | b't' | b'u') => HOP_BY_HOP.contains(&name),
+        _ => false,
+    }
+}
+
+/// Whether a header has our prefix, also with the underscores that some upstreams read as dashes.
+fn is_ours(name: &str) -> bool {
+    let prefix = name.bytes().take(OUR_PREFIX.len());
+    prefix.map(|byte| if byte == b'_' { b'-' } else { byte }).eq(OUR_PREFIX.bytes())
+}
+
+fn add(headers: &mut HeaderMap, forward: Forward) {
+    let mut put = |name: HeaderName, value: Option<String>| {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    };
+    put(VERDICT, forward.verdict);
+    put(REFERENCE, forward.reference);
+    if let Some(version) = forward.policy_version {
+        headers.insert(POLICY_VERSION, HeaderValue::from(version));
+    }
+}
+
+/// An answer of the core as a response.
+fn out(answer: names::Response) -> Response<OutBody> {
+    let body = (!answer.body.is_empty()).then(|| Bytes::from(answer.body));
+    let mut response = Response::new(OutBody::Full(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,15 @@
+//! What a gateway promises, tested against its pure core and over real sockets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop where something is not as it should be"
+)]
+
+mod decisions;
+mod device;
+mod gateway;
+mod refusals;
+mod sessions;
+mod signature;
+mod world;
