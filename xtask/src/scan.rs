@@ -139,16 +139,29 @@ impl Scan {
         lines
     }
 
-    /// String literals that are the first argument of `Command::new` or of `Job::new`, with their lines.
+    /// Names of modules in files of their own that exist only in tests: `#[cfg(test)] mod name;`.
+    pub(crate) fn test_modules(&self) -> Vec<String> {
+        let modules = self.syntax.items.iter().filter_map(|item| match item {
+            syn::Item::Mod(module) if module.content.is_none() && is_test_only(&module.attrs) => {
+                Some(&module.ident)
+            }
+            _ => None,
+        });
+        modules.map(ToString::to_string).collect()
+    }
+
+    /// String literals that are the first argument of `Command::new`, `Job::new` or `tool`, with their lines.
     pub(crate) fn spawned_programs(&self) -> Vec<(String, usize)> {
         let mut programs = Vec::new();
         walk(&self.tokens, &mut |tree, _, after| {
             let TokenTree::Ident(name) = tree else { return Step::In };
-            if name != "Command" && name != "Job" {
-                return Step::In;
-            }
             let path: String = after.iter().take(3).map(ToString::to_string).collect();
-            if let ("::new", Some(TokenTree::Group(arguments))) = (path.as_str(), after.get(3))
+            let arguments = match (name.to_string().as_str(), path.as_str()) {
+                ("Command" | "Job", "::new") => after.get(3),
+                ("tool", _) => after.first(),
+                _ => None,
+            };
+            if let Some(TokenTree::Group(arguments)) = arguments
                 && let Some(TokenTree::Literal(literal)) = arguments.stream().into_iter().next()
             {
                 let text = literal.to_string().trim_matches('"').to_owned();

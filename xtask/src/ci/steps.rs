@@ -73,9 +73,18 @@ pub(super) fn doc(context: &mut Context) -> Result<Done, Failure> {
     Ok(Done::from(&job.run()?))
 }
 
-/// The one build and run of all tests.
+/// The one build and run of all tests. With the seeded engine bugs, which only tests can reach.
 pub(super) fn test(context: &mut Context) -> Result<Done, Failure> {
-    let args = ["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"];
+    let args = [
+        "test",
+        "--workspace",
+        "--features",
+        "glacis-sim/mutants",
+        "--locked",
+        "--no-fail-fast",
+        "--",
+        "--show-output",
+    ];
     let job = context.cargo(&args, BUILD_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
     let done = job.run()?;
     let run = TestRun::parse(&done.stdout);

@@ -23,8 +23,13 @@ mod pure {
 proptest! { fn inside_a_macro(x in 0..1) { todo!() } }
 
 #[cfg(test)]
+mod only_in_tests;
+mod always;
+
+#[cfg(test)]
 mod tests {
-    fn helper() { std::fs::read("x"); }
+    fn helper() { tool("gdb", &[]); }
+    fn other() { std::fs::read("x"); }
     #[test]
     fn works() {}
 }
@@ -46,7 +51,7 @@ fn functions_have_names_lines_and_lengths_and_tests_are_left_out() {
 
 #[test]
 fn comments_blank_lines_docs_and_tests_are_no_code() {
-    assert_eq!(scan().code_lines(), 1 + 1 + 5 + 4 + 1);
+    assert_eq!(scan().code_lines(), 1 + 1 + 5 + 4 + 1 + 1);
     assert_eq!(scan().module_doc_lines(), 2);
 }
 
@@ -55,7 +60,8 @@ fn attributes_macros_programs_and_paths_are_found_with_their_lines() {
     assert_eq!(scan().allow_attributes(), vec![7, 17]);
     assert!(scan().macro_calls().contains(&("dbg".to_owned(), 12)));
     assert!(scan().macro_calls().contains(&("todo".to_owned(), 21)));
-    assert_eq!(scan().spawned_programs(), vec![("nginx".to_owned(), 18)]);
+    assert_eq!(scan().spawned_programs(), vec![("nginx".to_owned(), 18), ("gdb".to_owned(), 29)]);
+    assert_eq!(scan().test_modules(), ["only_in_tests"]);
     let paths: Vec<_> = scan().paths().into_iter().map(|(path, _)| path).collect();
     assert!(
         paths.contains(&"std::fs".to_owned()) && paths.contains(&"std::net::TcpStream".to_owned()),

@@ -70,6 +70,8 @@ impl Findings {
 struct Source<'a> {
     file: &'a SourceFile,
     scan: Scan,
+    /// Whether the whole file is test code, by its place or by the `#[cfg(test)] mod` that declares it.
+    is_test: bool,
 }
 
 /// Runs every rule over the files of a repository.
@@ -81,14 +83,33 @@ pub(crate) fn check(files: &[SourceFile], private: &[String]) -> Findings {
         text::check(file, content, private, &mut findings);
         if file.is_rust() {
             match Scan::parse(content) {
-                Ok(scan) => sources.push(Source { file, scan }),
+                Ok(scan) => sources.push(Source { file, scan, is_test: file.is_test() }),
                 Err(error) => findings.fail(&file.path, 1, error.to_string()),
             }
         }
     }
+    mark_test_modules(&mut sources);
     sources.iter().for_each(|source| rust::check(source, &mut findings));
     docs::check(files, &sources, &mut findings);
     findings
+}
+
+/// Marks the files of modules that are declared `#[cfg(test)] mod name;`.
+fn mark_test_modules(sources: &mut [Source<'_>]) {
+    let mut modules = Vec::new();
+    for source in sources.iter() {
+        let path = source.file.path.trim_end_matches(".rs");
+        let root = ["/lib", "/main", "/mod"].iter().find_map(|name| path.strip_suffix(name));
+        modules
+            .extend(source.scan.test_modules().iter().map(|name| format!("{}/{name}", root.unwrap_or(path))));
+    }
+    for source in sources {
+        let path = source.file.path.as_str();
+        let inside = |module: &String| {
+            path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        source.is_test |= modules.iter().any(inside);
+    }
 }
 
 /// All rules on files of a folder, for tests that plant a violation on disk.

@@ -22,7 +22,7 @@ fn size(source: &Source<'_>, findings: &mut Findings) {
     } else if lines > FILE_LINES_AIM {
         findings.warn(path, 1, format!("{lines} lines of code; aim for {FILE_LINES_AIM}"));
     }
-    if source.file.is_test() {
+    if source.is_test {
         return;
     }
     for function in source.scan.functions() {
@@ -36,7 +36,7 @@ fn size(source: &Source<'_>, findings: &mut Findings) {
 
 fn documentation(source: &Source<'_>, findings: &mut Findings) {
     let lines = source.scan.module_doc_lines();
-    if !source.file.is_test() && lines < MODULE_DOC_LINES_MIN {
+    if !source.is_test && lines < MODULE_DOC_LINES_MIN {
         let text = format!("{lines} lines of module documentation; at least {MODULE_DOC_LINES_MIN}");
         findings.fail(&source.file.path, 1, text);
     }
@@ -66,7 +66,7 @@ fn programs(source: &Source<'_>, findings: &mut Findings) {
 fn purity(source: &Source<'_>, findings: &mut Findings) {
     let path = &source.file.path;
     let pure = PURE.iter().any(|folder| path.starts_with(folder));
-    if !pure || source.file.is_test() {
+    if !pure || source.is_test {
         return;
     }
     for (name, line) in source.scan.paths() {

@@ -132,6 +132,20 @@ fn invariant_3_a_pure_crate_that_names_the_world_is_found() {
 }
 
 #[test]
+fn a_module_that_is_declared_for_tests_is_test_code() {
+    let mut files = good();
+    files.push(SourceFile::new(
+        "crates/policy/src/lib.rs",
+        &format!("{DOC}#[cfg(test)]\nmod vectors;\nmod engine;\n"),
+    ));
+    files.push(SourceFile::new("crates/policy/src/vectors.rs", "use std::fs;\n"));
+    files.push(SourceFile::new("crates/policy/src/vectors/more.rs", "use std::fs;\n"));
+    assert_eq!(check(&files, &[]).violations, Vec::new());
+    files.push(SourceFile::new("crates/policy/src/engine.rs", "use std::fs;\n"));
+    assert_eq!(check(&files, &[]).violations.len(), 2);
+}
+
+#[test]
 fn a_violation_in_a_checkout_is_found_and_an_ignored_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
