@@ -1,6 +1,7 @@
 //! A typed expression as condition text again, for plans and diagnostics.
 //!
 //! The text parses to the same tree, up to the balance of `&&` and `||` chains and the form of calls.
+//! It names release nodes in layouts and plans; no decision is ever made by it.
 
 use crate::checked::{BinaryOp, Expr, ExprKind};
 use glacis_wire::Value;

@@ -1,6 +1,7 @@
 //! Randomness as a trait: the only source of keys, nonces, salts and ids.
 //!
 //! A caller treats failure as fatal for what it was about to do; there is no weaker source to fall back to.
+//! Retrying, mixing and stretching belong to the operating system, not here.
 
 use std::sync::Arc;
 

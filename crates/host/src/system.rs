@@ -1,6 +1,7 @@
 //! The operating system as a [`Host`](crate::Host): the only place that asks it for time and randomness.
 //!
 //! Keep it in `main` and pass it down; a library that makes its own cannot be replayed.
+//! It holds no state but the start of the monotonic clock, so any number of them agree.
 
 use crate::{Clock, Entropy, EntropyError};
 use core::time::Duration;

@@ -1,6 +1,7 @@
 //! Signed and MAC'd messages: encode, protect, and the only ways back.
 //!
 //! Opening checks first and decodes second, so no decoder sees bytes that nobody vouched for.
+//! Both take the purpose and the context from the caller, never from the message.
 
 use crate::context::{Context, Purpose};
 use crate::error::SealError;

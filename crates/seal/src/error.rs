@@ -1,6 +1,7 @@
 //! The one error of this crate: which check failed, never on what bytes.
 //!
 //! Deliberately coarse: a caller that learns *why* a MAC or a sealed box did not open could tell an attacker.
+//! It is `Copy` and holds no input, so a log or a metric can carry it as it is.
 
 use glacis_wire::{DecodeError, EncodeError};
 

@@ -1,6 +1,7 @@
 //! Thirty-two secret bytes: wiped when dropped, silent when printed, compared in constant time.
 //!
 //! Every symmetric key, seed and derived secret of the system has this form and passes through this type.
+//! It does not lock pages or hide from a debugger; a process that is read has lost its secrets.
 
 use zeroize::Zeroize;
 

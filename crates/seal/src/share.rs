@@ -1,6 +1,7 @@
 //! X25519 key agreement (RFC 7748): one ephemeral share a side, used once.
 //!
 //! [`Share::agree`] consumes the share. An all-zero result (a peer's point of small order) is refused.
+//! The secret that comes out is raw: it goes through [`hkdf`](crate::hkdf) before it is a key.
 
 use crate::error::SealError;
 use crate::secret::{Secret, equal};

@@ -1,6 +1,7 @@
 //! [`Files`] in memory: for tests, simulated fleets, and clients that may keep nothing.
 //!
 //! Clones share the content, so dropping an owner and making another one on a clone is a restart.
+//! Nothing is ever on disk, so a client that keeps its files here forgets its keys with its process.
 
 use super::{Append, FILE_BYTES_MAX, FileError, FileErrorKind, Files, check_name};
 use std::collections::BTreeMap;

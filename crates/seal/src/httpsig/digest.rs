@@ -1,6 +1,7 @@
 //! `Content-Digest` (RFC 9530) with `sha-256`, the one algorithm that Glacis makes and demands.
 //!
 //! Other algorithms may stand beside it; they are checked for form and otherwise ignored.
+//! Whether the body has that digest is the caller's comparison; nothing here reads a body.
 
 use super::HttpSigError;
 use super::HttpSigErrorKind::{Duplicate, Syntax};
