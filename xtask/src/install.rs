@@ -63,6 +63,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("gdb", "gdb", "sdk tests: a real debugger and its breakpoint"),
     ci("mount", "mount", "full-disk tests: a file system of bounded size"),
     ci("umount", "mount", "full-disk tests"),
+    bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
     bench("nginx", "nginx-light", "bench edge-smoke: the peer"),
 ];
 
