@@ -6,8 +6,10 @@
 use glacis_host::SystemHost;
 use glacis_sdk::sensor::{Guarded, Prologue, Sensor, State, Tracer};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 /// Says `yes` in an honest process. What an attacker wants to change.
 #[inline(never)]
@@ -68,7 +70,7 @@ pub(crate) fn cases() -> u32 {
 pub(crate) struct Victim {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Receiver<String>,
     pub(crate) pid: u32,
     pub(crate) address: u64,
 }
@@ -83,7 +85,11 @@ impl Victim {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut victim = Self { child, input, output, pid: 0, address: 0 };
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let mut victim = Self { child, input, output: receiver, pid: 0, address: 0 };
         let ready = victim.answer();
         let mut words = ready.split(' ').skip(1);
         victim.pid = words.next().unwrap().parse().unwrap();
@@ -96,10 +102,14 @@ impl Victim {
         self.answer()
     }
 
+    /// Sends a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.pid.to_string()]).status().unwrap().success());
+    }
+
     fn answer(&mut self) -> String {
         loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the victim ended early");
+            let line = self.output.recv_timeout(ANSWER_MAX).unwrap();
             // libtest writes `test … ` before the first line without a line feed.
             if let Some((_, answer)) = line.split_once('@') {
                 return answer.trim_end().to_owned();
@@ -107,6 +117,9 @@ impl Victim {
         }
     }
 }
+
+/// A victim that says nothing for so long has ended or hangs.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 impl Drop for Victim {
     fn drop(&mut self) {

@@ -39,9 +39,12 @@ fn wait_detected(victim: &mut Victim, question: &str) {
     panic!("`{question}` did not become detected");
 }
 
-fn end(mut tool: Child) {
+/// Ends a tool; one that is killed while it attaches leaves its victim stopped.
+fn end(mut tool: Child, victim: &Victim) {
     tool.kill().unwrap();
     tool.wait().unwrap();
+    sleep_ms(100);
+    victim.signal("-CONT");
 }
 
 #[test]
@@ -59,13 +62,9 @@ fn an_undisturbed_process_stays_clear_within_its_budget() {
 #[test]
 fn a_process_frozen_and_thawed_is_clear() {
     let mut victim = Victim::start();
-    let signal = |name: &str| {
-        let pid = victim.pid.to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    signal("-STOP");
+    victim.signal("-STOP");
     sleep_ms(3_000);
-    signal("-CONT");
+    victim.signal("-CONT");
     assert_eq!(victim.ask("read tracer"), "clear");
     assert_eq!(victim.ask("read prologue"), "clear");
 }
@@ -76,8 +75,7 @@ fn strace_is_detected_and_stays_detected_after_it_left() {
     let pid = victim.pid.to_string();
     let Some(strace) = tool("strace", &["-q", "-o", "/dev/null", "-p", &pid]) else { return };
     wait_detected(&mut victim, "read tracer");
-    end(strace);
-    sleep_ms(100);
+    end(strace, &victim);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains("TracerPid:\t0"), "strace left");
     assert_eq!(victim.ask("read tracer"), "detected");
@@ -97,7 +95,7 @@ fn a_tracer_of_another_thread_than_the_leader_is_detected() {
     let thread = threads.first().unwrap().to_string();
     let Some(strace) = tool("strace", &["-q", "-o", "/dev/null", "-p", &thread]) else { return };
     wait_detected(&mut victim, "read tracer");
-    end(strace);
+    end(strace, &victim);
 }
 
 #[test]
@@ -106,8 +104,7 @@ fn gdb_is_detected_and_stays_detected_after_it_left() {
     let pid = victim.pid.to_string();
     let Some(gdb) = tool("gdb", &["-nx", "-q", "-batch", "-p", &pid, "-ex", "continue"]) else { return };
     wait_detected(&mut victim, "read tracer");
-    end(gdb);
-    sleep_ms(100);
+    end(gdb, &victim);
     assert_eq!(victim.ask("read tracer"), "detected");
 }
 
@@ -119,7 +116,7 @@ fn a_breakpoint_in_a_guarded_function_is_a_patch() {
     let Some(gdb) = tool("gdb", &gdb) else { return };
     wait_detected(&mut victim, "read prologue");
     assert_eq!(victim.ask("read tracer"), "detected");
-    end(gdb);
+    end(gdb, &victim);
     assert_eq!(victim.ask("read prologue"), "detected");
 }
 
