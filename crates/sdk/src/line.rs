@@ -1,6 +1,6 @@
 //! The session line of a client: enrolment, session, leg, and what cures a refusal.
 //!
-//! Flows ask [`upkeep`](Line::upkeep) before each signed request: it yields the opening or leg that is missing,
+//! Flows ask for upkeep before each signed request: it yields the opening or leg that is missing,
 //! and `None` when the line is up. Everything durable (number and chain of openings) is the middleware's.
 
 use crate::flow::{Patience, own_answer, read, refusal_of};
