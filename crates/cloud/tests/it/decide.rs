@@ -1,0 +1,236 @@
+//! Event ids, proofs and verdicts: DESIGN §5.3 step 3 with the cloud as the authority.
+
+use crate::world::{World, decided, passed, thumb};
+use glacis_cloud::CloudErrorKind;
+use glacis_wire::message::decide::DecideAnswer;
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::{Answer, Method, NodeOutcome, Tier, Trust, Value, Verdict};
+use std::time::Duration;
+
+#[test]
+fn verdicts_follow_lists_features_disclosure_and_trust() {
+    let world = World::new(1);
+    let mut core = world.core();
+    core.change_list(&glacis_cloud::admin::ListChange {
+        list: "mules",
+        item: "m1",
+        present: true,
+        effective: None,
+        by: "test",
+    })
+    .unwrap();
+    let mut hooked = world.transfer(thumb(1), "ann", "bob", 5);
+    hooked.disclosed.as_mut().unwrap().nodes[0] = NodeOutcome::True;
+    let mut withheld = world.transfer(thumb(1), "ann", "bob", 5);
+    withheld.disclosed = None;
+    let mut claimed = world.transfer(thumb(1), "ann", "bob", 5);
+    claimed.trust = Trust::Claimed;
+    for (name, facts, want) in [
+        ("plain", world.transfer(thumb(1), "ann", "bob", 5), Verdict::Allow),
+        ("hooked", hooked, Verdict::Block),
+        ("nothing disclosed", withheld, Verdict::Challenge(Method::Passkey)),
+        ("all clear, but only claimed", claimed, Verdict::Challenge(Method::Passkey)),
+        ("mule", world.transfer(thumb(1), "ann", "m1", 5), Verdict::Block),
+        ("second device", world.transfer(thumb(2), "ann", "bob", 2_000), Verdict::Challenge(Method::Otp)),
+        ("second device, small", world.transfer(thumb(2), "ann", "bob", 10), Verdict::Allow),
+        ("another user's only device", world.transfer(thumb(2), "eve", "bob", 2_000), Verdict::Allow),
+    ] {
+        let answer = decided(core.decide(&facts).unwrap());
+        assert_eq!(answer.verdict, want, "{name}");
+        assert_eq!(answer.nonce.is_some(), matches!(want, Verdict::Challenge(_)), "{name}");
+        let stored = core.decision(&answer.reference).unwrap();
+        assert_eq!((stored.cut, stored.record.verdict), (answer.cut, want), "{name}");
+        assert_eq!(stored.settled.unwrap().verdict, want, "{name}");
+    }
+}
+
+#[test]
+fn a_record_names_the_list_version_the_cut_and_what_the_cloud_answered() {
+    let world = World::new(2);
+    let mut core = world.core();
+    let change = glacis_cloud::admin::ListChange {
+        list: "mules",
+        item: "m9",
+        present: true,
+        effective: None,
+        by: "test",
+    };
+    core.change_list(&change).unwrap();
+    core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap();
+    let answer = decided(core.decide(&world.transfer(thumb(2), "ann", "bob", 5)).unwrap());
+    let stored = core.decision(&answer.reference).unwrap();
+    assert_eq!(stored.cut, 2);
+    let settled = stored.settled.unwrap();
+    assert_eq!((settled.lists[0].list.0.as_str(), settled.lists[0].version), ("mules", 1));
+    let mut answers: Vec<_> =
+        settled.answers.iter().map(|stated| (stated.signal.to_string(), stated.answer.clone())).collect();
+    answers.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        answers,
+        vec![
+            ("list.mules(payee)".to_owned(), Answer::Value(Value::Bool(false))),
+            ("user.devices_1d".to_owned(), Answer::Value(Value::Int(2))),
+            ("user.transfers_1h".to_owned(), Answer::Value(Value::Int(1))),
+        ]
+    );
+}
+
+#[test]
+fn the_same_request_again_gets_the_stored_verdict_and_counts_once() {
+    let world = World::new(3);
+    let mut core = world.core();
+    let facts = world.transfer(thumb(1), "ann", "bob", 5);
+    let first = decided(core.decide(&facts).unwrap());
+    assert!(!first.repeated);
+    for _ in 0..5 {
+        world.host.advance(Duration::from_secs(1));
+        let mut retry = facts.clone();
+        retry.received = world.transfer(thumb(1), "ann", "bob", 5).received;
+        let again = decided(core.decide(&retry).unwrap());
+        assert!(again.repeated);
+        assert_eq!((again.verdict, again.reference, again.cut), (first.verdict, first.reference, first.cut));
+    }
+    let counts = core.counts().unwrap();
+    assert_eq!((counts.events, counts.decisions), (1, 1));
+    let next = decided(core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap());
+    let settled = core.decision(&next.reference).unwrap().settled.unwrap();
+    let count = settled.answers.iter().find(|stated| stated.signal.as_str() == "user.transfers_1h").unwrap();
+    assert_eq!(count.answer, Answer::Value(Value::Int(1)));
+}
+
+#[test]
+fn another_content_under_the_same_id_is_refused_and_noted() {
+    let world = World::new(4);
+    let mut core = world.core();
+    let facts = world.transfer(thumb(1), "ann", "bob", 5);
+    decided(core.decide(&facts).unwrap());
+    let body = world.transfer(thumb(1), "ann", "bob", 6);
+    let user = world.transfer(thumb(1), "eve", "bob", 5);
+    // The body is the same, what was extracted differs: as two GETs of different paths would.
+    let mut field = facts.clone();
+    field.fields.0[0].answer = Answer::Value(Value::String("carl".to_owned()));
+    for (at, mut conflict) in [body, user, field].into_iter().enumerate() {
+        conflict.event_id = facts.event_id;
+        assert_eq!(core.decide(&conflict).unwrap(), DecideAnswer::Refused(Refusal::EventConflict), "{at}");
+    }
+    let incidents = core.incidents(10).unwrap();
+    assert_eq!(incidents.len(), 3);
+    assert!(incidents.iter().all(|incident| incident.kind == "event-conflict"));
+    // The same id of another device is another event.
+    let other = glacis_wire::message::decide::EventFacts { thumbprint: Some(thumb(2)), ..facts };
+    assert!(!decided(core.decide(&other).unwrap()).repeated);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
+#[test]
+fn a_fresh_proof_decides_anew_and_only_four_times() {
+    let world = World::new(5);
+    let mut core = world.core();
+    core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap();
+    let facts = world.transfer(thumb(2), "ann", "bob", 2_000);
+    let first = decided(core.decide(&facts).unwrap());
+    assert_eq!(first.verdict, Verdict::Challenge(Method::Otp));
+    for proof in 1..=4 {
+        let answer = decided(core.decide(&passed(&facts, Method::Otp, proof)).unwrap());
+        assert_eq!((answer.verdict, answer.repeated, answer.cut), (Verdict::Allow, false, first.cut));
+        // The answer was lost and the same proof comes again: the same verdict, nothing spent.
+        let again = decided(core.decide(&passed(&facts, Method::Otp, proof)).unwrap());
+        assert_eq!((again.reference, again.repeated), (answer.reference, true));
+    }
+    let fifth = core.decide(&passed(&facts, Method::Otp, 5)).unwrap();
+    assert_eq!(fifth, DecideAnswer::Refused(Refusal::DecisionsSpent));
+    // Without a proof, what stands is the newest verdict.
+    assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Allow);
+    assert_eq!(core.counts().unwrap().decisions, 6);
+}
+
+#[test]
+fn a_proof_works_for_one_event_only() {
+    let world = World::new(6);
+    let mut core = world.core();
+    let one = world.transfer(thumb(1), "ann", "bob", 5);
+    let other = world.transfer(thumb(1), "ann", "bob", 5);
+    decided(core.decide(&passed(&one, Method::Passkey, 1)).unwrap());
+    let reuse = core.decide(&passed(&other, Method::Passkey, 1)).unwrap();
+    assert_eq!(reuse, DecideAnswer::Refused(Refusal::ProofSpent));
+    decided(core.decide(&other).unwrap());
+    let reuse = core.decide(&passed(&other, Method::Passkey, 1)).unwrap();
+    assert_eq!(reuse, DecideAnswer::Refused(Refusal::ProofSpent));
+    let incidents = core.incidents(10).unwrap();
+    assert_eq!(incidents.iter().filter(|incident| incident.kind == "proof-reuse").count(), 2);
+}
+
+#[test]
+fn a_weaker_passed_method_does_not_lift_a_stronger_challenge() {
+    let world = World::new(7);
+    let mut core = world.core();
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.trust = Trust::Claimed;
+    assert_eq!(
+        decided(core.decide(&passed(&facts, Method::Otp, 1)).unwrap()).verdict,
+        Verdict::Challenge(Method::Passkey)
+    );
+    assert_eq!(decided(core.decide(&passed(&facts, Method::Passkey, 2)).unwrap()).verdict, Verdict::Allow);
+}
+
+#[test]
+fn an_unknown_policy_or_a_future_receive_time_decides_nothing() {
+    let world = World::new(8);
+    let mut core = world.core();
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.policy = glacis_wire::PolicyDigest::new([3; 32]);
+    let kind = core.decide(&facts).unwrap_err().kind();
+    assert_eq!(kind, CloudErrorKind::Refused(Refusal::Unavailable));
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.received = facts.received.after(Duration::from_secs(61));
+    assert_eq!(core.decide(&facts).unwrap_err().kind(), CloudErrorKind::Invalid);
+    assert_eq!(core.counts().unwrap().events, 0);
+    assert_eq!(decided(core.decide(&world.transfer(thumb(1), "a", "b", 1)).unwrap()).cut, 1, "no gap");
+}
+
+#[test]
+fn a_disclosure_of_another_policy_is_read_as_version() {
+    let world = World::new(9);
+    let mut core = world.core();
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.disclosed.as_mut().unwrap().policy = glacis_wire::PolicyDigest::new([3; 32]);
+    assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Challenge(Method::Passkey));
+}
+
+#[test]
+fn features_survive_a_restart() {
+    let world = World::new(10);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let place = glacis_cloud::Place::File(&path);
+    let mut core = world.open(&place);
+    core.publish(&world.publish(1)).unwrap();
+    for device in 1..=3 {
+        core.decide(&world.transfer(thumb(device), "ann", "bob", 5)).unwrap();
+        world.host.advance(Duration::from_secs(60));
+    }
+    drop(core);
+    let mut core = world.open(&place);
+    assert_eq!(core.live_policies().unwrap().version, 1);
+    let answer = decided(core.decide(&world.transfer(thumb(4), "ann", "bob", 5)).unwrap());
+    let stored = core.decision(&answer.reference).unwrap();
+    assert_eq!(stored.seq, 4);
+    let answers: Vec<_> =
+        stored.settled.unwrap().answers.0.into_iter().map(|stated| stated.answer).collect();
+    assert!(answers.contains(&Answer::Value(Value::Int(4))), "four devices, {answers:?}");
+    assert!(answers.contains(&Answer::Value(Value::Int(3))), "three earlier transfers, {answers:?}");
+}
+
+#[test]
+fn an_unsigned_event_has_no_device_and_gets_no_nonce() {
+    let world = World::new(11);
+    let mut core = world.core();
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.thumbprint = None;
+    facts.tier = Tier::None;
+    facts.trust = Trust::Claimed;
+    facts.disclosed = None;
+    let answer = decided(core.decide(&facts).unwrap());
+    assert_eq!((answer.verdict, answer.nonce), (Verdict::Challenge(Method::Passkey), None));
+    assert!(decided(core.decide(&facts).unwrap()).repeated);
+}

@@ -1,0 +1,17 @@
+//! The cloud from outside: domain calls, faults of the disk and of the process, the HTTP surfaces.
+//!
+//! Every module states properties; `world` builds a demo tenant with real keys, real policies and real evidence.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests stop at the first surprise")]
+
+mod audit;
+mod crash;
+mod decide;
+mod enrol;
+mod full_disk;
+mod http;
+mod lists;
+mod otp;
+mod policy;
+mod report;
+mod speed;
+mod world;

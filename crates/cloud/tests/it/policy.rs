@@ -1,0 +1,231 @@
+//! Publishing: what is taken, what is refused, and that what is live stays live.
+
+use crate::world::{World, compiled_of, decided, digest_of, policy_digest, policy_text, source_of, thumb};
+use glacis_cloud::policy::SOURCE_BYTES_MAX;
+use glacis_cloud::{CloudCore, CloudErrorKind, Place, Publish};
+use glacis_seal::published::{Held, accept};
+use glacis_seal::{Purpose, SigningKey, sign_envelope};
+use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, PublishedKey};
+use glacis_wire::message::{Bytes, List, Text};
+use glacis_wire::{Decode as _, Encode as _, TenantId, Verdict, Zone};
+
+fn other_policy() -> String {
+    policy_text().replace("amount > 1000", "amount > 500")
+}
+
+fn refused(core: &mut CloudCore, publish: &Publish) -> CloudErrorKind {
+    let before = core.live_policies().unwrap();
+    let kind = core.publish(publish).unwrap_err().kind();
+    assert_eq!(core.live_policies().unwrap(), before, "what is live stays live");
+    kind
+}
+
+fn rebundle(world: &World, publish: &mut Publish, at: usize, edit: impl FnOnce(&mut Bundle)) {
+    let mut bundle = Bundle::from_bytes(&publish.bundles[at].body).unwrap();
+    edit(&mut bundle);
+    publish.bundles.0[at] = world.sign_bundle(&bundle);
+}
+
+#[test]
+fn a_publish_goes_live_and_every_receiver_accepts_it() {
+    let world = World::new(50);
+    let mut core = world.open(&Place::Memory);
+    assert_eq!(core.published(Zone::Edge, 0).unwrap_err().kind(), CloudErrorKind::NotFound);
+    assert_eq!(core.publish(&world.publish(7)).unwrap(), 7);
+    for zone in Zone::ALL {
+        let published = core.published(zone, 0).unwrap();
+        let held = Held { key_set: world.key_set.clone(), bundle: None };
+        let accepted = accept(&held, &world.context, zone, &published).unwrap();
+        assert_eq!((accepted.bundle.version, accepted.bundle.zone), (7, zone));
+        assert_eq!(accepted.bundle.slices[0].policy, policy_digest());
+        assert_eq!(core.published(zone, 1).unwrap().key_sets.len(), 0, "nothing newer than key set 1");
+    }
+    assert_eq!(core.policy_versions(10).unwrap()[0].version, 7);
+}
+
+#[test]
+fn events_of_an_older_release_are_still_decided_by_it() {
+    let world = World::new(51);
+    let mut core = world.core();
+    let newer = world.publish_of(2, &other_policy());
+    let digest = digest_of(&compiled_of(&newer.sources[0]));
+    core.publish(&newer).unwrap();
+    core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap();
+    let old = world.transfer(thumb(2), "ann", "bob", 700);
+    assert_eq!(decided(core.decide(&old).unwrap()).verdict, Verdict::Allow);
+    let mut new = world.transfer(thumb(2), "ann", "bob", 700);
+    new.policy = digest;
+    new.disclosed.as_mut().unwrap().policy = digest;
+    assert_ne!(decided(core.decide(&new).unwrap()).verdict, Verdict::Allow);
+    for version in 3..=6 {
+        core.publish(&world.publish_of(version, &other_policy())).unwrap();
+    }
+    assert!(core.decide(&world.transfer(thumb(2), "ann", "bob", 700)).is_err(), "four releases later it is gone");
+}
+
+#[test]
+fn older_unsigned_truncated_oversized_and_foreign_publishes_are_refused() {
+    let world = World::new(52);
+    let stranger = World::new(53);
+    let mut core = world.core();
+    core.publish(&world.publish(5)).unwrap();
+    assert_eq!(refused(&mut core, &world.publish(5)), CloudErrorKind::NotNewer, "the same version");
+    assert_eq!(refused(&mut core, &world.publish(4)), CloudErrorKind::NotNewer, "an older version");
+    let mut unsigned = world.publish(6);
+    unsigned.bundles.0[2].signature = [0; 64];
+    assert_eq!(refused(&mut core, &unsigned), CloudErrorKind::BadSignature, "no signature");
+    let mut touched = world.publish(6);
+    let last = touched.bundles[1].body.len() - 1;
+    touched.bundles.0[1].body.0[last] ^= 1;
+    assert_eq!(refused(&mut core, &touched), CloudErrorKind::BadSignature, "a flipped bit");
+    assert_eq!(refused(&mut core, &stranger.publish(6)), CloudErrorKind::BadSignature, "another signer");
+    let mut feed_signed = world.publish(6);
+    let bundle = Bundle::from_bytes(&feed_signed.bundles[0].body).unwrap();
+    feed_signed.bundles.0[0] = sign_envelope(&world.feed_key, &world.context, Purpose::Bundle, &bundle).unwrap();
+    assert_eq!(refused(&mut core, &feed_signed), CloudErrorKind::BadSignature, "a key for another use");
+    let mut few = world.publish(6);
+    few.bundles.0.pop();
+    assert_eq!(refused(&mut core, &few), CloudErrorKind::Invalid, "a missing bundle");
+    let bytes = world.publish(6).to_bytes().unwrap();
+    assert!(Publish::from_bytes(&bytes[..bytes.len() - 1]).is_err(), "truncated");
+    let mut large = world.publish(6);
+    large.sources.0[0].policy.text = Text("#".repeat(SOURCE_BYTES_MAX + 1));
+    assert!(large.to_bytes().is_err(), "oversized");
+    assert_eq!(core.publish(&world.publish(6)).unwrap(), 6, "and a good one is still taken");
+}
+
+#[test]
+fn bundles_must_be_what_the_sources_compile_to() {
+    let world = World::new(54);
+    let mut core = world.core();
+    let edits: [(&str, Box<dyn Fn(&mut Publish)>, CloudErrorKind); 8] = [
+        (
+            "another slice",
+            Box::new(|p| rebundle(&world, p, 1, |b| b.slices.0[0].slice = Bytes(vec![1, 2, 3]))),
+            CloudErrorKind::PolicyMismatch,
+        ),
+        (
+            "another digest",
+            Box::new(|p| {
+                rebundle(&world, p, 0, |b| b.slices.0[0].policy = glacis_wire::PolicyDigest::new([1; 32]));
+            }),
+            CloudErrorKind::PolicyMismatch,
+        ),
+        (
+            "a slice too many",
+            Box::new(|p| {
+                rebundle(&world, p, 2, |b| {
+                    let slice = b.slices[0].clone();
+                    b.slices.0.push(slice);
+                });
+            }),
+            CloudErrorKind::PolicyMismatch,
+        ),
+        (
+            "no slice",
+            Box::new(|p| rebundle(&world, p, 2, |b| b.slices.0.clear())),
+            CloudErrorKind::PolicyMismatch,
+        ),
+        (
+            "two versions",
+            Box::new(|p| rebundle(&world, p, 2, |b| b.version += 1)),
+            CloudErrorKind::PolicyMismatch,
+        ),
+        ("zones swapped", Box::new(|p| p.bundles.0.swap(0, 1)), CloudErrorKind::PolicyMismatch),
+        (
+            "another tenant",
+            Box::new(|p| rebundle(&world, p, 0, |b| b.tenant = TenantId::parse("globex").unwrap())),
+            CloudErrorKind::WrongTenant,
+        ),
+        (
+            "sources of another policy",
+            Box::new(|p| p.sources = List(vec![source_of(&other_policy())])),
+            CloudErrorKind::PolicyMismatch,
+        ),
+    ];
+    for (name, edit, want) in edits {
+        let mut publish = world.publish(2);
+        edit(&mut publish);
+        assert_eq!(refused(&mut core, &publish), want, "{name}");
+    }
+}
+
+#[test]
+fn sources_must_compile_and_their_cases_hold() {
+    let world = World::new(55);
+    let mut core = world.core();
+    let mut typo = world.publish(2);
+    typo.sources.0[0].policy.text.0 = policy_text().replace("amount", "amuont");
+    let error = core.publish(&typo).unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::PolicyInvalid);
+    assert!(error.detail().contains("policy.toml:") && error.detail().contains("`amount`"), "{}", error.detail());
+    let mut fails = world.publish(2);
+    let cases = fails.sources.0[0].cases.as_mut().unwrap();
+    cases.text.0 = cases.text.replace("verdict = \"block\"", "verdict = \"allow\"");
+    let error = core.publish(&fails).unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::PolicyInvalid);
+    assert!(error.detail().contains("a mule is blocked"), "{}", error.detail());
+    assert_eq!(core.live_policies().unwrap().version, 1);
+}
+
+fn next_set(world: &World, version: u64, policy: &SigningKey) -> KeySet {
+    let mut keys: Vec<PublishedKey> =
+        world.key_set.keys.iter().filter(|key| key.usage != KeyUse::Policy).cloned().collect();
+    keys.push(PublishedKey { id: policy.key_id(), usage: KeyUse::Policy, key: policy.public() });
+    KeySet { version, keys: List(keys), ..world.key_set.clone() }
+}
+
+#[test]
+fn policy_keys_rotate_through_a_chain_of_key_sets() {
+    let world = World::new(56);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    let mut rotated = World::new(56);
+    rotated.policy_key = crate::world::key(&world.host);
+    let set = next_set(&world, 2, &rotated.policy_key);
+    let signed = sign_envelope(&world.policy_key, &world.context, Purpose::KeySet, &set).unwrap();
+    let mut by_itself = rotated.publish(2);
+    let own = sign_envelope(&rotated.policy_key, &world.context, Purpose::KeySet, &set).unwrap();
+    by_itself.key_sets = List(vec![own]);
+    assert_eq!(refused(&mut core, &by_itself), CloudErrorKind::BadSignature, "a set that signs itself");
+    let gap = KeySet { version: 3, ..set.clone() };
+    let mut skips = rotated.publish(2);
+    skips.key_sets =
+        List(vec![sign_envelope(&world.policy_key, &world.context, Purpose::KeySet, &gap).unwrap()]);
+    assert_eq!(refused(&mut core, &skips), CloudErrorKind::NotNewer, "a version left out");
+    let mut good = rotated.publish(2);
+    good.key_sets = List(vec![signed]);
+    assert_eq!(core.publish(&good).unwrap(), 2);
+    assert_eq!(refused(&mut core, &world.publish(3)), CloudErrorKind::BadSignature, "the old key is out");
+    let held = Held { key_set: world.key_set.clone(), bundle: None };
+    let published = core.published(Zone::Device, 1).unwrap();
+    assert_eq!(accept(&held, &world.context, Zone::Device, &published).unwrap().held.key_set.version, 2);
+    drop(core);
+    let mut core = world.open(&Place::File(&path));
+    assert_eq!((core.live_policies().unwrap().version, core.live_policies().unwrap().key_set), (2, 2));
+}
+
+#[test]
+fn keys_that_nobody_published_and_another_birth_are_refused() {
+    let world = World::new(57);
+    let kind = |config, place: &Place<'_>| {
+        CloudCore::open(place, config, world.host.clone()).map(|_core| ()).unwrap_err().kind()
+    };
+    let mut config = world.config();
+    config.keys.result = crate::world::key(&world.host);
+    assert_eq!(kind(config, &Place::Memory), CloudErrorKind::WrongKey);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    drop(world.open(&Place::File(&path)));
+    let mut config = world.config();
+    config.key_set = World::new(58).signed_key_set();
+    assert_eq!(kind(config, &Place::File(&path)), CloudErrorKind::WrongKey, "born with another key set");
+    let mut config = world.config();
+    config.birth.realm = glacis_wire::Realm::Production;
+    assert_eq!(kind(config, &Place::File(&path)), CloudErrorKind::WrongRealm);
+    let mut config = world.config();
+    config.key_set.signature[0] ^= 1;
+    assert_eq!(kind(config, &Place::Memory), CloudErrorKind::BadSignature);
+}
