@@ -57,8 +57,8 @@ enum Batch {
     None,
     /// Calls are savepoints of one transaction.
     Open { touched: bool },
-    /// The store rolled the open transaction back by itself; nothing of it may be acknowledged.
-    Lost,
+    /// The store rolled the open transaction back by itself, for this reason; nothing of it may be acknowledged.
+    Lost(CloudErrorKind),
 }
 
 /// The cloud without sockets: registry, decisions, lists, policies and audit over one store.
@@ -113,7 +113,7 @@ impl CloudCore {
     pub fn commit(&mut self) -> Result<(), CloudError> {
         match std::mem::replace(&mut self.batch, Batch::None) {
             Batch::None => Err(CloudError::invalid("no batch is open")),
-            Batch::Lost => Err(CloudError::new(CloudErrorKind::Storage, "the store gave the batch up")),
+            Batch::Lost(kind) => Err(lost(kind)),
             Batch::Open { touched } => {
                 let committed = self.execute("COMMIT");
                 if committed.is_err() {
@@ -168,9 +168,7 @@ impl CloudCore {
         let nested = match self.batch {
             Batch::None => false,
             Batch::Open { .. } => true,
-            Batch::Lost => {
-                return Err(CloudError::new(CloudErrorKind::Storage, "the store gave the batch up"));
-            }
+            Batch::Lost(kind) => return Err(lost(kind)),
         };
         self.execute(if nested { "SAVEPOINT one_call" } else { "BEGIN IMMEDIATE" })?;
         let now = self.now();
@@ -185,15 +183,16 @@ impl CloudCore {
             (Ok(_), Batch::Open { touched: batch_touched }) => *batch_touched |= touched,
             (Ok(_), _) => self.checkpoint()?,
             (Err(error), _) => {
-                self.note(error.kind());
-                self.undo(nested, touched);
+                let kind = error.kind();
+                self.note(kind);
+                self.undo(nested, touched, kind);
             }
         }
         result
     }
 
     /// Takes one failed call back; what the store itself rolled back cannot be told apart from it.
-    fn undo(&mut self, nested: bool, touched: bool) {
+    fn undo(&mut self, nested: bool, touched: bool, kind: CloudErrorKind) {
         self.stale |= touched;
         if !nested {
             self.roll_back();
@@ -201,7 +200,7 @@ impl CloudCore {
             || self.execute("ROLLBACK TO one_call").and_then(|()| self.execute("RELEASE one_call")).is_err()
         {
             self.roll_back();
-            self.batch = Batch::Lost;
+            self.batch = Batch::Lost(kind);
             self.stale = true;
         }
     }
@@ -259,11 +258,21 @@ impl CloudCore {
         self.desk.host.now().max(self.desk.state.newest())
     }
 
+    /// Test support: as if a write had just met this failed fsync.
+    #[doc(hidden)]
+    pub fn danger_fail_fsync(&mut self) {
+        self.note(CloudErrorKind::Stopped);
+    }
+
     /// Test support: the raw connection, for tampering and for page limits.
     #[doc(hidden)]
     pub const fn danger_connection(&self) -> &Connection {
         self.store.conn()
     }
+}
+
+fn lost(kind: CloudErrorKind) -> CloudError {
+    CloudError::new(kind, "the store gave the whole batch up")
 }
 
 impl fmt::Debug for CloudCore {

@@ -195,3 +195,35 @@ impl From<glacis_wire::EncodeError> for CloudError {
         Self::new(CloudErrorKind::TooLarge, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_fsync_or_write_stops_and_a_full_disk_does_not() {
+        for (code, want) in [
+            (1_034, CloudErrorKind::Stopped),
+            (1_290, CloudErrorKind::Stopped),
+            (778, CloudErrorKind::Stopped),
+            (13, CloudErrorKind::StorageFull),
+            (4_874, CloudErrorKind::Storage),
+            (11, CloudErrorKind::Corrupt),
+            (26, CloudErrorKind::NotAStore),
+            (5, CloudErrorKind::Storage),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            assert_eq!(CloudError::from(error).kind(), want, "SQLite code {code}");
+        }
+    }
+
+    #[test]
+    fn storage_errors_are_the_servers_fault_and_refusals_keep_their_status() {
+        assert_eq!(CloudErrorKind::StorageFull.status(), 507);
+        assert_eq!(CloudErrorKind::Stopped.status(), 503);
+        for refusal in Refusal::ALL {
+            assert_eq!(CloudErrorKind::Refused(*refusal).status(), refusal.status());
+            assert_eq!(CloudErrorKind::Refused(*refusal).code(), refusal.name());
+        }
+    }
+}

@@ -35,7 +35,9 @@ fn an_untouched_store_verifies_and_the_chain_covers_every_table() {
     assert_eq!(report.head, core.audit_head().unwrap());
     assert_eq!(report.verified, report.head.seq);
     let kinds: Vec<_> = core.audit_tail(1_000).unwrap().into_iter().map(|entry| entry.kind).collect();
-    for kind in [AuditKind::Event, AuditKind::Decision, AuditKind::Incident, AuditKind::ListChange, AuditKind::Token] {
+    for kind in
+        [AuditKind::Event, AuditKind::Decision, AuditKind::Incident, AuditKind::ListChange, AuditKind::Token]
+    {
         assert!(kinds.contains(&kind), "{}", kind.name());
     }
 }
@@ -62,12 +64,18 @@ fn verification_goes_in_steps_from_any_head() {
 fn every_tampering_is_found() {
     for (name, sql) in [
         ("a decision changed", "UPDATE decision SET standing = 0 WHERE id = 1"),
-        ("a record replaced", "UPDATE decision SET record_bytes = (SELECT record_bytes FROM decision WHERE id = 2) WHERE id = 1"),
+        (
+            "a record replaced",
+            "UPDATE decision SET record_bytes = (SELECT record_bytes FROM decision WHERE id = 2) WHERE id = 1",
+        ),
         ("a decision removed", "DELETE FROM decision WHERE id = 6"),
         ("an event's time moved", "UPDATE event SET received = received + 1 WHERE seq = 2"),
         ("an incident removed", "DELETE FROM incident WHERE id = 1"),
         ("a list item swapped", "UPDATE list_change SET item = 'm2'"),
-        ("a list change slipped in", "INSERT INTO list_change (list, version, item, present, effective, at, by) VALUES ('mules', 9, 'x', 1, 0, 0, 'me')"),
+        (
+            "a list change slipped in",
+            "INSERT INTO list_change (list, version, item, present, effective, at, by) VALUES ('mules', 9, 'x', 1, 0, 0, 'me')",
+        ),
         ("a token's scopes widened", "UPDATE token SET scopes = 63"),
         ("a tier history rewritten", "UPDATE tier_change SET to_tier = 3"),
         ("feedback removed", "DELETE FROM feedback WHERE id = 2"),

@@ -215,8 +215,7 @@ fn features_survive_a_restart() {
     let answer = decided(core.decide(&world.transfer(thumb(4), "ann", "bob", 5)).unwrap());
     let stored = core.decision(&answer.reference).unwrap();
     assert_eq!(stored.seq, 4);
-    let answers: Vec<_> =
-        stored.settled.unwrap().answers.0.into_iter().map(|stated| stated.answer).collect();
+    let answers: Vec<_> = stored.settled.unwrap().answers.0.into_iter().map(|stated| stated.answer).collect();
     assert!(answers.contains(&Answer::Value(Value::Int(4))), "four devices, {answers:?}");
     assert!(answers.contains(&Answer::Value(Value::Int(3))), "three earlier transfers, {answers:?}");
 }

@@ -72,7 +72,10 @@ fn each_flaw_is_refused_and_leaves_no_device() {
         ("wrong signature", unsigned),
         ("another device key", swapped),
         ("unknown root", of(world.evidence(&device, &challenge.nonce, SecurityLevel::Tee, &stranger))),
-        ("evidence for another challenge", of(world.evidence(&device, &[1; 32], SecurityLevel::Tee, &world.root))),
+        (
+            "evidence for another challenge",
+            of(world.evidence(&device, &[1; 32], SecurityLevel::Tee, &world.root)),
+        ),
         (
             "evidence for another device",
             of(world.evidence(&world.device(), &challenge.nonce, SecurityLevel::Tee, &world.root)),
@@ -129,7 +132,10 @@ fn a_fork_caps_both_branches_and_only_a_new_key_cures_it() {
     core.enrol(&world.enrolment(&device, &challenge, Some(SecurityLevel::Tee))).unwrap();
     let id = device.thumbprint;
     // A straight line, a gap, a repeat and records out of order are no fork.
-    report(&mut core, vec![opening(id, 1, 0, 1), opening(id, 3, 2, 3), opening(id, 2, 1, 2), opening(id, 1, 0, 1)]);
+    report(
+        &mut core,
+        vec![opening(id, 1, 0, 1), opening(id, 3, 2, 3), opening(id, 2, 1, 2), opening(id, 1, 0, 1)],
+    );
     assert_eq!(core.device(&id).unwrap().listed, None);
     report(&mut core, vec![opening(id, 4, 3, 4)]);
     report(&mut core, vec![opening(id, 4, 3, 44)]);
@@ -192,7 +198,9 @@ fn the_feed_stays_fresh_and_its_version_never_goes_back() {
     let first = core.feed().unwrap();
     assert_eq!(core.feed().unwrap(), first, "within a second the same bytes");
     world.host.advance(Duration::from_secs(2));
-    let read = |signed: &glacis_wire::message::Signed| accept_feed(&world.key_set, &world.context, None, signed).unwrap();
+    let read = |signed: &glacis_wire::message::Signed| {
+        accept_feed(&world.key_set, &world.context, None, signed).unwrap()
+    };
     let later = core.feed().unwrap();
     assert_eq!((read(&later).issued, read(&later).version), (world.host.now(), 0));
     let id = Thumbprint::new([5; 32]);

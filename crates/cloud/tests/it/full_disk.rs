@@ -1,1 +1,170 @@
-//! wip
+//! A full disk: a clear error, nothing acknowledged is lost, and the same process goes on once there is space.
+
+use crate::world::{World, decided, thumb};
+use glacis_cloud::server::writer::{CloudHandle, Writer, WriterLimits};
+use glacis_cloud::{CloudErrorKind, Place};
+use glacis_wire::Reference;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file system of its own, small enough to fill; gone when dropped.
+struct Tmpfs {
+    at: PathBuf,
+}
+
+impl Tmpfs {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let options = format!("size={size}");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        done.ok()?.status.success().then(|| Self { at: at.to_owned() })
+    }
+
+    fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.at).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Nothing useful can be done about a failure here; the directory is a temporary one.
+        let _ = Command::new("umount").arg(&self.at).status();
+    }
+}
+
+/// Decides until the disk is full; gives what was acknowledged.
+fn fill(world: &World, handle: &CloudHandle) -> Vec<Reference> {
+    let mut acknowledged = Vec::new();
+    loop {
+        // Several at once, so that a batch holds more than the one that fails.
+        let calls: Vec<_> = (0..8)
+            .map(|device| {
+                let facts = world.transfer(thumb(device), "ann", &"b".repeat(500), 5);
+                let handle = handle.clone();
+                std::thread::spawn(move || handle.call_blocking(move |core| core.decide(&facts)))
+            })
+            .collect();
+        let mut full = false;
+        for call in calls {
+            match call.join().unwrap() {
+                Ok(answer) => acknowledged.push(decided(answer).reference),
+                Err(error) => {
+                    assert_eq!(error.kind(), CloudErrorKind::StorageFull, "{error}");
+                    full = true;
+                }
+            }
+        }
+        if full {
+            return acknowledged;
+        }
+        assert!(acknowledged.len() < 100_000, "the disk never filled");
+    }
+}
+
+fn check(handle: &CloudHandle, acknowledged: &[Reference]) {
+    let acknowledged = acknowledged.to_vec();
+    let (events, report) = handle
+        .call_blocking(move |core| {
+            for reference in &acknowledged {
+                core.decision(reference)?;
+            }
+            Ok((core.counts()?.events, core.verify_audit_whole()?))
+        })
+        .unwrap();
+    assert_eq!(report.fault, None);
+    assert!(events > 0);
+}
+
+fn fills_and_recovers(
+    world: &World,
+    place: &Place<'_>,
+    shrink: impl FnOnce(&CloudHandle),
+    grow: impl FnOnce(&CloudHandle),
+) {
+    let mut core = world.open(place);
+    core.publish(&world.publish(1)).unwrap();
+    let (writer, handle) = Writer::start(core, WriterLimits::default()).unwrap();
+    shrink(&handle);
+    let acknowledged = fill(world, &handle);
+    assert!(acknowledged.len() >= 8, "something fitted before");
+    // Full stays full, with the same clear error, and reading goes on.
+    let facts = world.transfer(thumb(1), "ann", &"b".repeat(500), 5);
+    let still = handle.call_blocking(move |core| core.decide(&facts)).unwrap_err();
+    assert_eq!((still.kind(), still.kind().status()), (CloudErrorKind::StorageFull, 507));
+    check(&handle, &acknowledged);
+    grow(&handle);
+    let facts = world.transfer(thumb(1), "ann", "bob", 5);
+    let after = decided(handle.call_blocking(move |core| core.decide(&facts)).unwrap());
+    let mut all = acknowledged;
+    all.push(after.reference);
+    check(&handle, &all);
+    drop(handle);
+    writer.join();
+    let mut core = world.open(place);
+    for reference in &all {
+        core.decision(reference).unwrap();
+    }
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    println!("{} decisions acknowledged before the disk was full", all.len() - 1);
+}
+
+#[test]
+fn a_full_file_system_loses_nothing_acknowledged() {
+    let world = World::new(90);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "3m") else {
+        println!("skipped: mounting a small tmpfs needs root; the page limit below covers SQLITE_FULL");
+        return;
+    };
+    let path = disk.at.join("cloud.db");
+    fills_and_recovers(&world, &Place::File(&path), |_handle| {}, |_handle| disk.resize("64m"));
+}
+
+#[test]
+fn a_page_limit_loses_nothing_acknowledged() {
+    let world = World::new(91);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let limit = |pages: u32| {
+        move |handle: &CloudHandle| {
+            let set = move |core: &mut glacis_cloud::CloudCore| {
+                let sql = format!("PRAGMA max_page_count = {pages}");
+                core.danger_connection().query_row(&sql, [], |_row| Ok(())).unwrap();
+                Ok(())
+            };
+            handle.call_blocking(set).unwrap();
+        }
+    };
+    fills_and_recovers(&world, &Place::File(&path), limit(200), limit(1_000_000));
+}
+
+#[test]
+fn after_a_failed_fsync_nothing_is_written_ever_again() {
+    let world = World::new(92);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    let kept = decided(core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap()).reference;
+    let (writer, handle) = Writer::start(core, WriterLimits::default()).unwrap();
+    let facts = world.transfer(thumb(1), "ann", "bob", 5);
+    let mid_batch = handle.call_blocking(move |core| {
+        let answer = core.decide(&facts);
+        core.danger_fail_fsync();
+        answer
+    });
+    // Whether that very batch was still committed is open; every later call is refused, reads too.
+    drop(mid_batch);
+    for _ in 0..3 {
+        let facts = world.transfer(thumb(1), "ann", "bob", 5);
+        let error = handle.call_blocking(move |core| core.decide(&facts)).unwrap_err();
+        assert_eq!((error.kind(), error.kind().status()), (CloudErrorKind::Stopped, 503));
+    }
+    drop(handle);
+    writer.join();
+    let mut core = world.open(&Place::File(&path));
+    core.decision(&kept).unwrap();
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}

@@ -1,1 +1,437 @@
-//! wip
+//! The HTTP surfaces over loopback: node authentication both ways, admin tokens and scopes, limits, problems.
+
+use crate::world::{World, decided, policy_text, thumb};
+use glacis_cloud::server::node::NodeKey;
+use glacis_cloud::server::writer::WriterLimits;
+use glacis_cloud::server::{BindError, Server, ServerConfig};
+use glacis_cloud::{OtpSendError, OtpSender};
+use glacis_host::Clock as _;
+use glacis_seal::httpsig::{
+    Cover, Params, content_digest, parse_signature, profile, sfv, write_base, write_signature,
+};
+use glacis_seal::{MacKey, Purpose, sha256};
+use glacis_wire::http::Request;
+use glacis_wire::message::decide::{DecideAnswer, EventFacts};
+use glacis_wire::message::enrol::EnrolChallenge;
+use glacis_wire::message::policy::Published;
+use glacis_wire::{Decode as _, Encode as _, NodeName, Verdict};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+struct NoSender;
+impl OtpSender for NoSender {
+    fn send(&self, _principal: &str, _code: &str) -> Result<(), OtpSendError> {
+        Err(OtpSendError)
+    }
+}
+
+struct Running {
+    world: World,
+    nodes: SocketAddr,
+    admin: SocketAddr,
+    bootstrap: String,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn node_key() -> MacKey {
+    MacKey::new([3; 32])
+}
+
+fn start(seed: u64) -> Running {
+    let world = World::new(seed);
+    let mut core = world.core();
+    let bootstrap = core.bootstrap_token().unwrap().unwrap().expose().to_owned();
+    let config = ServerConfig {
+        nodes_at: "127.0.0.1:0".parse().unwrap(),
+        admin_at: "127.0.0.1:0".parse().unwrap(),
+        nodes: vec![NodeKey { name: NodeName::parse("edge-1").unwrap(), key: node_key() }],
+        writer: WriterLimits::default(),
+        otp: Arc::new(NoSender),
+        host: world.host.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(Server::bind(core, config)).unwrap();
+    let (nodes, admin) = (server.nodes_at().unwrap(), server.admin_at().unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        runtime.block_on(server.run(async move {
+            let _ = stopped.await;
+        }));
+    });
+    Running { world, nodes, admin, bootstrap, stop: Some(stop), thread: Some(thread) }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+fn send(at: SocketAddr, request: &Request) -> Answer {
+    let mut head = format!(
+        "{} {}{} HTTP/1.1\r\nhost: cloud\r\nconnection: close\r\n",
+        request.method, request.path, request.query
+    );
+    head += &format!("content-length: {}\r\n", request.body.len());
+    for (name, value) in &request.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(b"\r\n").unwrap();
+    // A server that refuses a large body by its length may close before it was all written.
+    let _ = stream.write_all(&request.body);
+    let mut raw = Vec::new();
+    let _ = stream.read_to_end(&mut raw);
+    let end = raw.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let text = String::from_utf8(raw[..end].to_vec()).unwrap();
+    let mut lines = text.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers =
+        lines.map(|line| line.split_once(": ").unwrap()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    Answer { status, headers, body: raw[end + 4..].to_vec() }
+}
+
+fn request(method: &str, path: &str, query: &str, body: Vec<u8>) -> Request {
+    Request {
+        method: method.to_owned(),
+        authority: String::new(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: Vec::new(),
+        body,
+    }
+}
+
+struct Signing<'a> {
+    key: MacKey,
+    node: &'a str,
+    created: u64,
+    components: &'a [&'a str],
+    tag: &'a str,
+}
+
+fn signed_as(signing: &Signing<'_>, mut request: Request) -> Request {
+    request.headers.push(("content-digest".to_owned(), content_digest(&sha256(&request.body))));
+    let params = Params {
+        created: Some(signing.created),
+        expires: Some(signing.created + 60),
+        nonce: Some("n-1".into()),
+        keyid: Some(signing.node.into()),
+        alg: Some("hmac-sha256".into()),
+        tag: Some(signing.tag.into()),
+    };
+    let cover = Cover { label: profile::LABEL, components: signing.components, params };
+    let (mut base, mut input) = (String::new(), String::new());
+    write_base(&mut base, &mut input, &request, &cover).unwrap();
+    let mut signature = String::new();
+    write_signature(&mut signature, profile::LABEL, &signing.key.mac_raw(base.as_bytes()));
+    request.headers.push(("signature-input".to_owned(), input));
+    request.headers.push(("signature".to_owned(), signature));
+    request
+}
+
+fn signed(running: &Running, request: Request) -> Request {
+    let created = running.world.host.now().as_secs();
+    let signing = Signing {
+        key: node_key(),
+        node: "edge-1",
+        created,
+        components: profile::NODE,
+        tag: profile::TAG_NODE,
+    };
+    signed_as(&signing, request)
+}
+
+/// As an edge would: an answer without the right MAC is none.
+fn is_authentic(running: &Running, request: &Request, answer: &Answer) -> bool {
+    let Some(mac) = answer.header("glacis-node-mac") else { return false };
+    let signature = parse_signature(request.header("signature").unwrap(), profile::LABEL).unwrap().unwrap();
+    let digest = sha256(&answer.body);
+    let parts: [&[u8]; 3] = [&signature, &answer.status.to_be_bytes(), digest.as_bytes()];
+    let want = node_key().mac_parts(&running.world.context, Purpose::NodeResponse, &parts);
+    sfv::bytes(&want) == mac
+}
+
+#[test]
+fn a_node_decides_pulls_and_enrols_with_answers_it_can_verify() {
+    let running = start(110);
+    let ask = |method: &str, path: &str, query: &str, body: Vec<u8>| {
+        let request = signed(&running, request(method, path, query, body));
+        let answer = send(running.nodes, &request);
+        assert!(is_authentic(&running, &request, &answer), "{path}");
+        answer
+    };
+    let facts = running.world.transfer(thumb(1), "ann", "bob", 5);
+    let answer = ask("POST", "/v1/decide", "", facts.to_bytes().unwrap());
+    assert_eq!(answer.status, 200);
+    assert_eq!(decided(DecideAnswer::from_bytes(&answer.body).unwrap()).verdict, Verdict::Allow);
+    let answer = ask("GET", "/v1/published/edge", "?keys=0", Vec::new());
+    assert_eq!(Published::from_bytes(&answer.body).unwrap().key_sets.len(), 1);
+    let answer = ask("GET", "/v1/published/edge", "?keys=1", Vec::new());
+    assert_eq!(Published::from_bytes(&answer.body).unwrap().key_sets.len(), 0);
+    let mut again = request("GET", "/v1/published/edge", "?keys=1", Vec::new());
+    again.headers.push(("if-none-match".to_owned(), answer.header("etag").unwrap().to_owned()));
+    let again = signed(&running, again);
+    let not_modified = send(running.nodes, &again);
+    assert_eq!((not_modified.status, not_modified.body.len()), (304, 0));
+    assert!(is_authentic(&running, &again, &not_modified));
+    assert_eq!(ask("GET", "/v1/feed", "", Vec::new()).status, 200);
+    let answer = ask("POST", "/v1/device/enrol/challenge", "", Vec::new());
+    let challenge = EnrolChallenge::from_bytes(&answer.body).unwrap();
+    let enrolment = running.world.enrolment(&running.world.device(), &challenge, None).to_bytes().unwrap();
+    assert_eq!(ask("POST", "/v1/device/enrol", "", enrolment.clone()).status, 200);
+    let twice = ask("POST", "/v1/device/enrol", "", enrolment);
+    assert_eq!((twice.status, twice.json()["code"].clone()), (403, json!("enrolment-refused")));
+    assert_eq!(twice.json().get("detail"), None, "a device never learns why");
+    assert_eq!(twice.header("content-type"), Some("application/problem+json"));
+    for (method, path, query, body, status, code) in [
+        ("POST", "/v1/decide", "", vec![1, 2, 3], 400, "invalid"),
+        ("GET", "/v1/decide", "", Vec::new(), 404, "not-found"),
+        ("GET", "/v1/published/moon", "", Vec::new(), 404, "not-found"),
+        ("GET", "/v1/published/edge", "?keys=x", Vec::new(), 400, "invalid"),
+        ("POST", "/v1/device/launch", "", Vec::new(), 404, "not-found"),
+    ] {
+        let answer = ask(method, path, query, body);
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path}{query}"
+        );
+    }
+    let foreign = EventFacts { node: NodeName::parse("edge-2").unwrap(), ..facts };
+    assert_eq!(ask("POST", "/v1/decide", "", foreign.to_bytes().unwrap()).status, 400);
+}
+
+#[test]
+fn every_flaw_of_a_node_signature_is_refused_without_a_mac() {
+    let running = start(111);
+    let now = running.world.host.now().as_secs();
+    let plain = || request("GET", "/v1/feed", "", Vec::new());
+    let signing = || Signing {
+        key: node_key(),
+        node: "edge-1",
+        created: now,
+        components: profile::NODE,
+        tag: profile::TAG_NODE,
+    };
+    let mut tampered_body = signed(&running, request("POST", "/v1/decide", "", vec![1]));
+    tampered_body.body = vec![2];
+    let mut tampered_path = signed(&running, plain());
+    tampered_path.path = "/v1/published/edge".to_owned();
+    let mut tampered_query = signed(&running, plain());
+    tampered_query.query = "?x=1".to_owned();
+    let mut doubled = signed(&running, plain());
+    let field = doubled.headers.iter().find(|(name, _)| name == "signature").unwrap().clone();
+    doubled.headers.push(field);
+    let mut garbled = signed(&running, plain());
+    garbled.headers.iter_mut().find(|(name, _)| name == "signature").unwrap().1 = "glacis=??".to_owned();
+    for (name, request, code) in [
+        ("no signature", plain(), "signature-missing"),
+        ("twice", doubled, "signature-missing"),
+        ("garbled", garbled, "signature-malformed"),
+        (
+            "less covered",
+            signed_as(&Signing { components: &["@method", "@path"], ..signing() }, plain()),
+            "signature-coverage",
+        ),
+        (
+            "another tag",
+            signed_as(&Signing { tag: "glacis/request/v1", ..signing() }, plain()),
+            "signature-parameters",
+        ),
+        ("too old", signed_as(&Signing { created: now - 61, ..signing() }, plain()), "signature-expired"),
+        (
+            "from the future",
+            signed_as(&Signing { created: now + 61, ..signing() }, plain()),
+            "signature-expired",
+        ),
+        ("unknown node", signed_as(&Signing { node: "edge-9", ..signing() }, plain()), "unknown-node"),
+        (
+            "another key",
+            signed_as(&Signing { key: MacKey::new([4; 32]), ..signing() }, plain()),
+            "signature-wrong",
+        ),
+        ("another body", tampered_body, "digest-mismatch"),
+        ("another path", tampered_path, "signature-wrong"),
+        ("another query", tampered_query, "signature-wrong"),
+    ] {
+        let answer = send(running.nodes, &request);
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some(code)), "{name}");
+        assert_eq!(answer.header("glacis-node-mac"), None, "{name}");
+    }
+    let large = signed(&running, request("POST", "/v1/decide", "", vec![0; (1 << 20) + 1]));
+    assert_eq!(send(running.nodes, &large).status, 413);
+}
+
+fn admin(running: &Running, token: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {
+    let (path, query) =
+        path.split_once('?').map_or((path, String::new()), |(path, query)| (path, format!("?{query}")));
+    let mut request = request(method, path, &query, body);
+    if !token.is_empty() {
+        request.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    }
+    send(running.admin, &request)
+}
+
+fn post(running: &Running, token: &str, path: &str, body: &Value) -> Answer {
+    admin(running, token, "POST", path, body.to_string().into_bytes())
+}
+
+fn root_token(running: &Running) -> String {
+    let body = json!({ "token": running.bootstrap, "name": "ops", "life_s": 3_600 });
+    let answer = post(running, "", "/admin/v1/bootstrap", &body);
+    assert_eq!(answer.status, 201);
+    assert_eq!(post(running, "", "/admin/v1/bootstrap", &body).status, 401, "once");
+    answer.json()["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_operator_works_through_the_admin_api() {
+    let running = start(112);
+    let root = root_token(&running);
+    let get = |path: &str| {
+        let answer = admin(&running, &root, "GET", path, Vec::new());
+        assert_eq!(answer.status, 200, "{path}");
+        answer.json()
+    };
+    let changed = post(&running, &root, "/admin/v1/lists/mules", &json!({ "item": "m1", "present": true }));
+    assert_eq!(changed.json(), json!({ "list": "mules", "version": 1 }));
+    assert_eq!(get("/admin/v1/lists/mules")["items"][0]["item"], "m1");
+    let facts = running.world.transfer(thumb(1), "ann", "m1", 5);
+    let node = signed(&running, request("POST", "/v1/decide", "", facts.to_bytes().unwrap()));
+    let answer = decided(DecideAnswer::from_bytes(&send(running.nodes, &node).body).unwrap());
+    assert_eq!(answer.verdict, Verdict::Block);
+    let path = format!("/admin/v1/records/{}", answer.reference.text());
+    let record = get(&path);
+    assert_eq!((record["verdict"].clone(), record["reasons"].clone()), (json!("block"), json!(["mule"])));
+    assert_eq!(record["settled"]["lists"]["mules"], 1);
+    assert_eq!(
+        post(&running, &root, &format!("{path}/feedback"), &json!({ "outcome": "fraud" })).status,
+        201
+    );
+    assert_eq!(get(&path)["feedback"][0]["by"], "ops");
+    assert_eq!(get("/admin/v1/events?limit=5")["events"].as_array().unwrap().len(), 1);
+    assert_eq!(get("/admin/v1/status")["events"], 1);
+    assert_eq!(get("/admin/v1/devices")["devices"], json!([]));
+    assert_eq!(get("/admin/v1/policies")["live"], 1);
+    assert_eq!(get("/admin/v1/incidents")["incidents"], json!([]));
+    let publish = running.world.publish_of(2, &policy_text().replace("1000", "2000")).to_bytes().unwrap();
+    let taken = admin(&running, &root, "POST", "/admin/v1/policies", publish.clone());
+    assert_eq!((taken.status, taken.json()), (201, json!({ "version": 2 })));
+    let again = admin(&running, &root, "POST", "/admin/v1/policies", publish);
+    assert_eq!((again.status, again.json()["code"].clone()), (409, json!("not-newer")));
+    let verified = post(&running, &root, "/admin/v1/audit/verify", &json!({})).json();
+    assert_eq!((verified["holds"].clone(), verified["fault"].clone()), (json!(true), Value::Null));
+    assert_eq!(get("/admin/v1/audit")["seq"], verified["verified"]);
+}
+
+#[test]
+fn each_route_asks_for_a_good_token_with_its_scope() {
+    let running = start(113);
+    let root = root_token(&running);
+    let make = |scopes: Value| {
+        let body = json!({ "name": "t", "scopes": scopes, "life_s": 60 });
+        post(&running, &root, "/admin/v1/tokens", &body)
+    };
+    let reader = make(json!(["read"])).json()["token"].as_str().unwrap().to_owned();
+    let device = "ab".repeat(32);
+    for (method, path) in [
+        ("GET", "/admin/v1/tokens".to_owned()),
+        ("POST", "/admin/v1/tokens".to_owned()),
+        ("DELETE", "/admin/v1/tokens/1".to_owned()),
+        ("POST", "/admin/v1/lists/mules".to_owned()),
+        ("POST", "/admin/v1/records/0123456789AB/feedback".to_owned()),
+        ("POST", format!("/admin/v1/devices/{device}/refuse")),
+        ("POST", "/admin/v1/policies".to_owned()),
+    ] {
+        let body = match path.rsplit('/').next().unwrap() {
+            "tokens" => json!({ "name": "x", "scopes": ["read"], "life_s": 60 }),
+            "mules" => json!({ "item": "m", "present": true }),
+            "feedback" => json!({ "outcome": "fraud" }),
+            _ => json!({ "reason": "stolen" }),
+        };
+        let body = if method == "POST" { body.to_string().into_bytes() } else { Vec::new() };
+        for (token, want) in [("", 401), ("glacis_guess", 401), (reader.as_str(), 403)] {
+            assert_eq!(admin(&running, token, method, &path, body.clone()).status, want, "{method} {path}");
+        }
+    }
+    for path in ["lists", "lists/mules", "events", "incidents", "status", "devices", "policies", "audit"] {
+        let path = format!("/admin/v1/{path}");
+        assert_eq!(admin(&running, "", "GET", &path, Vec::new()).status, 401, "{path}");
+        assert_eq!(admin(&running, &reader, "GET", &path, Vec::new()).status, 200, "{path}");
+    }
+    running.world.host.advance(Duration::from_secs(61));
+    assert_eq!(admin(&running, &reader, "GET", "/admin/v1/status", Vec::new()).status, 401, "expired");
+    assert_eq!(make(json!(["everything"])).status, 400);
+}
+
+#[test]
+fn bad_input_of_an_operator_is_a_problem_that_says_what() {
+    let running = start(114);
+    let root = root_token(&running);
+    for (method, path, body, status, code) in [
+        ("POST", "/admin/v1/lists/mules", r#"{"item":"m","presnt":true}"#, 400, "invalid"),
+        ("POST", "/admin/v1/lists/mules", "{", 400, "invalid"),
+        ("POST", "/admin/v1/lists/Mules", r#"{"item":"m","present":true}"#, 400, "invalid"),
+        ("POST", "/admin/v1/policies", "not a publish", 400, "invalid"),
+        ("GET", "/admin/v1/events?limit=x", "", 400, "invalid"),
+        ("GET", "/admin/v1/records/nope", "", 404, "not-found"),
+        ("GET", "/admin/v1/devices/nope", "", 404, "not-found"),
+        ("GET", "/admin/v1/nothing", "", 404, "not-found"),
+        ("PUT", "/admin/v1/lists", "", 404, "not-found"),
+        ("DELETE", "/admin/v1/tokens/99", "", 404, "not-found"),
+    ] {
+        let answer = admin(&running, &root, method, path, body.as_bytes().to_vec());
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{method} {path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    }
+    let typo =
+        admin(&running, &root, "POST", "/admin/v1/lists/mules", br#"{"item":"m","presnt":true}"#.to_vec());
+    let detail = typo.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("`presnt`") && detail.contains("`present`"), "{detail}");
+    let large = admin(&running, &root, "POST", "/admin/v1/lists/mules", vec![b' '; (64 << 10) + 1]);
+    assert_eq!(large.status, 413);
+}
+
+#[test]
+fn a_port_in_use_names_the_address() {
+    let running = start(115);
+    let world = World::new(116);
+    let config = ServerConfig {
+        nodes_at: running.nodes,
+        admin_at: "127.0.0.1:0".parse().unwrap(),
+        nodes: Vec::new(),
+        writer: WriterLimits::default(),
+        otp: Arc::new(NoSender),
+        host: world.host.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(Server::bind(world.core(), config)).unwrap_err();
+    assert!(matches!(&error, BindError::Listen { at, .. } if *at == running.nodes));
+    assert!(error.to_string().contains(&running.nodes.to_string()));
+}

@@ -7,7 +7,12 @@ use glacis_host::Clock as _;
 use glacis_wire::{Reference, Timestamp, Verdict};
 use std::time::Duration;
 
-fn change(core: &mut CloudCore, item: &str, present: bool, effective: Option<Timestamp>) -> Result<u64, CloudErrorKind> {
+fn change(
+    core: &mut CloudCore,
+    item: &str,
+    present: bool,
+    effective: Option<Timestamp>,
+) -> Result<u64, CloudErrorKind> {
     let change = ListChange { list: "mules", item, present, effective, by: "ops" };
     core.change_list(&change).map_err(|error| error.kind())
 }
@@ -27,7 +32,10 @@ fn an_item_blocks_from_its_effective_time_on() {
     early.received = in_a_minute.before(Duration::from_millis(1));
     assert_eq!(decided(core.decide(&early).unwrap()).verdict, Verdict::Allow);
     assert_eq!(change(&mut core, "m1", false, None), Ok(2));
-    assert_eq!(decided(core.decide(&world.transfer(thumb(1), "ann", "m1", 5)).unwrap()).verdict, Verdict::Allow);
+    assert_eq!(
+        decided(core.decide(&world.transfer(thumb(1), "ann", "m1", 5)).unwrap()).verdict,
+        Verdict::Allow
+    );
     assert_eq!(core.lists().unwrap(), vec![("mules".to_owned(), 2)]);
     assert_eq!(core.list("mules").unwrap(), (2, vec![]));
     assert_eq!(core.list_changes().unwrap().len(), 2);
@@ -39,7 +47,11 @@ fn bad_changes_are_refused() {
     world.limits = CloudLimits { list_changes_max: 2, ..CloudLimits::default() };
     let mut core = world.core();
     let past = world.host.now().before(Duration::from_secs(1));
-    assert_eq!(change(&mut core, "m1", true, Some(past)), Err(CloudErrorKind::Invalid), "history is not rewritten");
+    assert_eq!(
+        change(&mut core, "m1", true, Some(past)),
+        Err(CloudErrorKind::Invalid),
+        "history is not rewritten"
+    );
     assert_eq!(change(&mut core, "", true, None), Err(CloudErrorKind::Invalid));
     assert_eq!(change(&mut core, &"x".repeat(4_097), true, None), Err(CloudErrorKind::Invalid));
     for list in ["", "Mules", "a b", "a/b", &"x".repeat(65)] {
@@ -61,7 +73,10 @@ fn feedback_names_a_decision_that_exists() {
     let nobody = Reference::from_random([0xEE; 8]);
     assert_eq!(core.feedback(&nobody, "fraud", "ops").unwrap_err().kind(), CloudErrorKind::NotFound);
     assert_eq!(core.decision(&nobody).unwrap_err().kind(), CloudErrorKind::NotFound);
-    assert_eq!(core.feedback(&answer.reference, "Looks bad!", "ops").unwrap_err().kind(), CloudErrorKind::Invalid);
+    assert_eq!(
+        core.feedback(&answer.reference, "Looks bad!", "ops").unwrap_err().kind(),
+        CloudErrorKind::Invalid
+    );
 }
 
 #[test]
@@ -106,9 +121,11 @@ fn a_bootstrap_token_ends_after_an_hour_and_no_secret_is_stored() {
     let bootstrap = core.bootstrap_token().unwrap().unwrap();
     let held: i64 = core
         .danger_connection()
-        .query_row("SELECT count(*) FROM token WHERE instr(hash, CAST(?1 AS BLOB)) > 0", [bootstrap.expose()], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT count(*) FROM token WHERE instr(hash, CAST(?1 AS BLOB)) > 0",
+            [bootstrap.expose()],
+            |row| row.get(0),
+        )
         .unwrap();
     assert_eq!(held, 0);
     assert!(!format!("{bootstrap:?}").contains(bootstrap.expose()));

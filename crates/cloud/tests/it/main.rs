@@ -1,7 +1,12 @@
 //! The cloud from outside: domain calls, faults of the disk and of the process, the HTTP surfaces.
 //!
 //! Every module states properties; `world` builds a demo tenant with real keys, real policies and real evidence.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
 
 mod audit;
 mod crash;

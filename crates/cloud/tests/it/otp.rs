@@ -59,17 +59,16 @@ fn the_right_code_gives_a_grant_over_this_nonce() {
     assert_eq!(verify(&mut core, &nonce, &other_than(&code)).outcome, OtpOutcome::Wrong);
     let answer = verify(&mut core, &nonce, &code);
     assert_eq!(answer.outcome, OtpOutcome::Granted);
-    let grant: Grant = open_signed(
-        &world.key_set,
-        KeyUse::Result,
-        &world.context,
-        Purpose::Grant,
-        &answer.grant.unwrap(),
-    )
-    .unwrap();
+    let grant: Grant =
+        open_signed(&world.key_set, KeyUse::Result, &world.context, Purpose::Grant, &answer.grant.unwrap())
+            .unwrap();
     assert_eq!(grant.nonce, sha256(&nonce.to_bytes().unwrap()));
     let other = challenged(&world, &mut core, "ann");
-    assert_eq!(verify(&mut core, &other, &code).outcome, OtpOutcome::Spent, "no code was sent for this nonce");
+    assert_eq!(
+        verify(&mut core, &other, &code).outcome,
+        OtpOutcome::Spent,
+        "no code was sent for this nonce"
+    );
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn events_of_an_older_release_are_still_decided_by_it() {
     for version in 3..=6 {
         core.publish(&world.publish_of(version, &other_policy())).unwrap();
     }
-    assert!(core.decide(&world.transfer(thumb(2), "ann", "bob", 700)).is_err(), "four releases later it is gone");
+    assert!(
+        core.decide(&world.transfer(thumb(2), "ann", "bob", 700)).is_err(),
+        "four releases later it is gone"
+    );
 }
 
 #[test]
@@ -81,7 +84,8 @@ fn older_unsigned_truncated_oversized_and_foreign_publishes_are_refused() {
     assert_eq!(refused(&mut core, &stranger.publish(6)), CloudErrorKind::BadSignature, "another signer");
     let mut feed_signed = world.publish(6);
     let bundle = Bundle::from_bytes(&feed_signed.bundles[0].body).unwrap();
-    feed_signed.bundles.0[0] = sign_envelope(&world.feed_key, &world.context, Purpose::Bundle, &bundle).unwrap();
+    feed_signed.bundles.0[0] =
+        sign_envelope(&world.feed_key, &world.context, Purpose::Bundle, &bundle).unwrap();
     assert_eq!(refused(&mut core, &feed_signed), CloudErrorKind::BadSignature, "a key for another use");
     let mut few = world.publish(6);
     few.bundles.0.pop();
@@ -98,7 +102,8 @@ fn older_unsigned_truncated_oversized_and_foreign_publishes_are_refused() {
 fn bundles_must_be_what_the_sources_compile_to() {
     let world = World::new(54);
     let mut core = world.core();
-    let edits: [(&str, Box<dyn Fn(&mut Publish)>, CloudErrorKind); 8] = [
+    type Edit<'a> = Box<dyn Fn(&mut Publish) + 'a>;
+    let edits: [(&str, Edit<'_>, CloudErrorKind); 8] = [
         (
             "another slice",
             Box::new(|p| rebundle(&world, p, 1, |b| b.slices.0[0].slice = Bytes(vec![1, 2, 3]))),
@@ -158,7 +163,11 @@ fn sources_must_compile_and_their_cases_hold() {
     typo.sources.0[0].policy.text.0 = policy_text().replace("amount", "amuont");
     let error = core.publish(&typo).unwrap_err();
     assert_eq!(error.kind(), CloudErrorKind::PolicyInvalid);
-    assert!(error.detail().contains("policy.toml:") && error.detail().contains("`amount`"), "{}", error.detail());
+    assert!(
+        error.detail().contains("policy.toml:") && error.detail().contains("`amount`"),
+        "{}",
+        error.detail()
+    );
     let mut fails = world.publish(2);
     let cases = fails.sources.0[0].cases.as_mut().unwrap();
     cases.text.0 = cases.text.replace("verdict = \"block\"", "verdict = \"allow\"");

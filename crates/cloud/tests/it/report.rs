@@ -4,10 +4,10 @@ use crate::world::{World, decided, passed, thumb};
 use glacis_cloud::CloudCore;
 use glacis_host::{Clock as _, Entropy as _};
 use glacis_policy::Obligation;
+use glacis_wire::message::List;
 use glacis_wire::message::decide::{
     AttributedBatch, ClosedBy, DeviceBatch, DeviceRecord, EventFacts, Record, Report, ReportAck,
 };
-use glacis_wire::message::List;
 use glacis_wire::{Disclosed, Method, NodeName, NodeOutcome, Reference, Tier, Trust, Verdict, Zone};
 use std::time::Duration;
 
@@ -53,7 +53,10 @@ fn a_report_is_idempotent_and_its_events_count_once() {
     assert_eq!((settled.verdict, settled.matched[0].0.as_str()), (Verdict::Block, "tampered-app"));
     // The same request at the cloud, from another node: the edge's verdict stands.
     let again = decided(core.decide(&hooked).unwrap());
-    assert_eq!((again.verdict, again.reference, again.repeated), (Verdict::Block, records[0].reference, true));
+    assert_eq!(
+        (again.verdict, again.reference, again.repeated),
+        (Verdict::Block, records[0].reference, true)
+    );
 }
 
 #[test]

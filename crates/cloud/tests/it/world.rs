@@ -8,7 +8,7 @@ use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place,
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SeededHost};
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
-use glacis_wire::message::decide::{Decided, DecideAnswer, EventFacts, Passed, SignalAnswer};
+use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, SignalAnswer};
 use glacis_wire::message::enrol::{EnrolBody, EnrolChallenge, EnrolRequest, Evidence};
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::simulated::{
@@ -16,8 +16,8 @@ use glacis_wire::message::simulated::{
 };
 use glacis_wire::message::{Bytes, List, PublicKey, Signed, Text};
 use glacis_wire::{
-    Answer, Digest, Disclosed, Encode as _, EventId, EventName, Method, NodeName, NodeOutcome, PolicyDigest, Realm,
-    SignalName, TenantId, Thumbprint, Tier, Timestamp, Trust, Value, Zone,
+    Answer, Digest, Disclosed, Encode as _, EventId, EventName, Method, NodeName, NodeOutcome, PolicyDigest,
+    Realm, SignalName, TenantId, Thumbprint, Tier, Timestamp, Trust, Value, Zone,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,7 +235,11 @@ impl World {
                 zone,
                 version,
                 issued: self.host.now(),
-                slices: List(vec![BundleSlice { event: compiled.event().clone(), policy: digest, slice: Bytes(slice) }]),
+                slices: List(vec![BundleSlice {
+                    event: compiled.event().clone(),
+                    policy: digest,
+                    slice: Bytes(slice),
+                }]),
             })
         });
         Publish { key_sets: List(Vec::new()), sources: List(vec![source]), bundles: List(bundles.collect()) }
@@ -316,10 +320,8 @@ impl World {
             signal: SignalName::parse(name).unwrap(),
             answer: Answer::Value(value),
         };
-        let fields = vec![
-            stated("payee", Value::String(payee.to_owned())),
-            stated("amount", Value::Int(amount)),
-        ];
+        let fields =
+            vec![stated("payee", Value::String(payee.to_owned())), stated("amount", Value::Int(amount))];
         EventFacts {
             event: EventName::parse("payment.transfer").unwrap(),
             policy,
@@ -352,7 +354,8 @@ pub(crate) fn app() -> Digest {
 }
 
 pub(crate) fn source_of(policy: &str) -> PolicySource {
-    let file = |name: &str, text: &str| SourceFile { name: Text(name.to_owned()), text: Text(text.to_owned()) };
+    let file =
+        |name: &str, text: &str| SourceFile { name: Text(name.to_owned()), text: Text(text.to_owned()) };
     PolicySource {
         catalogue: file("signals.toml", SIGNALS),
         policy: file("policy.toml", policy),
