@@ -301,7 +301,11 @@ pub(crate) fn identity(facts: &EventFacts) -> Result<Digest, CloudError> {
     facts.event.encode(&mut out)?;
     facts.content.encode(&mut out)?;
     facts.principal.encode(&mut out)?;
-    facts.fields.encode(&mut out)?;
+    let mut fields: Vec<_> = facts.fields.iter().collect();
+    fields.sort_by(|a, b| a.signal.cmp(&b.signal));
+    for field in fields {
+        field.encode(&mut out)?;
+    }
     Ok(sha256(out.as_bytes()))
 }
 

@@ -7,7 +7,7 @@
 
 use crate::core::Tx;
 use crate::error::CloudError;
-use crate::fact::Origin;
+use crate::fact::{Origin, silence};
 use crate::feature::{Definition, FeatureTable, Logged, Lookup, Measure};
 use crate::policy::Release;
 use crate::state::facts_of;
@@ -293,10 +293,10 @@ impl Tx<'_> {
     }
 }
 
-/// What the device said in its disclosure: nothing is `withheld`, another policy's is `version`.
+/// What the device said in its disclosure: another policy's is `version`.
 fn disclosed(facts: &EventFacts, read: impl FnOnce(&glacis_wire::Disclosed) -> Option<Answer>) -> Answer {
     match &facts.disclosed {
-        None => Answer::unknown(Cause::Withheld),
+        None => silence(facts),
         Some(out) if out.policy != facts.policy => Answer::unknown(Cause::Version),
         Some(out) => read(out).unwrap_or(Answer::unknown(Cause::Withheld)),
     }

@@ -1,13 +1,13 @@
 //! What the facts of an event say about one signal: the single place where cloud code reads a signal.
 //!
 //! Built-in signals (`device.tier`, `device.id`, `request.signed`) are derived from the facts themselves, so they
-//! cannot contradict them; a principal comes from the verified principal and from nowhere else. A request signal
-//! that the facts do not state is `missing`, an edge signal `unknown(unavailable)`; there is no other default.
+//! cannot contradict them; a principal comes from the verified principal and from nowhere else. A signal that the
+//! facts do not state is `unknown(withheld)`, as it is for the edge, whose route then does not supply it.
 
 use glacis_compiler::catalogue::{self, Birth, Catalogue};
 use glacis_wire::limits::SIGNALS_MAX;
 use glacis_wire::message::List;
-use glacis_wire::message::decide::{EventFacts, SignalAnswer};
+use glacis_wire::message::decide::{DEVICE_ZONE, EventFacts, SignalAnswer};
 use glacis_wire::{Answer, Cause, SignalName, Value};
 
 /// Where the answer about a signal of zone request or edge comes from.
@@ -55,10 +55,8 @@ impl Origin {
                 .thumbprint
                 .map_or(Answer::Missing, |device| Answer::Value(Value::String(device.to_string()))),
             Self::Signed => Answer::Value(Value::Bool(facts.thumbprint.is_some())),
-            Self::Field(signal) => stated(&facts.fields, signal).unwrap_or(Answer::Missing),
-            Self::Observed(signal) => {
-                stated(&facts.observed, signal).unwrap_or(Answer::unknown(Cause::Unavailable))
-            }
+            Self::Field(signal) => stated(&facts.fields, signal).unwrap_or(WITHHELD),
+            Self::Observed(signal) => stated(&facts.observed, signal).unwrap_or(WITHHELD),
         }
     }
 
@@ -77,6 +75,16 @@ impl Origin {
             _ => Answer::Error,
         }
     }
+}
+
+const WITHHELD: Answer = Answer::unknown(Cause::Withheld);
+
+/// Why a device that disclosed nothing says nothing.
+pub(crate) fn silence(facts: &EventFacts) -> Answer {
+    let absent = Answer::unknown(Cause::Absent);
+    let no_device_zone =
+        facts.observed.iter().any(|stated| stated.signal.as_str() == DEVICE_ZONE && stated.answer == absent);
+    if no_device_zone && facts.thumbprint.is_none() { absent } else { WITHHELD }
 }
 
 fn stated(answers: &List<SignalAnswer, SIGNALS_MAX>, signal: &SignalName) -> Option<Answer> {

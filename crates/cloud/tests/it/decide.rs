@@ -233,3 +233,24 @@ fn an_unsigned_event_has_no_device_and_gets_no_nonce() {
     assert_eq!((answer.verdict, answer.nonce), (Verdict::Challenge(Method::Passkey), None));
     assert!(decided(core.decide(&facts).unwrap()).repeated);
 }
+
+#[test]
+fn a_route_without_device_zone_is_absent_and_not_withheld() {
+    let world = World::new(12);
+    let mut core = world.core();
+    let mut facts = world.transfer(thumb(1), "ann", "bob", 5);
+    facts.thumbprint = None;
+    facts.disclosed = None;
+    facts.observed.0.push(glacis_wire::message::decide::SignalAnswer {
+        signal: glacis_wire::SignalName::parse(glacis_wire::message::decide::DEVICE_ZONE).unwrap(),
+        answer: Answer::unknown(glacis_wire::Cause::Absent),
+    });
+    assert_eq!(
+        decided(core.decide(&facts).unwrap()).verdict,
+        Verdict::Allow,
+        "`absent` skips in this policy"
+    );
+    // A request that a device signed cannot be excused that way.
+    facts.thumbprint = Some(thumb(1));
+    assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Challenge(Method::Passkey));
+}

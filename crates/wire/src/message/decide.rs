@@ -36,6 +36,10 @@ message! {
     }
 }
 
+/// Name under which an edge states in [`EventFacts::observed`] that the route declares no device zone: its answer
+/// is `unknown(absent)`, and the device's signals are then `absent` and not `withheld`. No catalogue names it.
+pub const DEVICE_ZONE: &str = "device.zone";
+
 message! {
     /// Everything a trusted zone knows about one event after verification.
     EventFacts {
