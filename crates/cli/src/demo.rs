@@ -52,6 +52,7 @@ impl DemoArgs {
             devices: self.devices,
             data_dir: self.data_dir.clone(),
             check: !self.no_check,
+            ..DemoOptions::default()
         }
     }
 }

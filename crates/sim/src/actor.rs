@@ -5,7 +5,7 @@ use crate::deeds;
 use crate::manufacturer::{Hardware, Manufacturer};
 use crate::persona::Owner;
 use crate::schedule::{Deed, Make};
-use crate::snapshots::{Snapshot, Snapshots};
+use crate::snapshots::{Snapshot, Snapshots, text};
 use crate::world::{Line, World, WorldError};
 use glacis_dtx::{SoftwareKeyStore, Vault};
 use glacis_host::{Host, MemoryFiles};
@@ -398,14 +398,18 @@ pub fn all_clear() -> Signals {
 
 /// What the process observes whose function is patched, or is not.
 pub fn hooked_signals(hooked: bool) -> Signals {
-    let observed = [
-        ("app.hooked", Answer::Value(Value::Bool(hooked))),
-        ("app.debugger", Answer::Value(Value::Bool(false))),
-    ];
-    let named =
-        observed.into_iter().filter_map(|(name, answer)| Some((SignalName::parse(name).ok()?, answer)));
-    named.collect()
+    observed(Answer::Value(Value::Bool(hooked)), Answer::Value(Value::Bool(false)))
 }
+
+/// Everything that a process of the demo knows: what its two sensors say, and something that no policy releases.
+pub(crate) fn observed(hooked: Answer, debugger: Answer) -> Signals {
+    let known = [("app.hooked", hooked), ("app.debugger", debugger), ("app.packages", text(DEVICE_ONLY))];
+    known.into_iter().filter_map(|(name, answer)| Some((SignalName::parse(name).ok()?, answer))).collect()
+}
+
+/// Value of a private signal of every device, in every snapshot, that must never be seen outside of a process: a
+/// test looks for it in all captured bytes.
+pub const DEVICE_ONLY: &str = "known to this device only: seventeen apps, one of them a pharmacy's";
 
 /// A thread that panicked cannot have left these half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

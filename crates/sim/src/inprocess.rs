@@ -373,11 +373,24 @@ fn refused(error: &CloudError) -> Option<Response> {
     })
 }
 
-/// One whole run without sockets, and what was kept of it.
+/// One whole run without sockets.
+#[derive(Debug)]
+pub struct Ran {
+    /// What it says at its end.
+    pub report: DemoReport,
+    /// What the control plane kept.
+    pub kept: Kept,
+    /// What only the simulator knows.
+    pub snapshots: Snapshots,
+    /// The policies that were in force.
+    pub policies: Policies,
+}
+
+/// Runs the fleet of `size` from `seed`; the control plane keeps its file at `store`.
 ///
 /// # Errors
 /// If a part of the world fails.
-pub fn run(seed: u64, size: Size, store: &Path) -> Result<(DemoReport, Kept), WorldError> {
+pub fn run(seed: u64, size: Size, store: &Path) -> Result<Ran, WorldError> {
     let policies = Policies::shipped().map_err(|error| WorldError::new("policies", error))?;
     let town = Town::build(seed, store, &policies)?;
     let schedule = Schedule::draw(seed, size);
@@ -393,5 +406,6 @@ pub fn run(seed: u64, size: Size, store: &Path) -> Result<(DemoReport, Kept), Wo
         records::read(store, &policies.principals()).map_err(|error| WorldError::new("records", error))?;
     let evidence =
         Evidence { seed, seen: &seen, kept: &kept, snapshots: &snapshots, policies: &policies, check: true };
-    Ok((verdicts::report(&evidence), kept))
+    let report = verdicts::report(&evidence);
+    Ok(Ran { report, kept, snapshots, policies })
 }

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod equality;
 pub mod features;
 pub mod gate;
+pub mod http;
 pub mod inprocess;
 pub mod keys;
 pub mod manufacturer;

@@ -7,11 +7,12 @@
 use crate::actor::{self, Device, Holder};
 use crate::attack::{Attack, Attempt, End, Ended, Stage};
 use crate::policies::Policies;
-use crate::report::{BenignReport, DecidedReport, LatencyReport};
+use crate::report::{AttackReport, BenignReport, DecidedReport, LatencyReport, Stop};
 use crate::schedule::{Action, Schedule};
 use crate::snapshots::Snapshots;
 use crate::terminal::{Live, Progress};
 use crate::world::{World, WorldError};
+use glacis_wire::message::refusal::Refusal;
 use std::time::Duration;
 
 /// What actors saw of one or more rounds.
@@ -23,6 +24,8 @@ pub struct Seen {
     pub added_us: Vec<i64>,
     /// Attacks with their ends, in order.
     pub attacks: Vec<(Attack, Ended)>,
+    /// The same as the live table shows them.
+    glimpsed: Vec<AttackReport>,
 }
 
 impl Seen {
@@ -38,6 +41,30 @@ impl Seen {
             }
         }
         report
+    }
+
+    /// Adds an attack to the live table. Who decided shows in counters, since nothing else runs meanwhile.
+    fn glimpse(&mut self, attack: Attack, ended: &Ended, cloud_decided: bool) {
+        let stopped: Vec<End> =
+            ended.attempts.iter().map(|attempt| attempt.end).filter(|end| !end.allowed()).collect();
+        let zone = stopped.iter().find_map(|end| match end {
+            End::Refused(Refusal::EnrolmentRefused) => Some(Stop::Ecosystem),
+            End::Refused(_) => Some(Stop::Edge),
+            End::OnDevice => Some(Stop::Device),
+            End::Blocked | End::Challenged(_) => Some(if cloud_decided { Stop::Cloud } else { Stop::Edge }),
+            _ => None,
+        });
+        self.glimpsed.retain(|known| known.name != attack.name);
+        self.glimpsed.push(AttackReport {
+            name: attack.name,
+            zone,
+            verdict: stopped.last().map_or_else(|| "allow".to_owned(), |end| end.verdict()),
+            requests: u32::try_from(ended.attempts.len()).unwrap_or(u32::MAX),
+            stopped: u32::try_from(stopped.len()).unwrap_or(u32::MAX),
+            expected: attack.expected,
+            goal_reached: ended.goal_reached,
+            finding: String::new(),
+        });
     }
 
     fn on_device(&self) -> u32 {
@@ -169,8 +196,10 @@ impl Round<'_> {
             mark: mark.holder(),
             next_device: fleet.next_device,
         };
+        let before = self.world.decided();
         let ended = attack.run(&mut stage)?;
         fleet.next_device = stage.next_device;
+        seen.glimpse(attack, &ended, self.world.decided().1 > before.1);
         seen.attacks.push((attack, ended));
         Ok(())
     }
@@ -212,7 +241,7 @@ impl Round<'_> {
             planned: u32::try_from(self.schedule.actions.len()).unwrap_or(u32::MAX),
             decided: DecidedReport { device: seen.on_device(), edge, cloud },
             added_p50_us: LatencyReport::of(seen.added_us.clone()).p50,
-            attacks: Vec::new(),
+            attacks: seen.glimpsed.clone(),
             attacking,
         }
     }

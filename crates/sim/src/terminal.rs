@@ -49,7 +49,7 @@ pub struct Live {
     pub decided: DecidedReport,
     /// Added latency so far: half of the pairs at most this. Unit: microseconds.
     pub added_p50_us: i64,
-    /// Attacks that ended.
+    /// Attacks that ended, with the zone as far as refusals and counters tell; the report derives it from records.
     pub attacks: Vec<AttackReport>,
     /// The attack that runs now.
     pub attacking: Option<&'static str>,

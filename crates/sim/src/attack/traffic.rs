@@ -21,6 +21,7 @@ pub(super) fn replay(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     let mut device =
         Device::enrolled(stage.world, number, Make::Tee, holder, Box::new(tap), Box::new(all_clear))?;
     let deed = Deed::Transfer { payee: PAYEE.to_owned(), amount: 60 };
+    let before = stage.paid(PAYEE);
     let mut owner = Owner::new(stage.world.shop(), &user);
     let mut attempts = vec![device.act(&deed, &mut owner, stage.snapshots)?];
     let overheard = tapped.to("/transfers");
@@ -32,7 +33,7 @@ pub(super) fn replay(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
         attempts.push(Attempt { event: None, end });
     }
     let accepted = attempts.iter().skip(1).filter(|attempt| attempt.end.allowed()).count();
-    let executed = stage.paid(PAYEE);
+    let executed = stage.paid(PAYEE) - before;
     let finding = format!("{accepted} of {COPIES} copies were accepted, {executed} transfers executed");
     Ok(Ended { attempts, goal_reached: accepted > 0 || executed > 1, finding })
 }
@@ -80,10 +81,11 @@ pub(super) fn scripted_burst(stage: &mut Stage<'_>) -> Result<Ended, WorldError>
     let holder = stage.account("scripted")?;
     let mut device = stage.device(Make::Tee, holder, all_clear)?;
     let mut attempts = Vec::with_capacity(BURST);
+    let before = stage.world.shop().views("scripted");
     for _ in 0..BURST {
         attempts.push(device.act(&Deed::View, &mut Stranger::default(), stage.snapshots)?);
     }
-    let served = stage.world.shop().views("scripted");
+    let served = stage.world.shop().views("scripted") - before;
     let finding = format!("{served} of {BURST} reads were answered");
     Ok(Ended { attempts, goal_reached: served as usize >= BURST, finding })
 }

@@ -9,7 +9,7 @@ pub mod pipe;
 
 pub use hook::{Hooked, SecureHardware, VictimCommand};
 
-use crate::actor::{Device, Holder, Kit, Signals, Site};
+use crate::actor::{Device, Holder, Kit, Signals, Site, observed};
 use crate::attack::{Attempt, End, Stage};
 use crate::deeds;
 use crate::manufacturer::Hardware;
@@ -90,13 +90,7 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
     let gate = Guarded::new("agreed", agreed as fn(i64, Option<i64>) -> bool as usize);
     let hooked: Arc<dyn Sensor> = Arc::new(Prologue::start(&[gate], Arc::clone(&clock)).map_err(text)?);
     let debugger: Arc<dyn Sensor> = Arc::new(Tracer::start(clock).map_err(text)?);
-    let sense = move || -> Signals {
-        let read = [("app.hooked", hooked.read()), ("app.debugger", debugger.read())];
-        let named = read
-            .into_iter()
-            .filter_map(|(name, reading)| Some((SignalName::parse(name).ok()?, reading.answer())));
-        named.collect()
-    };
+    let sense = move || observed(hooked.read().answer(), debugger.read().answer());
     let mut attest = |challenge: &[u8; 32], device_key: &PublicKey| {
         say(&Line::Attest { challenge: hex(challenge), device_key: hex(&device_key.to_bytes().ok()?) })
             .ok()?;

@@ -1,6 +1,14 @@
 //! The simulator's own tests: its shop, its sockets, and the whole demo under check.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests fail by panicking"
+)]
 
+mod capture;
+mod demo;
 mod equality;
 mod inprocess;
 mod shop;

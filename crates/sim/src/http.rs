@@ -1,0 +1,304 @@
+//! The demo's world: gateway, control plane and shop as real servers on loopback, each on a thread of its own.
+//!
+//! Keys, roots and ports are made per run. The servers know nothing of the simulator; it reaches them by their
+//! sockets, and reads the control plane's file after it stopped.
+
+use crate::actor::Site;
+use crate::gate::{self, Places};
+use crate::inprocess::{decided, open_cloud, publish};
+use crate::keys::RunKeys;
+use crate::manufacturer::Manufacturer;
+use crate::net::{Capture, Link, Loopback};
+use crate::policies::Policies;
+use crate::shop::{self, Shop};
+use crate::terminal::{Part, Progress};
+use crate::victim::VictimCommand;
+use crate::world::{Line, World, WorldError};
+use glacis_cloud::server::node::NodeKey;
+use glacis_cloud::server::writer::WriterLimits;
+use glacis_cloud::server::{Server, ServerConfig};
+use glacis_cloud::{CloudCore, OtpSender};
+use glacis_edge::EdgeCore;
+use glacis_edge::gateway::{Gateway, Running};
+use glacis_host::{Clock, DirFiles, Host, SystemHost};
+use glacis_seal::MacKey;
+use glacis_wire::NodeName;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a run is set up with.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// Where control plane and gateway keep their files; must not hold another run's.
+    pub folder: &'a Path,
+    /// The policies to publish.
+    pub policies: &'a Policies,
+    /// Records every byte on every socket.
+    pub capture: Option<Arc<Capture>>,
+    /// How victim processes are started.
+    pub victim: VictimCommand,
+}
+
+/// The running servers.
+#[derive(Debug)]
+pub struct HttpWorld {
+    site: Site,
+    plain: String,
+    shop: Arc<Shop>,
+    manufacturer: Manufacturer,
+    host: Arc<SystemHost>,
+    victim: VictimCommand,
+    store: PathBuf,
+    gateway: Option<Running>,
+    cloud: Option<Cloud>,
+    doors: Option<shop::http::Server>,
+}
+
+/// The control plane's thread.
+#[derive(Debug)]
+struct Cloud {
+    nodes_at: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Name of the one gateway.
+const NODE: &str = "edge-1";
+/// Longest wait for the gateway to get policies and feed.
+const READY_WAIT: Duration = Duration::from_secs(10);
+/// Pause between two looks whether it has.
+const READY_POLL: Duration = Duration::from_millis(2);
+
+impl HttpWorld {
+    /// Starts everything and tells `progress` about keys, control plane, gateway and shop.
+    ///
+    /// # Errors
+    /// If a part does not start; the message says which, and why.
+    pub fn start(setup: Setup<'_>, progress: &mut dyn Progress) -> Result<Self, WorldError> {
+        let host = Arc::new(SystemHost::new());
+        let mut lap = Lap::new(&host);
+        let keys = RunKeys::make(&*host).map_err(|error| WorldError::new("keys", error))?;
+        let manufacturer = Manufacturer::found(keys.context().clone(), &*host);
+        let manufacturer = manufacturer.map_err(|error| WorldError::new("manufacturer", error))?;
+        progress.tick(Part::Keys, lap.took(), "keys and roots of this run");
+
+        let token = keys.token().map_err(|error| WorldError::new("keys", error))?;
+        let clock: Arc<dyn Clock> = Arc::clone(&host) as Arc<dyn Clock>;
+        let shop = Arc::new(Shop::new(keys.context().clone(), token, keys.decision(), clock));
+        let store = setup.folder.join("cloud.db");
+        if store.exists() {
+            let what = format!(
+                "`{}` is another run's; keys are made per run, so give an empty folder",
+                store.display()
+            );
+            return Err(WorldError::new("cloud", what));
+        }
+        let mut core = open_cloud(&keys, &manufacturer, &store, Arc::clone(&host) as Arc<dyn Host>)?;
+        publish(&mut core, &keys, setup.policies, &*host)?;
+        let cloud = Cloud::start(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
+        progress.tick(Part::Cloud, lap.took(), &format!("control plane on {}", cloud.nodes_at));
+
+        let doors =
+            shop::http::Server::start(Arc::clone(&shop)).map_err(|error| WorldError::new("shop", error))?;
+        let shop_took = lap.took();
+        let forward = |link, target| match &setup.capture {
+            None => Ok(target),
+            Some(capture) => capture.forward(link, target).map_err(|error| WorldError::new("capture", error)),
+        };
+        let places = Places {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            cloud: forward(Link::EdgeCloud, cloud.nodes_at)?,
+            shop: forward(Link::EdgeShop, doors.protected)?,
+        };
+        let gateway = start_gateway(places, &keys, setup.folder, &host)?;
+        let edge = forward(Link::FleetEdge, gateway.local_addr())?;
+        progress.tick(Part::Edge, lap.took(), &format!("gateway on {}", gateway.local_addr()));
+        progress.tick(Part::Shop, shop_took, &format!("shop on {}", doors.protected));
+        let plain = forward(Link::FleetShop, doors.plain)?;
+        Ok(Self {
+            site: Site {
+                context: keys.context().clone(),
+                edge: edge.to_string(),
+                pinned: keys.key_set().clone(),
+            },
+            plain: plain.to_string(),
+            shop,
+            manufacturer,
+            host,
+            victim: setup.victim,
+            store,
+            gateway: Some(gateway),
+            cloud: Some(cloud),
+            doors: Some(doors),
+        })
+    }
+
+    /// Stops everything, the gateway first so that it can bring what it owes; returns the control plane's file.
+    ///
+    /// All lines should be gone before, or the gateway waits for them.
+    pub fn stop(mut self) -> PathBuf {
+        self.end();
+        self.store.clone()
+    }
+
+    fn end(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shutdown();
+        }
+        self.cloud = None;
+        self.doors = None;
+    }
+}
+
+impl Drop for HttpWorld {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl World for HttpWorld {
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
+    fn manufacturer(&self) -> &Manufacturer {
+        &self.manufacturer
+    }
+
+    fn host(&self, _label: &str) -> Arc<dyn Host> {
+        Arc::clone(&self.host) as Arc<dyn Host>
+    }
+
+    fn line(&self, number: u32) -> Result<Line, WorldError> {
+        Loopback::new(number)
+            .map(|line| Box::new(line) as Line)
+            .map_err(|error| WorldError::new("line", error))
+    }
+
+    fn pass(&self, by: Duration) {
+        if !by.is_zero() {
+            thread::sleep(by);
+        }
+    }
+
+    fn victim(&self) -> Option<&VictimCommand> {
+        Some(&self.victim)
+    }
+
+    fn decided(&self) -> (u32, u32) {
+        self.gateway.as_ref().map_or((0, 0), |gateway| decided(gateway.core()))
+    }
+}
+
+impl Cloud {
+    /// Serves `core` from a thread of its own.
+    fn start(
+        core: CloudCore,
+        keys: &RunKeys,
+        otp: Arc<Shop>,
+        host: Arc<SystemHost>,
+    ) -> Result<Self, WorldError> {
+        let failed = |error: &dyn std::fmt::Display| WorldError::new("cloud", error.to_string());
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let name = NodeName::parse(NODE).map_err(|error| failed(&error))?;
+        let config = ServerConfig {
+            nodes_at: anywhere,
+            admin_at: anywhere,
+            nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
+            writer: WriterLimits::default(),
+            otp: otp as Arc<dyn OtpSender>,
+            host,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&error))?;
+        let (stop, stopped) = oneshot::channel();
+        let (bound, ready) = mpsc::channel();
+        let serve = move || {
+            runtime.block_on(async move {
+                let server = match Server::bind(core, config).await {
+                    Ok(server) => server,
+                    Err(error) => {
+                        let _gone = bound.send(Err(error.to_string()));
+                        return;
+                    }
+                };
+                let _gone = bound.send(server.nodes_at().map_err(|error| error.to_string()));
+                let stop = async {
+                    let _dropped = stopped.await;
+                };
+                server.run(stop).await;
+            });
+        };
+        let thread =
+            thread::Builder::new().name("cloud".to_owned()).spawn(serve).map_err(|error| failed(&error))?;
+        let bound = ready.recv().map_err(|error| failed(&error))?;
+        let nodes_at = bound.map_err(|error| failed(&error))?;
+        Ok(Self { nodes_at, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _gone = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Starts the gateway and waits until it holds policies and feed.
+fn start_gateway(
+    places: Places,
+    keys: &RunKeys,
+    folder: &Path,
+    host: &Arc<SystemHost>,
+) -> Result<Running, WorldError> {
+    let failed = |error: &dyn std::fmt::Display| WorldError::new("edge", error.to_string());
+    let config = gate::config(places, &keys.token_key()).map_err(|error| failed(&error))?;
+    let files = DirFiles::open(folder.join("edge")).map_err(|error| failed(&error))?;
+    let core = EdgeCore::new(config, keys.edge(), Arc::clone(host) as Arc<dyn Host>, Arc::new(files));
+    let core = Arc::new(core.map_err(|error| failed(&error))?);
+    let gateway = Gateway::bind(Arc::clone(&core)).map_err(|error| failed(&error))?;
+    let running = gateway.start().map_err(|error| failed(&error))?;
+    let began = host.monotonic();
+    while !core.is_ready() {
+        if host.monotonic().saturating_sub(began) > READY_WAIT {
+            running.shutdown();
+            return Err(failed(&"no policy came from the control plane"));
+        }
+        thread::sleep(READY_POLL);
+    }
+    Ok(running)
+}
+
+/// Time since the last part was up.
+struct Lap<'a> {
+    host: &'a SystemHost,
+    last: Duration,
+}
+
+impl<'a> Lap<'a> {
+    fn new(host: &'a SystemHost) -> Self {
+        Self { host, last: host.monotonic() }
+    }
+
+    fn took(&mut self) -> Duration {
+        let now = self.host.monotonic();
+        now.saturating_sub(std::mem::replace(&mut self.last, now))
+    }
+}
