@@ -1,7 +1,7 @@
 //! Golden decisions: what a policy's author says must come out, run by the reference interpreter.
 //!
 //! Cases run on the meaning of the policy, not on slices; that slices mean the same is another test's matter.
-//! A case says something about every signal that the policy reads; one that leaves any out is refused.
+//! A case that fails is a result, not an error: the caller decides whether a policy with one may be published.
 
 use crate::checked::Checked;
 pub use crate::read::cases::Case;

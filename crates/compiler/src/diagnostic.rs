@@ -105,9 +105,11 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The candidate that `word` most likely stands for: fewest edits, at most a third of its length (at least two).
+/// The candidate that `word` most likely stands for: fewest edits, at most a third of its length (at least two),
+/// and never so many that nothing of it is left.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
+    let length = word.chars().count();
+    let limit = (length / 3).max(2).min(length.saturating_sub(1));
     let scored = candidates.into_iter().map(|candidate| (edits(word, candidate), candidate));
     scored
         .filter(|(edits, _)| *edits <= limit)

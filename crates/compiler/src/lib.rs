@@ -19,19 +19,15 @@ pub mod catalogue;
 mod cel;
 mod check;
 pub mod checked;
-#[cfg(test)]
-mod conformance;
 mod cut;
 pub mod diagnostic;
 mod fold;
-#[cfg(test)]
-mod properties;
 mod read;
 pub mod reference;
 mod render;
 mod source;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use cases::{Case, CaseResult};
 pub use catalogue::{Catalogue, FeatureDef, ListTest};

@@ -1,7 +1,7 @@
-//! A typed expression as condition text again, for plans and diagnostics.
+//! A typed expression as condition text again, for layouts, plans and diagnostics.
 //!
-//! The text parses to the same tree, up to the balance of `&&` and `||` chains and the form of calls.
-//! It names release nodes in layouts and plans; no decision is ever made by it.
+//! The text parses to the same tree, up to the balance of `&&` and `||` chains and the form of calls; a property
+//! test holds it to that. Release nodes are told apart by this text, so it must not lose anything.
 
 use crate::checked::{BinaryOp, Expr, ExprKind};
 use glacis_wire::Value;

@@ -98,6 +98,11 @@ impl Findings {
         !self.errors.is_empty()
     }
 
+    /// Errors so far.
+    pub(crate) fn count(&self) -> usize {
+        self.errors.len()
+    }
+
     /// The files that errors are in.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.errors.iter().map(|error| error.file.as_str())

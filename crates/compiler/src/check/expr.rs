@@ -71,7 +71,7 @@ impl Checker<'_> {
             AstKind::Neg(inner) => {
                 let typed = self.expr(inner, None)?;
                 if !matches!(typed.ty, Type::Int | Type::Double) {
-                    let message = format!("`-` takes an int or a double, not a {}", typed.ty.name());
+                    let message = format!("`-` takes an int or a double, not {}", kind(typed.ty));
                     return Err(Finding::new(inner.span, "G3002", message));
                 }
                 let ty = typed.ty;
@@ -97,11 +97,8 @@ impl Checker<'_> {
         if typed.ty == ty {
             return Ok(typed);
         }
-        let finding = Finding::new(
-            ast.span,
-            "G3002",
-            format!("{who} takes a {}, not a {}", ty.name(), typed.ty.name()),
-        );
+        let finding =
+            Finding::new(ast.span, "G3002", format!("{who} takes {}, not {}", kind(ty), kind(typed.ty)));
         let chained = ty == Type::Bool && matches!(typed.ty, Type::Int | Type::Double | Type::String);
         Err(finding.maybe_help(chained.then(|| "compare it with something, such as `x > 0`".to_owned())))
     }
@@ -130,9 +127,9 @@ impl Checker<'_> {
             }
             if let Some(first) = typed.first().filter(|first| first.ty != expr.ty) {
                 let message = format!(
-                    "the items of a list have one type: a {} follows a {}",
-                    expr.ty.name(),
-                    first.ty.name()
+                    "the items of a list have one type: {} follows {}",
+                    kind(expr.ty),
+                    kind(first.ty)
                 );
                 return Err(Finding::new(item.span, "G3004", message));
             }
@@ -165,7 +162,7 @@ impl Checker<'_> {
         }
         let prefixes = path.match_indices('.').map(|(at, _)| path.get(..at).unwrap_or(""));
         if let Some(signal) = prefixes.rev().find_map(known) {
-            let message = format!("`{}` is a {} and has no fields", signal.name, signal.ty.name());
+            let message = format!("`{}` is {} and has no fields", signal.name, kind(signal.ty));
             return Err(Finding::new(ast.span, "G3006", message));
         }
         let finding = Finding::new(ast.span, "G3005", format!("no signal is called `{path}`"));
@@ -220,9 +217,7 @@ impl Checker<'_> {
                 Err(Finding::new(ast.span, "G3002", format!("`{symbol}` takes numbers, not bools")))
             }
             (_, BinaryOp::Add) => Err(unsupported(ast.span, "joining strings or lists with `+`")),
-            _ => {
-                Err(Finding::new(ast.span, "G3002", format!("`{symbol}` takes numbers, not a {}", ty.name())))
-            }
+            _ => Err(Finding::new(ast.span, "G3002", format!("`{symbol}` takes numbers, not {}", kind(ty)))),
         }
     }
 
@@ -242,7 +237,7 @@ impl Checker<'_> {
 
     /// Two types that differ: says how to make them one, where a literal can be rewritten.
     fn mixed(&self, span: Span, who: &str, left: (&Ast, &Expr), right: (&Ast, &Expr)) -> Finding {
-        let message = format!("{who} takes one type, not a {} and a {}", left.1.ty.name(), right.1.ty.name());
+        let message = format!("{who} must have one type, not {} and {}", kind(left.1.ty), kind(right.1.ty));
         let literal = |(ast, typed): (&Ast, &Expr), other: Type| match (&typed.kind, other) {
             (ExprKind::Literal(Value::Int(value)), Type::Double) => {
                 Some((ast.span, format!("write `{value}.0`")))
@@ -271,11 +266,11 @@ impl Checker<'_> {
         let item = self.expr(a, None)?;
         let list = self.expr(b, item.ty.list_of())?;
         let Some(element) = list.ty.element() else {
-            let message = format!("`in` takes a list on its right, not a {}", list.ty.name());
+            let message = format!("`in` takes a list on its right, not {}", kind(list.ty));
             return Err(Finding::new(b.span, "G3002", message));
         };
         if element != item.ty {
-            let message = format!("`in` looks for a {} in a {}", item.ty.name(), list.ty.name());
+            let message = format!("`in` looks for {} in {}", kind(item.ty), kind(list.ty));
             return Err(Finding::new(ast.span, "G3002", message));
         }
         Ok(self.done(ExprKind::Binary(BinaryOp::In, Box::new(item), Box::new(list)), Type::Bool, ast))
@@ -298,11 +293,11 @@ impl Checker<'_> {
         };
         if looked_up.ty != list.of {
             let message = format!(
-                "`list.{}` holds items of type {}, and `{}` is a {}",
+                "`list.{}` holds items of type {}, and `{}` is {}",
                 name.value,
                 list.of.name(),
                 looked_up.name,
-                looked_up.ty.name()
+                kind(looked_up.ty)
             );
             return Err(Finding::new(key.span, "G3002", message));
         }
@@ -351,7 +346,7 @@ impl Checker<'_> {
             ("size", None, [arg]) | ("size", Some(arg), []) => {
                 let inner = self.expr(arg, None)?;
                 if inner.ty != Type::String && inner.ty.element().is_none() {
-                    let message = format!("`size` takes a string or a list, not a {}", inner.ty.name());
+                    let message = format!("`size` takes a string or a list, not {}", kind(inner.ty));
                     return Err(Finding::new(arg.span, "G3002", message));
                 }
                 Ok(self.done(ExprKind::Size(Box::new(inner)), Type::Int, ast))
@@ -370,6 +365,11 @@ impl Checker<'_> {
             _ => Err(no_such_call(receiver.is_some(), name, args.len())),
         }
     }
+}
+
+/// A type with its article.
+pub(crate) fn kind(ty: Type) -> String {
+    format!("{} {}", if ty == Type::Int { "an" } else { "a" }, ty.name())
 }
 
 /// Why a call is not one of the functions that conditions have.

@@ -101,7 +101,7 @@ fn check_condition(rule: &RawRule<'_>, catalogue: &Catalogue, findings: &mut Fin
         if typed.expr.ty == Type::Bool {
             return Ok(typed);
         }
-        let message = format!("a condition is a bool, not a {}", typed.expr.ty.name());
+        let message = format!("a condition is a bool, not {}", expr::kind(typed.expr.ty));
         Err(Finding::new(typed.expr.span, "G3009", message))
     });
     match typed {
@@ -175,7 +175,7 @@ fn check_classes(raw: &RawPolicy<'_>, checked: &Checked, findings: &mut Findings
     let scored = raw.rules.iter().filter_map(|rule| rule.effect.map(|effect| (rule, effect)));
     let first =
         scored.into_iter().find(|(_, effect)| matches!(effect.value, Effect::Score(points) if points != 0));
-    if let Some((rule, effect)) = first.filter(|_| raw.classes.is_empty()) {
+    if let Some((rule, effect)) = first.filter(|_| !raw.has_classes) {
         let finding =
             Finding::new(effect.span, "G4012", "points are given but no [[score_class]] says what they do");
         rule.form.report(finding.help("[[score_class]] at_least = 50, effect = \"challenge(…)\""), findings);

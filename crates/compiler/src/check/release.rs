@@ -71,6 +71,8 @@ impl Scene<'_, '_> {
             }
             (Some(release), None, Some(_)) => self.convert(release, findings),
             (None, None, None) => Release::Nothing,
+            // A `release` that could not be read was reported.
+            (None, None, Some(_)) if self.rule.form.entry("release").is_some() => Release::Nothing,
             (None, None, Some((name, span))) => {
                 let message = format!("`{name}` is on the device, and this rule releases nothing of it");
                 let finding = Finding::new(span, "G5003", message);
@@ -147,7 +149,8 @@ impl Scene<'_, '_> {
             let help = help.filter(|_| self.text() != Zone::Device);
             self.report(Finding::new(name.span, "G5006", fault).maybe_help(help), findings);
         }
-        if self.text() == Zone::Device || *release == Release::Undisclosed {
+        // `verdict` asks for the device's text itself.
+        if self.text() == Zone::Device || matches!(release, Release::Undisclosed | Release::Verdict) {
             return;
         }
         let covered = |name: &SignalName| self.rule.reveal.iter().any(|known| known.value == name.as_str());

@@ -1,7 +1,7 @@
 //! Expressions as the flat, shared arena of a slice.
 //!
 //! Post-order, so operands come first; equal parts are one node. Lists are constants here: folding made them so.
-//! The arena only grows, and holds one condition after another, so rules share what they have in common.
+//! Recursion is over source whose depth the parser has limited.
 
 use super::SlotIndex;
 use crate::checked::{BinaryOp, Expr, ExprKind};

@@ -63,9 +63,15 @@ pub(crate) fn cut(policy: &Checked, source: &Source<'_>, findings: &mut Findings
     let mut table = NodeTable::default();
     let mut shapes = Vec::new();
     for rule in &policy.rules {
+        let path = format!("rule.{}.when", rule.id);
         match shape(policy, rule, &mut table) {
-            Ok(shape) => shapes.push(shape),
-            Err(finding) => findings.error(source, &format!("rule.{}", rule.id), finding),
+            Ok(shape) => {
+                if let Some(finding) = always(rule, &shape.root) {
+                    findings.warning(source, &path, finding);
+                }
+                shapes.push(shape);
+            }
+            Err(finding) => findings.error(source, &path, finding),
         }
     }
     let layout = layout(policy, &table);
@@ -102,6 +108,13 @@ fn shape<'a>(policy: &Checked, rule: &'a Rule, table: &mut NodeTable) -> Result<
     let mut taken = nodes::take(policy, rule, &folded, table)?;
     let node = if rule.release == Release::Verdict { taken.nodes.pop_first() } else { None };
     Ok(Shape { rule, root: taken.root, node })
+}
+
+/// A condition that reads signals and does not depend on them.
+fn always(rule: &Rule, root: &Expr) -> Option<Finding> {
+    let ExprKind::Literal(Value::Bool(value)) = &root.kind else { return None };
+    let message = format!("this condition is always {value}, whatever its signals say");
+    (!rule.when.readings().is_empty()).then(|| Finding::new(rule.when.span, "G3012", message))
 }
 
 fn layout(policy: &Checked, table: &NodeTable) -> Layout {
@@ -263,8 +276,8 @@ impl Cutter<'_> {
     fn hidden_from_device(&self) -> Hidden {
         let others = self.policy.rules.iter().filter(|rule| rule.release != Release::Verdict);
         let all = summary(self.policy, others.collect());
-        let scored = all.score.1 > 0;
-        let class = self.policy.classes.last().filter(|_| scored).map(|class| class.effect);
+        let reached = all.score.1 > 0 || self.policy.classes.iter().any(|class| class.at_least <= 0);
+        let class = self.policy.classes.last().filter(|_| reached).map(|class| class.effect);
         Hidden {
             soft: stricter(self.policy, all.soft, class),
             score: (0, 0),

@@ -86,8 +86,15 @@ pub(crate) fn take(
     };
     let span = rule.release_span.unwrap_or(rule.span);
     let message = format!("{declared} declared, but the condition has {found}");
-    let help = format!("write release = {{ nodes = {} }} if all of that may leave the device", nodes.len());
-    Err(Finding::new(span, "G5010", message).help(help))
+    let finding = Finding::new(span, "G5010", message);
+    Err(match nodes.len() {
+        0 => {
+            finding.help("nothing of it depends on the device: simplify it, or write release = { nodes = 0 }")
+        }
+        count => {
+            finding.help(format!("write release = {{ nodes = {count} }} if all of that may leave the device"))
+        }
+    })
 }
 
 /// What an expression reads.

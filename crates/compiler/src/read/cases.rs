@@ -84,10 +84,13 @@ fn read_case(form: &Form<'_>, base: &Answers, policy: &Checked, findings: &mut F
         })
     });
     let mut given = base.clone();
+    let before = findings.count();
     if let Some(own) = form.table("given", findings) {
         given.extend(answers(&own, policy, findings));
     }
-    require_all(form, &given, policy, findings);
+    if findings.count() == before {
+        require_all(form, &given, policy, findings);
+    }
     let snapshot = snapshot(given, trust?.value, policy);
     let line = form.source.place(form.table.span.start).0;
     let name = name?.value.to_owned();
@@ -200,7 +203,7 @@ fn answer(form: &Form<'_>, signal: &Signal, item: &Item, findings: &mut Findings
     }
     let value = value(signal.ty, item);
     if value.is_none() {
-        let message = format!("`{}` is a {}", signal.name, signal.ty.name());
+        let message = format!("`{}` is {}", signal.name, crate::check::expr::kind(signal.ty));
         let finding = Finding::new(item.span, "G6004", message);
         form.report(
             finding.help("or say { missing = true }, { error = true }, { unknown = \"…\" }"),

@@ -3,7 +3,7 @@
 //! A label is never assumed: type, zone, privacy, purpose, retention and cost are mandatory, `min_trust` as well
 //! for what a device says. Strings and lists say how large they can be.
 
-use super::form::{Form, parse};
+use super::form::{Data, Form, parse};
 use crate::catalogue::{Birth, Catalogue, Counts, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal};
 use crate::cel::lex::RESERVED;
 use crate::diagnostic::{Span, Spanned, suggest};
@@ -58,16 +58,22 @@ fn each_named<'a>(
 ) {
     for entry in &tables.table.entries {
         let Some(form) = tables.table(&entry.key.value, findings) else { continue };
-        match signal_name(&entry.key.value) {
+        // No signal has a table in it: the author wrote a dotted name without quotes.
+        let dotted = form.table.entries.iter().find(|inner| matches!(inner.item.data, Data::Table(_)));
+        let (outer, span) = (&entry.key.value, entry.key.span);
+        if let Some(inner) = dotted {
+            let name = format!("{outer}.{}", inner.key.value);
+            let finding = Finding::new(span, "G1010", format!("`{name}` is read as a table in a table"));
+            form.report(finding.help(format!("quote a dotted name: \"{name}\"")), findings);
+            continue;
+        }
+        match signal_name(outer) {
             Ok(value) => {
-                read(Spanned { value, span: entry.key.span }, &form, findings);
+                read(Spanned { value, span }, &form, findings);
             }
             Err(rule) => {
-                let message = format!("`{}` cannot name a signal: {rule}", entry.key.value);
-                let dotted = matches!(&entry.item.data, super::form::Data::Table(inner)
-                    if inner.entries.iter().any(|e| matches!(e.item.data, super::form::Data::Table(_))));
-                let help = dotted.then(|| "quote a dotted name: [signal.\"app.hooked\"]".to_owned());
-                form.report(Finding::new(entry.key.span, "G1010", message).maybe_help(help), findings);
+                let message = format!("`{outer}` cannot name a signal: {rule}");
+                form.report(Finding::new(span, "G1010", message), findings);
             }
         }
     }
@@ -387,7 +393,10 @@ fn field<'c>(
 /// Parses an event name.
 pub(crate) fn event_name(form: &Form<'_>, text: Spanned<&str>, findings: &mut Findings) -> Option<EventName> {
     EventName::parse(text.value)
-        .map_err(|error| form.report(Finding::new(text.span, "G1017", error.to_string()), findings))
+        .map_err(|error| {
+            let message = format!("an event name must be {}", error.rule);
+            form.report(Finding::new(text.span, "G1017", message), findings);
+        })
         .ok()
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct RawPolicy<'a> {
     pub(crate) methods: Vec<Method>,
     pub(crate) closing: RawClosing,
     pub(crate) classes: Vec<RawClass>,
+    /// Whether any class was written, readable or not.
+    pub(crate) has_classes: bool,
     pub(crate) rules: Vec<RawRule<'a>>,
 }
 
@@ -114,6 +116,7 @@ pub(crate) fn read<'a>(
         form: head,
         closing,
         classes,
+        has_classes: form.entry("score_class").is_some(),
         rules,
     })
 }
@@ -407,5 +410,6 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("vs_request", "compare the device signal with a constant, or release it as a value"),
 ];
 
-/// Thresholds of score classes: any sum that rules can reach.
+/// Thresholds of score classes: any sum of points. One at or below 0 is reached without any, so that credit has
+/// to be earned.
 const SCORE_RANGE: std::ops::RangeInclusive<i64> = -(2_048 << 31)..=(2_048 << 31);

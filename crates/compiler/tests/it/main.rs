@@ -1,5 +1,13 @@
 //! Integration tests of the compiler: one module a promise.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail loudly"
+)]
 
+mod diagnostics;
+mod meaning;
 mod policies;
+mod robust;
 mod support;

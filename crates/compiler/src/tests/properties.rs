@@ -6,7 +6,7 @@ use crate::diagnostic::Span;
 use crate::fold::fold;
 use crate::reference::{Outcome, Snapshot, evaluate, whole};
 use crate::render::render;
-use crate::testing::{Random, catalogue, condition, for_each_case, policy, snapshot, typed};
+use crate::tests::testing::{Random, catalogue, condition, for_each_case, policy, snapshot, typed};
 use glacis_policy::{Effect, Entry, Obligations, ScoreClass};
 use glacis_wire::{Answer, Cause, Causes, Given, Method, Trust, Type, Zone};
 use std::cell::Cell;
@@ -147,7 +147,7 @@ fn nodes_carry_all_that_a_condition_needs() {
                 Outcome::Unknown(_) => Answer::unknown(Cause::Withheld),
             };
             far.answers.insert(name.clone(), Given { answer, trust });
-            let signal = crate::testing::signal("node.1", Type::Bool);
+            let signal = crate::tests::testing::signal("node.1", Type::Bool);
             distant
                 .signals
                 .insert(name.clone(), crate::catalogue::Signal { name, min_trust: node.min_trust, ..signal });

@@ -7,7 +7,7 @@ use crate::catalogue::Catalogue;
 use crate::cel::parse::parse;
 use crate::cel::tests::show;
 use crate::reference::{Outcome, Snapshot, evaluate};
-use crate::testing::{policy, signal, typed};
+use crate::tests::testing::{policy, signal, typed};
 use glacis_wire::{Answer, Given, SignalName, Trust, Type, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -1,0 +1,5 @@
+//! Tests that need the inside of the crate: properties of folding, nodes and the reference, and the CEL vectors.
+
+mod conformance;
+mod properties;
+mod testing;
