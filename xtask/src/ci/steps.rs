@@ -68,7 +68,7 @@ pub(super) fn deny(_: &mut Context) -> Result<Done, Failure> {
 
 /// Documentation, warnings as errors.
 pub(super) fn doc(context: &mut Context) -> Result<Done, Failure> {
-    let args = ["doc", "--workspace", "--no-deps", "--locked"];
+    let args = ["doc", "--workspace", "--no-deps", "--locked", "--keep-going"];
     let job = context.cargo(&args, BUILD_LIMIT).env("RUSTDOCFLAGS", "-Dwarnings");
     Ok(Done::from(&job.run()?))
 }
