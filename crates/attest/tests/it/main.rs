@@ -1,0 +1,79 @@
+//! Verifier against maker: evidence that `dtx` makes, and everything that must not pass for it.
+#![expect(clippy::unwrap_used, reason = "helpers of a test binary")]
+
+#[cfg(feature = "simulated")]
+mod simulated;
+
+use glacis_attest::{Anchors, AttestErrorKind, FAMILIES, appraise};
+use glacis_dtx::simulated::{AttestationKey, Manufacturer, PlatformFacts};
+use glacis_host::{Entropy, SeededHost};
+use glacis_seal::{Context, SigningKey, sha256, thumbprint};
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::simulated::{BootState, FAMILY, SecurityLevel};
+use glacis_wire::message::{Bytes, PublicKey, Text};
+use glacis_wire::{Realm, TenantId, Timestamp};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_000);
+pub(crate) const CHALLENGE: [u8; 32] = [5; 32];
+
+pub(crate) fn context(tenant: &str, realm: Realm) -> Context {
+    Context::new(TenantId::parse(tenant).unwrap(), realm)
+}
+
+pub(crate) fn host(label: &str) -> SeededHost {
+    SeededHost::new(1, NOW).stream(label)
+}
+
+pub(crate) fn manufacturer(label: &str) -> Manufacturer {
+    Manufacturer::found(context("acme", Realm::Demo), |out| host(label).fill(out)).unwrap()
+}
+
+pub(crate) fn device_key(label: &str) -> PublicKey {
+    SigningKey::generate(|out| host(label).fill(out)).unwrap().public()
+}
+
+pub(crate) fn make_device(level: SecurityLevel) -> AttestationKey {
+    let host = host("device");
+    manufacturer("maker")
+        .make_device(|out| host.fill(out), "Model T", level, Timestamp::from_secs(2_000))
+        .unwrap()
+}
+
+pub(crate) fn genuine() -> PlatformFacts {
+    PlatformFacts { app: sha256(b"app"), boot: BootState::Verified, level: SecurityLevel::Tee }
+}
+
+pub(crate) fn evidence(facts: PlatformFacts) -> Evidence {
+    make_device(SecurityLevel::Strongbox).attest(&CHALLENGE, thumbprint(&device_key("key")), facts).unwrap()
+}
+
+pub(crate) fn anchors() -> Anchors {
+    Anchors {
+        context: context("acme", Realm::Demo),
+        simulated_roots: vec![manufacturer("maker").root()],
+        apps: vec![sha256(b"other app"), sha256(b"app")],
+    }
+}
+
+/// Invariant 9: what this build cannot verify is refused, whatever it looks like.
+#[test]
+fn a_missing_family_refuses_and_never_skips() {
+    let body = evidence(genuine()).body;
+    for family in ["", "none", "android", "simulated2", "Simulated"] {
+        let evidence = Evidence { family: Text(family.to_owned()), body: body.clone() };
+        let refused = appraise(&evidence, &anchors(), &CHALLENGE, &device_key("key"), NOW).unwrap_err();
+        assert_eq!(refused.kind(), AttestErrorKind::UnknownFamily, "`{family}`");
+    }
+    assert_eq!(FAMILIES.contains(&FAMILY), cfg!(feature = "simulated"));
+    let empty = Evidence { family: Text(String::new()), body: Bytes(vec![]) };
+    assert!(appraise(&empty, &anchors(), &CHALLENGE, &device_key("key"), NOW).is_err());
+}
+
+/// Invariant 9, the other half: without its feature, even genuine evidence of the family is refused.
+#[cfg(not(feature = "simulated"))]
+#[test]
+fn genuine_evidence_is_refused_where_its_verifier_is_not_built() {
+    let refused =
+        appraise(&evidence(genuine()), &anchors(), &CHALLENGE, &device_key("key"), NOW).unwrap_err();
+    assert_eq!(refused.kind(), AttestErrorKind::UnknownFamily);
+}
