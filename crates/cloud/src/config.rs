@@ -1,6 +1,7 @@
 //! What an operator gives the cloud: whose it is, its keys, its trust anchors, its limits.
 //!
 //! Secrets come in as keys, never as text, and show nothing in `Debug`. Limits have one default each, here.
+//! Reading files and environment is the command's business, not this module's.
 
 use crate::store::Birth;
 use glacis_attest::Anchors;

@@ -1,6 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457): a stable code, never what happened inside.
 //!
 //! An operator also gets the detail of the error; a node, which may hand the answer on to a device, does not.
+//! What happened inside goes to the log, once, where the error is turned into an answer.
 
 use crate::error::{CloudError, CloudErrorKind};
 use axum::body::Body;
