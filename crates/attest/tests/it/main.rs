@@ -57,7 +57,7 @@ pub(crate) fn anchors() -> Anchors {
 
 /// Invariant 9: what this build cannot verify is refused, whatever it looks like.
 #[test]
-fn a_missing_family_refuses_and_never_skips() {
+fn invariant_9_a_missing_family_refuses_and_never_skips() {
     let body = evidence(genuine()).body;
     for family in ["", "none", "android", "simulated2", "Simulated"] {
         let evidence = Evidence { family: Text(family.to_owned()), body: body.clone() };

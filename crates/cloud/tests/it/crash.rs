@@ -83,7 +83,7 @@ fn run_and_kill(path: &Path, acks: usize) -> Vec<Reference> {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_by_kill_9() {
+fn invariant_10_nothing_acknowledged_is_lost_by_kill_9() {
     assert!(START.as_ms() > 0);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cloud.db");

@@ -164,7 +164,7 @@ fn nodes_carry_all_that_a_condition_needs() {
 
 /// Invariant 11: no disclosure buys a milder verdict than withholding what is not trusted.
 #[test]
-fn disclosure_gains_nothing_over_withholding() {
+fn invariant_11_disclosure_gains_nothing_over_withholding() {
     let catalogue = catalogue();
     let stricter = Cell::new(0);
     for_each_case(|random| {

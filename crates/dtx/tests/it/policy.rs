@@ -47,7 +47,7 @@ fn refused(store: &mut PolicyStore, published: &Published) -> PublishedError {
 
 /// Invariant 4.
 #[test]
-fn a_device_never_accepts_an_older_policy_or_key_set_nor_one_without_a_right_signature() {
+fn invariant_4_a_device_never_accepts_an_older_policy_or_key_set_nor_one_without_a_right_signature() {
     let files = MemoryFiles::new();
     let mut store = open(&files, key_set(1, &["policy"]));
     assert_eq!(store.bundle(), None);

@@ -29,7 +29,7 @@ fn open(path: &str) -> glacis_ledger::Opened {
 /// Not a test: the process that is killed. It reads a directory from its standard input, appends for ever and says
 /// each number after the journal took it; `-N` says that everything up to N was acknowledged.
 #[test]
-#[ignore = "runs as a child of acknowledged_records_survive_kill_9"]
+#[ignore = "runs as a child of invariant_10_acknowledged_records_survive_kill_9"]
 fn writer_child() {
     let mut path = String::new();
     std::io::stdin().lock().read_line(&mut path).unwrap();
@@ -97,7 +97,7 @@ fn round(path: &str, wait: Duration, (mut newest, mut acknowledged): (u64, u64))
 }
 
 #[test]
-fn acknowledged_records_survive_kill_9() {
+fn invariant_10_acknowledged_records_survive_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal").to_str().unwrap().to_owned();
     let (mut newest, mut acknowledged, mut torn) = (0, 0, 0);

@@ -32,7 +32,7 @@ fn a_disclosure_always_has_its_whole_layout_and_states_no_cause_but_withheld() {
 
 /// Inputs that agree on the declared releases leave the same bytes, whatever else differs (invariant 2).
 #[test]
-fn what_leaves_is_a_function_of_the_declared_releases() {
+fn invariant_2_what_leaves_is_a_function_of_the_declared_releases() {
     for_each_case(|random| {
         let parts = parts(random, Zone::Device);
         let slice = Slice::try_new(&parts).unwrap();

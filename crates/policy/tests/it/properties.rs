@@ -83,7 +83,7 @@ fn the_cloud_and_an_edge_in_an_outage_always_settle() {
 /// Invariant 11: whatever is claimed in place of what is not trusted, the verdict is no milder than if it were
 /// withheld.
 #[test]
-fn no_claim_buys_a_milder_verdict_than_withholding() {
+fn invariant_11_no_claim_buys_a_milder_verdict_than_withholding() {
     for_each_case(|random| {
         let zone = random.pick(&[Zone::Edge, Zone::Cloud]);
         let parts = parts(random, zone);

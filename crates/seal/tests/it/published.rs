@@ -72,7 +72,7 @@ fn a_signed_newer_bundle_is_accepted_and_the_same_again_is_no_news() {
 
 /// Invariant 4.
 #[test]
-fn an_older_bundle_or_the_same_version_with_another_content_is_refused() {
+fn invariant_4_an_older_bundle_or_the_same_version_with_another_content_is_refused() {
     let held = take(&pinned(), &publish(1, &bundle(3))).unwrap().held;
     let older = take(&held, &publish(1, &bundle(2))).unwrap_err();
     assert_eq!(older, PublishedError::Older { offered: 2, held: 3 });
@@ -82,7 +82,7 @@ fn an_older_bundle_or_the_same_version_with_another_content_is_refused() {
 
 /// Invariant 4.
 #[test]
-fn a_bundle_without_a_right_signature_is_refused() {
+fn invariant_4_a_bundle_without_a_right_signature_is_refused() {
     let good = publish(1, &bundle(3));
     for seed in [2, 101, 102] {
         assert_eq!(
@@ -145,7 +145,7 @@ fn keys_rotate_along_a_chain_from_the_pinned_set() {
 
 /// Invariant 4.
 #[test]
-fn an_older_or_forked_key_set_is_refused() {
+fn invariant_4_an_older_or_forked_key_set_is_refused() {
     let held = Held { key_set: key_set(5, &[1]), bundle: None };
     let offer = |seed, set: &KeySet| {
         let key_sets = List(vec![sign(seed, Purpose::KeySet, set)]);

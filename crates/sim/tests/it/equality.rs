@@ -27,7 +27,7 @@ fn assert_equal(report: &Report) {
 
 /// Invariants 1, 2, 11, for a fixed and a fresh seed.
 #[test]
-fn run_equals_whole_and_leaves_and_gains_nothing() {
+fn invariant_1_run_equals_whole_and_leaves_and_gains_nothing() {
     let fresh = RandomState::new().build_hasher().finish();
     eprintln!("fresh seed {fresh}");
     for seed in [1, fresh] {

@@ -35,7 +35,7 @@ fn incriminating_claims_are_believed_and_exculpating_ones_must_be_earned() {
 }
 
 #[test]
-fn an_open_rule_closes_by_the_strictest_entry_for_its_causes() {
+fn invariant_7_an_open_rule_closes_by_the_strictest_entry_for_its_causes() {
     check(
         Zone::Edge,
         Close::Open,
