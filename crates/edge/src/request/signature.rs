@@ -248,3 +248,6 @@ fn digits(text: &str) -> Option<(u64, &str)> {
     }
     number.parse().ok().map(|number| (number, rest))
 }
+
+#[cfg(test)]
+mod tests;

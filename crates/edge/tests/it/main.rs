@@ -1,5 +1,6 @@
 //! What a gateway promises, tested against its pure core and over real sockets.
 #![expect(
+    clippy::cast_possible_truncation,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -11,5 +12,4 @@ mod device;
 mod gateway;
 mod refusals;
 mod sessions;
-mod signature;
 mod world;

@@ -1,6 +1,6 @@
 //! Openings, legs, tickets: which are accepted, and what they make.
 
-use crate::device::{Device, Spec, get, key, share};
+use crate::device::{Device, Spec, get, key};
 use crate::world::{ATTESTED, Authority, START, World, cluster, event, says, slice, start};
 use glacis_host::MemoryFiles;
 use glacis_seal::httpsig::{content_digest, sfv};
@@ -191,5 +191,4 @@ fn leg_openings_need_the_sessions_key() {
         }
     }
     assert_eq!(world.code(&swapped), "ticket-invalid");
-    drop(share(1));
 }
