@@ -29,8 +29,15 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Nothing useful can be done about a failure here; the directory is a temporary one.
-        let _ = Command::new("umount").arg(&self.at).status();
+        // A process that another test is just forking may hold our files for a moment.
+        for _ in 0..50 {
+            let done = Command::new("umount").arg(&self.at).output();
+            if done.is_ok_and(|done| done.status.success()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        println!("could not unmount {}", self.at.display());
     }
 }
 
