@@ -118,7 +118,7 @@ fn fills_and_recovers(
 }
 
 #[test]
-fn a_full_file_system_loses_nothing_acknowledged() {
+fn invariant_10_a_full_file_system_loses_nothing_acknowledged() {
     let world = World::new(90);
     let dir = tempfile::tempdir().unwrap();
     let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "3m") else {

@@ -93,7 +93,7 @@ fn invariant_4_a_device_never_accepts_an_older_policy_or_key_set_nor_one_without
 }
 
 #[test]
-fn cut_flipped_and_oversized_publications_are_refused() {
+fn invariant_4_cut_flipped_and_oversized_publications_are_refused() {
     let files = MemoryFiles::new();
     let mut store = open(&files, key_set(1, &["policy"]));
     let bytes = with_keys("policy", &key_set(2, &["next"]), publish("next", &bundle(6))).to_bytes().unwrap();

@@ -37,7 +37,7 @@ fn invariant_1_run_equals_whole_and_leaves_and_gains_nothing() {
 
 /// The same for the policies that are shipped.
 #[test]
-fn shipped_policies_run_as_they_are_meant() {
+fn invariant_1_shipped_policies_run_as_they_are_meant() {
     let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
     let read = |path: &str| std::fs::read_to_string(policies.join(path)).unwrap();
     let catalogue = read("signals.toml");
