@@ -7,7 +7,7 @@
 //! 2. checking: names, types, and the semantic rules of DESIGN §4.1–4.3, giving [`Checked`], the typed source tree;
 //! 3. cutting: constants folded, release nodes found and shared, three [`glacis_policy::Slice`]s laid out.
 //!
-//! [`reference`] runs the typed source tree itself. It is the executable form of DESIGN §4.2 and shares nothing
+//! [`mod@reference`] runs the typed source tree itself. It is the executable form of DESIGN §4.2 and shares nothing
 //! with the engine but plain vocabulary, so the two can be compared for ever.
 //!
 //! This crate reads no clock, file, socket, environment or randomness, and uses no cryptography: the caller
@@ -147,7 +147,7 @@ impl Compiled {
         self.checked.event()
     }
 
-    /// The typed source tree, for [`reference`].
+    /// The typed source tree, for [`mod@reference`].
     pub const fn checked(&self) -> &Checked {
         &self.checked
     }
@@ -205,7 +205,7 @@ impl Compiled {
         &self.cases
     }
 
-    /// Runs the golden cases through [`reference`].
+    /// Runs the golden cases through [`mod@reference`].
     pub fn run_cases(&self) -> Vec<CaseResult> {
         self.cases.iter().map(|case| cases::run(&self.checked, case)).collect()
     }
