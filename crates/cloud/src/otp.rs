@@ -15,7 +15,7 @@ use rusqlite::{OptionalExtension as _, params};
 use std::fmt;
 use std::time::Duration;
 
-/// Wrong tries that one code survives. Source: issue 2.
+/// Wrong tries that one code survives. Five tries at six digits leave a guesser 1 in 200,000.
 pub const OTP_TRIES_MAX: u32 = 5;
 /// Longest life of a code. Source: DESIGN §4.2.
 pub const OTP_LIFE: Duration = Duration::from_secs(300);

@@ -211,7 +211,7 @@ fn glacis(context: &Context) -> PathBuf {
     context.root.join("target/debug/glacis")
 }
 
-/// Cases of each equality property in CI. Source: the acceptance of issue 2.
+/// Cases of each equality property in CI. The soak runs a hundred times as many.
 const PROPERTY_CASES: &str = "10000";
 /// The compiler's test that runs the cases of every shipped policy.
 const GOLDEN_TEST: &str = "golden_cases_hold";

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Response header that proves who answered, as a byte sequence of RFC 9651.
 pub const NODE_MAC: &str = "glacis-node-mac";
 
-/// How far a node's clock may be off. Source: build contract of issue 2.
+/// How far a node's clock may be off. Skew between servers that keep time by NTP is far below it.
 pub const NODE_SKEW: Duration = Duration::from_secs(60);
 
 /// One node that may ask, and the key shared with it.
