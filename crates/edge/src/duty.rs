@@ -84,7 +84,7 @@ impl Duty {
     }
 
     fn write(&self, kind: u8, entry: &impl Encode) -> Result<(), JournalError> {
-        let mut out = Writer::new();
+        let mut out = Writer::with_capacity(ENTRY_BYTES);
         out.u8(kind);
         entry.encode(&mut out).map_err(JournalError::of)?;
         let written = self.journal.append(out.as_bytes());
@@ -147,6 +147,8 @@ fn add(report: &mut Report, entry: &[u8]) -> Result<(), DecodeError> {
     input.finish()
 }
 
+/// Room for a usual entry, so that encoding one allocates once. Unit: bytes.
+const ENTRY_BYTES: usize = 768;
 const RECORD: u8 = 0;
 const OPENING: u8 = 1;
 const DEVICES: u8 = 2;

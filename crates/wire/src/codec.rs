@@ -103,6 +103,11 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
+    /// An empty writer with room for `bytes`, for those who know how much they will write.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
     /// What was written so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

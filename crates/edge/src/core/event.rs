@@ -15,7 +15,8 @@ use crate::state::events::{Stored, Turn};
 use crate::state::legs::Leg;
 use crate::trust::proof::Binding;
 use glacis_policy::Close;
-use glacis_seal::{MacKey, Purpose, mac_envelope, sha256, sha256_parts};
+use glacis_seal::{MacKey, Purpose, sha256, sha256_parts};
+use glacis_wire::limits::MESSAGE_BYTES_MAX;
 use glacis_wire::message::challenge::{ChallengeNonce, Proof};
 use glacis_wire::message::decide::{
     ClientVerdict, ClosedBy, DecideAnswer, EventFacts, Record, UpstreamDecision,
@@ -24,13 +25,15 @@ use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{List, Text};
 use glacis_wire::{
     Cause, Digest, Encode, EventId, EventName, PolicyDigest, Reference, Thumbprint, Tier, Timestamp, Trust,
-    Verdict, Zone,
+    Verdict, Writer, Zone,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest life of a verdict. Source: DESIGN §5.3 step 4.
 const VERDICT_LIFE: Duration = Duration::from_secs(60);
+/// Room for a usual verdict or decision, so that encoding one allocates once. Unit: bytes.
+const MESSAGE_BYTES: usize = 384;
 /// Policy digest of a record where no policy was run.
 const NO_POLICY: PolicyDigest = PolicyDigest::new([0; 32]);
 
@@ -455,9 +458,16 @@ impl EdgeCore {
         })))
     }
 
+    /// A [`Maced`](glacis_wire::message::Maced) message as a header value. The same bytes as
+    /// `glacis_seal::mac_envelope` makes (tests open them so), encoded once.
     fn maced(&self, key: &MacKey, purpose: Purpose, message: &impl Encode) -> Result<String, Refusal> {
-        let maced = mac_envelope(key, &self.context, purpose, message).map_err(|_| Refusal::Overloaded)?;
-        maced.to_bytes().map(|bytes| render_sequence(&bytes)).map_err(|_| Refusal::Overloaded)
+        let mut body = Writer::with_capacity(MESSAGE_BYTES);
+        message.encode(&mut body).map_err(|_| Refusal::Overloaded)?;
+        let mac = key.mac(&self.context, purpose, body.as_bytes());
+        let mut out = Writer::with_capacity(body.as_bytes().len() + 36);
+        out.bytes("bytes", body.as_bytes(), MESSAGE_BYTES_MAX).map_err(|_| Refusal::Overloaded)?;
+        out.raw(&mac);
+        Ok(render_sequence(out.as_bytes()))
     }
 }
 

@@ -116,7 +116,9 @@ impl EdgeCore {
 
     /// Whether everything that the cloud publishes is here: policies, the device bundle to pass on, and a feed.
     pub fn is_ready(&self) -> bool {
-        self.bundle_version().is_some() && lock(&self.published).device.is_some() && self.feed().version().is_some()
+        self.bundle_version().is_some()
+            && lock(&self.published).device.is_some()
+            && self.feed().version().is_some()
     }
 
     /// Version of the live bundle; `None` before the first.

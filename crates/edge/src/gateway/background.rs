@@ -7,6 +7,7 @@
 use super::Shared;
 use super::cloud::{CloudClient, Outage};
 use crate::core::EdgeCore;
+use crate::duty::Batch;
 use glacis_wire::Encode;
 use glacis_wire::http::Response;
 use glacis_wire::message::decide::ReportAck;
@@ -19,6 +20,8 @@ use std::time::Duration;
 const SYNC_EVERY: Duration = Duration::from_millis(50);
 /// Pause between two looks for something to ship.
 const SHIP_EVERY: Duration = Duration::from_millis(200);
+/// Longest pause between two attempts to ship.
+const SHIP_RETRY_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for an answer to a pull or a report.
 const CALL_WAIT: Duration = Duration::from_secs(10);
 /// Pause after the first failure of a pull; it doubles up to the configured one.
@@ -55,9 +58,15 @@ async fn carry(core: Arc<EdgeCore>, shared: Arc<Shared>) {
     let bundle = pull(&core, &client, config.bundle_every, Bundle { etags: Default::default() });
     let feed = pull(&core, &client, config.feed_every, Feed { etag: None });
     let ship = async {
+        let mut pause = SHIP_EVERY;
         loop {
-            tokio::time::sleep(SHIP_EVERY).await;
-            ship_all(&core, &client).await;
+            tokio::time::sleep(pause).await;
+            // Reading the journal for a cloud that does not take it is work for nothing.
+            pause = if ship_all(&core, &client).await {
+                SHIP_EVERY
+            } else {
+                pause.saturating_mul(2).min(SHIP_RETRY_MAX)
+            };
         }
     };
     tokio::select! {
@@ -67,26 +76,34 @@ async fn carry(core: Arc<EdgeCore>, shared: Arc<Shared>) {
     let _ = tokio::time::timeout(config.limits.drain, ship_all(&core, &client)).await;
 }
 
-/// Ships until nothing is left or the cloud does not take it.
-async fn ship_all(core: &EdgeCore, client: &CloudClient) {
+/// Ships until nothing is left; `false` where the cloud or the journal does not take part.
+async fn ship_all(core: &EdgeCore, client: &CloudClient) -> bool {
     loop {
-        let batch = match core.duty().batch() {
-            Ok(Some(batch)) => batch,
-            Ok(None) => return,
-            Err(error) => return tracing::error!(%error, "journal cannot be read"),
-        };
-        let Ok(body) = batch.report.to_bytes() else {
-            return tracing::error!("report is over its limit");
-        };
-        let sent: Result<ReportAck, Outage> = client.message("POST", "/v1/report", body, CALL_WAIT).await;
-        match sent {
-            Ok(ack) => tracing::debug!(accepted = ack.accepted, repeated = ack.repeated, "shipped"),
-            Err(outage) => return tracing::debug!(%outage, "nothing shipped"),
-        }
-        if let Err(error) = core.duty().acknowledge(&batch) {
-            return tracing::error!(%error, "acknowledgement cannot be kept; entries will be sent again");
+        match core.duty().batch() {
+            Ok(None) => return true,
+            Ok(Some(batch)) => match ship(core, client, &batch).await {
+                Ok(()) => {}
+                Err(outage) => {
+                    tracing::debug!(%outage, "nothing shipped");
+                    return false;
+                }
+            },
+            Err(error) => {
+                tracing::error!(%error, "journal cannot be read");
+                return false;
+            }
         }
     }
+}
+
+async fn ship(core: &EdgeCore, client: &CloudClient, batch: &Batch) -> Result<(), Outage> {
+    let body = batch.report.to_bytes().map_err(|_| Outage::Unreadable)?;
+    let ack: ReportAck = client.message("POST", "/v1/report", body, CALL_WAIT).await?;
+    tracing::debug!(accepted = ack.accepted, repeated = ack.repeated, "shipped");
+    core.duty().acknowledge(batch).map_err(|error| {
+        tracing::error!(%error, "acknowledgement cannot be kept; entries will be sent again");
+        Outage::Unreadable
+    })
 }
 
 /// Something that the cloud publishes.

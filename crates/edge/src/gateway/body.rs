@@ -162,13 +162,13 @@ pub(super) enum OutBody {
 #[derive(Debug)]
 pub(super) struct UpstreamBody {
     incoming: Incoming,
-    link: Option<Link>,
+    link: Option<Box<Link>>,
     links: Arc<Links>,
     watch: Arc<Watch>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, link: Link, links: Arc<Links>, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(incoming: Incoming, link: Box<Link>, links: Arc<Links>, watch: Arc<Watch>) -> Self {
         Self { incoming, link: Some(link), links, watch }
     }
 

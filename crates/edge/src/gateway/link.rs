@@ -33,7 +33,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Links {
     address: SocketAddr,
-    idle: Mutex<Vec<Link>>,
+    #[expect(clippy::vec_box, reason = "a link is large and moves at every step of a request")]
+    idle: Mutex<Vec<Box<Link>>>,
 }
 
 /// Why there is no answer.
@@ -60,7 +61,7 @@ impl Links {
     }
 
     /// Keeps a link for the next request, if it can serve one.
-    pub(super) fn put(&self, link: Link) {
+    pub(super) fn put(&self, link: Box<Link>) {
         let mut idle = lock(&self.idle);
         if !link.closed && link.sender.is_ready() && idle.len() < IDLE_MAX {
             idle.push(link);
@@ -68,7 +69,7 @@ impl Links {
     }
 
     /// An idle link that is still open.
-    fn take(&self) -> Option<Link> {
+    fn take(&self) -> Option<Box<Link>> {
         loop {
             let mut link = lock(&self.idle).pop()?;
             link.drive(&mut Context::from_waker(Waker::noop()));
@@ -78,7 +79,7 @@ impl Links {
         }
     }
 
-    async fn connect(&self) -> Result<Link, LinkError> {
+    async fn connect(&self) -> Result<Box<Link>, LinkError> {
         let socket = TcpStream::connect(self.address).await.map_err(|_| LinkError::Broken)?;
         socket.set_nodelay(true).map_err(|_| LinkError::Broken)?;
         let (mut sender, mut connection) =
@@ -90,7 +91,7 @@ impl Links {
         })
         .await
         .map_err(|_| LinkError::Broken)?;
-        Ok(Link { sender, connection, closed })
+        Ok(Box::new(Link { sender, connection, closed }))
     }
 
     /// Sends a request and waits for the head of its answer. A request that an idle link did not take goes over
@@ -99,7 +100,7 @@ impl Links {
         &self,
         mut request: Request<UpBody>,
         watch: Option<&Watch>,
-    ) -> Result<(Response<Incoming>, Link), LinkError> {
+    ) -> Result<(Response<Incoming>, Box<Link>), LinkError> {
         if let Some(link) = self.take() {
             match exchange(link, request, watch).await {
                 Err(Unsent::Back(back)) => request = *back,
@@ -107,8 +108,8 @@ impl Links {
                 Ok(answer) => return Ok(answer),
             }
         }
-        let connect = pin!(self.connect());
-        let link = expiring(connect, watch).await??;
+        // On the heap: it happens once a connection, and would make every request's future larger.
+        let link = expiring(Box::pin(self.connect()).as_mut(), watch).await??;
         exchange(link, request, watch).await.map_err(|unsent| match unsent {
             Unsent::Back(_) => LinkError::Broken,
             Unsent::Lost(error) => error,
@@ -136,10 +137,10 @@ async fn expiring<T>(
 }
 
 async fn exchange(
-    mut link: Link,
+    mut link: Box<Link>,
     request: Request<UpBody>,
     watch: Option<&Watch>,
-) -> Result<(Response<Incoming>, Link), Unsent> {
+) -> Result<(Response<Incoming>, Box<Link>), Unsent> {
     let mut answer = pin!(link.sender.try_send_request(request));
     let done = poll_fn(|cx| {
         if watch.is_some_and(Watch::take_expired) {

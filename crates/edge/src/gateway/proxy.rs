@@ -67,23 +67,32 @@ impl Peer {
                 step = match step {
                     Step::Answer(response) => return out(response),
                     Step::Forward(forward) => break forward,
-                    Step::NeedBody(held) => match collect(&mut body, held.limit(), &self.watch).await {
-                        Ok(bytes) => {
-                            let step = core.body(held, &head, &bytes, core.host().now());
-                            whole = Some(bytes);
-                            step
+                    // Waits that most requests do not have are on the heap, so that every request's future stays small.
+                    Step::NeedBody(held) => {
+                        match Box::pin(collect(&mut body, held.limit(), &self.watch)).await {
+                            Ok(bytes) => {
+                                let step = core.body(held, &head, &bytes, core.host().now());
+                                whole = Some(bytes);
+                                step
+                            }
+                            Err(BodyError::Refused(_)) => core.body_too_large(*held),
+                            Err(_) => return self.refused(Refusal::Framing),
                         }
-                        Err(BodyError::Refused(_)) => core.body_too_large(*held),
-                        Err(_) => return self.refused(Refusal::Framing),
-                    },
+                    }
                     Step::AskCloud(pending) => {
-                        let answer = self.worker.cloud.decide(pending.facts()).await;
+                        let answer = Box::pin(self.worker.cloud.decide(pending.facts())).await;
                         core.resume(pending, answer, core.host().now())
                     }
                     Step::Relay(relay) => {
                         let wait = self.worker.relay_wait();
-                        let answer =
-                            self.worker.cloud.call(relay.method, relay.path, None, relay.body, wait).await;
+                        let answer = Box::pin(self.worker.cloud.call(
+                            relay.method,
+                            relay.path,
+                            None,
+                            relay.body,
+                            wait,
+                        ))
+                        .await;
                         return out(core.relayed(answer.ok()));
                     }
                 };
@@ -175,8 +184,8 @@ impl<'a> Head<'a> {
         let mut host = None;
         for (name, value) in &parts.headers {
             let name = name.as_str();
-            if Fields::wants(name) {
-                fields.add(name, value.to_str().ok()?);
+            if let Some(slot) = fields.slot(name) {
+                slot.add(value.to_str().ok()?);
             } else if name == "host" {
                 host = Some(value.to_str().ok()?);
             }

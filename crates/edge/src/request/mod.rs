@@ -53,7 +53,7 @@ pub enum Once<'a> {
 }
 
 impl<'a> Once<'a> {
-    fn add(&mut self, value: &'a str) {
+    pub(crate) fn add(&mut self, value: &'a str) {
         *self = match self {
             Self::Absent => Self::One(value.trim_matches([' ', '\t'])),
             _ => Self::Many,
@@ -102,27 +102,16 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Whether [`add`](Self::add) takes note of a field of this (lower-case) name.
-    pub fn wants(name: &str) -> bool {
-        matches!(
-            name,
-            "signature-input"
-                | "signature"
-                | "content-digest"
-                | "authorization"
-                | "content-type"
-                | "content-encoding"
-                | "if-none-match"
-                | http::TICKET
-                | http::EVENT
-                | http::DISCLOSURE
-                | http::PROOF
-        )
-    }
-
     /// Takes note of one field; `name` is lower case.
     pub fn add(&mut self, name: &str, value: &'a str) {
-        let slot = match name {
+        if let Some(slot) = self.slot(name) {
+            slot.add(value);
+        }
+    }
+
+    /// Where a field of this (lower-case) name is noted; `None` for every other name.
+    pub(crate) fn slot(&mut self, name: &str) -> Option<&mut Once<'a>> {
+        Some(match name {
             "signature-input" => &mut self.signature_input,
             "signature" => &mut self.signature,
             "content-digest" => &mut self.content_digest,
@@ -134,9 +123,8 @@ impl<'a> Fields<'a> {
             "content-type" => &mut self.content_type,
             "content-encoding" => &mut self.content_encoding,
             "if-none-match" => &mut self.if_none_match,
-            _ => return,
-        };
-        slot.add(value);
+            _ => return None,
+        })
     }
 }
 
