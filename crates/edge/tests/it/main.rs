@@ -10,6 +10,7 @@
 mod decisions;
 mod device;
 mod gateway;
+mod reasons;
 mod refusals;
 mod sessions;
 mod world;
