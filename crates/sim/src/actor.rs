@@ -1,4 +1,7 @@
 //! One device with its app: the real SDK client, its line, and what the simulator remembers of its actions.
+//!
+//! An actor sees what an app sees (outcomes and refusals), never who decided. Whatever it does, its full snapshot
+//! is kept for the check; the snapshot is what its process knew, or what a lying process claimed.
 
 use crate::attack::{Attempt, End};
 use crate::deeds;

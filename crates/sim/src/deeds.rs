@@ -1,4 +1,7 @@
 //! What users do, as the app's requests, and what those requests say as signals.
+//!
+//! The two views are made side by side from one deed: the check later holds what the gateway extracted from the
+//! bytes against what was meant to be said.
 
 use crate::schedule::Deed;
 use crate::snapshots::text;

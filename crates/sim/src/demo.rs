@@ -1,4 +1,7 @@
 //! `glacis demo`: the four zones on loopback, a fleet, its attackers, and one report.
+//!
+//! Puts the parts together in the order of a run: folder, servers, fleet, rounds, stop, records, report. The
+//! report is made after everything has stopped, from what was kept and what actors saw.
 
 use crate::http::{HttpWorld, Setup};
 use crate::net::Capture;
@@ -82,9 +85,11 @@ pub enum DemoError {
     },
 }
 
-/// Pause between two benign actions. With 24 devices it leaves each at about five actions a second, far below the
-/// gateway's limit for one device on any machine; about a hundred a second is also what a watcher can follow.
-const PACE: Duration = Duration::from_millis(8);
+/// Shortest pause between two benign actions: about a hundred a second is what a watcher can follow.
+const PACE_MIN: Duration = Duration::from_millis(8);
+/// Most benign actions of one device a second, by which few devices make the pause longer: far below the gateway's
+/// limit for one device on any machine, also where every action is challenged and so sent twice.
+const DEVICE_PACE_MAX: u32 = 8;
 /// Fewest paired measurements of a whole round: ten lie beyond the 99th percentile.
 const PAIRS_MIN: u32 = 1_000;
 /// Fewest devices: the schedule needs one of each make and somebody to steal from.
@@ -168,6 +173,7 @@ fn rounds(
     let mut fleet = Fleet::enrol(parts.world, &schedule)?;
     let took = host.monotonic().saturating_sub(started);
     progress.tick(Part::Fleet, took, &format!("{} devices enrolled", fleet.len()));
+    let pace = PACE_MIN.max(Duration::from_secs(1) / DEVICE_PACE_MAX.saturating_mul(size.people));
     let stopped = || parts.stop.load(Ordering::Relaxed);
     for number in 0_u64.. {
         // Each round draws other actions; people, devices and the first round's actions follow from the seed.
@@ -180,7 +186,7 @@ fn rounds(
             schedule: &schedule,
             policies: parts.policies,
             snapshots: parts.snapshots,
-            pace: PACE,
+            pace,
         };
         round.run(&mut fleet, seen, progress, &stopped)?;
         if options.once || stopped() {

@@ -1,4 +1,7 @@
 //! The gateway's configuration in the demo, as an operator would write it.
+//!
+//! It goes through the same parser as an operator's file, so the demo cannot have a setting that nobody else can.
+//! Two limits differ from the defaults, and say why.
 
 use crate::keys::TENANT;
 use crate::shop::Shop;

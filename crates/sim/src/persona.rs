@@ -1,4 +1,7 @@
-//! Who answers the prompts of an app: the owner of the account, or nobody who could.
+//! Who answers the prompts of an app: the owner of the account, or somebody who is not.
+//!
+//! An owner can do what a person can: be verified by the own device, and read messages sent to the own phone. A
+//! stranger can do neither, and guesses.
 
 use crate::shop::Shop;
 use glacis_dtx::UserVerification;

@@ -1,6 +1,7 @@
 //! The one source of chance in a schedule: SplitMix64, so that a seed names a run on every machine.
 //!
-//! Not for keys or nonces: those come from `glacis_host::Entropy`.
+//! Streams for parts of a run are independent of each other, so a change in one does not shift the draws of
+//! another. Not for keys or nonces: those come from `glacis_host::Entropy`.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one 64-bit word of state, full period.
 #[derive(Clone, Debug)]

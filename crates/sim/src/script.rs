@@ -13,6 +13,7 @@ use crate::snapshots::Snapshots;
 use crate::terminal::{Live, Progress};
 use crate::world::{World, WorldError};
 use glacis_wire::message::refusal::Refusal;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What actors saw of one or more rounds.
@@ -41,6 +42,15 @@ impl Seen {
             }
         }
         report
+    }
+
+    /// How benign actions ended that did not go on: each end and how often.
+    pub fn benign_stopped(&self) -> BTreeMap<String, u32> {
+        let mut ends = BTreeMap::new();
+        for attempt in self.benign.iter().filter(|attempt| !attempt.end.allowed()) {
+            *ends.entry(attempt.end.to_string()).or_default() += 1;
+        }
+        ends
     }
 
     /// Adds an attack to the live table. Who decided shows in counters, since nothing else runs meanwhile.

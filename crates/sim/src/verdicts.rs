@@ -1,6 +1,7 @@
 //! From what actors saw and what was kept to the report: zones, sums, equality, exit rule.
 //!
-//! Nothing is decided here that a zone could have decided; this module only counts and compares.
+//! Nothing is decided here that a zone could have decided; this module only counts and compares, after everything
+//! has stopped. What does not fit becomes a fault of the report, in words.
 
 use crate::attack::zone;
 use crate::check::check;
@@ -44,6 +45,8 @@ pub fn report(evidence: &Evidence<'_>) -> DemoReport {
         equality: EqualityReport::default(),
         faults: Vec::new(),
     };
+    let stopped = seen.benign_stopped();
+    report.faults.extend(stopped.iter().map(|(end, count)| format!("{count} benign actions ended in {end}")));
     let events = seen.events();
     if checks {
         let checked = check(kept, snapshots, policies);

@@ -1,4 +1,7 @@
 //! Attacks on the app's process: patched code, a slice that is ignored, claims that nobody vouches for.
+//!
+//! Where the world has processes, the patched app is one ([`victim`]); without them its sensors are told what the
+//! patch would have made them see, which is all that differs.
 
 use super::{Attempt, End, Ended, Stage};
 use crate::actor::{all_clear, hooked_signals};

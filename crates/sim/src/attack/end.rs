@@ -1,4 +1,7 @@
 //! How one action ended, as whoever began it saw it.
+//!
+//! An end is an observation of a client: it names verdicts and refusals, and never the zone behind them, which a
+//! client is not told. It has a text of its own, because a victim process reports its ends through a pipe.
 
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{EventId, Method, Thumbprint};

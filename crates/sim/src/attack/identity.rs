@@ -1,4 +1,7 @@
 //! Attacks with the wrong device, the wrong user or the wrong payee.
+//!
+//! Each is technically sound (signed, fresh, bound to its content), so nothing in the traffic gives it away: it
+//! takes what vouches for the hardware, or what the control plane knows of past events and of payees.
 
 use super::{Attempt, End, Ended, Stage};
 use crate::actor::{Device, all_clear};

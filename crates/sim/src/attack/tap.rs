@@ -1,4 +1,7 @@
 //! A line under somebody else's control: keeps what passes, and may change it on the way.
+//!
+//! Only guarded requests are kept or changed: whoever sits on the way would leave enrolment and sessions alone,
+//! since breaking those gives nothing to repeat.
 
 use crate::world::Line;
 use glacis_sdk::drive::{Lost, Transport};

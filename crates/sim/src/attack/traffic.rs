@@ -1,4 +1,7 @@
 //! Attacks on the way and by mass: copies, changed bodies, floods.
+//!
+//! None of them needs a key of the device: what is attacked is the binding of a signature to one request, to one
+//! body and to one place in a sequence, and the limit of what one device may ask for.
 
 use super::tap::Tap;
 use super::{Attempt, End, Ended, Stage};

@@ -1,4 +1,7 @@
 //! Which zone stopped an action: read off refusals and records, never off an expectation.
+//!
+//! This is the only place that says "ecosystem", "device", "edge" or "cloud" about an attack, and it does not know
+//! which attack it looks at.
 
 use super::{Attempt, End};
 use crate::policies::Policies;

@@ -1,4 +1,7 @@
 //! A blocking HTTP/1.1 client over hyper: one connection an authority, kept alive, reopened when the peer closed it.
+//!
+//! It stands for what an app's own network stack does. It connects to loopback only and reads no message; what
+//! its time-outs and retries may cause (a request that arrived twice) is the protocol's to withstand.
 
 use bytes::Bytes;
 use glacis_sdk::drive::{Lost, Transport};

@@ -1,4 +1,7 @@
 //! Who has how much, and which transfers were executed.
+//!
+//! The books are the measure of every attack's goal, so they record what was done and nothing that was tried. A
+//! user action executes once, however often it arrives.
 
 use glacis_wire::EventId;
 use std::collections::BTreeMap;

@@ -1,4 +1,7 @@
 //! The shop's listeners: axum in front of [`Shop::handle`].
+//!
+//! Both doors are served by one thread, which is enough for a fleet that acts one after another, and keeps the
+//! paired measurements of the two doors comparable. Nothing is decided here.
 
 use super::{Door, Shop};
 use axum::Router;
