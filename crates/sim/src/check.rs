@@ -3,7 +3,7 @@
 //! For each decision record it puts Σ together from four sources that share no code with the zones: what the
 //! device's process knew ([`Snapshots`], which never crossed a socket), what the request said, what edge and
 //! registry stated in the record, and cloud signals recomputed from the event log at the record's cut
-//! ([`features`](crate::features), one scan a value) and from the lists by effective time. The reference
+//! ([`crate::features`], one scan a value) and from the lists by effective time. The reference
 //! interpreter then says what the verdict had to be. Events that were decided early, on the device or at the
 //! edge, are treated alike: cloud signals that nobody asked for then are recomputed all the same.
 //!

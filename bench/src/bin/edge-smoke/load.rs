@@ -1,5 +1,6 @@
 //! Devices and load: real sessions opened through the gateway, requests signed ahead of each round, and a client
 //! that writes them over kept connections and checks every answer.
+//! Signing happens outside the measured time; only the proxies' CPU is compared.
 
 use crate::Outcome;
 use crate::world::{PATH, context, key, result_key, slice};

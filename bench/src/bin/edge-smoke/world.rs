@@ -1,5 +1,6 @@
 //! The gateway under measurement and the authority that both ends of the bench agree on: fixed demo keys, the
 //! shipped policy `view`, a fresh feed. Nothing is switched off.
+//! No cloud runs: every request is one that the edge decides alone.
 
 use crate::Outcome;
 use glacis_compiler::{Source, compile};

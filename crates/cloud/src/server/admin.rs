@@ -15,7 +15,7 @@
 //! | `GET /admin/v1/devices`, `/devices/{thumbprint}` | read |
 //! | `POST /admin/v1/devices/{thumbprint}/refuse` | devices |
 //! | `GET /admin/v1/policies` | read |
-//! | `POST /admin/v1/policies` ([`Publish`](crate::Publish) in canonical encoding) | policies |
+//! | `POST /admin/v1/policies` ([`Publish`] in canonical encoding) | policies |
 //! | `GET /admin/v1/audit`, `POST /admin/v1/audit/verify` | read |
 
 mod view;

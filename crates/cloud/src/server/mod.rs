@@ -2,7 +2,7 @@
 //!
 //! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
 //! ([`admin`](mod@admin), loopback by default). Handlers only translate: what happens is a domain call on the
-//! [writer](writer)'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
+//! [writer]'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
 //! queue are bounded.
 
 pub mod admin;

@@ -1,4 +1,7 @@
 //! Bodies on their way: to the client, to the upstream, and from the upstream with the link that carries it.
+//!
+//! A streamed request body is hashed as it passes, and its last byte waits until the digest is the signed one. A
+//! body that breaks off is remembered with its cause; nothing here decides what the client is told.
 
 use super::link::{Link, Links};
 use super::watch::Watch;

@@ -1,4 +1,7 @@
 //! Listening sockets: one a worker on the same port, and a clear word about who holds a port that is taken.
+//!
+//! Who holds it is read from what the kernel tells this user; where it tells nothing, the error says so instead of
+//! guessing. A port that is taken is never shared.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;

@@ -4,8 +4,8 @@
 //! own links to the upstreams and to the cloud, so a request never changes threads. One further thread pulls
 //! what the cloud publishes, ships what the node owes, and one syncs the journal.
 //!
-//! hyper speaks HTTP; what it would repair silently is refused in front of it ([`framing`]). Timeouts are
-//! [`watch`]'s, not timers per request.
+//! hyper speaks HTTP; what it would repair silently is refused in front of it (`framing`). Timeouts are
+//! those of `watch`, not timers per request.
 
 mod background;
 mod body;

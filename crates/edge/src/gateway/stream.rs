@@ -1,4 +1,7 @@
 //! A client's socket under hyper: bytes pass the framing tracker on the way in, and progress is noted.
+//!
+//! Once the tracker refuses, hyper sees no further byte: the requests before are answered first, then the stream
+//! ends. Nothing is parsed here twice and nothing is buffered.
 
 use super::framing::Tracker;
 use super::watch::{Phase, Watch};

@@ -1,5 +1,6 @@
 //! A request as the trust pipeline sees it: borrowed, with the few header fields that matter picked out in one
 //! pass. A field that must be single and comes twice is remembered as such and refused where it is used.
+//! Nothing here is believed yet: what the fields say is checked by the trust pipeline.
 
 mod signature;
 

@@ -56,7 +56,7 @@ impl Loopback {
     /// sequence number makes a second copy of a request that did arrive a refused replay, never a second event.
     ///
     /// # Errors
-    /// If there is no answer within [`WAIT`], or none in HTTP.
+    /// If there is no answer in time, or none in HTTP.
     pub fn send(&mut self, request: &Request) -> Result<Response, TransportError> {
         let (source, kept) = (self.source, self.open.remove(&request.authority));
         let exchange = exchange(source, kept, request);

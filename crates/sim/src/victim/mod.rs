@@ -1,7 +1,7 @@
 //! A hooked app, for real: a process of its own that runs the SDK, and an attacker who patches it meanwhile.
 //!
 //! [`main`] is the app: it enrols, guards the function that asks its user, and transfers money only if that
-//! function says yes. [`attack`] is the attacker: starts the app, patches the function through `/proc/PID/mem`,
+//! function says yes. `attack` is the attacker: starts the app, patches the function through `/proc/PID/mem`,
 //! and lets it act. The app's snapshots come back on its stdout pipe, for the equality check; no socket sees them.
 
 mod hook;
