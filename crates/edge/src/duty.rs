@@ -6,14 +6,17 @@
 //! refuses. Entries leave the journal only when the cloud has acknowledged them.
 
 use crate::core::StartError;
+use crate::core::live::Reasons;
 use glacis_host::{Files, Host};
 use glacis_ledger::{Journal, JournalLimits, Position};
 use glacis_wire::limits::BATCH_RECORDS_MAX;
 use glacis_wire::message::List;
-use glacis_wire::message::decide::{AttributedBatch, DeviceBatch, Record, Report};
+use glacis_wire::message::decide::{AttributedBatch, ClosedBy, DeviceBatch, EventFacts, Record, Report};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::OpeningRecord;
-use glacis_wire::{Decode, DecodeError, Encode, NodeName, Reader, Verdict, Writer, Zone};
+use glacis_wire::{
+    Decode, DecodeError, Encode, EncodeError, NodeName, Reader, Reference, Timestamp, Verdict, Writer, Zone,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -29,6 +32,28 @@ pub struct Duty {
 #[derive(Debug, thiserror::Error)]
 #[error("journal: {0}")]
 pub struct JournalError(String);
+
+/// A [`Record`] of this zone whose facts stay where they are; the same bytes.
+pub(crate) struct Owed<'a> {
+    pub(crate) facts: &'a EventFacts,
+    pub(crate) verdict: Verdict,
+    pub(crate) reference: Reference,
+    pub(crate) closed_by: ClosedBy,
+    pub(crate) decided: Timestamp,
+    pub(crate) reasons: &'a Reasons,
+}
+
+impl Encode for Owed<'_> {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.facts.encode(out)?;
+        Zone::Edge.encode(out)?;
+        self.verdict.encode(out)?;
+        self.reference.encode(out)?;
+        self.closed_by.encode(out)?;
+        self.decided.encode(out)?;
+        self.reasons.encode(out)
+    }
+}
 
 /// Entries to ship, and where they end.
 #[derive(Debug)]
@@ -68,7 +93,7 @@ impl Duty {
         Ok(Self { journal: opened.journal, node, dirty: AtomicBool::new(false) })
     }
 
-    pub(crate) fn record(&self, record: &Record) -> Result<(), JournalError> {
+    pub(crate) fn record(&self, record: &Owed<'_>) -> Result<(), JournalError> {
         self.write(RECORD, record)
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Signed {
     pub(super) request: Digest,
     /// `None` where the device sent an empty one: it has no policy yet, or none is involved.
     pub(super) disclosed: Option<Disclosed>,
-    pub(super) proof: Option<Proof>,
+    pub(super) proof: Option<Box<Proof>>,
 }
 
 /// SHA-256 of nothing.
@@ -192,12 +192,12 @@ fn disclosure(head: &RequestHead<'_>) -> Result<Option<Disclosed>, Refusal> {
     Disclosed::from_bytes(&bytes).map(Some).map_err(|_| Refusal::DisclosureMalformed)
 }
 
-fn proof(head: &RequestHead<'_>) -> Result<Option<Proof>, Refusal> {
+fn proof(head: &RequestHead<'_>) -> Result<Option<Box<Proof>>, Refusal> {
     match head.fields.proof {
         Once::One("::") => Ok(None),
         Once::One(value) => {
             let bytes = sequence(value).ok_or(Refusal::ProofWrong)?;
-            Proof::from_bytes(&bytes).map(Some).map_err(|_| Refusal::ProofWrong)
+            Proof::from_bytes(&bytes).map(|proof| Some(Box::new(proof))).map_err(|_| Refusal::ProofWrong)
         }
         _ => Err(Refusal::SignatureCoverage),
     }

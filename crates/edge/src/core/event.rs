@@ -8,6 +8,7 @@ use super::caller::EMPTY;
 use super::live::{DeviceSays, Live, Reasons};
 use super::{Body, EdgeCore, Forward, Held, Step, Wanted, answer};
 use crate::config::{DeviceZone, Mode, RouteConfig, Stance};
+use crate::duty::Owed;
 use crate::extract::extract;
 use crate::request::{RequestHead, render_sequence};
 use crate::route;
@@ -18,9 +19,7 @@ use glacis_policy::Close;
 use glacis_seal::{MacKey, Purpose, sha256, sha256_parts};
 use glacis_wire::limits::MESSAGE_BYTES_MAX;
 use glacis_wire::message::challenge::{ChallengeNonce, Proof};
-use glacis_wire::message::decide::{
-    ClientVerdict, ClosedBy, DecideAnswer, EventFacts, Record, UpstreamDecision,
-};
+use glacis_wire::message::decide::{ClientVerdict, ClosedBy, DecideAnswer, EventFacts, UpstreamDecision};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{List, Text};
 use glacis_wire::{
@@ -47,7 +46,7 @@ pub(super) struct Case {
     /// Why the device says nothing; `None` where `facts.disclosed` can be read.
     silent: Option<Cause>,
     request: Digest,
-    proof: Option<Proof>,
+    proof: Option<Box<Proof>>,
     /// Digest that the streamed body is still to be compared with.
     stream: Option<Digest>,
 }
@@ -55,7 +54,7 @@ pub(super) struct Case {
 /// A request that waits for the cloud's decision.
 #[derive(Debug)]
 pub struct Pending {
-    case: Case,
+    case: Box<Case>,
 }
 
 impl Pending {
@@ -119,11 +118,10 @@ impl EdgeCore {
             Body::ToCome => None,
         };
         match whole {
-            Some(body) => self.with_body(Box::new(case), head, body, now),
-            None if route.reads_body() || case.leg.is_none() => Ok(Step::NeedBody(Box::new(Held {
-                limit: route.body_max,
-                what: Wanted::Event(Box::new(case)),
-            }))),
+            Some(body) => self.with_body(case, head, body, now),
+            None if route.reads_body() || case.leg.is_none() => {
+                Ok(Step::NeedBody(Box::new(Held { limit: route.body_max, what: Wanted::Event(case) })))
+            }
             None => {
                 case.stream = Some(case.facts.content);
                 self.settle(case, head, &[], now)
@@ -138,7 +136,7 @@ impl EdgeCore {
         event: &EventName,
         head: &RequestHead<'_>,
         now: Timestamp,
-    ) -> Result<Case, Refusal> {
+    ) -> Result<Box<Case>, Refusal> {
         let live = self.live();
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
         let caller = match route.device {
@@ -169,23 +167,23 @@ impl EdgeCore {
             passed: None,
             node: self.config.node.clone(),
         };
-        let zero = Digest::new([0; 32]);
-        Ok(match caller {
+        let mut case = Box::new(Case {
+            route: at,
+            live: Arc::clone(&live),
+            facts,
+            leg: None,
+            silent: None,
+            request: Digest::new([0; 32]),
+            proof: None,
+            stream: None,
+        });
+        match caller {
             Err(cause) => {
-                let facts = EventFacts { event_id: EventId::new(self.random()?), ..facts };
-                Case {
-                    route: at,
-                    live,
-                    facts,
-                    leg: None,
-                    silent: Some(cause),
-                    request: zero,
-                    proof: None,
-                    stream: None,
-                }
+                case.facts.event_id = EventId::new(self.random()?);
+                case.silent = Some(cause);
             }
             Ok(signed) => {
-                let silent = match &signed.disclosed {
+                case.silent = match &signed.disclosed {
                     None => Some(Cause::Withheld),
                     Some(disclosed) if disclosed.policy != policy => Some(Cause::Version),
                     Some(disclosed) if !live.plan(at).is_none_or(|plan| plan.fits(disclosed)) => {
@@ -193,19 +191,19 @@ impl EdgeCore {
                     }
                     Some(_) => None,
                 };
-                let facts = EventFacts {
-                    thumbprint: Some(signed.leg.thumbprint),
-                    tier: signed.tier,
-                    trust: signed.trust,
-                    event_id: signed.event_id,
-                    content: signed.content,
-                    disclosed: signed.disclosed,
-                    ..facts
-                };
-                let (leg, request, proof) = (Some(signed.leg), signed.request, signed.proof);
-                Case { route: at, live, facts, leg, silent, request, proof, stream: None }
+                let facts = &mut case.facts;
+                facts.thumbprint = Some(signed.leg.thumbprint);
+                facts.tier = signed.tier;
+                facts.trust = signed.trust;
+                facts.event_id = signed.event_id;
+                facts.content = signed.content;
+                facts.disclosed = signed.disclosed;
+                case.leg = Some(signed.leg);
+                case.request = signed.request;
+                case.proof = signed.proof;
             }
-        })
+        }
+        Ok(case)
     }
 
     /// The body is whole: it must be the one that was signed.
@@ -221,13 +219,13 @@ impl EdgeCore {
             return Err(Refusal::DigestMismatch);
         }
         case.facts.content = content;
-        self.settle(*case, head, body, now)
+        self.settle(case, head, body, now)
     }
 
     /// Reads the request; in mode `observe` what cannot be read is forwarded undecided.
     fn settle(
         &self,
-        mut case: Case,
+        mut case: Box<Case>,
         head: &RequestHead<'_>,
         body: &[u8],
         now: Timestamp,
@@ -276,7 +274,7 @@ impl EdgeCore {
         Ok(self.events.turn(key, subject, case.spent()))
     }
 
-    fn decide(&self, case: Case, turn: Turn, now: Timestamp) -> Result<Step, Refusal> {
+    fn decide(&self, case: Box<Case>, turn: Turn, now: Timestamp) -> Result<Step, Refusal> {
         match turn {
             Turn::Refuse(refusal) => return Err(refusal),
             Turn::Repeat(stored) => return self.repeat(case, stored, now),
@@ -333,7 +331,7 @@ impl EdgeCore {
     }
 
     /// No policy can be run.
-    fn stance(&self, mut case: Case, now: Timestamp) -> Result<Step, Refusal> {
+    fn stance(&self, mut case: Box<Case>, now: Timestamp) -> Result<Step, Refusal> {
         case.facts.policy = NO_POLICY;
         let Some(route) = self.config.routes.get(case.route) else { return Err(Refusal::NoRoute) };
         match route.stance {
@@ -351,18 +349,16 @@ impl EdgeCore {
     /// Writes the record, then delivers: no decision leaves without its record.
     fn record(
         &self,
-        case: Case,
+        case: Box<Case>,
         verdict: Verdict,
         closed_by: ClosedBy,
         reasons: Reasons,
         now: Timestamp,
     ) -> Result<Step, Refusal> {
         let reference = self.reference();
-        let Case { route, live, facts, leg, silent, request, proof, stream } = case;
-        let record = Record { facts, zone: Zone::Edge, verdict, reference, closed_by, decided: now, reasons };
-        let written = self.duty.record(&record);
-        let case = Case { route, live, facts: record.facts, leg, silent, request, proof, stream };
-        if written.is_err() {
+        let facts = &case.facts;
+        let owed = Owed { facts, verdict, reference, closed_by, decided: now, reasons: &reasons };
+        if self.duty.record(&owed).is_err() {
             if let Some(key) = case.key() {
                 self.events.abandon(key, case.spent());
             }
@@ -388,7 +384,7 @@ impl EdgeCore {
     }
 
     /// The stored verdict again, with a nonce that is still good.
-    fn repeat(&self, mut case: Case, stored: Stored, now: Timestamp) -> Result<Step, Refusal> {
+    fn repeat(&self, mut case: Box<Case>, stored: Stored, now: Timestamp) -> Result<Step, Refusal> {
         self.facts.repeated();
         case.facts.policy = stored.policy;
         let nonce = match stored.nonce {

@@ -309,6 +309,7 @@ impl EdgeCore {
     }
 
     /// Takes the cloud's answer to [`Pending::facts`]; `None` where there was none in time, or none authentic.
+    #[expect(clippy::boxed_local, reason = "taken as the step gave it")]
     pub fn resume(&self, pending: Box<Pending>, answer: Option<DecideAnswer>, now: Timestamp) -> Step {
         self.decided(*pending, answer, now).unwrap_or_else(|refusal| self.refuse(refusal))
     }

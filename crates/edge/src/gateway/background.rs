@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Pause between two syncs of the journal. Source: invariant 10 (fsync ≤ 100 ms later).
-const SYNC_EVERY: Duration = Duration::from_millis(50);
+/// Pause between two syncs of the journal. Source: invariant 10 (fsync ≤ 100 ms later), with room for the sync.
+const SYNC_EVERY: Duration = Duration::from_millis(80);
 /// Pause between two looks for something to ship.
 const SHIP_EVERY: Duration = Duration::from_millis(200);
 /// Longest pause between two attempts to ship.
