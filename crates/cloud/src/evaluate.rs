@@ -13,7 +13,9 @@ use crate::policy::Release;
 use crate::state::facts_of;
 use crate::store::{int, uint};
 use glacis_compiler::catalogue::{Catalogue, FeatureDef, FeatureKind};
-use glacis_policy::{Close, Input, Inputs, Obligations, Scratch, Slice, Source, eval, reading_of};
+use glacis_policy::{
+    Close, Entry, Input, Inputs, Obligations, Outcome, Scratch, Slice, Slot, Source, eval, reading_of,
+};
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
 use glacis_wire::{Answer, Cause, PolicyDigest, SignalName, Timestamp, Trust, Type, Value, Verdict};
 use std::collections::HashMap;
@@ -24,6 +26,18 @@ use std::sync::Arc;
 pub(crate) struct CloudPolicy {
     pub(crate) slice: Slice,
     sources: Vec<SlotSource>,
+    outage: Outage,
+}
+
+/// What the policy comes to where the edge had to close without the cloud.
+#[derive(Debug)]
+struct Outage {
+    edge: Slice,
+    sources: Vec<SlotSource>,
+    /// Reason codes of the rules that the edge does not see and that match when the cloud does not answer.
+    hidden: Vec<String>,
+    /// Their duties.
+    hidden_duties: Obligations,
 }
 
 /// Where the answer of one slot comes from, before features have places in a table.
@@ -37,6 +51,8 @@ enum SlotSource {
         list: String,
         key: Origin,
     },
+    /// The cloud did not answer.
+    Unanswered,
     /// Nobody supplies it today.
     Nobody,
 }
@@ -48,6 +64,7 @@ enum Plan {
     Fact(Origin),
     Feature(usize),
     List { list: String, key: Origin },
+    Unanswered,
     Nobody,
 }
 
@@ -64,6 +81,15 @@ struct Shelved {
     release: Arc<Release>,
     at: usize,
     plans: Arc<[Plan]>,
+    outage: Arc<[Plan]>,
+}
+
+/// One run of one slice.
+struct Run {
+    outcome: Outcome,
+    reasons: Vec<String>,
+    given: Vec<(Answer, Trust)>,
+    lists: Vec<(String, u64)>,
 }
 
 /// What an evaluation says and what it read.
@@ -79,22 +105,41 @@ pub(crate) struct Evaluated {
 }
 
 impl CloudPolicy {
-    pub(crate) fn new(slice: Slice, catalogue: &Catalogue, compiled: &glacis_compiler::Compiled) -> Self {
-        let sources = slice
-            .slots()
-            .iter()
-            .map(|slot| match slot.source {
-                Source::Node(node) => SlotSource::Node(usize::from(node)),
-                Source::Value(value) => SlotSource::Value(usize::from(value)),
-                Source::Request | Source::Edge => {
-                    Origin::of(catalogue, &slot.name).map_or(SlotSource::Nobody, SlotSource::Fact)
-                }
-                Source::Cloud => cloud_source(&slot.name, catalogue, compiled),
-                Source::Device => SlotSource::Nobody,
-            })
-            .collect();
-        Self { slice, sources }
+    /// Of the cloud slice and the edge slice of one compiled policy.
+    pub(crate) fn new(slice: Slice, edge: Slice, compiled: &glacis_compiler::Compiled) -> Self {
+        let catalogue = compiled.signals();
+        let sources = sources(&slice, catalogue, |signal| cloud_source(signal, catalogue, compiled));
+        let closed = |rule: &&glacis_compiler::checked::Rule| {
+            let matches = rule.entry(Cause::Unavailable) != Entry::Skip;
+            rule.is_hidden() && !rule.effect.is_lenient() && matches
+        };
+        let hidden = compiled.checked().rules().iter().filter(closed);
+        let outage = Outage {
+            sources: self::sources(&edge, catalogue, |_| SlotSource::Unanswered),
+            edge,
+            hidden: hidden.clone().map(|rule| rule.id.clone()).collect(),
+            hidden_duties: hidden.fold(Obligations::NONE, |duties, rule| duties.union(rule.obligations)),
+        };
+        Self { slice, sources, outage }
     }
+}
+
+/// Where the slots of a slice are filled from; `cloud` says it of a signal that the cloud answers.
+fn sources(
+    slice: &Slice,
+    catalogue: &Catalogue,
+    cloud: impl Fn(&SignalName) -> SlotSource,
+) -> Vec<SlotSource> {
+    let source = |slot: &Slot| match slot.source {
+        Source::Node(node) => SlotSource::Node(usize::from(node)),
+        Source::Value(value) => SlotSource::Value(usize::from(value)),
+        Source::Request | Source::Edge => {
+            Origin::of(catalogue, &slot.name).map_or(SlotSource::Nobody, SlotSource::Fact)
+        }
+        Source::Cloud => cloud(&slot.name),
+        Source::Device => SlotSource::Nobody,
+    };
+    slice.slots().iter().map(source).collect()
 }
 
 fn cloud_source(
@@ -164,6 +209,7 @@ impl Shelf {
                 features.index_of(definition).map_or(Plan::Nobody, Plan::Feature)
             }
             SlotSource::List { list, key } => Plan::List { list: list.clone(), key: key.clone() },
+            SlotSource::Unanswered => Plan::Unanswered,
             SlotSource::Nobody => Plan::Nobody,
         };
         let mut plans = HashMap::new();
@@ -171,7 +217,8 @@ impl Shelf {
             for (at, policy) in release.policies.iter().enumerate() {
                 let release = Arc::clone(release);
                 let slots = policy.sources.iter().map(plan).collect();
-                plans.insert(policy.slice.policy(), Shelved { release, at, plans: slots });
+                let outage = policy.outage.sources.iter().map(plan).collect();
+                plans.insert(policy.slice.policy(), Shelved { release, at, plans: slots, outage });
             }
         }
         Self { releases, plans }
@@ -191,17 +238,52 @@ impl Shelf {
 impl Tx<'_> {
     /// Runs the policy that the facts name, at log sequence `cut`. `None` where that policy is not in force here.
     pub(crate) fn evaluate(&mut self, facts: &EventFacts, cut: u64) -> Result<Option<Evaluated>, CloudError> {
-        let Some(Shelved { release, at, plans }) = self.desk.state.shelf.plans.get(&facts.policy).cloned()
-        else {
-            return Ok(None);
-        };
-        let Some(policy) = release.policies.get(at).filter(|policy| *policy.slice.event() == facts.event)
-        else {
-            return Ok(None);
-        };
+        let Some(Shelved { release, at, plans, .. }) = self.shelved(facts) else { return Ok(None) };
+        let Some(policy) = release.policies.get(at) else { return Ok(None) };
+        let run = self.run(&policy.slice, &plans, facts, cut, Close::Here)?;
+        Ok(Some(Evaluated {
+            // INVARIANT: the cloud closes every rule, so the interval is a point; were it not, the stricter end holds.
+            verdict: run.outcome.settled.unwrap_or(run.outcome.strictest),
+            obligations: run.outcome.obligations,
+            reasons: run.reasons,
+            answers: own_answers(&policy.slice, &plans, &run.given),
+            lists: run.lists,
+        }))
+    }
+
+    /// What the edge had to decide by when we did not answer: its own rules closed, and of the rules that it does
+    /// not see those that `unavailable` matches. What we know by now changes nothing of that decision.
+    pub(crate) fn evaluate_outage(&mut self, facts: &EventFacts) -> Result<Option<Evaluated>, CloudError> {
+        let Some(Shelved { release, at, outage: plans, .. }) = self.shelved(facts) else { return Ok(None) };
+        let Some(CloudPolicy { outage, .. }) = release.policies.get(at) else { return Ok(None) };
+        let mut run = self.run(&outage.edge, &plans, facts, 0, Close::CloudUnavailable)?;
+        run.reasons.extend(outage.hidden.iter().cloned());
+        Ok(Some(Evaluated {
+            verdict: run.outcome.settled.unwrap_or(run.outcome.strictest),
+            obligations: run.outcome.obligations.union(outage.hidden_duties),
+            reasons: run.reasons,
+            answers: Vec::new(),
+            lists: run.lists,
+        }))
+    }
+
+    fn shelved(&self, facts: &EventFacts) -> Option<Shelved> {
+        let shelved = self.desk.state.shelf.plans.get(&facts.policy)?;
+        let policy = shelved.release.policies.get(shelved.at)?;
+        (*policy.slice.event() == facts.event).then(|| shelved.clone())
+    }
+
+    fn run(
+        &mut self,
+        slice: &Slice,
+        plans: &[Plan],
+        facts: &EventFacts,
+        cut: u64,
+        close: Close,
+    ) -> Result<Run, CloudError> {
         let mut lists = Vec::new();
         let mut given = Vec::with_capacity(plans.len());
-        for plan in plans.iter() {
+        for plan in plans {
             given.push(self.answer(plan, facts, cut, &mut lists)?);
         }
         let slots: Vec<Input<'_>> = given
@@ -209,15 +291,12 @@ impl Tx<'_> {
             .map(|(answer, trust)| Input { reading: reading_of(answer), trust: *trust })
             .collect();
         let passed = facts.passed.as_ref().map(|passed| passed.method);
-        let inputs = Inputs { slots: &slots, passed, close: Close::Here };
-        let mut scratch = self.desk.state.scratch.take().unwrap_or_else(|| Scratch::for_slice(&policy.slice));
-        let outcome = eval(&policy.slice, &inputs, &mut scratch);
-        let reasons = scratch.reasons(&policy.slice).map(str::to_owned).collect();
+        let inputs = Inputs { slots: &slots, passed, close };
+        let mut scratch = self.desk.state.scratch.take().unwrap_or_else(|| Scratch::for_slice(slice));
+        let outcome = eval(slice, &inputs, &mut scratch);
+        let reasons = scratch.reasons(slice).map(str::to_owned).collect();
         self.desk.state.scratch = Some(scratch);
-        let answers = own_answers(&policy.slice, &plans, &given);
-        // INVARIANT: the cloud closes every rule, so the interval is a point; were it not, the stricter end holds.
-        let verdict = outcome.settled.unwrap_or(outcome.strictest);
-        Ok(Some(Evaluated { verdict, obligations: outcome.obligations, reasons, answers, lists }))
+        Ok(Run { outcome, reasons, given, lists })
     }
 
     fn answer(
@@ -228,10 +307,8 @@ impl Tx<'_> {
         lists: &mut Vec<(String, u64)>,
     ) -> Result<(Answer, Trust), CloudError> {
         Ok(match plan {
-            Plan::Node(node) => {
-                (disclosed(facts, |out| out.nodes.get(*node).map(|node| node.answer())), facts.trust)
-            }
-            Plan::Value(value) => (disclosed(facts, |out| out.values.get(*value).cloned()), facts.trust),
+            Plan::Node(node) => disclosed(facts, |out| out.nodes.get(*node).map(|node| node.answer())),
+            Plan::Value(value) => disclosed(facts, |out| out.values.get(*value).cloned()),
             Plan::Fact(origin) => (origin.answer(facts), Trust::Proven),
             Plan::Feature(feature) => (self.feature(*feature, facts, cut)?, Trust::Proven),
             Plan::List { list, key } => {
@@ -240,7 +317,7 @@ impl Tx<'_> {
                 }
                 (self.listed(list, key, facts), Trust::Proven)
             }
-            Plan::Nobody => (Answer::unknown(Cause::Unavailable), Trust::Proven),
+            Plan::Unanswered | Plan::Nobody => (Answer::unknown(Cause::Unavailable), Trust::Proven),
         })
     }
 
@@ -293,12 +370,18 @@ impl Tx<'_> {
     }
 }
 
-/// What the device said in its disclosure: another policy's is `version`.
-fn disclosed(facts: &EventFacts, read: impl FnOnce(&glacis_wire::Disclosed) -> Option<Answer>) -> Answer {
+/// What the device said in its disclosure, with the trust of its process; another policy's is `version`.
+///
+/// Why it said nothing that we can read is not the device's word but ours and the edge's, hence proven: taken for
+/// the device's it would become `withheld`, and rules would close by another entry here than at the edge.
+fn disclosed(
+    facts: &EventFacts,
+    read: impl FnOnce(&glacis_wire::Disclosed) -> Option<Answer>,
+) -> (Answer, Trust) {
     match &facts.disclosed {
-        None => silence(facts),
-        Some(out) if out.policy != facts.policy => Answer::unknown(Cause::Version),
-        Some(out) => read(out).unwrap_or(Answer::unknown(Cause::Withheld)),
+        None => (silence(facts), Trust::Proven),
+        Some(out) if out.policy != facts.policy => (Answer::unknown(Cause::Version), Trust::Proven),
+        Some(out) => (read(out).unwrap_or(Answer::unknown(Cause::Withheld)), facts.trust),
     }
 }
 

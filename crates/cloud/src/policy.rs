@@ -379,10 +379,12 @@ fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, V
         check_cases(&compiled)?;
         let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
         let bytes = compiled.slices(digest);
-        let [_, _, cloud] = &bytes;
-        let slice = Slice::load(cloud)
-            .map_err(|error| CloudError::new(CloudErrorKind::PolicyInvalid, error.to_string()))?;
-        policies.push(CloudPolicy::new(slice, compiled.signals(), &compiled));
+        let [_, edge, cloud] = &bytes;
+        let load = |bytes: &[u8]| {
+            Slice::load(bytes)
+                .map_err(|error| CloudError::new(CloudErrorKind::PolicyInvalid, error.to_string()))
+        };
+        policies.push(CloudPolicy::new(load(cloud)?, load(edge)?, &compiled));
         all.push(Slices { compiled, digest, bytes });
     }
     Ok((Release { version, policies }, all))

@@ -18,10 +18,11 @@ pub struct ListVersion {
     pub version: u64,
 }
 
-/// The whole cloud slice, run over the facts of a decision.
+/// The whole policy, run over the facts of a decision: by the cloud slice, or as the edge closed it where the cloud
+/// did not answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
-    /// What the cloud slice says.
+    /// What the policy says.
     pub verdict: Verdict,
     /// Duties of the matched rules.
     pub obligations: Obligations,

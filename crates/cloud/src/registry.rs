@@ -2,7 +2,7 @@
 //!
 //! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols. Without evidence a device
 //! is tier `software`, trust `claimed`. Two openings of one device with the same parent (or the same counter) and
-//! different chain values are a *fork*: somebody else holds the key. Both branches are capped at `software` by
+//! different chain values are a *fork*: somebody else holds the key. So are counters that go back in time. Both branches are capped at `software` by
 //! the feed; a new key, enrolled anew, cures it. Nothing is ever blocked because of a fork.
 
 use crate::audit::AuditKind;
@@ -17,9 +17,10 @@ use glacis_wire::message::enrol::{
 use glacis_wire::message::policy::{Feed, FeedAction, FeedEntry};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::OpeningRecord;
-use glacis_wire::message::{List, Signed, Text};
-use glacis_wire::{Encode as _, Thumbprint, Tier, Timestamp, Trust};
+use glacis_wire::message::{List, PublicKey, Signed, Text};
+use glacis_wire::{Decode as _, Encode as _, Thumbprint, Tier, Timestamp, Trust};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +29,12 @@ const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
 
 /// A signed feed is given out again for this long; its age is the least staleness that an edge can see.
 const FEED_REISSUE: Duration = Duration::from_secs(1);
+
+/// How much later than a later opening an earlier one can seem to be.
+///
+/// Source: two nodes whose clocks are off by up to 60 s each in opposite directions, and a request that was under
+/// way for as long as a signature lives (60 s, and 30 s of skew); rounded up.
+const ORDER_SKEW: Duration = Duration::from_secs(300);
 
 /// Devices that are listed, and the feed as last signed.
 #[derive(Debug, Default)]
@@ -54,6 +61,18 @@ impl FeedTable {
 
     pub(crate) fn action(&self, device: &Thumbprint) -> Option<FeedAction> {
         self.entries.get(device).map(|entry| entry.action)
+    }
+
+    /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps and newer
+    /// ones before older: anybody can have devices of his own capped, and must not push a stolen one out with them.
+    fn given_out(&self, max: usize) -> Vec<FeedEntry> {
+        let mut entries: Vec<FeedEntry> = self.entries.values().cloned().collect();
+        if entries.len() > max {
+            entries.sort_by_key(|entry| (Reverse(entry.action), Reverse(entry.since)));
+            entries.truncate(max);
+            entries.sort_by_key(|entry| entry.thumbprint);
+        }
+        entries
     }
 
     fn put(&mut self, version: u64, entry: FeedEntry) {
@@ -167,6 +186,9 @@ impl Tx<'_> {
         let device = thumbprint(&body.device_key);
         if self.desk.state.feed.action(&device).is_some() {
             return Err(refuse("a listed key cannot enrol again; enrol a new one"));
+        }
+        if self.passkey_of(&device)?.is_some_and(|passkey| passkey != body.passkey) {
+            return Err(refuse("the passkey of a device key does not change; enrol a new key"));
         }
         let appraised = self.appraise(body)?;
         let response = self.vouch(body, &device, &appraised)?;
@@ -285,6 +307,19 @@ impl Tx<'_> {
         self.tier_change(device, before.unwrap_or(Tier::None), appraised.tier, reason)
     }
 
+    /// The passkey that a device enrolled with, if it enrolled. Whoever can use the device key, such as code that
+    /// got into the app, must not be able to put a key of his own in the place of the user's.
+    fn passkey_of(&self, device: &Thumbprint) -> Result<Option<Option<PublicKey>>, CloudError> {
+        let sql = "SELECT certificate_bytes FROM device WHERE thumbprint = ?1";
+        let bytes: Option<Vec<u8>> =
+            self.conn.prepare_cached(sql)?.query_row([device.as_bytes()], |row| row.get(0)).optional()?;
+        let read = |bytes: Vec<u8>| {
+            let signed = Signed::from_bytes(&bytes)?;
+            DeviceCertificate::from_bytes(&signed.body).map(|certificate| certificate.passkey)
+        };
+        bytes.map(read).transpose().map_err(|error| CloudError::corrupt(format!("certificate: {error}")))
+    }
+
     fn tier_of(&self, device: &Thumbprint) -> Result<Option<Tier>, CloudError> {
         let sql = "SELECT tier FROM device WHERE thumbprint = ?1";
         let code: Option<u8> =
@@ -321,20 +356,31 @@ impl Tx<'_> {
             return Ok(());
         }
         self.audit_inserted(AuditKind::Opening)?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM opening WHERE thumbprint = ?1 AND parent = ?2 AND chain <> ?3) \
-                   OR EXISTS (SELECT 1 FROM opening WHERE thumbprint = ?1 AND epoch_ctr = ?4 AND chain <> ?3)";
-        let key = params![
-            opening.thumbprint.as_bytes(),
-            opening.parent.as_bytes(),
-            opening.chain.as_bytes(),
-            int(opening.epoch_ctr)
-        ];
-        let forked: bool = self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
-        if forked && self.desk.state.feed.action(&opening.thumbprint).is_none() {
+        if self.is_fork(opening)? && self.desk.state.feed.action(&opening.thumbprint).is_none() {
             self.note_fork(opening)?;
             self.list_device(&opening.thumbprint, FeedAction::Cap, "session-fork")?;
         }
         Ok(())
+    }
+
+    /// Whether two hold this key: one parent or one number twice, or numbers that do not grow with time. A clone
+    /// that avoids the first by inventing a parent cannot avoid the last, since its owner's numbers go on.
+    fn is_fork(&self, opening: &OpeningRecord) -> Result<bool, CloudError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM opening WHERE thumbprint = ?1 AND parent = ?2 AND chain <> ?3) \
+                   OR EXISTS (SELECT 1 FROM opening WHERE thumbprint = ?1 AND epoch_ctr = ?4 AND chain <> ?3) \
+                   OR coalesce((SELECT opened_at FROM opening WHERE thumbprint = ?1 AND epoch_ctr > ?4 \
+                   ORDER BY epoch_ctr LIMIT 1) < ?5, 0) \
+                   OR coalesce((SELECT opened_at FROM opening WHERE thumbprint = ?1 AND epoch_ctr < ?4 \
+                   ORDER BY epoch_ctr DESC LIMIT 1) > ?6, 0)";
+        let key = params![
+            opening.thumbprint.as_bytes(),
+            opening.parent.as_bytes(),
+            opening.chain.as_bytes(),
+            int(opening.epoch_ctr),
+            int(opening.opened_at.before(ORDER_SKEW).as_ms()),
+            int(opening.opened_at.after(ORDER_SKEW).as_ms()),
+        ];
+        Ok(self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0))?)
     }
 
     fn note_fork(&mut self, opening: &OpeningRecord) -> Result<(), CloudError> {
@@ -415,14 +461,14 @@ impl Tx<'_> {
     fn sign_feed(&self) -> Result<Signed, CloudError> {
         let table = &self.desk.state.feed;
         if table.entries.len() > FEED_ENTRIES_MAX {
-            tracing::error!(entries = table.entries.len(), "the feed is full; the newest entries wait");
+            tracing::error!(entries = table.entries.len(), "the feed is full; the oldest caps are left out");
         }
         let feed = Feed {
             tenant: self.desk.context.tenant.clone(),
             realm: self.desk.context.realm,
             version: table.version,
             issued: self.now,
-            entries: List(table.entries.values().take(FEED_ENTRIES_MAX).cloned().collect()),
+            entries: List(table.given_out(FEED_ENTRIES_MAX)),
         };
         Ok(sign_envelope(&self.desk.keys.feed, &self.desk.context, Purpose::Feed, &feed)?)
     }
@@ -448,4 +494,27 @@ pub(crate) fn tier_of_code(code: u8) -> Result<Tier, CloudError> {
 
 fn trust_of_code(code: u8) -> Result<Trust, CloudError> {
     Trust::ALL.into_iter().find(|trust| *trust as u8 == code).ok_or_else(|| CloudError::corrupt("trust"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_feed_gives_out_every_refusal_and_the_newest_caps() {
+        let mut table = FeedTable::default();
+        let mut put = |n: u8, action| {
+            let since = Timestamp::from_secs(u64::from(n));
+            table.put(u64::from(n), FeedEntry { thumbprint: Thumbprint::new([n; 32]), action, since });
+        };
+        (1..=4).for_each(|n| put(n, FeedAction::Cap));
+        put(9, FeedAction::Refuse);
+        (5..=6).for_each(|n| put(n, FeedAction::Cap));
+        let given = |max| -> Vec<u8> {
+            table.given_out(max).iter().map(|entry| entry.thumbprint.as_bytes()[0]).collect()
+        };
+        assert_eq!(given(7), [1, 2, 3, 4, 5, 6, 9]);
+        assert_eq!(given(3), [5, 6, 9]);
+        assert_eq!(given(1), [9]);
+    }
 }

@@ -3,7 +3,8 @@
 //! Everything here is idempotent, since a report whose answer was lost comes again: a decision by its event and
 //! reference, an opening by its chain value, a device record by its event id. A reported decision is *settled*:
 //! the whole cloud slice runs over its facts at the cut of its event, for the full matched set and the
-//! obligations; the verdict that was given stays.
+//! obligations; the verdict that was given stays. A decision that was closed because we did not answer owes what
+//! it was closed by: the edge's rules and those hidden from it that match on `unavailable`.
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
@@ -11,7 +12,7 @@ use crate::decide::{NewDecision, device_key, identity, settled};
 use crate::error::CloudError;
 use crate::store::int;
 use glacis_wire::Encode as _;
-use glacis_wire::message::decide::{AttributedBatch, Record, Report, ReportAck};
+use glacis_wire::message::decide::{AttributedBatch, ClosedBy, Record, Report, ReportAck};
 use rusqlite::params;
 
 impl CloudCore {
@@ -62,7 +63,11 @@ impl Tx<'_> {
     /// Settles and stores. A proof that another event spent leaves an incident; the decision happened all the same.
     fn keep_record(&mut self, record: &Record, seq: u64, standing: bool) -> Result<(), CloudError> {
         let _refusal = self.spend(&record.facts, seq)?;
-        let settled = self.evaluate(&record.facts, seq)?.map(settled);
+        let evaluated = match record.closed_by {
+            ClosedBy::CloudUnavailable => self.evaluate_outage(&record.facts)?,
+            ClosedBy::Policy | ClosedBy::Stance => self.evaluate(&record.facts, seq)?,
+        };
+        let settled = evaluated.map(settled);
         self.store_decision(&NewDecision { seq, record, settled, standing })
     }
 

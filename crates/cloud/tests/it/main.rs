@@ -8,6 +8,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod attack;
 mod audit;
 mod crash;
 mod decide;
