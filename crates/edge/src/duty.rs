@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct Duty {
     journal: Journal,
+    /// Device records are taken while the journal holds no more than this. Unit: bytes.
+    courtesy_bytes: u64,
     node: NodeName,
     dirty: AtomicBool,
 }
@@ -65,6 +67,8 @@ pub struct Batch {
 
 /// Most bytes of one report. Unit: bytes. Half a message, since one entry always fits.
 const REPORT_BYTES_MAX: usize = 512 << 10;
+/// The part of the journal that device records may fill: one in this many.
+const COURTESY_SHARE: u64 = 4;
 /// Device records per entry: with the longest disclosures still within one journal record.
 const DEVICE_RECORDS_MAX: usize = 8;
 
@@ -90,7 +94,8 @@ impl Duty {
         if opened.unacknowledged > 0 {
             tracing::info!(entries = opened.unacknowledged, "the journal holds entries for the cloud");
         }
-        Ok(Self { journal: opened.journal, node, dirty: AtomicBool::new(false) })
+        let courtesy_bytes = journal_bytes / COURTESY_SHARE;
+        Ok(Self { journal: opened.journal, courtesy_bytes, node, dirty: AtomicBool::new(false) })
     }
 
     pub(crate) fn record(&self, record: &Owed<'_>) -> Result<(), JournalError> {
@@ -101,7 +106,12 @@ impl Duty {
         self.write(OPENING, opening)
     }
 
+    /// Takes what a device decided on its own, while there is room to spare: the device keeps what is refused, and
+    /// no number of such records may leave decisions without a journal.
     pub(crate) fn devices(&self, batch: &AttributedBatch) -> Result<(), JournalError> {
+        if self.journal.total_bytes() > self.courtesy_bytes {
+            return Err(JournalError::of("the rest of it is kept for decisions"));
+        }
         batch.batch.records.chunks(DEVICE_RECORDS_MAX).try_for_each(|records| {
             let part = DeviceBatch { records: List(records.to_vec()) };
             self.write(DEVICES, &AttributedBatch { batch: part, ..batch.clone() })

@@ -37,6 +37,17 @@ impl Rate {
     const fn tolerance_us(self) -> u64 {
         self.interval_us.saturating_mul(self.burst as u64 - 1)
     }
+
+    /// The TAT after a request at `now_us`, and how long the request has to wait; zero where it conforms.
+    fn next(self, tat_us: u64, now_us: u64) -> (u64, u64) {
+        let tolerance = self.tolerance_us();
+        // No TAT is further ahead of the clock that made it than this. One that is was made before the clock was
+        // set back; believing it would refuse everybody for as long as the clock went back.
+        let ahead_max = tolerance.saturating_add(self.interval_us);
+        let tat = tat_us.clamp(now_us, now_us.saturating_add(ahead_max));
+        let ahead = tat - now_us;
+        if ahead > tolerance { (tat, ahead - tolerance) } else { (tat.saturating_add(self.interval_us), 0) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,14 +95,9 @@ impl Gcra {
             }),
         };
         let Some(cell) = cell else { return Ok(()) };
-        let tat = cell.tat_us.max(now_us);
-        let ahead = tat - now_us;
-        let tolerance = self.rate.tolerance_us();
-        if ahead > tolerance {
-            return Err(Duration::from_micros(ahead - tolerance));
-        }
-        cell.tat_us = tat + self.rate.interval_us;
-        Ok(())
+        let (tat, waiting) = self.rate.next(cell.tat_us, now_us);
+        cell.tat_us = tat;
+        if waiting > 0 { Err(Duration::from_micros(waiting)) } else { Ok(()) }
     }
 }
 
@@ -128,12 +134,9 @@ impl Budget {
     pub fn take(&self, now: Timestamp) -> bool {
         let now_us = now.as_ms().saturating_mul(1_000);
         let mut tat_us = self.tat_us.lock().unwrap_or_else(PoisonError::into_inner);
-        let tat = (*tat_us).max(now_us);
-        if tat - now_us > self.rate.tolerance_us() {
-            return false;
-        }
-        *tat_us = tat + self.rate.interval_us;
-        true
+        let (tat, waiting) = self.rate.next(*tat_us, now_us);
+        *tat_us = tat;
+        waiting == 0
     }
 }
 
@@ -181,6 +184,19 @@ mod tests {
         assert_ne!(prefix("10.1.2.3"), prefix("10.1.3.3"));
         assert_eq!(prefix("2001:db8:1::1"), prefix("2001:db8:1:ffff::1"));
         assert_ne!(prefix("2001:db8:1::1"), prefix("2001:db8:2::1"));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_refuses_nobody_for_longer_than_the_limit_itself() {
+        let (limit, budget) = (Gcra::new(rate(), 1_024), Budget::new(rate()));
+        let (before, after) = (Timestamp::from_secs(10_000), Timestamp::from_secs(6_400));
+        while limit.take(&7, before).is_ok() {}
+        while budget.take(before) {}
+        let wait = limit.take(&7, after).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(100), "one interval, not one hour");
+        assert_eq!(limit.take(&7, after.after(wait)), Ok(()));
+        assert!(!budget.take(after));
+        assert!(budget.take(after.after(wait)));
     }
 
     #[test]

@@ -19,12 +19,14 @@ use glacis_policy::Close;
 use glacis_seal::{MacKey, Purpose, sha256, sha256_parts};
 use glacis_wire::limits::MESSAGE_BYTES_MAX;
 use glacis_wire::message::challenge::{ChallengeNonce, Proof};
-use glacis_wire::message::decide::{ClientVerdict, ClosedBy, DecideAnswer, EventFacts, UpstreamDecision};
+use glacis_wire::message::decide::{
+    ClientVerdict, ClosedBy, DEVICE_ZONE, DecideAnswer, EventFacts, SignalAnswer, UpstreamDecision,
+};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{List, Text};
 use glacis_wire::{
-    Cause, Digest, Encode, EventId, EventName, PolicyDigest, Reference, Thumbprint, Tier, Timestamp, Trust,
-    Verdict, Writer, Zone,
+    Answer, Cause, Digest, Encode, EventId, EventName, PolicyDigest, Reference, SignalName, Thumbprint, Tier,
+    Timestamp, Trust, Verdict, Writer, Zone,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,12 +72,19 @@ impl Case {
         self.facts.thumbprint.map(|thumbprint| (thumbprint, self.facts.event_id))
     }
 
-    /// What must stay the same for the event to be the same.
+    /// What must stay the same for the event to be the same: the action and who asks for it. A stored verdict
+    /// about one user says nothing about another.
     fn subject(&self, head: &RequestHead<'_>) -> Digest {
         let facts = &self.facts;
-        let text = [facts.event.as_str(), head.method, head.path, head.query].map(str::as_bytes);
-        let [event, method, path, query] = text;
-        sha256_parts(&[facts.content.as_bytes(), event, b"\0", method, b"\0", path, b"\0", query])
+        let text = [facts.event.as_str(), head.method, head.authority, head.path, head.query];
+        let [event, method, authority, path, query] = text.map(str::as_bytes);
+        let head = [event, b"\0", method, b"\0", authority, b"\0", path, b"\0", query, b"\0"].concat();
+        // The principal comes last, behind a byte that says whether there is one: it may hold any byte itself.
+        let (known, principal) = match &facts.principal {
+            Some(principal) => ([1], principal.0.as_bytes()),
+            None => ([0], &[][..]),
+        };
+        sha256_parts(&[facts.content.as_bytes(), &head, &known, principal])
     }
 
     fn binding(&self) -> Option<Binding<'_>> {
@@ -180,6 +189,7 @@ impl EdgeCore {
         match caller {
             Err(cause) => {
                 case.facts.event_id = EventId::new(self.random()?);
+                case.facts.observed = List(observed(cause));
                 case.silent = Some(cause);
             }
             Ok(signed) => {
@@ -469,4 +479,10 @@ impl EdgeCore {
 
 fn plain(route: &RouteConfig) -> Forward {
     Forward { upstream: route.upstream, body_max: route.body_max, ..Forward::default() }
+}
+
+/// What the cloud must know of a route besides its event: that nothing was to be expected from a device.
+fn observed(silent: Cause) -> Vec<SignalAnswer> {
+    let stated = |signal| SignalAnswer { signal, answer: Answer::unknown(Cause::Absent) };
+    SignalName::parse(DEVICE_ZONE).ok().filter(|_| silent == Cause::Absent).map(stated).into_iter().collect()
 }

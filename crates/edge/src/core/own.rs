@@ -124,15 +124,16 @@ impl EdgeCore {
         let standing = session::standing(&open, &device, &self.context, &self.keys(), now)?;
         let (tier, trust) = (standing.result.tier, standing.result.trust);
         feed.apply(&device, freshness, tier, trust).ok_or(Refusal::DeviceRefused)?;
-        if self.devices.take(&device, now).is_err() {
-            return Err(Refusal::DeviceLimited);
-        }
         let transcript = self.with_base(|base| {
             SESSION.base(head, &signature.params, base)?;
             verify_raw(&standing.certificate.device_key, base.as_bytes(), &signature.signature)
                 .map_err(|_| Refusal::SignatureWrong)?;
             Ok(glacis_seal::session::transcript(base))
         })?;
+        // Only what the device signed counts against it: certificate and result are no secrets.
+        if self.devices.take(&device, now).is_err() {
+            return Err(Refusal::DeviceLimited);
+        }
         let share = Share::generate(|out: &mut [u8]| self.host.fill(out)).map_err(|_| Refusal::Overloaded)?;
         let public = share.public();
         let agreed = share.agree(&open.share).map_err(|_| Refusal::SessionRefused)?;

@@ -34,7 +34,7 @@ pub(crate) enum Turn {
 
 #[derive(Debug)]
 struct Entry {
-    /// What the event is about: event, method, path, query and content in one digest.
+    /// What the event is about: event, method, authority, path, query, content and principal in one digest.
     subject: Digest,
     decisions: u8,
     /// Nonces of spent proofs.

@@ -1,7 +1,9 @@
 //! The revocation feed in force: who is listed, and how old our knowledge is.
 //!
 //! Age counts from the last time that the cloud, authenticated, said what the feed is (a new one, or "no
-//! change"). A stale feed caps every tier and trust; with a very stale one, or none, no policy can be run.
+//! change"), and from when the feed was signed, whichever is longer ago; the cloud signs it anew all the time. So
+//! nobody between cloud and edge can hold a feed back, by giving an old one again or by making the cloud say
+//! "no change". A stale feed caps every tier and trust; with a very stale one, or none, no policy can be run.
 
 use glacis_wire::message::policy::{Feed, FeedAction, FeedEntry};
 use glacis_wire::{Thumbprint, Tier, Timestamp, Trust};
@@ -21,7 +23,12 @@ pub(crate) struct FeedState {
     version: Option<u64>,
     entries: Vec<FeedEntry>,
     confirmed: Timestamp,
+    /// When it was signed, by the cloud's clock.
+    issued: Timestamp,
 }
+
+/// How far the clocks of cloud and edge may differ. Source: what authentication between nodes allows.
+const SKEW: Duration = Duration::from_secs(60);
 
 impl FeedState {
     /// Its version, if there is one.
@@ -34,7 +41,7 @@ impl FeedState {
         let mut entries = feed.entries.0;
         // The sender sorts; a list that is not sorted would hide entries from the search below.
         entries.sort_by_key(|entry| entry.thumbprint);
-        Self { version: Some(feed.version), entries, confirmed: now }
+        Self { version: Some(feed.version), entries, confirmed: now, issued: feed.issued }
     }
 
     /// The same feed, confirmed at `now`.
@@ -44,7 +51,7 @@ impl FeedState {
 
     /// How old our knowledge is.
     pub(crate) fn freshness(&self, stale: Duration, very_stale: Duration, now: Timestamp) -> Freshness {
-        let age = now.since(self.confirmed);
+        let age = now.since(self.confirmed).max(now.since(self.issued.after(SKEW)));
         if self.version.is_none() || age > very_stale {
             Freshness::VeryStale
         } else if age > stale {
@@ -93,7 +100,7 @@ mod tests {
             tenant: TenantId::parse("t").unwrap(),
             realm: Realm::Demo,
             version: 3,
-            issued: Timestamp::ZERO,
+            issued: Timestamp::from_secs(100),
             entries: List(vec![
                 entry(9, FeedAction::Refuse),
                 entry(2, FeedAction::Cap),
@@ -113,7 +120,11 @@ mod tests {
             assert_eq!(state.freshness(stale, very, Timestamp::from_secs(100 + age)), want, "{age} s");
         }
         assert_eq!(FeedState::default().freshness(stale, very, Timestamp::ZERO), Freshness::VeryStale);
-        let later = state.confirmed(Timestamp::from_secs(400));
-        assert_eq!(later.freshness(stale, very, Timestamp::from_secs(401)), Freshness::Fresh);
+        let later = state.confirmed(Timestamp::from_secs(150));
+        assert_eq!(later.freshness(stale, very, Timestamp::from_secs(180)), Freshness::Fresh);
+        // What was signed long ago does not become fresh by hearing of it again.
+        let frozen = state.confirmed(Timestamp::from_secs(100 + 60 + 31));
+        assert_eq!(frozen.freshness(stale, very, Timestamp::from_secs(100 + 60 + 30)), Freshness::Fresh);
+        assert_eq!(frozen.freshness(stale, very, Timestamp::from_secs(100 + 60 + 31)), Freshness::Stale);
     }
 }

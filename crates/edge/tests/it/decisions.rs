@@ -128,7 +128,7 @@ fn a_passkey_proof_passes_once_for_its_own_event() {
     let retry = session.sign(get("/accounts/1"), event(1), Some(&clear), None, world.now());
     assert_eq!(code(&retry), "forward", "the stored verdict");
     world.pass(301);
-    world.core.confirm_feed(world.now());
+    world.refresh_feed();
     let asked = session.sign(get("/accounts/1"), event(3), Some(&clear), Some(&proof), world.now());
     assert_eq!(code(&asked), "proof-wrong", "expired");
 }
@@ -249,7 +249,7 @@ fn without_a_slice_or_a_feed_the_stance_answers_and_the_record_says_so() {
     let none = PolicyDigest::new([0; 32]);
     let (stance, allow, block) = (ClosedBy::Stance, Verdict::Allow, Verdict::Block);
     assert_eq!(kinds, [(stance, allow, none), (stance, block, none), (stance, block, none)]);
-    world.core.confirm_feed(world.now());
+    world.refresh_feed();
     let request = late.sign(get("/accounts/1"), event(4), Some(&clear), None, world.now());
     assert_eq!(world.code(&request), "forward");
 }

@@ -7,6 +7,7 @@
     reason = "a test may stop where something is not as it should be"
 )]
 
+mod attack;
 mod decisions;
 mod device;
 mod gateway;

@@ -88,7 +88,7 @@ fn openings_that_do_not_hold_are_refused() {
     assert_eq!(world.code(&old), "signature-expired");
     world.pass(25 * 3_600);
     let (late, ..) = device.opening(world.now());
-    world.core.confirm_feed(world.now());
+    world.refresh_feed();
     assert_eq!(world.code(&late), "ticket-expired", "certificate and result expired");
 }
 

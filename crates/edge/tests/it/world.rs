@@ -88,6 +88,15 @@ impl Authority {
     }
 
     pub(crate) fn feed(&self, version: u64, entries: &[(Thumbprint, FeedAction)]) -> Vec<u8> {
+        self.feed_at(START, version, entries)
+    }
+
+    pub(crate) fn feed_at(
+        &self,
+        issued: Timestamp,
+        version: u64,
+        entries: &[(Thumbprint, FeedAction)],
+    ) -> Vec<u8> {
         let entry = |(thumbprint, action): &(Thumbprint, FeedAction)| FeedEntry {
             thumbprint: *thumbprint,
             action: *action,
@@ -97,7 +106,7 @@ impl Authority {
             tenant: self.context.tenant.clone(),
             realm: self.context.realm,
             version,
-            issued: START,
+            issued,
             entries: List(entries.iter().map(entry).collect()),
         };
         sign_envelope(&self.feed, &self.context, Purpose::Feed, &feed).unwrap().to_bytes().unwrap()
@@ -253,6 +262,11 @@ impl World {
     pub(crate) fn publish(&self, version: u64) {
         let slices = vec![slice("view", Zone::Edge), slice("transfer", Zone::Edge)];
         assert!(self.core.accept_bundle(&self.authority.bundle(Zone::Edge, version, slices)).unwrap());
+    }
+
+    /// The cloud signs the same feed anew.
+    pub(crate) fn refresh_feed(&self) {
+        self.core.accept_feed(&self.authority.feed_at(self.now(), 1, &[]), self.now()).unwrap();
     }
 
     pub(crate) fn now(&self) -> Timestamp {
