@@ -121,17 +121,13 @@ pub fn run(options: &DemoOptions, progress: &mut dyn Progress) -> Result<DemoRep
     let stop = interrupted();
     let snapshots = Snapshots::default();
     let mut seen = Seen::default();
-    if options.devices == 0 {
+    let parts = Parts { world: &world, policies: &policies, snapshots: &snapshots, stop: &stop };
+    let completed = if options.devices == 0 {
         idle(&stop);
+        true
     } else {
-        rounds(
-            options,
-            seed,
-            &Parts { world: &world, policies: &policies, snapshots: &snapshots, stop: &stop },
-            &mut seen,
-            progress,
-        )?;
-    }
+        rounds(options, seed, &parts, &mut seen, progress)?
+    };
     let store = world.stop();
     let kept =
         records::read(&store, &policies.principals()).map_err(|error| WorldError::new("records", error))?;
@@ -144,7 +140,10 @@ pub fn run(options: &DemoOptions, progress: &mut dyn Progress) -> Result<DemoRep
         check: options.check,
     };
     let mut report = verdicts::report(&evidence);
-    let whole = options.devices > 0 && options.actions >= Size::DEMO.actions;
+    if !completed {
+        report.faults.push("interrupted before the end of its round".to_owned());
+    }
+    let whole = seen.benign.len() >= Size::DEMO.actions as usize;
     if whole && report.latency_added_us.n < PAIRS_MIN {
         report.faults.push(format!("only {} paired measurements", report.latency_added_us.n));
     }
@@ -165,7 +164,7 @@ fn rounds(
     parts: &Parts<'_>,
     seen: &mut Seen,
     progress: &mut dyn Progress,
-) -> Result<(), DemoError> {
+) -> Result<bool, DemoError> {
     let host = SystemHost::new();
     let size = Size { people: options.devices.max(DEVICES_MIN), actions: options.actions };
     let schedule = Schedule::draw(seed, size);
@@ -188,12 +187,13 @@ fn rounds(
             snapshots: parts.snapshots,
             pace,
         };
-        round.run(&mut fleet, seen, progress, &stopped)?;
-        if options.once || stopped() {
-            break;
+        let completed = round.run(&mut fleet, seen, progress, &stopped)?;
+        if options.once || !completed {
+            // Rounds without end are meant to be interrupted; a single one is not.
+            return Ok(completed || !options.once);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn draw_seed(host: &SystemHost) -> Result<u64, DemoError> {

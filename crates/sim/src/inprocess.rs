@@ -399,7 +399,7 @@ pub fn run(seed: u64, size: Size, store: &Path) -> Result<Ran, WorldError> {
     let mut fleet = Fleet::enrol(&town, &schedule)?;
     let round =
         Round { world: &town, schedule: &schedule, policies: &policies, snapshots: &snapshots, pace: PACE };
-    round.run(&mut fleet, &mut seen, &mut Silent, &|| false)?;
+    let _completed = round.run(&mut fleet, &mut seen, &mut Silent, &|| false)?;
     town.zones.ship()?;
     drop((fleet, town));
     let kept =

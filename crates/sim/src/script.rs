@@ -150,7 +150,7 @@ impl std::fmt::Debug for Round<'_> {
 }
 
 impl Round<'_> {
-    /// Runs it and adds to `seen`; `stop` ends it between two actions.
+    /// Runs it and adds to `seen`; `stop` ends it between two actions, and then the answer is false.
     ///
     /// # Errors
     /// If the world fails.
@@ -160,7 +160,7 @@ impl Round<'_> {
         seen: &mut Seen,
         progress: &mut dyn Progress,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(), WorldError> {
+    ) -> Result<bool, WorldError> {
         let actions = &self.schedule.actions;
         let attacks = Attack::ALL;
         let clock = self.world.host("watch");
@@ -169,7 +169,7 @@ impl Round<'_> {
         let mut done = 0;
         for (number, action) in actions.iter().enumerate() {
             if stop() {
-                return Ok(());
+                return Ok(false);
             }
             // Attacks come at even distances, none before each device has acted once.
             let due = (number + 1) * (attacks.len() + 1) / (actions.len() + 1);
@@ -191,7 +191,7 @@ impl Round<'_> {
             self.attack(*attack, fleet, seen)?;
         }
         progress.live(&self.live(seen, clock.monotonic() - began, None));
-        Ok(())
+        Ok(true)
     }
 
     fn attack(&self, attack: Attack, fleet: &mut Fleet, seen: &mut Seen) -> Result<(), WorldError> {

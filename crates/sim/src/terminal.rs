@@ -45,7 +45,7 @@ pub struct Live {
     pub benign: BenignReport,
     /// Benign actions planned in this round.
     pub planned: u32,
-    /// Decided so far, by zone.
+    /// Verdicts so far, by zone; an action that is challenged and then passes has two.
     pub decided: DecidedReport,
     /// Added latency so far: half of the pairs at most this. Unit: microseconds.
     pub added_p50_us: i64,
@@ -133,7 +133,7 @@ impl<W: Write + Send> Screen<W> {
         let zones =
             [("device", live.decided.device), ("edge", live.decided.edge), ("cloud", live.decided.cloud)];
         for (name, count) in zones {
-            lines.push(format!("  {name:<8} {count:>5} decided  {}", bar(count, total)));
+            lines.push(format!("  {name:<8} {count:>5} verdicts {}", bar(count, total)));
         }
         lines.push(format!(
             "  {:<20} {:<10} {:<22} {:>8} {:>8}",
@@ -223,7 +223,7 @@ impl<W: Write + Send> Progress for Screen<W> {
             self.last_line = Some(live.elapsed);
             let (benign, decided) = (live.benign, live.decided);
             self.print(&format!(
-                "{:.1} s: {} of {} benign actions, {} blocked; decided device {} edge {} cloud {}; {} attacks ended\n",
+                "{:.1} s: {} of {} benign actions, {} blocked; verdicts device {} edge {} cloud {}; {} attacks ended\n",
                 live.elapsed.as_secs_f64(),
                 benign.requests,
                 live.planned,
