@@ -63,23 +63,26 @@ fn device_records_leave_the_journal_room_for_decisions() {
     let world =
         World::with("[limits]\njournal_bytes = 1048576\n[limits.device]\nburst = 1000\nper_second = 1000\n");
     let mut session = world.session(72, ATTESTED);
-    let value = Answer::Value(Value::String("x".repeat(3_900)));
     let policy = world.view;
-    let record = |n: u8| DeviceRecord {
-        event: EventName::parse("account.view").unwrap(),
-        event_id: event(n),
-        disclosed: Disclosed { policy, nodes: Vec::new(), values: vec![value.clone()] },
-        verdict: Verdict::Block,
-        decided: Timestamp::ZERO,
+    let mut send = |records: usize, bytes: usize| {
+        let values = vec![Answer::Value(Value::String("x".repeat(bytes)))];
+        let record = DeviceRecord {
+            event: EventName::parse("account.view").unwrap(),
+            event_id: event(1),
+            disclosed: Disclosed { policy, nodes: Vec::new(), values },
+            verdict: Verdict::Block,
+            decided: Timestamp::ZERO,
+        };
+        let batch = DeviceBatch { records: List(vec![record; records]) }.to_bytes().unwrap();
+        let request = session.sign(post(PATH_RECORDS, batch), event(1), None, None, world.now());
+        world.answer(&request).status
     };
-    let batch = DeviceBatch { records: List((0..32).map(record).collect()) }.to_bytes().unwrap();
-    let mut answers = Vec::new();
-    for n in 0..40 {
-        let request = post(PATH_RECORDS, batch.clone());
-        let request = session.sign(request, event(n), None, None, world.now());
-        answers.push(world.answer(&request).status);
+    assert_eq!(send(32, 3_900), 202);
+    // Large ones until none fits, then smaller ones into what is left.
+    for (records, bytes) in [(32, 3_900), (1, 3_900), (1, 100), (1, 0)] {
+        let refused = (0..100).any(|_| send(records, bytes) == 503);
+        assert!(refused, "{records} records of {bytes} bytes");
     }
-    assert_eq!((answers.first(), answers.last()), (Some(&202), Some(&503)));
     let says = says(world.view, NodeOutcome::False);
     let request = session.sign(get("/accounts/1"), event(99), Some(&says), None, world.now());
     assert_eq!(world.code(&request), "forward");
