@@ -7,12 +7,14 @@
 pub mod clock;
 pub mod entropy;
 pub mod files;
+mod port;
 mod seeded;
 mod system;
 
 pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
 pub use files::{Append, DirFiles, FileError, FileErrorKind, Files, MemoryFiles};
+pub use port::PortHolder;
 pub use seeded::SeededHost;
 pub use system::SystemHost;
 

@@ -1,7 +1,7 @@
 //! The cloud behind HTTP: a listener for nodes, a listener for operators, one writer.
 //!
 //! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
-//! ([`admin`](mod@admin), loopback by default). Handlers only translate: what happens is a domain call on the
+//! ([`admin`](mod@admin), on loopback). Handlers only translate: what happens is a domain call on the
 //! [writer]'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
 //! queue are bounded.
 
@@ -15,7 +15,7 @@ use crate::core::CloudCore;
 use crate::error::CloudError;
 use crate::otp::OtpSender;
 use axum::Router;
-use glacis_host::Host;
+use glacis_host::{Host, PortHolder};
 use glacis_seal::Context;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -44,7 +44,7 @@ const DRAIN_WAIT: Duration = Duration::from_secs(5);
 pub struct ServerConfig {
     /// Where nodes ask. Port 0 takes a free one.
     pub nodes_at: SocketAddr,
-    /// Where operators ask; loopback unless the operator decides otherwise.
+    /// Where operators ask; on loopback; any other address is refused.
     pub admin_at: SocketAddr,
     /// Nodes that may ask, with the keys shared with them.
     pub nodes: Vec<NodeKey>,
@@ -90,8 +90,11 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Binds both listeners and starts the writer.
+    /// Binds both listeners and starts the writer. An admin address beyond loopback is refused.
     pub async fn bind(core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
+        if !config.admin_at.ip().is_loopback() {
+            return Err(BindError::AdminExposed { at: config.admin_at });
+        }
         let nodes = bind(config.nodes_at).await?;
         let admin = bind(config.admin_at).await?;
         let context = core.context().clone();
@@ -137,12 +140,20 @@ impl Server {
 #[non_exhaustive]
 pub enum BindError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {at}: {source}")]
+    #[error("cannot listen on {at}: {holder}")]
     Listen {
         /// Which address.
         at: SocketAddr,
+        /// Who is in the way.
+        holder: PortHolder,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The admin surface would be reachable from outside, and it speaks no TLS.
+    #[error("the admin surface listens on loopback only, not on {at}: it has no TLS of its own")]
+    AdminExposed {
+        /// Which address.
+        at: SocketAddr,
     },
     /// The writer did not start.
     #[error("{0}")]
@@ -150,7 +161,10 @@ pub enum BindError {
 }
 
 async fn bind(at: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(at).await.map_err(|source| BindError::Listen { at, source })
+    TcpListener::bind(at).await.map_err(|source| {
+        let holder = PortHolder::find(at.port(), &source);
+        BindError::Listen { at, holder, source }
+    })
 }
 
 /// Accepts until `stopped` closes, then waits for what is open.

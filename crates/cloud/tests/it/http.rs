@@ -3,7 +3,7 @@
 use crate::world::{World, decided, policy_text, thumb};
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::writer::WriterLimits;
-use glacis_cloud::server::{BindError, Server, ServerConfig};
+use glacis_cloud::server::{Server, ServerConfig};
 use glacis_cloud::{OtpSendError, OtpSender};
 use glacis_host::Clock as _;
 use glacis_seal::httpsig::{
@@ -419,19 +419,24 @@ fn bad_input_of_an_operator_is_a_problem_that_says_what() {
 }
 
 #[test]
-fn a_port_in_use_names_the_address() {
+fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() {
     let running = start(115);
     let world = World::new(116);
-    let config = ServerConfig {
-        nodes_at: running.nodes,
-        admin_at: "127.0.0.1:0".parse().unwrap(),
+    let config = |nodes_at, admin_at: &str| ServerConfig {
+        nodes_at,
+        admin_at: admin_at.parse().unwrap(),
         nodes: Vec::new(),
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
         host: world.host.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let error = runtime.block_on(Server::bind(world.core(), config)).unwrap_err();
-    assert!(matches!(&error, BindError::Listen { at, .. } if *at == running.nodes));
-    assert!(error.to_string().contains(&running.nodes.to_string()));
+    let fails = |config| runtime.block_on(Server::bind(world.core(), config)).unwrap_err().to_string();
+    let taken = fails(config(running.nodes, "127.0.0.1:0"));
+    assert!(taken.starts_with(&format!("cannot listen on {}: in use by `", running.nodes)), "{taken}");
+    assert!(taken.ends_with(&format!("(process {})", std::process::id())), "{taken}");
+    for outside in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let exposed = fails(config("127.0.0.1:0".parse().unwrap(), outside));
+        assert!(exposed.contains("listens on loopback only"), "{exposed}");
+    }
 }

@@ -7,6 +7,7 @@
     reason = "a test may stop where something is not as it should be"
 )]
 
+mod answers;
 mod attack;
 mod decisions;
 mod device;

@@ -6,7 +6,7 @@ use glacis_edge::Step;
 use glacis_seal::httpsig::{content_digest, profile, sfv};
 use glacis_seal::sha256;
 use glacis_seal::text::base64url;
-use glacis_wire::http::{self, Request};
+use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Encode, EventId, NodeOutcome};
 use std::net::IpAddr;
@@ -71,6 +71,17 @@ fn edit(request: &mut Request, name: &str, edit: impl FnOnce(&str) -> String) {
 
 fn drop_header(request: &mut Request, name: &str) {
     request.headers.retain(|(key, _)| key != name);
+}
+
+/// The answer is a refusal of the client's fault, and tells nothing but its code and a reference.
+fn bare(answer: &Response, what: &str) {
+    let body = String::from_utf8(answer.body.clone()).unwrap();
+    assert!((400..500).contains(&answer.status), "{what}: {body}");
+    let reference = answer.header(http::REFERENCE).unwrap();
+    let end = format!(r#","reference":"{reference}"}}"#);
+    assert!(body.ends_with(&end) && body.matches("\":").count() == 5, "{what}: {body}");
+    let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["content-type", http::REFERENCE], "{what}");
 }
 
 fn account() -> Request {
@@ -308,7 +319,11 @@ fn signatures_that_do_not_hold_are_refused_with_their_code() {
         ),
     ];
     for (what, request, want) in rows {
-        let got = b.world.code(&request);
+        let step = b.world.step(&request);
+        if let Step::Answer(answer) = &step {
+            bare(answer, what);
+        }
+        let got = outcome(step);
         assert!(want.split('|').any(|want| want == got), "{what}: {got}, not {want}");
     }
 }

@@ -1,4 +1,5 @@
-//! Properties of evaluation over random slices: information order, finality, gain-nothing (invariant 11).
+//! Properties of evaluation over random slices: information order, finality, gain-nothing (invariant 11), reasons
+//! (invariant 6).
 
 use crate::generate::{
     WITHHELD, answer, answers, for_each_case, hide, inputs, outcome, parts, passed, pending,
@@ -112,6 +113,23 @@ fn invariant_11_no_claim_buys_a_milder_verdict_than_withholding() {
             let claimed = outcome(&slice, &Inputs { slots: &slots, passed, close }).settled.unwrap();
             assert!(slice.rank(claimed) >= slice.rank(withheld), "{claimed:?} for {withheld:?}");
         }
+    });
+}
+
+/// Invariant 6: whatever is not allowed has a rule to name as its reason. Left out: a score class that no points
+/// at all reach already, which no rule stands for.
+#[test]
+fn invariant_6_every_challenge_and_block_has_a_reason() {
+    for_each_case(|random| {
+        let mut parts = parts(random, Zone::Cloud);
+        parts.classes.retain(|class| class.at_least > 0);
+        let slice = Slice::try_new(&parts).unwrap();
+        let (given, passed) = (answers(random, &parts), passed(random));
+        let slots = inputs(&given, &[]);
+        let mut scratch = Scratch::for_slice(&slice);
+        let outcome = eval(&slice, &Inputs { slots: &slots, passed, close: Close::Here }, &mut scratch);
+        let reasons = scratch.reasons(&slice).count();
+        assert!(outcome.settled == Some(glacis_wire::Verdict::Allow) || reasons > 0, "{outcome:?}");
     });
 }
 
