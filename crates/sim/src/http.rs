@@ -63,6 +63,7 @@ pub struct HttpWorld {
 #[derive(Debug)]
 struct Cloud {
     nodes_at: SocketAddr,
+    admin_at: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,8 +101,13 @@ impl HttpWorld {
         }
         let mut core = open_cloud(&keys, &manufacturer, &store, Arc::clone(&host) as Arc<dyn Host>)?;
         publish(&mut core, &keys, setup.policies, &*host)?;
+        let bootstrap = core.bootstrap_token().map_err(|error| WorldError::new("cloud", error))?;
         let cloud = Cloud::start(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
-        progress.tick(Part::Cloud, lap.took(), &format!("control plane on {}", cloud.nodes_at));
+        let access = bootstrap.map_or(String::new(), |token| {
+            format!(", bootstrap token (works once, for an hour) {}", token.expose())
+        });
+        let detail = format!("control plane on {}, admin on {}{access}", cloud.nodes_at, cloud.admin_at);
+        progress.tick(Part::Cloud, lap.took(), &detail);
 
         let doors =
             shop::http::Server::start(Arc::clone(&shop)).map_err(|error| WorldError::new("shop", error))?;
@@ -235,7 +241,8 @@ impl Cloud {
                         return;
                     }
                 };
-                let _gone = bound.send(server.nodes_at().map_err(|error| error.to_string()));
+                let at = server.nodes_at().and_then(|nodes| Ok((nodes, server.admin_at()?)));
+                let _gone = bound.send(at.map_err(|error| error.to_string()));
                 let stop = async {
                     let _dropped = stopped.await;
                 };
@@ -245,8 +252,8 @@ impl Cloud {
         let thread =
             thread::Builder::new().name("cloud".to_owned()).spawn(serve).map_err(|error| failed(&error))?;
         let bound = ready.recv().map_err(|error| failed(&error))?;
-        let nodes_at = bound.map_err(|error| failed(&error))?;
-        Ok(Self { nodes_at, stop: Some(stop), thread: Some(thread) })
+        let (nodes_at, admin_at) = bound.map_err(|error| failed(&error))?;
+        Ok(Self { nodes_at, admin_at, stop: Some(stop), thread: Some(thread) })
     }
 }
 
