@@ -60,7 +60,7 @@ impl Capture {
         Ok(address)
     }
 
-    /// Everything that was recorded so far.
+    /// Everything that was recorded so far: of each connection first what was asked, then what was answered.
     pub fn frames(&self) -> Vec<Frame> {
         let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         frames.iter().map(|frame| frame.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
@@ -71,10 +71,13 @@ impl Capture {
         let outbound = connect_as(inbound.peer_addr()?, target)?;
         inbound.set_nodelay(true)?;
         outbound.set_nodelay(true)?;
-        let (up, down) = ((inbound.try_clone()?, outbound.try_clone()?), (outbound, inbound));
-        for (request, (from, to)) in [(true, up), (false, down)] {
-            let frame = Arc::new(Mutex::new(Frame { link, request, bytes: Vec::new() }));
-            self.frames.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&frame));
+        let frame = |request| Arc::new(Mutex::new(Frame { link, request, bytes: Vec::new() }));
+        let (asked, answered) = (frame(true), frame(false));
+        // In one step, so that both directions of a connection stay neighbours.
+        let both = [Arc::clone(&asked), Arc::clone(&answered)];
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).extend(both);
+        let (from, to) = (inbound.try_clone()?, outbound.try_clone()?);
+        for (from, to, frame) in [(from, to, asked), (outbound, inbound, answered)] {
             thread::Builder::new().name("capture".to_owned()).spawn(move || pump(from, to, &frame))?;
         }
         Ok(())
