@@ -4,7 +4,7 @@
 //! been refused is forwarded without a device, what would have been blocked is forwarded. Framing, the body
 //! limit and the journal are not policy and hold in both modes.
 
-use super::caller::EMPTY;
+use super::caller::{EMPTY, Signed};
 use super::live::{DeviceSays, Live, Reasons};
 use super::{Body, EdgeCore, Forward, Held, Step, Wanted, answer};
 use crate::config::{DeviceZone, Mode, RouteConfig, Stance};
@@ -138,6 +138,29 @@ impl EdgeCore {
         }
     }
 
+    /// The signed caller, or why the route goes on without one.
+    fn caller(
+        &self,
+        route: &RouteConfig,
+        head: &RequestHead<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Signed, Cause>, Refusal> {
+        if route.device == DeviceZone::None {
+            return Ok(Err(Cause::Absent));
+        }
+        match self.signed(head, now) {
+            Ok(signed) => Ok(Ok(signed)),
+            Err(Refusal::SignatureMissing) if route.device == DeviceZone::Optional => {
+                Ok(Err(Cause::Withheld))
+            }
+            Err(refusal) if route.mode == Mode::Observe => {
+                self.facts.refused(refusal);
+                Ok(Err(Cause::Withheld))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// Who asks about what, before the body.
     fn case(
         &self,
@@ -148,18 +171,7 @@ impl EdgeCore {
     ) -> Result<Box<Case>, Refusal> {
         let live = self.live();
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
-        let caller = match route.device {
-            DeviceZone::None => Err(Cause::Absent),
-            zone => match self.signed(head, now) {
-                Ok(signed) => Ok(signed),
-                Err(Refusal::SignatureMissing) if zone == DeviceZone::Optional => Err(Cause::Withheld),
-                Err(refusal) if route.mode == Mode::Observe => {
-                    self.facts.refused(refusal);
-                    Err(Cause::Withheld)
-                }
-                Err(refusal) => return Err(refusal),
-            },
-        };
+        let caller = self.caller(route, head, now)?;
         let facts = EventFacts {
             event: event.clone(),
             policy,
