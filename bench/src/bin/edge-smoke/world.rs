@@ -106,9 +106,8 @@ pub(crate) fn serve(listen: &str, backend: &str, state: &Path) -> Outcome<()> {
     let bundle = Bundle { tenant: tenant.clone(), realm, zone: Zone::Edge, version: 1, issued, slices };
     let bundle = sign_envelope(&policy, &context, Purpose::Bundle, &bundle)?;
     core.accept_bundle(&Published { key_sets: List(vec![]), bundle }.to_bytes()?)?;
-    let entries = List(vec![]);
-    let signed =
-        sign_envelope(&feed, &context, Purpose::Feed, &Feed { tenant, realm, version: 1, issued, entries })?;
+    let listed = Feed { tenant, realm, version: 1, issued: now, entries: List(vec![]) };
+    let signed = sign_envelope(&feed, &context, Purpose::Feed, &listed)?;
     core.accept_feed(&signed.to_bytes()?, now)?;
     let running = Gateway::bind(core)?.start()?;
     eprintln!("gateway on {}", running.local_addr());
