@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How a run goes.
 #[derive(Clone, Debug)]
@@ -209,23 +210,32 @@ fn idle(stop: &AtomicBool) {
     }
 }
 
-/// A flag that the first interrupt sets; the second one ends the process as usual.
+/// A flag that the first interrupt or request to terminate sets; the second one ends the process.
 fn interrupted() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime
-            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+            && runtime.block_on(signalled()).is_ok()
         {
             raised.store(true, Ordering::Relaxed);
-            let _second = runtime.block_on(tokio::signal::ctrl_c());
+            let _second = runtime.block_on(signalled());
             std::process::exit(INTERRUPTED);
         }
     };
-    // Without the thread an interrupt ends the process at once, which is what an interrupt asks for anyway.
+    // Without the thread a signal ends the process at once, which is what it asks for anyway.
     let _started = thread::Builder::new().name("interrupt".to_owned()).spawn(wait);
     flag
+}
+
+/// Waits for an interrupt or a request to terminate.
+async fn signalled() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Exit code of a process that was interrupted: 128 + SIGINT.
