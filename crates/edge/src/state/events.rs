@@ -120,9 +120,14 @@ impl Entry {
             return Turn::Refuse(Refusal::EventConflict);
         }
         match proof {
-            Some(proof) if self.spent.contains(&proof) => Turn::Refuse(Refusal::ProofSpent),
+            // A nonce is bound to its event, so only this event can have spent it: the answer was lost on the way.
+            Some(proof) if self.spent.contains(&proof) => match &self.stored {
+                Some(stored) => Turn::Repeat(stored.clone()),
+                None => Turn::Refuse(Refusal::ProofSpent),
+            },
+            // The first decision is not one anew.
             Some(_) | None
-                if self.decisions >= DECISIONS_PER_EVENT_MAX
+                if self.decisions > DECISIONS_PER_EVENT_MAX
                     && (proof.is_some() || self.stored.is_none()) =>
             {
                 Turn::Refuse(Refusal::DecisionsSpent)
@@ -156,19 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn one_event_has_one_content_one_verdict_and_four_decisions() {
+    fn one_event_has_one_content_one_verdict_and_is_decided_anew_four_times() {
         let events = Events::new(64);
         assert!(matches!(events.turn(KEY, SUBJECT, None), Turn::Decide));
         events.store(KEY, stored(Verdict::Block));
         assert!(matches!(events.turn(KEY, SUBJECT, None), Turn::Repeat(s) if s.verdict == Verdict::Block));
         let other = Digest::new([4; 32]);
         assert!(matches!(events.turn(KEY, other, None), Turn::Refuse(Refusal::EventConflict)));
-        for n in 1..DECISIONS_PER_EVENT_MAX {
+        for n in 1..=DECISIONS_PER_EVENT_MAX {
             assert!(matches!(events.turn(KEY, SUBJECT, Some(Digest::new([n; 32]))), Turn::Decide));
             events.store(KEY, stored(Verdict::Allow));
         }
         let again = events.turn(KEY, SUBJECT, Some(Digest::new([1; 32])));
-        assert!(matches!(again, Turn::Refuse(Refusal::ProofSpent)));
+        assert!(matches!(again, Turn::Repeat(s) if s.verdict == Verdict::Allow), "its answer was lost");
         let fifth = events.turn(KEY, SUBJECT, Some(Digest::new([9; 32])));
         assert!(matches!(fifth, Turn::Refuse(Refusal::DecisionsSpent)));
         assert!(matches!(events.turn(KEY, SUBJECT, None), Turn::Repeat(_)), "the verdict stays");
