@@ -127,8 +127,7 @@ impl Entry {
             },
             // The first decision is not one anew.
             Some(_) | None
-                if self.decisions > DECISIONS_PER_EVENT_MAX
-                    && (proof.is_some() || self.stored.is_none()) =>
+                if self.decisions > DECISIONS_PER_EVENT_MAX && (proof.is_some() || self.stored.is_none()) =>
             {
                 Turn::Refuse(Refusal::DecisionsSpent)
             }
