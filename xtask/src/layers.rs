@@ -70,6 +70,8 @@ const LAYERS: &[Layer] = &[
     layer("sdk", &["wire", "policy", "seal", "dtx", "host"]),
     layer("edge", &["wire", "policy", "seal", "attest", "ledger", "host"]),
     layer("cloud", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler"]),
+    layer("backtest", &["wire", "policy", "seal", "compiler", "cloud"]),
+    layer("serve", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler", "edge", "cloud"]),
     layer("sim", ALL_BELOW_SIM),
     layer("ffi", &["sdk"]),
     layer("jni", &["sdk"]),
@@ -83,7 +85,7 @@ const ALL_BELOW_SIM: &[&str] = &[
 ];
 const ALL_BELOW_CLI: &[&str] = &[
     "wire", "model", "seal", "host", "policy", "compiler", "attest", "dtx", "ledger", "sdk", "edge", "cloud",
-    "sim",
+    "sim", "backtest", "serve",
 ];
 
 /// Libraries that do cryptography; only `seal` names one.
