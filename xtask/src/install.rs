@@ -63,6 +63,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("gdb", "gdb", "sdk tests: a real debugger and its breakpoint"),
     ci("mount", "mount", "full-disk tests: a file system of bounded size"),
     ci("umount", "mount", "full-disk tests"),
+    ci("python3", "python3-venv", "tests: services that we did not make, and Schemathesis"),
     bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
     bench("nginx", "nginx-light", "bench edge-smoke: the peer"),
 ];
@@ -79,12 +80,19 @@ pub(crate) fn ensure(programs: &[&Program]) -> Result<Vec<&'static str>, Failure
         return Ok(Vec::new());
     }
     let wanted = programs.iter().filter(|program| absent.contains(program.name));
-    let packages: BTreeSet<&str> = wanted.map(|program| program.package).collect();
+    let wanted: BTreeSet<&str> = wanted.map(|program| program.package).collect();
+    println!("install: missing {absent:?}");
+    packages(&wanted.into_iter().collect::<Vec<_>>())?;
+    Ok(missing(programs))
+}
+
+/// Installs Debian packages as root; otherwise prints the command that does.
+pub(crate) fn packages(names: &[&str]) -> Result<(), Failure> {
     let mut command = vec!["install", "-y", "--no-install-recommends"];
-    command.extend(&packages);
+    command.extend(names);
     if !is_root() || find("apt-get").is_none() {
-        println!("install: missing {absent:?}; as root: apt-get {}", command.join(" "));
-        return Ok(missing(programs));
+        println!("install: as root: apt-get {}", command.join(" "));
+        return Ok(());
     }
     for args in [vec!["update"], command] {
         let job = Job::new("apt-get").args(&args).env("DEBIAN_FRONTEND", "noninteractive");
@@ -93,7 +101,7 @@ pub(crate) fn ensure(programs: &[&Program]) -> Result<Vec<&'static str>, Failure
             println!("install: apt-get {}: {}", args.join(" "), done.how);
         }
     }
-    Ok(missing(programs))
+    Ok(())
 }
 
 /// Full path of a program.

@@ -15,6 +15,7 @@ mod layers;
 mod metadata;
 mod options;
 mod process;
+mod python;
 mod report;
 mod scan;
 mod soak;
@@ -77,6 +78,7 @@ const TASKS: &[Task] = &[
     Task { name: "tidy", usage: "", about: tidy::ABOUT, run: tidy::run },
     Task { name: "deny", usage: "", about: deny::ABOUT, run: deny::run },
     Task { name: "install", usage: "[--check]", about: install::ABOUT, run: install::run },
+    Task { name: "python", usage: "", about: python::ABOUT, run: python::run },
     Task {
         name: "fuzz",
         usage: "[--seconds N] [--target NAME] [--seeds]",

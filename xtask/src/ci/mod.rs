@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run everything: format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, demo, help\n\
+pub(crate) const ABOUT: &str = "run everything: programs, format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, demo, help\n\
     --only STEP[,STEP]  only these steps\n\
     --list              print the steps\n\
     Programs that the default build must not need are hidden from PATH. With CI=true nothing may be skipped\n\
@@ -37,7 +37,8 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
         return Err(Failure::new(format!("no step `{odd}`; `cargo xtask ci --list` prints them")));
     }
     let hidden = path::Hidden::build()?;
-    let mut context = Context { root: files::root()?, path: hidden.value()?, passed_tests: None };
+    let mut context =
+        Context { root: files::root()?, path: hidden.value()?, hidden, python: None, passed_tests: None };
     let mut report = Report::default();
     for (name, step) in STEPS {
         if wanted.as_ref().is_some_and(|wanted| !wanted.contains(name)) {
@@ -65,6 +66,10 @@ struct Context {
     root: PathBuf,
     /// PATH without the programs that the build must not need.
     path: std::ffi::OsString,
+    /// The folder behind it.
+    hidden: path::Hidden,
+    /// The interpreter for tests, once it is made.
+    python: Option<PathBuf>,
     /// Names of the tests that passed, once the test step ran.
     passed_tests: Option<Vec<String>>,
 }
@@ -118,6 +123,7 @@ type StepFn = fn(&mut Context) -> Result<Done, Failure>;
 
 const STEPS: &[(&str, StepFn)] = &[
     ("install", steps::install),
+    ("python", steps::python),
     ("fmt", steps::fmt),
     ("clippy", steps::clippy),
     ("layers", steps::layers),

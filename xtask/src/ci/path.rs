@@ -25,10 +25,16 @@ impl Hidden {
         }
         std::fs::create_dir(&folder).map_err(Failure::doing("cannot make the folder of links"))?;
         let hidden = Self { folder };
-        for dir in std::env::split_paths(&variable("PATH").unwrap_or_default()) {
-            hidden.link_all(&dir)?;
-        }
+        hidden.refresh()?;
         Ok(hidden)
+    }
+
+    /// Links what has come since.
+    pub(super) fn refresh(&self) -> Result<(), Failure> {
+        for dir in std::env::split_paths(&variable("PATH").unwrap_or_default()) {
+            self.link_all(&dir)?;
+        }
+        Ok(())
     }
 
     /// The value of PATH, after looking that the hidden programs cannot be found in it.

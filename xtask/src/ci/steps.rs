@@ -12,17 +12,29 @@ use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::process::{Job, Show, strict};
 use crate::report::{Counts, Ended};
-use crate::{deny as denied, fuzz as fuzzing, layers as layering, tidy as tidying};
+use crate::{deny as denied, fuzz as fuzzing, layers as layering, python as environment, tidy as tidying};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Programs that the tests start.
-pub(super) fn install(_: &mut Context) -> Result<Done, Failure> {
+pub(super) fn install(context: &mut Context) -> Result<Done, Failure> {
     let wanted: Vec<_> = PROGRAMS.iter().filter(|program| program.in_ci).collect();
     let missing = install::ensure(&wanted)?;
+    context.hidden.refresh()?;
     let why = format!("missing {missing:?}");
     Ok(Done::new(if missing.is_empty() { Ended::Passed } else { Ended::Skipped(why) }))
+}
+
+/// The Python that tests use.
+pub(super) fn python(context: &mut Context) -> Result<Done, Failure> {
+    Ok(Done::new(match environment::ensure(&context.root) {
+        Ok(interpreter) => {
+            context.python = Some(interpreter);
+            Ended::Passed
+        }
+        Err(why) => Ended::Skipped(why.to_string()),
+    }))
 }
 
 /// Formatting, of the other workspaces too.
@@ -85,7 +97,10 @@ pub(super) fn test(context: &mut Context) -> Result<Done, Failure> {
         "--",
         "--show-output",
     ];
-    let job = context.cargo(&args, BUILD_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
+    let mut job = context.cargo(&args, BUILD_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
+    if let Some(python) = &context.python {
+        job = job.env("GLACIS_PYTHON", python);
+    }
     let done = job.run()?;
     let run = TestRun::parse(&done.stdout);
     let skips = Skips::load(&context.root)?;
