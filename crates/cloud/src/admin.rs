@@ -31,12 +31,14 @@ pub enum Scope {
     Tokens,
     /// Make the first token; nothing else.
     Bootstrap,
+    /// Ask for decisions.
+    Decide,
 }
 
 impl Scope {
     /// Every scope that a token can be asked for.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Lists, Self::Feedback, Self::Policies, Self::Devices, Self::Tokens];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Lists, Self::Feedback, Self::Policies, Self::Devices, Self::Tokens, Self::Decide];
 
     /// The name in requests and output.
     pub const fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Scope {
             Self::Devices => "devices",
             Self::Tokens => "tokens",
             Self::Bootstrap => "bootstrap",
+            Self::Decide => "decide",
         }
     }
 
@@ -67,6 +70,8 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 86_400);
 const BOOTSTRAP_LIFE: Duration = Duration::from_secs(3_600);
 /// Starts every token, so that scanners of leaked secrets can know one.
 const TOKEN_PREFIX: &str = "glacis_";
+/// Who acts without a token, in records.
+const LOCAL: &str = "local";
 
 /// A token, to be shown once. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +99,11 @@ pub struct Bearer {
 }
 
 impl Bearer {
+    /// The operator who can open a socket that nobody else can: every scope.
+    pub(crate) fn local() -> Self {
+        Self { id: 0, name: LOCAL.to_owned(), scopes: all_scopes() }
+    }
+
     /// The token's name, for records of who did something.
     pub fn name(&self) -> &str {
         &self.name
@@ -180,8 +190,7 @@ impl CloudCore {
             let bearer = tx.bearer(bootstrap)?;
             bearer.require(Scope::Bootstrap)?;
             tx.end_token(bearer.id)?;
-            let all = Scope::ALL.into_iter().fold(0, |bits, scope| bits | scope.bit());
-            tx.checked_token(name, all, life)
+            tx.checked_token(name, all_scopes(), life)
         })
     }
 
@@ -371,6 +380,10 @@ impl Tx<'_> {
         self.state().lists.apply(change.list, version, change.item, change.present, effective);
         Ok(version)
     }
+}
+
+fn all_scopes() -> u32 {
+    Scope::ALL.into_iter().fold(0, |bits, scope| bits | scope.bit())
 }
 
 /// A stable code: what it counts by must not be free text.

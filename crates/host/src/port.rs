@@ -42,6 +42,14 @@ impl PortHolder {
             _ => Self::Nobody,
         }
     }
+
+    /// Why listening failed with `cause`, for an operator: who holds the port, or what the system said.
+    pub fn reason(&self, cause: &io::Error) -> String {
+        match self {
+            Self::Nobody => format!("{self}: {cause}"),
+            Self::Unknown | Self::Process { .. } => self.to_string(),
+        }
+    }
 }
 
 /// The process that listens on `port`: its socket's inode from `/proc/net/tcp`, found again among open files.
@@ -95,6 +103,9 @@ mod tests {
         assert!(found.to_string().starts_with("in use by `"));
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         assert_eq!(PortHolder::find(port, &denied), PortHolder::Nobody);
+        assert_eq!(found.reason(&cause), found.to_string());
+        let reason = PortHolder::Nobody.reason(&denied);
+        assert_eq!(reason, "refused by the operating system: permission denied");
     }
 
     #[test]

@@ -223,6 +223,7 @@ impl Cloud {
         let config = ServerConfig {
             nodes_at: anywhere,
             admin_at: anywhere,
+            api_at: None,
             nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
             writer: WriterLimits::default(),
             otp: otp as Arc<dyn OtpSender>,

@@ -1,5 +1,6 @@
 //! `deny.toml` against every package of every lock file: licences, bans, sources. Nothing is downloaded.
 //!
+//! Licences and sources are checked of everything in a lock file; a ban is about what is built, with all features.
 //! The file has the form of cargo-deny (`licenses`, `bans`, `sources`), of which this reads the part that
 //! needs no advisory database. A key that is not understood is an error: a typo must not switch a rule off.
 
@@ -53,7 +54,7 @@ pub(crate) struct Rules {
     registries: Vec<String>,
 }
 
-/// A crate that must not be in a lock file, except below one of its wrappers.
+/// A crate that must not be linked, except below one of its wrappers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Ban {
     name: String,
@@ -134,7 +135,8 @@ impl Rules {
     }
 
     fn banned(&self, ban: &Ban, metadata: &Metadata) -> Vec<String> {
-        let users = metadata.packages.iter().filter(|package| package.resolved.contains(&ban.name));
+        let users = metadata.packages.iter().filter(|package| package.linked);
+        let users = users.filter(|package| package.resolved.contains(&ban.name));
         let (mut inside, mut outside) = (false, Vec::new());
         for user in users {
             if ban.wrappers.contains(&user.name) {
@@ -144,7 +146,7 @@ impl Rules {
                     .push(format!("`{}` is banned ({}), but `{}` uses it", ban.name, ban.reason, user.name));
             }
         }
-        let present = metadata.packages.iter().any(|package| package.name == ban.name);
+        let present = metadata.packages.iter().any(|package| package.linked && package.name == ban.name);
         if present && !inside && outside.is_empty() {
             outside.push(format!("`{}` is banned ({})", ban.name, ban.reason));
         }

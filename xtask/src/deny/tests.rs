@@ -20,6 +20,7 @@ fn package(name: &str, license: &str, resolved: &[&str]) -> Package {
         license: Some(license.to_owned()),
         source: Some("registry+https://github.com/rust-lang/crates.io-index".to_owned()),
         resolved: resolved.iter().map(|name| (*name).to_owned()).collect(),
+        linked: true,
         ..Package::default()
     }
 }
@@ -44,7 +45,9 @@ fn a_planted_licence_is_found_and_an_exception_is_for_one_crate_only() {
 fn a_planted_ban_is_found_at_any_depth_and_a_wrapper_is_the_only_way_round() {
     let openssl = || package("openssl-sys", "MIT", &[]);
     assert_eq!(violations(vec![package("app", "MIT", &["openssl-sys"]), openssl()]).len(), 1);
-    assert_eq!(violations(vec![openssl()]).len(), 1, "in the lock without a user");
+    assert_eq!(violations(vec![openssl()]).len(), 1, "linked without a user");
+    let idle = Package { linked: false, ..openssl() };
+    assert_eq!(violations(vec![idle]), Vec::<String>::new(), "in the lock and never built");
     let cmake = || package("cmake", "MIT", &[]);
     assert_eq!(violations(vec![package("aws-lc-sys", "MIT", &["cmake"]), cmake()]), Vec::<String>::new());
     let stray =

@@ -17,12 +17,15 @@
 //! | `GET /admin/v1/policies` | read |
 //! | `POST /admin/v1/policies` ([`Publish`] in canonical encoding) | policies |
 //! | `GET /admin/v1/audit`, `POST /admin/v1/audit/verify` | read |
+//!
+//! The same routes with an operator who is signed in already ([`Server::local_router`](super::Server::local_router))
+//! are for a socket that only that operator can open: whoever may open the installation's own file needs no token.
 
 mod view;
 
 use super::Shared;
 use super::problem::{answer, for_operator, too_large};
-use crate::admin::{ListChange, Scope};
+use crate::admin::{Bearer, ListChange, Scope};
 use crate::audit::{Head, VERIFY_STEP};
 use crate::core::CloudCore;
 use crate::error::{CloudError, CloudErrorKind};
@@ -48,11 +51,37 @@ const ROWS_MAX: u32 = 1_000;
 /// Rows in an answer that does not say how many.
 const ROWS_DEFAULT: u32 = 100;
 
-type App = State<Arc<Shared>>;
+/// What the handlers of one surface share.
+#[derive(Clone)]
+struct Surface {
+    shared: Arc<Shared>,
+    signed_in: SignedIn,
+}
+
+/// Who may ask on a surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SignedIn {
+    /// Whoever brings a token.
+    Nobody,
+    /// The operator who can open the socket.
+    Local,
+}
+
+type App = State<Surface>;
 type Answer = Result<Value, CloudError>;
 type AskedRows = Result<Query<Rows>, QueryRejection>;
 
+/// For a listener that anybody on this machine can reach.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
+    routes(Surface { shared, signed_in: SignedIn::Nobody })
+}
+
+/// For a socket that only the operator can open: every scope, no token.
+pub(super) fn local_router(shared: Arc<Shared>) -> Router {
+    routes(Surface { shared, signed_in: SignedIn::Local })
+}
+
+fn routes(surface: Surface) -> Router {
     Router::new()
         .route("/admin/v1/bootstrap", post(bootstrap))
         .route("/admin/v1/tokens", get(tokens).post(create_token))
@@ -72,7 +101,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/admin/v1/audit/verify", post(verify_audit))
         .fallback(async || for_operator(&CloudError::not_found("endpoint")))
         .method_not_allowed_fallback(async || for_operator(&CloudError::not_found("method of this endpoint")))
-        .with_state(shared)
+        .with_state(surface)
 }
 
 #[derive(Deserialize)]
@@ -128,14 +157,14 @@ async fn bootstrap(State(app): App, body: Body) -> Response {
     respond(StatusCode::CREATED, async {
         let body: BootstrapBody = json_body(body).await?;
         let life = Duration::from_secs(body.life_s);
-        let token = app.handle.call(move |core| core.bootstrap(&body.token, &body.name, life)).await?;
+        let token = app.shared.handle.call(move |core| core.bootstrap(&body.token, &body.name, life)).await?;
         Ok(json!({ "token": token.expose() }))
     })
     .await
 }
 
 async fn tokens(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &str| Ok(view::tokens(&core.tokens()?));
+    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::tokens(&core.tokens()?));
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Tokens, run)).await
 }
 
@@ -147,7 +176,8 @@ async fn create_token(State(app): App, headers: HeaderMap, body: Body) -> Respon
         };
         let scopes = body.scopes.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
         let life = Duration::from_secs(body.life_s);
-        scoped(&app, &headers, Scope::Tokens, move |core, _by| {
+        scoped(&app, &headers, Scope::Tokens, move |core, by| {
+            scopes.iter().try_for_each(|scope| by.require(*scope))?;
             Ok(json!({ "token": core.create_token(&body.name, &scopes, life)?.expose() }))
         })
         .await
@@ -168,12 +198,12 @@ async fn revoke_token(State(app): App, headers: HeaderMap, Path(id): Path<String
 }
 
 async fn lists(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &str| Ok(view::lists(&core.lists()?));
+    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::lists(&core.lists()?));
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
 }
 
 async fn list(State(app): App, headers: HeaderMap, Path(list): Path<String>) -> Response {
-    let run = move |core: &mut CloudCore, _by: &str| {
+    let run = move |core: &mut CloudCore, _by: &Bearer| {
         let (version, items) = core.list(&list)?;
         Ok(view::list(&list, version, &items))
     };
@@ -189,7 +219,7 @@ async fn change_list(State(app): App, headers: HeaderMap, Path(list): Path<Strin
                 item: &body.item,
                 present: body.present,
                 effective: body.effective_ms.map(Timestamp::from_ms),
-                by,
+                by: by.name(),
             })?;
             Ok(json!({ "list": list, "version": version }))
         })
@@ -219,7 +249,7 @@ async fn feedback(
         let body: FeedbackBody = json_body(body).await?;
         let reference = parse_reference(&reference)?;
         scoped(&app, &headers, Scope::Feedback, move |core, by| {
-            core.feedback(&reference, &body.outcome, by)?;
+            core.feedback(&reference, &body.outcome, by.name())?;
             Ok(json!({ "reference": reference.text() }))
         })
         .await
@@ -228,7 +258,7 @@ async fn feedback(
 }
 
 async fn events(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run = move |core: &mut CloudCore, _by: &str| {
+    let run = move |core: &mut CloudCore, _by: &Bearer| {
         let rows = asked(rows)?;
         let tail = || -> Result<u64, CloudError> {
             Ok(core.newest_event()?.saturating_sub(u64::from(rows.limit())).saturating_add(1))
@@ -241,17 +271,18 @@ async fn events(State(app): App, headers: HeaderMap, rows: AskedRows) -> Respons
 
 async fn incidents(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
     let run =
-        move |core: &mut CloudCore, _by: &str| Ok(view::incidents(&core.incidents(asked(rows)?.limit())?));
+        move |core: &mut CloudCore, _by: &Bearer| Ok(view::incidents(&core.incidents(asked(rows)?.limit())?));
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
 }
 
 async fn status(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &str| Ok(view::status(&core.counts()?, &core.live_policies()?));
+    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::status(&core.counts()?, &core.live_policies()?));
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
 }
 
 async fn devices(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run = move |core: &mut CloudCore, _by: &str| Ok(view::devices(&core.devices(asked(rows)?.limit())?));
+    let run =
+        move |core: &mut CloudCore, _by: &Bearer| Ok(view::devices(&core.devices(asked(rows)?.limit())?));
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
 }
 
@@ -282,7 +313,7 @@ async fn refuse_device(
 }
 
 async fn policies(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &str| {
+    let run = |core: &mut CloudCore, _by: &Bearer| {
         Ok(view::policies(&core.live_policies()?, &core.policy_versions(ROWS_DEFAULT)?))
     };
     respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
@@ -304,7 +335,7 @@ async fn publish(State(app): App, headers: HeaderMap, body: Body) -> Response {
 }
 
 async fn audit(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run = move |core: &mut CloudCore, _by: &str| {
+    let run = move |core: &mut CloudCore, _by: &Bearer| {
         let head = core.audit_head()?;
         Ok(view::audit(&head, &core.audit_tail(asked(rows)?.limit())?))
     };
@@ -317,7 +348,7 @@ async fn verify_audit(State(app): App, headers: HeaderMap) -> Response {
         scoped(&app, &headers, Scope::Read, |_core, _by| Ok(Value::Null)).await?;
         let mut head = Head::default();
         loop {
-            let report = app.handle.call(move |core| core.verify_audit(head, VERIFY_STEP)).await?;
+            let report = app.shared.handle.call(move |core| core.verify_audit(head, VERIFY_STEP)).await?;
             if report.complete {
                 return Ok(view::audit_report(&report));
             }
@@ -327,19 +358,26 @@ async fn verify_audit(State(app): App, headers: HeaderMap) -> Response {
     .await
 }
 
-/// Runs `run` with the name of the token's bearer, if the token carries `scope`.
+/// Runs `run` with the bearer of the token or the operator who is signed in, if `scope` is among what they may.
 async fn scoped<T: Send + 'static>(
-    app: &Arc<Shared>,
+    app: &Surface,
     headers: &HeaderMap,
     scope: Scope,
-    run: impl FnOnce(&mut CloudCore, &str) -> Result<T, CloudError> + Send + 'static,
+    run: impl FnOnce(&mut CloudCore, &Bearer) -> Result<T, CloudError> + Send + 'static,
 ) -> Result<T, CloudError> {
-    let token = bearer(headers)?;
-    app.handle
+    let token = match app.signed_in {
+        SignedIn::Nobody => Some(bearer(headers)?),
+        SignedIn::Local => None,
+    };
+    app.shared
+        .handle
         .call(move |core| {
-            let bearer = core.authorise(&token)?;
+            let bearer = match token {
+                Some(token) => core.authorise(&token)?,
+                None => Bearer::local(),
+            };
             bearer.require(scope)?;
-            run(core, bearer.name())
+            run(core, &bearer)
         })
         .await
 }

@@ -1,11 +1,12 @@
-//! The cloud behind HTTP: a listener for nodes, a listener for operators, one writer.
+//! The cloud behind HTTP: a listener for nodes, one for operators, one for backends, one writer.
 //!
 //! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
-//! ([`admin`](mod@admin), on loopback). Handlers only translate: what happens is a domain call on the
+//! ([`admin`](mod@admin), on loopback), and so do backends that ask for decisions ([`api`]). Handlers only translate: what happens is a domain call on the
 //! [writer]'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
 //! queue are bounded.
 
 pub mod admin;
+mod api;
 pub mod node;
 mod nodes;
 mod problem;
@@ -46,6 +47,8 @@ pub struct ServerConfig {
     pub nodes_at: SocketAddr,
     /// Where operators ask; on loopback; any other address is refused.
     pub admin_at: SocketAddr,
+    /// Where backends ask for decisions; none for no such listener. On loopback; any other address is refused.
+    pub api_at: Option<SocketAddr>,
     /// Nodes that may ask, with the keys shared with them.
     pub nodes: Vec<NodeKey>,
     /// Bounds of queue and batch.
@@ -61,6 +64,7 @@ impl fmt::Debug for ServerConfig {
         f.debug_struct("ServerConfig")
             .field("nodes_at", &self.nodes_at)
             .field("admin_at", &self.admin_at)
+            .field("api_at", &self.api_at)
             .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
     }
@@ -79,6 +83,7 @@ pub(crate) struct Shared {
 pub struct Server {
     nodes: TcpListener,
     admin: TcpListener,
+    api: Option<TcpListener>,
     shared: Arc<Shared>,
     writer: Writer,
 }
@@ -90,17 +95,23 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Binds both listeners and starts the writer. An admin address beyond loopback is refused.
+    /// Binds the listeners and starts the writer. An address beyond loopback is refused where tokens are taken.
     pub async fn bind(core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
-        if !config.admin_at.ip().is_loopback() {
-            return Err(BindError::AdminExposed { at: config.admin_at });
+        for (surface, at) in [("admin", Some(config.admin_at)), ("decision API", config.api_at)] {
+            if let Some(at) = at.filter(|at| !at.ip().is_loopback()) {
+                return Err(BindError::Exposed { surface, at });
+            }
         }
         let nodes = bind(config.nodes_at).await?;
         let admin = bind(config.admin_at).await?;
+        let api = match config.api_at {
+            Some(at) => Some(bind(at).await?),
+            None => None,
+        };
         let context = core.context().clone();
         let (writer, handle) = Writer::start(core, config.writer).map_err(BindError::Writer)?;
         let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
-        Ok(Self { nodes, admin, shared: Arc::new(shared), writer })
+        Ok(Self { nodes, admin, api, shared: Arc::new(shared), writer })
     }
 
     /// Where nodes ask.
@@ -113,6 +124,19 @@ impl Server {
         self.admin.local_addr()
     }
 
+    /// Where backends ask, if anywhere.
+    pub fn api_at(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.api.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// The admin routes with the operator signed in: every scope, no token, actor `local`.
+    ///
+    /// To be served on a socket that only the operator can open (a Unix socket of mode 0600). It holds a
+    /// [`handle`](Self::handle).
+    pub fn local_router(&self) -> Router {
+        admin::local_router(Arc::clone(&self.shared))
+    }
+
     /// Domain calls without a socket, for whoever runs in the same process.
     pub fn handle(&self) -> CloudHandle {
         self.shared.handle.clone()
@@ -122,15 +146,20 @@ impl Server {
     ///
     /// The writer ends once every [`handle`](Self::handle) is dropped.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Self { nodes, admin, shared, writer } = self;
+        let Self { nodes, admin, api, shared, writer } = self;
         let (stopping, stopped) = tokio::sync::watch::channel(());
         let nodes = serve(nodes, nodes::router(Arc::clone(&shared)), stopped.clone());
-        let admin = serve(admin, admin::router(shared), stopped);
+        let admin = serve(admin, admin::router(Arc::clone(&shared)), stopped.clone());
+        let api = async move {
+            if let Some(api) = api {
+                serve(api, api::router(shared), stopped).await;
+            }
+        };
         let stop = async move {
             stop.await;
             drop(stopping);
         };
-        tokio::join!(nodes, admin, stop);
+        tokio::join!(nodes, admin, api, stop);
         drop(writer);
     }
 }
@@ -140,7 +169,7 @@ impl Server {
 #[non_exhaustive]
 pub enum BindError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {at}: {holder}")]
+    #[error("cannot listen on {at}: {}", holder.reason(source))]
     Listen {
         /// Which address.
         at: SocketAddr,
@@ -149,9 +178,11 @@ pub enum BindError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The admin surface would be reachable from outside, and it speaks no TLS.
-    #[error("the admin surface listens on loopback only, not on {at}: it has no TLS of its own")]
-    AdminExposed {
+    /// A surface that takes bearer tokens would be reachable from outside, and it speaks no TLS.
+    #[error("the {surface} surface listens on loopback only, not on {at}: it has no TLS of its own")]
+    Exposed {
+        /// Which surface.
+        surface: &'static str,
         /// Which address.
         at: SocketAddr,
     },

@@ -56,6 +56,7 @@ fn start(seed: u64) -> Running {
     let config = ServerConfig {
         nodes_at: "127.0.0.1:0".parse().unwrap(),
         admin_at: "127.0.0.1:0".parse().unwrap(),
+        api_at: None,
         nodes: vec![NodeKey { name: NodeName::parse("edge-1").unwrap(), key: node_key() }],
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
@@ -391,6 +392,79 @@ fn each_route_asks_for_a_good_token_with_its_scope() {
 }
 
 #[test]
+fn a_token_gives_no_scope_that_it_does_not_have() {
+    let running = start(117);
+    let root = root_token(&running);
+    let make = |token: &str, scopes: Value| {
+        let body = json!({ "name": "t", "scopes": scopes, "life_s": 60 });
+        post(&running, token, "/admin/v1/tokens", &body)
+    };
+    let minter = make(&root, json!(["tokens", "read"])).json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(make(&minter, json!(["read"])).status, 201);
+    assert_eq!(make(&minter, json!(["tokens", "read"])).status, 201);
+    for more in ["policies", "devices", "lists", "feedback", "decide"] {
+        let refused = make(&minter, json!(["read", more]));
+        assert_eq!((refused.status, refused.json()["code"].clone()), (403, json!("forbidden")), "{more}");
+    }
+}
+
+#[test]
+fn the_local_operator_needs_no_token_on_a_socket_of_their_own() {
+    let world = World::new(118);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let config = ServerConfig {
+            nodes_at: anywhere,
+            admin_at: anywhere,
+            api_at: None,
+            nodes: Vec::new(),
+            writer: WriterLimits::default(),
+            otp: Arc::new(NoSender),
+            host: world.host.clone(),
+        };
+        let server = Server::bind(world.core(), config).await.unwrap();
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let router = server.local_router();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _peer) = listener.accept().await.unwrap();
+                let service = hyper_util::service::TowerToHyperService::new(router.clone());
+                let io = hyper_util::rt::TokioIo::new(stream);
+                let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+            }
+        });
+        let ask = async |method: &str, target: &str, body: &str| {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+            let head = format!(
+                "{method} {target} HTTP/1.1\r\nhost: local\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let changed = ask("POST", "/admin/v1/lists/mules", r#"{"item":"m1","present":true}"#).await;
+        assert!(changed.starts_with("HTTP/1.1 200 "), "{changed}");
+        let made = ask("POST", "/admin/v1/tokens", r#"{"name":"n","scopes":["decide"],"life_s":9}"#).await;
+        assert!(made.starts_with("HTTP/1.1 201 ") && made.contains("glacis_"), "{made}");
+        let by = server
+            .handle()
+            .call(|core| {
+                let sql = "SELECT by FROM list_change";
+                Ok(core.danger_connection().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap())
+            })
+            .await
+            .unwrap();
+        assert_eq!(by, "local");
+    });
+}
+
+#[test]
 fn bad_input_of_an_operator_is_a_problem_that_says_what() {
     let running = start(114);
     let root = root_token(&running);
@@ -422,9 +496,10 @@ fn bad_input_of_an_operator_is_a_problem_that_says_what() {
 fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() {
     let running = start(115);
     let world = World::new(116);
-    let config = |nodes_at, admin_at: &str| ServerConfig {
+    let config = |nodes_at, admin_at: &str, api_at: Option<&str>| ServerConfig {
         nodes_at,
         admin_at: admin_at.parse().unwrap(),
+        api_at: api_at.map(|at| at.parse().unwrap()),
         nodes: Vec::new(),
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
@@ -432,11 +507,17 @@ fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() 
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fails = |config| runtime.block_on(Server::bind(world.core(), config)).unwrap_err().to_string();
-    let taken = fails(config(running.nodes, "127.0.0.1:0"));
+    let taken = fails(config(running.nodes, "127.0.0.1:0", None));
     assert!(taken.starts_with(&format!("cannot listen on {}: in use by `", running.nodes)), "{taken}");
     assert!(taken.ends_with(&format!("(process {})", std::process::id())), "{taken}");
     for outside in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let exposed = fails(config("127.0.0.1:0".parse().unwrap(), outside));
-        assert!(exposed.contains("listens on loopback only"), "{exposed}");
+        let inside = "127.0.0.1:0";
+        let exposed = fails(config(inside.parse().unwrap(), outside, None));
+        assert!(exposed.starts_with("the admin surface listens on loopback only"), "{exposed}");
+        let exposed = fails(config(inside.parse().unwrap(), inside, Some(outside)));
+        assert!(exposed.starts_with("the decision API surface listens on loopback only"), "{exposed}");
     }
+    let foreign = fails(config("192.0.2.1:0".parse().unwrap(), "127.0.0.1:0", None));
+    assert!(foreign.contains("refused by the operating system: "), "{foreign}");
+    assert!(foreign.contains("assign requested address"), "the cause is told: {foreign}");
 }

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 
 /// A port cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {holder}")]
+#[error("cannot listen on {address}: {}", holder.reason(cause))]
 pub struct BindError {
     address: SocketAddr,
     holder: PortHolder,
