@@ -3,7 +3,8 @@
 //! The live table goes to standard error, the report to standard output, so that a pipe gets data only. The
 //! exit code says whether every attack was stopped in its zone and no benign user was.
 
-use crate::error::{CliError, FAILED};
+use crate::codes::{Code, FAILED};
+use crate::error::CliError;
 use crate::print;
 use clap::Args;
 use glacis_sim::demo::DemoOptions;
@@ -60,7 +61,9 @@ impl DemoArgs {
 /// Runs the demo and prints its report.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     if let Some(filter) = &args.log {
-        let filter = EnvFilter::try_new(filter).map_err(|error| CliError::Log(error.to_string()))?;
+        let filter = EnvFilter::try_new(filter).map_err(|error| {
+            CliError::new(Code::Argument, format!("--log `{filter}` is no filter of log lines: {error}"))
+        })?;
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
     }
     let mut progress: Box<dyn Progress> = if args.headless {

@@ -1,65 +1,109 @@
-//! Why a role could not do its work, as a sentence and an exit code.
+//! Why a role could not do its work: a code, a sentence, what to do; for people and for scripts.
 //!
-//! Each variant wraps the error of the library that failed. The mapping to exit codes is here and nowhere else;
-//! it is documented in the help of every role.
+//! On standard error it reads `glacis: CODE: SENTENCE` with a `help:` line; with `--json` it is one line of JSON
+//! there. The code alone decides the exit code ([`Code::exit`]). No error holds a secret.
 
+use crate::codes::Code;
 use crate::keys::{KeysError, KeysErrorKind};
+use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
 /// An error of the command.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CliError {
-    /// The demo could not run to its end.
-    #[error("demo: {0}")]
-    Demo(#[from] glacis_sim::demo::DemoError),
-    /// The report has no JSON form.
-    #[error("the report cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Keys could not be made, read or rotated.
-    #[error("keys: {0}")]
-    Keys(#[from] KeysError),
-    /// A folder or file is not private, or not there.
-    #[error("{path}: {why}")]
-    Path {
-        /// Which.
-        path: String,
-        /// What is wrong with it.
-        why: &'static str,
-        /// As the documentation of exit codes has it.
-        code: u8,
-    },
-    /// Standard output went away.
-    #[error("cannot write to standard output: {0}")]
-    Output(io::Error),
-    /// A filter of log lines does not parse.
-    #[error("--log: {0}")]
-    Log(String),
+#[error("{what}")]
+pub struct CliError {
+    code: Code,
+    what: String,
+    help: Option<String>,
+    #[source]
+    cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl CliError {
+    /// An error with one sentence: what failed, and why.
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), help: None, cause: None }
+    }
+
+    /// What to do about it, where this place knows better than the table of codes.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Keeps what caused it; its text must already be in the sentence.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// Standard output cannot be written.
+    pub(crate) fn output(error: io::Error) -> Self {
+        Self::new(Code::Output, format!("cannot write to standard output: {error}")).caused_by(error)
+    }
+
+    /// Whether the reader of standard output went away, which is nobody's error.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
+        self.code == Code::Output && cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What kind of error; branch on it.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
     /// The documented exit code.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Demo(_) | Self::Json(_) | Self::Output(_) => FAILED,
-            Self::Log(_) => USAGE,
-            Self::Path { code, .. } => *code,
-            Self::Keys(error) => match error.kind() {
-                KeysErrorKind::Realm | KeysErrorKind::Permission => NOT_PERMITTED,
-                KeysErrorKind::Missing | KeysErrorKind::Exists | KeysErrorKind::InUse => NOT_FOUND,
-                KeysErrorKind::Usage => USAGE,
-                KeysErrorKind::Broken | KeysErrorKind::Failed => FAILED,
-            },
-        })
+        ExitCode::from(self.code.exit())
+    }
+
+    /// For people: the sentence and what to do.
+    pub fn text(&self) -> String {
+        let help = self.help.as_deref().unwrap_or(self.code.remedy());
+        format!("glacis: {}: {}\n  help: {help}", self.code.code(), crate::output::plain(&self.what))
+    }
+
+    /// For scripts: the same as one line of JSON.
+    pub fn json(&self) -> String {
+        let error = serde_json::json!({
+            "code": self.code.code(),
+            "title": self.code.title(),
+            "what": self.what,
+            "help": self.help.as_deref().unwrap_or(self.code.remedy()),
+            "exit": self.code.exit(),
+        });
+        serde_json::json!({ "error": error }).to_string()
     }
 }
 
-/// The answer is no, or the work failed.
-pub(crate) const FAILED: u8 = 1;
-/// Wrong usage.
-pub(crate) const USAGE: u8 = 2;
-/// Not permitted.
-pub(crate) const NOT_PERMITTED: u8 = 3;
-/// Not found, or it exists already.
-pub(crate) const NOT_FOUND: u8 = 4;
+impl From<glacis_sim::demo::DemoError> for CliError {
+    fn from(error: glacis_sim::demo::DemoError) -> Self {
+        Self::new(Code::Demo, format!("demo: {error}")).caused_by(error)
+    }
+}
+
+impl From<serde_json::Error> for CliError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(Code::Internal, format!("the output has no JSON form: {error}")).caused_by(error)
+    }
+}
+
+impl From<KeysError> for CliError {
+    fn from(error: KeysError) -> Self {
+        let code = match error.kind() {
+            KeysErrorKind::Realm => Code::KeysRealm,
+            KeysErrorKind::Permission => Code::KeysPermission,
+            KeysErrorKind::Missing => Code::KeysMissing,
+            KeysErrorKind::Exists => Code::KeysExist,
+            KeysErrorKind::InUse => Code::InUse,
+            KeysErrorKind::Usage => Code::Argument,
+            KeysErrorKind::Broken => Code::KeysBroken,
+            KeysErrorKind::Failed => Code::KeysFailed,
+        };
+        Self::new(code, format!("keys: {error}")).caused_by(error)
+    }
+}

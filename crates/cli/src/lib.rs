@@ -3,19 +3,27 @@
 //! A role parses its arguments, calls one function and prints what it returns. Standard output is data, standard
 //! error is for people. Exit codes are part of the interface ([`EXIT_CODES`]).
 
+pub mod codes;
+mod completions;
 mod demo;
 mod error;
+mod explain_error;
 pub mod keys;
+mod output;
 mod time;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+pub use codes::Code;
 pub use error::CliError;
 use glacis_host::Host;
+pub(crate) use output::print;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// What the help of every role ends with.
-pub const EXIT_CODES: &str = "Exit codes:\n  0  done, and the answer is yes\n  1  done, and the answer is no; or the work failed\n  2  wrong usage\n  3  not permitted\n  4  not found, or it exists already\n  5  unreachable";
+pub const EXIT_CODES: &str = "Exit codes:\n  0  done, and the answer is yes\n  1  done, and the answer is no; or the work failed\n  2  wrong usage\n  3  not permitted\n  4  not found, or in conflict with what exists\n  5  unreachable";
 
 /// Decides, for every sensitive action, whether it may go on: on the device, at the edge, in the cloud.
 #[derive(Debug, Parser)]
@@ -33,9 +41,43 @@ enum Role {
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
     Keys(keys::command::KeysArgs),
+    /// Print what a shell needs to complete this command's words
+    #[command(after_help = EXIT_CODES)]
+    Completions(completions::CompletionsArgs),
+    /// Explain an error code at length
+    #[command(after_help = EXIT_CODES)]
+    ExplainError(explain_error::ExplainErrorArgs),
     /// The process that the demo's attackers patch while it runs
     #[command(name = "__victim", hide = true)]
     Victim,
+}
+
+/// Parses the arguments, runs one role, and tells an error on `err`: as JSON if the arguments ask for that.
+pub fn start(
+    args: impl IntoIterator<Item = OsString>,
+    host: &dyn Host,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // Also where the arguments do not parse, a script gets what it asked for.
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let result = match Args::try_parse_from(&args) {
+        Ok(args) => run(&args, host, out),
+        Err(error) if !error.use_stderr() => {
+            print(out, error.to_string().trim_end()).map(|()| ExitCode::SUCCESS)
+        }
+        Err(error) => Err(usage(&error)),
+    };
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    if !error.is_closed_pipe() {
+        // Nobody is left to be told where this fails as well.
+        let _ = writeln!(err, "{}", if json { error.json() } else { error.text() });
+    }
+    error.exit_code()
 }
 
 /// Runs one role.
@@ -46,11 +88,24 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
     match &args.role {
         Role::Demo(demo) => demo::run(demo, out),
         Role::Keys(keys) => keys::command::run(keys, host, out),
+        Role::Completions(completions) => completions::run(completions, out).map(done),
+        Role::ExplainError(explain) => explain_error::run(explain, out).map(done),
         Role::Victim => Ok(glacis_sim::victim::main()),
     }
 }
 
-/// Writes to standard output; a reader that went away is a failure of the work, not a panic.
-fn print(out: &mut dyn Write, text: &str) -> Result<(), CliError> {
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(CliError::Output)
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// What the parser of arguments says, in the form of every other error.
+fn usage(error: &clap::Error) -> CliError {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let what = format!("a command is missing\n\n{}", error.to_string().trim_end());
+        return CliError::new(Code::Usage, what);
+    }
+    let text = error.to_string();
+    let what = text.strip_prefix("error: ").unwrap_or(&text);
+    let what = what.split("\n\nFor more information").next().unwrap_or(what);
+    CliError::new(Code::Usage, what.trim_end())
 }

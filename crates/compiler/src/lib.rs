@@ -19,6 +19,7 @@ pub mod catalogue;
 mod cel;
 mod check;
 pub mod checked;
+pub mod codes;
 mod cut;
 pub mod diagnostic;
 mod fold;

@@ -6,7 +6,8 @@
 use super::error::{KeysError, KeysErrorKind};
 use super::plan::{Plan, Rotate};
 use super::ring::{self, Epoch, Ring};
-use crate::error::{CliError, NOT_FOUND, NOT_PERMITTED};
+use crate::codes::Code;
+use crate::error::CliError;
 use crate::print;
 use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
@@ -317,23 +318,19 @@ fn load(files: &DirFiles, realm: Option<RealmName>) -> Result<Ring, CliError> {
 
 /// Opens a folder that nobody but its owner may read.
 fn open(dir: &Path, make: bool) -> Result<DirFiles, CliError> {
-    let fail = |why, code| CliError::Path { path: dir.display().to_string(), why, code };
+    let fail = |code, path: &Path, why| CliError::new(code, format!("{}: {why}", path.display()));
     if !make && !dir.is_dir() {
-        return Err(fail("no such folder", NOT_FOUND));
+        return Err(fail(Code::NoFolder, dir, "no such folder"));
     }
     let files = DirFiles::open(dir).map_err(KeysError::from)?;
     let private = |path: &Path| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o077 == 0);
     if !private(dir) {
-        return Err(fail("others may read this folder; chmod 700 it", NOT_PERMITTED));
+        return Err(fail(Code::NotPrivate, dir, "others may read this folder").help("chmod 700 the folder"));
     }
     for entry in dir.read_dir().into_iter().flatten().flatten() {
         if !private(&entry.path()) {
-            let path = entry.path().display().to_string();
-            return Err(CliError::Path {
-                path,
-                why: "others may read this file; chmod 600 it",
-                code: NOT_PERMITTED,
-            });
+            let error = fail(Code::NotPrivate, &entry.path(), "others may read this file");
+            return Err(error.help("chmod 600 the file"));
         }
     }
     Ok(files)

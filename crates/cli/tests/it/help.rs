@@ -2,12 +2,21 @@ use crate::{code, glacis, stderr, stdout};
 
 #[test]
 fn every_role_has_help_with_its_exit_codes() {
-    for role in [&[][..], &["demo"], &["keys"], &["keys", "make"], &["keys", "list"], &["keys", "rotate"]] {
+    for role in [
+        &[][..],
+        &["demo"],
+        &["keys"],
+        &["keys", "make"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+        &["completions"],
+        &["explain-error"],
+    ] {
         let args: Vec<&str> = role.iter().chain(&["--help"]).copied().collect();
         let output = glacis(&args);
         assert_eq!(code(&output), 0, "{role:?}");
         assert!(stdout(&output).contains("Usage:"), "{role:?}");
-        assert!(stdout(&output).contains("4  not found, or it exists already"), "{role:?}");
+        assert!(stdout(&output).contains("4  not found, or in conflict with what exists"), "{role:?}");
         assert!(!stdout(&output).contains("victim"), "{role:?}");
     }
 }

@@ -1,0 +1,157 @@
+//! The codes of this command's own errors: what each means, which exit code it has, what to do about it.
+//!
+//! One table, and nothing else decides an exit code. Codes of diagnostics about policies (`G1…` to `G6…`) are the
+//! compiler's ([`glacis_compiler::codes`]); here are `G7…` for usage and configuration, `G8…` for connection and
+//! permission, `G9…` for the installation. A code is never given a second meaning.
+
+/// Done, and the answer is no; or the work failed.
+pub(crate) const FAILED: u8 = 1;
+/// Wrong usage.
+pub(crate) const USAGE: u8 = 2;
+/// Not permitted.
+pub(crate) const NOT_PERMITTED: u8 = 3;
+/// Not found, or in conflict with what there is.
+pub(crate) const NOT_FOUND: u8 = 4;
+/// Unreachable.
+pub(crate) const UNREACHABLE: u8 = 5;
+
+/// Declares the codes: variant, code, exit code, title, cause, remedy.
+macro_rules! codes {
+    ($($name:ident $code:literal $exit:ident $title:literal, $cause:literal, $remedy:literal;)*) => {
+        /// One kind of error of this command.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl Code {
+            /// Every code, ascending.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stable code: `G` and four digits.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The documented exit code.
+            pub const fn exit(self) -> u8 {
+                match self { $(Self::$name => $exit),* }
+            }
+
+            /// What it is, in a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+
+            /// How it comes about.
+            pub const fn cause(self) -> &'static str {
+                match self { $(Self::$name => $cause),* }
+            }
+
+            /// What to do about it, where the error itself does not know better.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy),* }
+            }
+        }
+    };
+}
+
+codes! {
+    Usage "G7001" USAGE "wrong usage",
+        "The arguments do not make a command: one is unknown, missing, or not of its form.",
+        "Run the same command with --help.";
+    Argument "G7002" USAGE "unusable argument",
+        "An argument has the right form and cannot be used here.",
+        "Correct it as the message says; --help names the form.";
+    UnknownCode "G7003" NOT_FOUND "no such error code",
+        "No error of this version has this code.",
+        "`glacis explain-error --list` prints all codes.";
+    PolicyFolder "G7010" NOT_FOUND "policy folder cannot be read",
+        "A policy is a folder with policy.toml, and with cases.toml where it has cases; signals.toml stands in it or in the folder above.",
+        "Name the folder that holds policy.toml, and look at its permissions.";
+    PolicyInvalid "G7011" FAILED "policy does not compile",
+        "The compiler refuses the policy; its diagnostics have codes of their own.",
+        "`glacis policy check DIR` shows every diagnostic with its place.";
+    CasesFail "G7012" FAILED "cases do not hold",
+        "A policy decides otherwise than its cases.toml says. Such a policy is not published.",
+        "`glacis policy test DIR` shows what differs.";
+    Unreachable "G8001" UNREACHABLE "nobody answers",
+        "Nothing listens at the control socket of the data folder, or at the URL.",
+        "Start `glacis serve` or `glacis protect`, or name the right --data-dir or --url.";
+    Timeout "G8002" UNREACHABLE "no answer in time",
+        "The connection stands, but the answer did not come within --timeout.",
+        "Try again, with a longer --timeout if the store is large. Look with `glacis status` whether a change was made.";
+    BadAnswer "G8003" UNREACHABLE "answer that makes no sense",
+        "What answered is not this version of Glacis: the answer is too long, not JSON, or not of the form that was asked for.",
+        "Look at what listens there; use one version of Glacis on both sides.";
+    TokenRefused "G8004" NOT_PERMITTED "token refused",
+        "The bearer token is missing, unknown, expired or revoked. The service does not say which.",
+        "Make a token with `glacis token create` on the machine of the installation, and name its file with --token-file.";
+    Forbidden "G8005" NOT_PERMITTED "not permitted",
+        "The token is good but does not carry the scope of this command.",
+        "Make a token with the scope that the message names.";
+    SignatureRefused "G8006" NOT_PERMITTED "signature refused",
+        "A publish is not signed by a policy key that is in force in this tenant and realm.",
+        "Name the folder with the keys of this installation: --keys DIR.";
+    TokenFile "G8007" NOT_PERMITTED "token file unusable",
+        "The file of the token cannot be read, is empty or too long, or others may read it.",
+        "chmod 600 FILE; it holds the token on one line.";
+    NotFound "G8010" NOT_FOUND "not found",
+        "What was asked for does not exist there.",
+        "Look with the listing command of the same kind which there are.";
+    Conflict "G8011" NOT_FOUND "conflict",
+        "The change contradicts what is there: it exists already, or somebody else was faster.",
+        "Look at what is there now and try again.";
+    Invalid "G8012" USAGE "input refused",
+        "The service does not take this input; the message says which rule it breaks.",
+        "Correct the input.";
+    PolicyRefused "G8013" FAILED "policy refused",
+        "The service compiled the policy itself and refuses it, or what is signed is not what the sources give.",
+        "Use one version of Glacis on both sides; `glacis policy check DIR` shows diagnostics.";
+    TooLarge "G8014" FAILED "too large",
+        "The input is over a limit of the service.",
+        "Send less at once.";
+    Overloaded "G8015" UNREACHABLE "cannot answer now",
+        "The service is overloaded or its store has stopped after a failed write.",
+        "Try again; `glacis status` and the service's log say whether its store stopped.";
+    ServerFault "G8016" FAILED "the service failed",
+        "The service could not do its work: its store is full, damaged or cannot be read.",
+        "Read the service's log; it has the cause.";
+    KeysRealm "G9001" NOT_PERMITTED "keys of another realm or tenant",
+        "Demo keys are never used in production, nor one tenant's for another.",
+        "Name the folder with the right keys, or make keys with `glacis keys make`.";
+    KeysPermission "G9002" NOT_PERMITTED "keys not accessible",
+        "The folder of the keys, or a file in it, cannot be read or written by this user.",
+        "Run the command as the owner of the folder.";
+    KeysMissing "G9003" NOT_FOUND "no such key",
+        "The folder holds no keys, or not the one that is needed.",
+        "`glacis keys list --dir DIR` shows which there are; `glacis keys make` makes them.";
+    KeysExist "G9004" NOT_FOUND "keys exist already",
+        "Keys are never overwritten.",
+        "`glacis keys rotate` replaces one; a new installation takes a new folder.";
+    InUse "G9005" NOT_FOUND "folder in use",
+        "Another process owns the folder.",
+        "Wait for it to end, or use another folder.";
+    KeysBroken "G9006" FAILED "key file damaged",
+        "A key file is not what its name says, or its signature does not hold.",
+        "Restore the folder from a backup.";
+    KeysFailed "G9007" FAILED "keys could not be made or stored",
+        "The disk, the entropy or the cryptography failed.",
+        "Look at the disk; the message has what the system said.";
+    NotPrivate "G9008" NOT_PERMITTED "others may read or write it",
+        "A folder or file with secrets must be its owner's alone.",
+        "chmod 700 the folder, chmod 600 the file.";
+    NoFolder "G9009" NOT_FOUND "no such folder",
+        "The folder does not exist.",
+        "Name an existing folder.";
+    Demo "G9020" FAILED "the demo could not run",
+        "A part of the demo did not start, or a file could not be written.",
+        "The message names the part; `glacis demo --log info` tells more.";
+    Output "G9090" FAILED "cannot write the output",
+        "Standard output cannot be written: the disk behind it is full, or its reader failed.",
+        "Send the output elsewhere.";
+    Internal "G9099" FAILED "internal fault",
+        "The command met a state that it should not be able to meet.",
+        "Please report it with the exact command.";
+}
