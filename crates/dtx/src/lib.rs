@@ -9,6 +9,7 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod enrol;
+mod kept;
 pub mod keys;
 pub mod policy;
 pub mod session;

@@ -2,9 +2,10 @@
 //!
 //! [`Sessions`] reserves number and chain value of an opening durably *before* the opening leaves, so a lost
 //! answer leaves a gap and never a second branch. [`Session`] signs requests, renews its leg and checks verdicts;
-//! it lives in memory only and is opened anew after a restart.
+//! it lives in memory and is opened anew after a restart, unless it is [kept](Session::keep).
 
 use crate::enrol::Enrolled;
+use crate::kept::{self, Keeper, Record};
 use crate::keys::{KeyError, KeyStore, Role};
 use crate::vault::{Vault, VaultError};
 use glacis_seal::httpsig::profile::{self, AUTHORIZATION, CONTENT_DIGEST, LABEL, SIGNATURE, SIGNATURE_INPUT};
@@ -14,14 +15,15 @@ use glacis_seal::text::base64url;
 use glacis_seal::{Context, MacKey, Purpose, SealError, Secret, Share, open_maced, sha256};
 use glacis_wire::http::{self, Request};
 use glacis_wire::limits::{MESSAGE_BYTES_MAX, PROOF_BYTES_MAX};
-use glacis_wire::message::Maced;
 use glacis_wire::message::challenge::Proof;
 use glacis_wire::message::decide::ClientVerdict;
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
+use glacis_wire::message::{Maced, Text};
 use glacis_wire::{
     Decode, DecodeError, Digest, Disclosed, Encode, EncodeError, EventId, LegId, Reader, SessionId,
     Thumbprint, Timestamp, Writer,
 };
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// The line of sessions of one device.
@@ -126,24 +128,17 @@ impl Opening {
         if opened.not_after < now {
             return Err(SessionError::Expired);
         }
-        let mut session = Session {
-            leg_key: schedule::leg_key(secret.expose(), &opened.session, &self.context),
-            verdict_key: schedule::verdict_key(secret.expose(), &opened.session, &self.context),
-            request_key: schedule::request_key(secret.expose(), &opened.leg, &self.context),
-            context: self.context,
-            secret,
-            id: opened.session,
-            ticket: sfv::bytes(&opened.ticket),
-            authority: self.authority,
-            not_after: opened.not_after,
-            leg: String::new(),
-            legs: 0,
-            seq: 0,
-            base: String::with_capacity(BASE_BYTES),
-            input: String::with_capacity(BASE_BYTES),
-        };
-        session.adopt_leg(&LegOpened { leg: opened.leg });
-        Ok(session)
+        Ok(Session::new(
+            Held {
+                id: opened.session,
+                secret,
+                ticket: sfv::bytes(&opened.ticket),
+                authority: self.authority,
+                not_after: opened.not_after,
+            },
+            opened.leg,
+            self.context,
+        ))
     }
 }
 
@@ -156,21 +151,28 @@ impl std::fmt::Debug for Opening {
 /// An open session.
 pub struct Session {
     context: Context,
-    secret: Secret,
-    id: SessionId,
-    /// The ticket as its header says it.
-    ticket: String,
-    authority: String,
-    not_after: Timestamp,
+    held: Held,
     request_key: MacKey,
     leg_key: MacKey,
     verdict_key: MacKey,
+    leg: LegId,
     /// The leg as `keyid` says it.
-    leg: String,
+    leg_text: String,
     legs: u64,
     seq: u64,
     base: String,
     input: String,
+    keeper: Option<Keeper>,
+}
+
+/// What stays as it was opened.
+struct Held {
+    id: SessionId,
+    secret: Secret,
+    /// The ticket as its header says it.
+    ticket: String,
+    authority: String,
+    not_after: Timestamp,
 }
 
 /// A signed request, and what its verdict must answer.
@@ -194,14 +196,88 @@ pub struct Expected {
 }
 
 impl Session {
+    fn new(held: Held, leg: LegId, context: Context) -> Self {
+        Self {
+            leg_key: schedule::leg_key(held.secret.expose(), &held.id, &context),
+            verdict_key: schedule::verdict_key(held.secret.expose(), &held.id, &context),
+            request_key: schedule::request_key(held.secret.expose(), &leg, &context),
+            context,
+            held,
+            leg,
+            leg_text: base64url(leg.as_bytes()),
+            legs: 0,
+            seq: 0,
+            base: String::with_capacity(BASE_BYTES),
+            input: String::with_capacity(BASE_BYTES),
+            keeper: None,
+        }
+    }
+
+    /// Continues the session that [`keep`](Self::keep) stored, behind every number that it reserved.
+    ///
+    /// `None` where there is none, where it is another device's or for another authority, or where its ticket
+    /// ended. [`VaultError::Rollback`] means that an older one was put back: [`forget`](Self::forget) it.
+    pub fn resume(
+        vault: &Arc<Vault>,
+        device: Thumbprint,
+        authority: &str,
+        block: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Option<Self>, SessionError> {
+        let Some(record) = Record::load(vault)? else { return Ok(None) };
+        if record.device != device || record.authority.0 != authority || record.not_after < now {
+            return Ok(None);
+        }
+        let held = Held {
+            id: record.id,
+            secret: record.secret,
+            ticket: record.ticket.0,
+            authority: record.authority.0,
+            not_after: record.not_after,
+        };
+        let mut session = Self::new(held, record.leg, vault.context().clone());
+        (session.legs, session.seq) = (record.legs, record.reserved);
+        let vault = Arc::clone(vault);
+        session.keeper = Some(Keeper { vault, device, block, reserved: record.reserved });
+        Ok(Some(session))
+    }
+
+    /// Keeps this session in the vault from now on, so that another process can [`resume`](Self::resume) it. Each
+    /// write reserves `block` numbers: 1 for a process that signs once, more for one that signs often.
+    pub fn keep(
+        &mut self,
+        vault: Arc<Vault>,
+        device: Thumbprint,
+        block: NonZeroU32,
+    ) -> Result<(), SessionError> {
+        let reserved = self.seq;
+        self.keeper = Some(Keeper { vault, device, block, reserved });
+        self.store(reserved)
+    }
+
+    /// Destroys the stored session, if there is one.
+    pub fn forget(vault: &Vault) -> Result<(), SessionError> {
+        Ok(kept::discard(vault)?)
+    }
+
+    /// Whether another process can resume this session.
+    pub const fn is_kept(&self) -> bool {
+        self.keeper.is_some()
+    }
+
     /// Names the session.
     pub const fn id(&self) -> SessionId {
-        self.id
+        self.held.id
     }
 
     /// When the ticket ends; open a new session before.
     pub const fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.held.not_after
+    }
+
+    /// The leg whose numbers are used now, and the last number used.
+    pub const fn position(&self) -> (LegId, u64) {
+        (self.leg, self.seq)
     }
 
     /// Signs a request of the app (step 3): adds digest, ticket, event, disclosure, proof and signature.
@@ -216,7 +292,7 @@ impl Session {
         proof: Option<&Proof>,
         now: Timestamp,
     ) -> Result<SignedRequest, SessionError> {
-        if self.not_after < now {
+        if self.held.not_after < now {
             return Err(SessionError::Expired);
         }
         if request.headers.iter().any(|(name, _)| is_ours(name)) {
@@ -236,16 +312,17 @@ impl Session {
             };
         request.headers.extend([
             (CONTENT_DIGEST.to_owned(), content_digest(&content)),
-            (http::TICKET.to_owned(), self.ticket.clone()),
+            (http::TICKET.to_owned(), self.held.ticket.clone()),
             (http::EVENT.to_owned(), sfv::bytes(event_id.as_bytes())),
             (http::DISCLOSURE.to_owned(), sfv::bytes(&disclosed)),
             (http::PROOF.to_owned(), sfv::bytes(&proof)),
         ]);
         let seq = self.seq.checked_add(1).ok_or(SessionError::Exhausted)?;
-        let names = (seq, self.leg.clone());
+        let names = (seq, self.leg_text.clone());
         let params = params(now, names, (Algorithm::HmacSha256, profile::TAG_REQUEST));
         let cover = Cover { label: LABEL, components, params };
         httpsig::write_base(&mut self.base, &mut self.input, &request, &cover)?;
+        self.reserve(seq)?;
         // A number is used up even if the request is never sent.
         self.seq = seq;
         let mac = self.request_key.mac_raw(self.base.as_bytes());
@@ -255,13 +332,16 @@ impl Session {
 
     /// Asks for a further leg with the same ticket, after the edge said `leg-unknown`.
     pub fn renew_leg(&mut self, now: Timestamp) -> Result<Request, SessionError> {
-        if self.not_after < now {
+        if self.held.not_after < now {
             return Err(SessionError::Expired);
         }
-        let mut request = own_request(http::PATH_LEG, &self.authority, Vec::new());
-        request.headers.push((http::TICKET.to_owned(), self.ticket.clone()));
+        let mut request = own_request(http::PATH_LEG, &self.held.authority, Vec::new());
+        request.headers.push((http::TICKET.to_owned(), self.held.ticket.clone()));
         self.legs = self.legs.checked_add(1).ok_or(SessionError::Exhausted)?;
-        let names = (self.legs, base64url(self.id.as_bytes()));
+        if let Some(reserved) = self.keeper.as_ref().map(|keeper| keeper.reserved) {
+            self.store(reserved)?;
+        }
+        let names = (self.legs, base64url(self.held.id.as_bytes()));
         let params = params(now, names, (Algorithm::HmacSha256, profile::TAG_LEG));
         let cover = Cover { label: LABEL, components: profile::LEG, params };
         httpsig::write_base(&mut self.base, &mut self.input, &request, &cover)?;
@@ -274,9 +354,45 @@ impl Session {
     ///
     /// The answer needs no MAC: a leg that the edge does not hold only gets the next request refused.
     pub fn adopt_leg(&mut self, opened: &LegOpened) {
-        self.request_key = schedule::request_key(self.secret.expose(), &opened.leg, &self.context);
-        self.leg = leg_text(&opened.leg);
+        self.request_key = schedule::request_key(self.held.secret.expose(), &opened.leg, &self.context);
+        self.leg = opened.leg;
+        self.leg_text = base64url(opened.leg.as_bytes());
         self.seq = 0;
+        if let Some(keeper) = &mut self.keeper {
+            // The first signature stores the leg with its first block; until then the stored one stays good.
+            keeper.reserved = 0;
+        }
+    }
+
+    /// Makes `seq` durable as reserved, with the rest of its block.
+    fn reserve(&mut self, seq: u64) -> Result<(), SessionError> {
+        match &self.keeper {
+            Some(keeper) if seq > keeper.reserved => {
+                let block = u64::from(keeper.block.get());
+                let until = (seq - 1).checked_add(block).ok_or(SessionError::Exhausted)?;
+                self.store(until)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores a kept session with this number as the highest reserved one.
+    fn store(&mut self, reserved: u64) -> Result<(), SessionError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let record = Record {
+            device: keeper.device,
+            authority: Text(self.held.authority.clone()),
+            id: self.held.id,
+            secret: self.held.secret.clone(),
+            ticket: Text(self.held.ticket.clone()),
+            not_after: self.held.not_after,
+            leg: self.leg,
+            legs: self.legs,
+            reserved,
+        };
+        record.store(&keeper.vault)?;
+        keeper.reserved = reserved;
+        Ok(())
     }
 
     /// Believes a verdict only under the session's key, about exactly this request, and in time.
@@ -303,7 +419,7 @@ impl Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({}, leg {}, request {})", self.id, self.leg, self.seq)
+        write!(f, "Session({}, leg {}, request {})", self.held.id, self.leg_text, self.seq)
     }
 }
 
@@ -417,10 +533,6 @@ fn attach(request: &mut Request, input: String, signature: &[u8]) {
     httpsig::write_signature(&mut field, LABEL, signature);
     request.headers.push((SIGNATURE_INPUT.to_owned(), input));
     request.headers.push((SIGNATURE.to_owned(), field));
-}
-
-fn leg_text(leg: &LegId) -> String {
-    base64url(leg.as_bytes())
 }
 
 const RECORD: &str = "sessions";

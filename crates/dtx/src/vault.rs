@@ -68,14 +68,28 @@ impl Vault {
     /// Stores a record; durable on return. Names are as in [`Files`], at most [`RECORDS_MAX`] of them.
     pub fn put(&self, name: &str, content: &[u8]) -> Result<(), VaultError> {
         let mut counters = self.lock();
-        let known = counters.get(name).copied().unwrap_or(0).max(self.stored_counter(name)?);
         if !counters.contains_key(name) && counters.len() >= RECORDS_MAX {
             return Err(EncodeError { what: "records of a vault", limit: RECORDS_MAX }.into());
         }
-        let next = known.checked_add(1).ok_or_else(|| VaultError::Rollback(name.into()))?;
+        let (counted, stored) = (counters.get(name).copied().unwrap_or(0), self.stored_counter(name)?);
+        if stored > counted {
+            // A crash left the record one ahead. Counted first, or another crash would leave it two ahead.
+            self.count(&mut counters, name, stored)?;
+        }
+        let next = counted.max(stored).checked_add(1).ok_or_else(|| VaultError::Rollback(name.into()))?;
         self.files.replace(&file_name(name), &self.seal(name, next, content)?)?;
+        self.count(&mut counters, name, next)
+    }
+
+    /// Makes `counter` durable as the newest of this record.
+    fn count(
+        &self,
+        counters: &mut BTreeMap<String, u64>,
+        name: &str,
+        counter: u64,
+    ) -> Result<(), VaultError> {
         let mut updated = counters.clone();
-        updated.insert(name.to_owned(), next);
+        updated.insert(name.to_owned(), counter);
         let listed =
             updated.iter().map(|(name, counter)| Counter { name: Text(name.clone()), counter: *counter });
         let listed = List::<Counter, RECORDS_MAX>(listed.collect()).to_bytes()?;

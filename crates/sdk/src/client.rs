@@ -6,15 +6,16 @@
 //! that bends them: nothing here is a security boundary against its own process.
 
 use crate::flow::act::{Act, Action};
+use crate::flow::check::Check;
 use crate::flow::enrol::{Attester, Enrol};
 use crate::flow::open::Open;
 use crate::flow::pull::{Pull, Pulled};
 use crate::flow::report::Report;
-use crate::line::Line;
+use crate::line::{Line, nothing};
 use crate::outcome::{FlowError, FlowErrorKind};
 use crate::signal::SignalSource;
-use crate::slice::{DeviceSlice, Judged};
-use glacis_dtx::{KeyStore, PolicyError, PolicyStore, Vault};
+use crate::slice::{DeviceSlice, Judged, Local};
+use glacis_dtx::{KeyStore, PolicyError, PolicyStore, SignedRequest, Vault, VaultError};
 use glacis_policy::Slice;
 use glacis_seal::published;
 use glacis_wire::http::{PATH_BUNDLE, POLICY_VERSION, Request, Response};
@@ -24,6 +25,7 @@ use glacis_wire::message::policy::{Bundle, KeySet, Published};
 use glacis_wire::{Disclosed, EventId, EventName, Timestamp, Verdict, Zone};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,8 @@ pub struct Client {
     slices: BTreeMap<EventName, DeviceSlice>,
     /// ETag of the publication in force.
     etag: Option<String>,
+    /// Whether the ETag is stored, too.
+    kept: bool,
     /// Newest bundle version that an edge named; a hint, nothing rests on it.
     named: u64,
     source: Box<dyn SignalSource>,
@@ -81,6 +85,7 @@ impl Client {
             store,
             slices,
             etag: None,
+            kept: false,
             named: 0,
             source: parts.source,
             device_final_ttl: parts.device_final_ttl,
@@ -91,6 +96,50 @@ impl Client {
             observer: None,
             line: Line::open(parts.vault, parts.keys, parts.authority)?,
         })
+    }
+
+    /// Keeps sessions and the publication's ETag in the vault, and goes on with what is there: for clients that
+    /// live as long as one request. Each write reserves `block` request numbers.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::Custody`] if the vault does not give out what it holds.
+    pub fn keep_sessions(&mut self, block: NonZeroU32) -> Result<(), FlowError> {
+        self.kept = true;
+        // Only a bundle that judges may be confirmed by a 304.
+        if self.store.bundle().is_some_and(|bundle| bundle.slices.len() == self.slices.len()) {
+            let etag = match self.line.vault().get(ETAG) {
+                Err(VaultError::Rollback(_)) => None,
+                etag => etag.map_err(unkept)?,
+            };
+            self.etag = etag.and_then(|etag| String::from_utf8(etag).ok()).filter(|etag| !etag.is_empty());
+        }
+        self.line.keep(block)
+    }
+
+    /// Asks the edge whether it still takes this session's signatures, and cures it where not.
+    pub fn check(&mut self) -> Check<'_> {
+        Check::begin(self)
+    }
+
+    /// Has the next flow ask for a new leg, as after a refusal `leg-unknown` that somebody else was told.
+    pub const fn distrust_leg(&mut self) {
+        self.line.distrust_leg();
+    }
+
+    /// Reads the signals, runs the slice and signs the action, for somebody else to send. `None` where the device's
+    /// own slice blocks. A challenge that the device could start is left to the edge.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::Misuse`] without an open session: run [`Self::open`] or [`Self::check`] first.
+    pub fn sign(&mut self, action: Action, event_id: EventId) -> Result<Option<SignedRequest>, FlowError> {
+        let judged = self.judge(&action.event);
+        let local = judged.local();
+        let disclosed = judged.into_disclosed().unwrap_or_else(nothing);
+        if local == Local::Block {
+            self.remember(&action.event, event_id, &disclosed, Verdict::Block);
+            return Ok(None);
+        }
+        self.line.sign(action.request, event_id, &disclosed, None).map(Some)
     }
 
     /// Enrols this device. `attester` supplies evidence over the challenge; none makes a software-only device.
@@ -224,6 +273,9 @@ impl Client {
             }
         }
         self.slices = slices;
+        if self.kept {
+            self.line.vault().put(ETAG, etag.unwrap_or_default().as_bytes()).map_err(unkept)?;
+        }
         self.etag = etag.map(str::to_owned);
         Ok(if before == Some(bundle.version) { Pulled::Unchanged } else { Pulled::Newer(bundle.version) })
     }
@@ -337,6 +389,10 @@ fn refused(error: PolicyError) -> FlowError {
     FlowError::because(kind, error)
 }
 
+fn unkept(error: VaultError) -> FlowError {
+    FlowError::because(FlowErrorKind::Custody, error)
+}
+
 /// Rounds down to a minute: what a record may tell of when the user acted.
 fn minute(at: Timestamp) -> Timestamp {
     Timestamp::from_ms(at.as_ms() - at.as_ms() % 60_000)
@@ -344,3 +400,5 @@ fn minute(at: Timestamp) -> Timestamp {
 
 /// Most records in one batch, as [`DeviceBatch`] says, and most that are queued.
 const RECORDS_MAX: usize = 64;
+/// Vault record of the ETag.
+const ETAG: &str = "etag";

@@ -8,7 +8,7 @@ use crate::outcome::{FlowError, FlowErrorKind};
 use glacis_dtx::enrol::Draft;
 use glacis_dtx::{
     EnrolError, Enrolled, Enrolment, Expected, KeyError, KeyStore, Opening, Session, SessionError, Sessions,
-    SignedRequest, UserVerification, Vault,
+    SignedRequest, UserVerification, Vault, VaultError,
 };
 use glacis_host::entropy;
 use glacis_seal::httpsig::profile::AUTHORIZATION;
@@ -20,6 +20,7 @@ use glacis_wire::message::decide::ClientVerdict;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Disclosed, Encode, EventId, PolicyDigest, Timestamp};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Line {
     sessions: Option<Sessions>,
     session: Option<Session>,
     leg_lost: bool,
+    /// Numbers that one write reserves, where sessions outlive the process.
+    keep: Option<NonZeroU32>,
 }
 
 /// What was sent to keep the line up.
@@ -48,12 +51,43 @@ impl Line {
     ) -> Result<Self, FlowError> {
         let enrolled =
             Enrolled::load(&vault).map_err(|error| FlowError::because(FlowErrorKind::Custody, error))?;
-        Ok(Self { vault, keys, authority, enrolled, sessions: None, session: None, leg_lost: false })
+        Ok(Self {
+            vault,
+            keys,
+            authority,
+            enrolled,
+            sessions: None,
+            session: None,
+            leg_lost: false,
+            keep: None,
+        })
+    }
+
+    /// Keeps sessions in the vault from now on, and continues the one that is there.
+    pub(crate) fn keep(&mut self, block: NonZeroU32) -> Result<(), FlowError> {
+        self.keep = Some(block);
+        let Some(enrolled) = &self.enrolled else { return Ok(()) };
+        let resumed = Session::resume(&self.vault, enrolled.thumbprint(), &self.authority, block, self.now());
+        self.session = match resumed {
+            // Somebody put an older session back. Its numbers are used; a new session has none.
+            Err(SessionError::Vault(VaultError::Rollback(_))) => None,
+            resumed => resumed.map_err(unkept)?,
+        };
+        Ok(())
+    }
+
+    /// Asks for a new leg before the next signature, whatever the edge still holds.
+    pub(crate) const fn distrust_leg(&mut self) {
+        self.leg_lost = true;
     }
 
     /// The time of day, as the middleware's host tells it.
     pub fn now(&self) -> Timestamp {
         self.vault.host().now()
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Tenant and realm.
@@ -195,8 +229,12 @@ impl Line {
             }
             Upkeep::Opening(opening) => {
                 let opened = opening.finish(read(body)?, self.now());
-                let opened =
+                let mut opened =
                     opened.map_err(|error| FlowError::because(FlowErrorKind::Unverifiable, error))?;
+                if let (Some(block), Some(enrolled)) = (self.keep, &self.enrolled) {
+                    let device = enrolled.thumbprint();
+                    opened.keep(Arc::clone(&self.vault), device, block).map_err(unkept)?;
+                }
                 self.session = Some(opened);
             }
         }
@@ -208,6 +246,10 @@ impl Line {
     pub(crate) fn recover(&mut self, patience: &mut Patience, error: FlowError) -> Result<(), FlowError> {
         match refusal_of(&error) {
             Some(Refusal::LegUnknown) => self.leg_lost = true,
+            // An old copy of the files came back, and with it numbers that were used. A leg of its own has none.
+            Some(Refusal::Replayed) if self.session.as_ref().is_some_and(Session::is_kept) => {
+                self.leg_lost = true;
+            }
             Some(Refusal::TicketExpired | Refusal::TicketInvalid) => self.session = None,
             _ => return Err(error),
         }
@@ -221,6 +263,7 @@ impl Line {
 
     /// Keeps an enrolment; whatever session there was belongs to the one before.
     pub(crate) fn enrolled(&mut self, enrolled: Enrolled) -> Result<(), FlowError> {
+        Session::forget(&self.vault).map_err(unkept)?;
         enrolled.save(&self.vault).map_err(|error| FlowError::because(FlowErrorKind::Custody, error))?;
         self.enrolled = Some(enrolled);
         self.sessions = None;
@@ -259,6 +302,10 @@ pub(crate) const fn is_curable(error: &FlowError) -> bool {
 /// and closes by policy (invariant 7).
 pub fn nothing() -> Disclosed {
     Disclosed::withheld(PolicyDigest::new([0; PolicyDigest::LEN]), 0, 0)
+}
+
+fn unkept(error: SessionError) -> FlowError {
+    FlowError::because(FlowErrorKind::Custody, error)
 }
 
 fn unopened(error: SessionError) -> FlowError {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test binary")]
 
 mod enrol;
+mod kept;
 mod policy;
 mod session;
 mod storage;

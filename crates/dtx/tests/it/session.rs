@@ -21,7 +21,7 @@ const ZERO: Digest = Digest::new([0; 32]);
 const LEG: LegId = LegId::new([3; 16]);
 
 /// What an edge does with an opening, as far as `seal` goes.
-fn open_at_edge(request: &Request) -> (SessionOpen, Digest, SessionOpened, Secret) {
+pub(crate) fn open_at_edge(request: &Request) -> (SessionOpen, Digest, SessionOpened, Secret) {
     let open = SessionOpen::from_bytes(&request.body).unwrap();
     let (base, signature) = base_of(request, profile::SESSION);
     let certificate =
@@ -48,7 +48,7 @@ fn open_at_edge(request: &Request) -> (SessionOpen, Digest, SessionOpened, Secre
 }
 
 /// Base and signature of a request whose coverage and parameters are as they must be.
-fn base_of(request: &Request, components: &[&str]) -> (String, Vec<u8>) {
+pub(crate) fn base_of(request: &Request, components: &[&str]) -> (String, Vec<u8>) {
     let input = parse_input(request.header("signature-input").unwrap(), profile::LABEL).unwrap().unwrap();
     assert!(input.covers(components) && input.has_profile_params(), "{input:?}");
     assert!(profile::is_timely(&input.params, NOW));
@@ -58,7 +58,7 @@ fn base_of(request: &Request, components: &[&str]) -> (String, Vec<u8>) {
     (base, signature.to_vec())
 }
 
-fn begin(sessions: &mut Sessions, enrolled: &Enrolled) -> Opening {
+pub(crate) fn begin(sessions: &mut Sessions, enrolled: &Enrolled) -> Opening {
     sessions.begin(enrolled, "shop.example", NOW).unwrap()
 }
 
@@ -69,7 +69,7 @@ fn session() -> (Session, Secret) {
     (opening.finish(opened, NOW).unwrap(), secret)
 }
 
-fn app_request() -> Request {
+pub(crate) fn app_request() -> Request {
     Request {
         method: "POST".into(),
         authority: "shop.example".into(),
@@ -84,7 +84,7 @@ fn disclosed() -> Disclosed {
     Disclosed::withheld(PolicyDigest::new([4; 32]), 3, 1)
 }
 
-const EVENT: EventId = EventId::new([8; 16]);
+pub(crate) const EVENT: EventId = EventId::new([8; 16]);
 
 #[test]
 fn an_opening_is_what_the_edge_demands() {

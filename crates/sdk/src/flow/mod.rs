@@ -5,6 +5,7 @@
 //! after a bounded number of steps whatever the other side answers: losses and refusals are counted.
 
 pub mod act;
+pub mod check;
 pub mod enrol;
 pub mod open;
 pub mod pull;

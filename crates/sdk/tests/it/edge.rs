@@ -26,7 +26,7 @@ use glacis_wire::{
     Decode, Digest, Disclosed, Encode, EventId, EventName, KeyId, LegId, Method, PolicyDigest, Realm,
     Reference, SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -87,6 +87,10 @@ pub(crate) struct FakeEdge {
     pub(crate) otp: &'static str,
     /// Bundle version that answers name.
     pub(crate) version: Option<u64>,
+    /// Whether a nonce may be asked for without a principal.
+    pub(crate) anonymous: bool,
+    /// Numbers used on each leg; checked where a test asks for it.
+    pub(crate) window: Option<BTreeSet<(LegId, String)>>,
     sessions: BTreeMap<SessionId, Line>,
     legs: BTreeMap<LegId, SessionId>,
     parents: BTreeMap<Digest, u64>,
@@ -122,6 +126,8 @@ impl FakeEdge {
             records: Vec::new(),
             otp: "424242",
             version: None,
+            anonymous: false,
+            window: None,
             sessions: BTreeMap::new(),
             legs: BTreeMap::new(),
             parents: BTreeMap::new(),
@@ -159,6 +165,11 @@ impl FakeEdge {
         };
         let bundle = sign_envelope(&self.policy_key, &self.context, Purpose::Bundle, &bundle).unwrap();
         self.published = Some(Published { key_sets: List(Vec::new()), bundle });
+    }
+
+    /// As after a restart of the node.
+    pub(crate) fn forget_legs(&mut self) {
+        self.legs.clear();
     }
 
     fn random<const N: usize>(&self) -> [u8; N] {
@@ -272,7 +283,7 @@ impl FakeEdge {
             http::PATH_CHALLENGE => {
                 let asked = ChallengeRequest::from_bytes(&request.body).unwrap();
                 assert!(
-                    request.header("authorization").is_some(),
+                    self.anonymous || request.header("authorization").is_some(),
                     "a nonce is bound to the action's principal"
                 );
                 ok(&self.nonce(&verified, asked.event, asked.content, asked.method))
@@ -406,6 +417,10 @@ impl FakeEdge {
         let key = session::request_key(line.secret.expose(), &leg, &self.context);
         key.verify_raw(base.as_bytes(), &signature).map_err(|_| Refusal::SignatureWrong)?;
         assert!(profile::is_timely(&input, self.host.now()));
+        let number = input.nonce.clone().unwrap().into_owned();
+        if self.window.as_mut().is_some_and(|window| !window.insert((leg, number))) {
+            return Err(Refusal::Replayed);
+        }
         let content = sha256(&request.body);
         assert_eq!(request.header("content-digest"), Some(httpsig::content_digest(&content).as_str()));
         let proof = header(request, http::PROOF);

@@ -10,6 +10,7 @@ mod child;
 mod device;
 mod edge;
 mod flows;
+mod kept;
 mod outbound;
 mod rig;
 mod sensors;

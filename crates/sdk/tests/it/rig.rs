@@ -167,6 +167,17 @@ impl Rig {
         *self.sense.lock().unwrap() = sense;
     }
 
+    /// The files as they are now.
+    pub(crate) fn backup(&self) -> MemoryFiles {
+        self.files.snapshot()
+    }
+
+    /// The app starts again on an old copy of its files.
+    pub(crate) fn restore(&mut self, backup: &MemoryFiles) {
+        self.files = Arc::new(backup.snapshot());
+        self.restart();
+    }
+
     /// The app starts again on the same files.
     pub(crate) fn restart(&mut self) {
         self.client = client(&self.edge, &self.host, &self.files, &self.sense);
