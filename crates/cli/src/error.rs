@@ -4,7 +4,7 @@
 //! there. The code alone decides the exit code ([`Code::exit`]). No error holds a secret.
 
 use crate::codes::Code;
-use crate::keys::{KeysError, KeysErrorKind};
+use glacis_serve::keys::{KeysError, KeysErrorKind};
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
@@ -97,6 +97,8 @@ impl From<KeysError> for CliError {
         let code = match error.kind() {
             KeysErrorKind::Realm => Code::KeysRealm,
             KeysErrorKind::Permission => Code::KeysPermission,
+            KeysErrorKind::NotPrivate => Code::NotPrivate,
+            KeysErrorKind::NoFolder => Code::NoFolder,
             KeysErrorKind::Missing => Code::KeysMissing,
             KeysErrorKind::Exists => Code::KeysExist,
             KeysErrorKind::InUse => Code::InUse,

@@ -8,7 +8,7 @@ mod completions;
 mod demo;
 mod error;
 mod explain_error;
-pub mod keys;
+mod keys;
 mod output;
 mod time;
 
@@ -40,7 +40,7 @@ enum Role {
     Demo(demo::DemoArgs),
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
-    Keys(keys::command::KeysArgs),
+    Keys(keys::KeysArgs),
     /// Print what a shell needs to complete this command's words
     #[command(after_help = EXIT_CODES)]
     Completions(completions::CompletionsArgs),
@@ -87,7 +87,7 @@ pub fn start(
 pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.role {
         Role::Demo(demo) => demo::run(demo, out),
-        Role::Keys(keys) => keys::command::run(keys, host, out),
+        Role::Keys(keys) => keys::run(keys, host, out),
         Role::Completions(completions) => completions::run(completions, out).map(done),
         Role::ExplainError(explain) => explain_error::run(explain, out).map(done),
         Role::Victim => Ok(glacis_sim::victim::main()),

@@ -46,8 +46,11 @@ fn made_keys_are_private_complete_and_named_by_their_realm() {
         "key-set-1.json",
         "node-edge-1.json",
         "node-edge-2.json",
+        "nonce.json",
+        "own.json",
         "policy-1.json",
         "result-1.json",
+        "upstream.json",
     ];
     assert_eq!(names(&dir), want);
     assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
@@ -58,7 +61,7 @@ fn made_keys_are_private_complete_and_named_by_their_realm() {
     }
     let list = listing(&dir);
     assert_eq!(list["key_set"], 1);
-    assert_eq!(list["keys"].as_array().unwrap().len(), 3 + 2 + 2);
+    assert_eq!(list["keys"].as_array().unwrap().len(), 3 + 2 + 2 + 3);
 }
 
 #[test]
@@ -74,7 +77,7 @@ fn list_never_prints_a_secret() {
             secrets += 1;
         }
     }
-    assert_eq!(secrets, 3 + 2 + 1);
+    assert_eq!(secrets, 3 + 2 + 1 + 3);
 }
 
 #[test]
@@ -197,7 +200,7 @@ fn a_dry_run_says_the_same_and_writes_nothing() {
     let planned = keys(&dir, &["make"], &[DEMO, &["--dry-run", "--json"]].concat());
     let planned: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
     assert!(!dir.exists());
-    assert_eq!((planned["dry_run"].as_bool(), planned["written"].as_array().unwrap().len()), (Some(true), 5));
+    assert_eq!((planned["dry_run"].as_bool(), planned["written"].as_array().unwrap().len()), (Some(true), 8));
     let (_folder, dir) = made(&[]);
     let before = content(&dir);
     let output = keys(&dir, &["rotate", "result"], &["--dry-run"]);

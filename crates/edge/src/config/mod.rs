@@ -4,7 +4,7 @@
 //! material is not in here ([`crate::EdgeKeys`]), except for the key that verifies the principal's token. Defaults
 //! are the constants at the end of this file.
 
-mod reader;
+pub mod reader;
 mod route;
 
 pub use reader::ConfigError;
@@ -18,7 +18,6 @@ use reader::{Keys, Source};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
-use toml_edit::Document;
 
 /// Settings of one edge node that passed every check.
 #[derive(Clone, Debug)]
@@ -134,18 +133,30 @@ impl EdgeConfig {
     /// Reads and checks `text`; `file` is its name in errors.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let source = Source { file, text };
-        let document =
-            Document::parse(text).map_err(|error| source.error(error.span(), error.message().trim()))?;
+        let document = source.parse()?;
         let mut keys = Keys::root(source, &document);
+        let tenant = name(&mut keys, "tenant", TenantId::parse)?;
+        let realm = realm(&mut keys)?;
+        Self::section(keys, tenant, realm, None)
+    }
+
+    /// Reads and checks the keys of one node from a table of a larger file, which says itself whose it is.
+    /// `cloud` is where the cloud listens if the table does not say.
+    pub fn section(
+        mut keys: Keys<'_>,
+        tenant: TenantId,
+        realm: Realm,
+        cloud: Option<SocketAddr>,
+    ) -> Result<Self, ConfigError> {
         let upstreams = upstreams(&mut keys)?;
         let token = keys.table("token")?.map(token).transpose()?;
         let config = Self {
-            tenant: name(&mut keys, "tenant", TenantId::parse)?,
-            realm: realm(&mut keys)?,
+            tenant,
+            realm,
             node: name(&mut keys, "node", NodeName::parse)?,
             listen: address(&mut keys, "listen")?,
             threads: usize_of(keys.integer("threads", 1..=256)?.unwrap_or(THREADS)),
-            cloud: address(&mut keys, "cloud")?,
+            cloud: address_or(&mut keys, "cloud", cloud)?,
             cloud_wait: millis(&mut keys, "cloud_wait_ms", 1..=10_000, CLOUD_WAIT_MS)?,
             bundle_every: millis(&mut keys, "bundle_every_ms", 50..=60_000, BUNDLE_EVERY_MS)?,
             feed_every: millis(&mut keys, "feed_every_ms", 50..=5_000, FEED_EVERY_MS)?,
@@ -168,7 +179,8 @@ fn usize_of(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-fn name<T, E: fmt::Display>(
+/// A name that `parse` accepts; must be there.
+pub fn name<T, E: fmt::Display>(
     keys: &mut Keys<'_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, E>,
@@ -177,17 +189,27 @@ fn name<T, E: fmt::Display>(
     parse(keys.need(key, text)?).map_err(|error| keys.bad(key, format_args!("is not accepted: {error}")))
 }
 
-fn realm(keys: &mut Keys<'_>) -> Result<Realm, ConfigError> {
+/// The realm; must be there.
+pub fn realm(keys: &mut Keys<'_>) -> Result<Realm, ConfigError> {
     let realm = keys.parsed("realm", "must be `production` or `demo`", |text| {
         [Realm::Production, Realm::Demo].into_iter().find(|realm| realm.name() == text)
     })?;
     keys.need("realm", realm)
 }
 
-fn address(keys: &mut Keys<'_>, key: &'static str) -> Result<SocketAddr, ConfigError> {
+/// An address and port; must be there.
+pub fn address(keys: &mut Keys<'_>, key: &'static str) -> Result<SocketAddr, ConfigError> {
+    address_or(keys, key, None)
+}
+
+fn address_or(
+    keys: &mut Keys<'_>,
+    key: &'static str,
+    default: Option<SocketAddr>,
+) -> Result<SocketAddr, ConfigError> {
     let address =
         keys.parsed(key, "must be an address and port, such as 127.0.0.1:8080", |text| text.parse().ok())?;
-    keys.need(key, address)
+    keys.need(key, address.or(default))
 }
 
 fn millis(

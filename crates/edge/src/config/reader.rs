@@ -38,14 +38,22 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// The text that positions refer to.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) file: &'a str,
-    pub(super) text: &'a str,
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its name in errors.
+    pub file: &'a str,
+    /// What it holds.
+    pub text: &'a str,
 }
 
-impl Source<'_> {
-    pub(super) fn error(self, span: Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
+impl<'a> Source<'a> {
+    /// The document, to make a [`Keys::root`] of.
+    pub fn parse(self) -> Result<Document<&'a str>, ConfigError> {
+        Document::parse(self.text).map_err(|error| self.error(error.span(), error.message().trim()))
+    }
+
+    /// An error at this place.
+    pub fn error(self, span: Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
         let start = span.map_or(0, |span| span.start).min(self.text.len());
         let before = self.text.get(..start).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
@@ -55,7 +63,7 @@ impl Source<'_> {
 }
 
 /// One table, its place in the file and the keys asked for so far.
-pub(super) struct Keys<'a> {
+pub struct Keys<'a> {
     source: Source<'a>,
     table: &'a dyn TableLike,
     span: Option<Range<usize>>,
@@ -63,8 +71,15 @@ pub(super) struct Keys<'a> {
     asked: Vec<&'static str>,
 }
 
+impl fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Keys<'a> {
-    pub(super) fn root(source: Source<'a>, document: &'a Document<&'a str>) -> Self {
+    /// The whole document.
+    pub fn root(source: Source<'a>, document: &'a Document<&'a str>) -> Self {
         let table: &dyn TableLike = document.as_table();
         Self { source, table, span: None, path: String::new(), asked: Vec::new() }
     }
@@ -79,24 +94,33 @@ impl<'a> Keys<'a> {
     }
 
     /// An error at the value of `key`, or at the table where there is none.
-    pub(super) fn bad(&self, key: &str, rule: impl fmt::Display) -> ConfigError {
+    pub fn bad(&self, key: &str, rule: impl fmt::Display) -> ConfigError {
         let span = self.table.get(key).and_then(Item::span).or_else(|| self.span.clone());
         self.source.error(span, format!("`{}` {rule}", self.named(key)))
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
+    /// A string.
+    pub fn text(&mut self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
         match self.item(key) {
             None => Ok(None),
             Some(item) => item.as_str().map(Some).ok_or_else(|| self.bad(key, "must be a string")),
         }
     }
 
-    pub(super) fn need<T>(&self, key: &str, value: Option<T>) -> Result<T, ConfigError> {
+    /// A list of strings.
+    pub fn texts(&mut self, key: &'static str) -> Result<Option<Vec<&'a str>>, ConfigError> {
+        let Some(item) = self.item(key) else { return Ok(None) };
+        let texts = item.as_array().and_then(|array| array.iter().map(toml_edit::Value::as_str).collect());
+        texts.map(Some).ok_or_else(|| self.bad(key, "must be a list of strings"))
+    }
+
+    /// What must be there.
+    pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T, ConfigError> {
         value.ok_or_else(|| self.source.error(self.span.clone(), format!("`{}` is missing", self.named(key))))
     }
 
     /// A string that `parse` accepts; `rule` says what it must be.
-    pub(super) fn parsed<T>(
+    pub fn parsed<T>(
         &mut self,
         key: &'static str,
         rule: &str,
@@ -108,7 +132,8 @@ impl<'a> Keys<'a> {
         }
     }
 
-    pub(super) fn integer(
+    /// A whole number of this range.
+    pub fn integer(
         &mut self,
         key: &'static str,
         range: std::ops::RangeInclusive<u64>,
@@ -125,7 +150,8 @@ impl<'a> Keys<'a> {
         Ok(Self { source: self.source, table, span: item.span(), path: self.named(key), asked: Vec::new() })
     }
 
-    pub(super) fn table(&mut self, key: &'static str) -> Result<Option<Self>, ConfigError> {
+    /// A table.
+    pub fn table(&mut self, key: &'static str) -> Result<Option<Self>, ConfigError> {
         match self.item(key) {
             None => Ok(None),
             Some(item) => self.view(key, item).map(Some),
@@ -133,13 +159,13 @@ impl<'a> Keys<'a> {
     }
 
     /// A table whose keys are names chosen by the operator.
-    pub(super) fn entries(&mut self, key: &'static str) -> Result<Vec<(&'a str, Self)>, ConfigError> {
+    pub fn entries(&mut self, key: &'static str) -> Result<Vec<(&'a str, Self)>, ConfigError> {
         let Some(inner) = self.table(key)? else { return Ok(Vec::new()) };
         inner.table.iter().map(|(name, item)| Ok((name, inner.view(name, item)?))).collect()
     }
 
     /// An array of tables.
-    pub(super) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, ConfigError> {
+    pub fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, ConfigError> {
         let Some(item) = self.item(key) else { return Ok(Vec::new()) };
         let tables = item.as_array_of_tables().ok_or_else(|| self.bad(key, "must be [[tables]]"))?;
         let view = |table: &'a toml_edit::Table| Self {
@@ -153,7 +179,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Requires that every key was asked for.
-    pub(super) fn finish(self) -> Result<(), ConfigError> {
+    pub fn finish(self) -> Result<(), ConfigError> {
         let Some((key, _)) = self.table.iter().find(|(key, _)| !self.asked.contains(key)) else {
             return Ok(());
         };

@@ -4,6 +4,7 @@
 //! base64url text in memory only for as long as a file is read or written, and wiped afterwards.
 
 use super::error::{KeysError, KeysErrorKind};
+use super::ring::Shared;
 use glacis_seal::text::{base64url, parse_base64url, parse_base64url_array};
 use glacis_seal::{Context, Secret};
 use glacis_wire::message::Signed;
@@ -51,6 +52,13 @@ pub(super) struct NodeFile {
     pub(super) current: EpochFile,
 }
 
+/// A secret of the installation.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SharedFile {
+    pub(super) current: EpochFile,
+}
+
 /// A signed key set.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -70,7 +78,7 @@ pub(super) struct Owned<T> {
     body: T,
 }
 
-/// The three kinds of key files and the key sets, each with its format's name.
+/// The four kinds of key files and the key sets, each with its format's name.
 pub(super) trait Format: Serialize + DeserializeOwned {
     /// Name and version of the format.
     const NAME: &'static str;
@@ -188,6 +196,11 @@ pub(super) fn key_set_name(version: u64) -> String {
     format!("key-set-{version}.json")
 }
 
+/// Name of a shared secret's file.
+pub(super) fn shared_name(shared: Shared) -> String {
+    format!("{}.json", shared.name())
+}
+
 /// Name of a node key's file.
 pub(super) fn node_name(node: &NodeName) -> String {
     format!("node-{node}.json")
@@ -206,5 +219,6 @@ format_names! {
     SigningFile = "glacis-signing-key/1";
     ClusterFile = "glacis-cluster-key/1";
     NodeFile = "glacis-node-key/1";
+    SharedFile = "glacis-shared-key/1";
     KeySetFile = "glacis-key-set/1";
 }

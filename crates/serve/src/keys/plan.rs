@@ -4,8 +4,10 @@
 //! A crash between two files leaves a key that no set names; the next rotation of its use takes it up.
 
 use super::error::{KeysError, KeysErrorKind};
-use super::file::{self, CLUSTER_NAME, ClusterFile, EpochFile, Hidden, KeySetFile, NodeFile, SigningFile};
-use super::ring::{Cluster, Epoch, NodeKey, Ring, SigningEntry};
+use super::file::{
+    self, CLUSTER_NAME, ClusterFile, EpochFile, Hidden, KeySetFile, NodeFile, SharedFile, SigningFile,
+};
+use super::ring::{Cluster, Epoch, NodeKey, Ring, Shared, SigningEntry};
 use glacis_host::{Files, Host};
 use glacis_seal::{Context, Purpose, Secret, SigningKey, key_id, sign_envelope};
 use glacis_wire::message::List;
@@ -29,6 +31,8 @@ pub enum Rotate {
     Cluster,
     /// The key of one node.
     Node(NodeName),
+    /// A secret of the installation; what the old one made is refused from then on.
+    Shared(Shared),
 }
 
 impl Plan {
@@ -42,11 +46,16 @@ impl Plan {
             return Err(KeysError::new(KeysErrorKind::Exists, what));
         }
         let mut plan = Self::default();
+        let absent: Vec<Shared> =
+            Shared::ALL.into_iter().filter(|shared| !ring.shared.contains_key(shared)).collect();
         if ring.signing.is_empty() && ring.sets.is_empty() && ring.cluster.is_none() {
             plan.make_central(ring.context(), host)?;
-        } else if nodes.is_empty() {
+        } else if nodes.is_empty() && absent.is_empty() {
             let what = "the folder holds keys already; `rotate` replaces one, `make --node` adds a node";
             return Err(KeysError::new(KeysErrorKind::Exists, what));
+        }
+        for shared in absent {
+            plan.write_shared(ring.context(), shared, &new_epoch(1, host)?)?;
         }
         for node in nodes {
             let key = NodeKey { previous: None, current: new_epoch(1, host)? };
@@ -82,6 +91,10 @@ impl Plan {
                 let previous = (!drop_previous).then(|| old.current.clone());
                 let current = new_epoch(following(old.current.epoch)?, host)?;
                 plan.write_node(ring.context(), node, &NodeKey { previous, current })?;
+            }
+            Rotate::Shared(shared) => {
+                let old = ring.shared().get(shared).ok_or_else(|| missing(shared.name()))?;
+                plan.write_shared(ring.context(), *shared, &new_epoch(following(old.epoch)?, host)?)?;
             }
         }
         Ok(plan)
@@ -178,6 +191,12 @@ impl Plan {
         let previous = key.previous.as_ref().map(epoch_file);
         let body = NodeFile { node: node.as_str().to_owned(), previous, current: epoch_file(&key.current) };
         self.writes.push((file::node_name(node), file::write(body, context)?));
+        Ok(())
+    }
+
+    fn write_shared(&mut self, context: &Context, shared: Shared, epoch: &Epoch) -> Result<(), KeysError> {
+        let body = SharedFile { current: epoch_file(epoch) };
+        self.writes.push((file::shared_name(shared), file::write(body, context)?));
         Ok(())
     }
 

@@ -4,7 +4,9 @@
 //! set that is not signed by a policy key of the one before it refuses the whole folder.
 
 use super::error::{KeysError, KeysErrorKind};
-use super::file::{self, CLUSTER_NAME, ClusterFile, EpochFile, KeySetFile, NodeFile, SigningFile, broken};
+use super::file::{
+    self, CLUSTER_NAME, ClusterFile, EpochFile, KeySetFile, NodeFile, SharedFile, SigningFile, broken,
+};
 use glacis_host::Files;
 use glacis_seal::{Context, Purpose, Secret, SigningKey, open_envelope};
 use glacis_wire::message::policy::{KeySet, KeyUse};
@@ -20,6 +22,7 @@ pub struct Ring {
     pub(super) sets: Vec<(Signed, KeySet)>,
     pub(super) cluster: Option<Cluster>,
     pub(super) nodes: BTreeMap<NodeName, NodeKey>,
+    pub(super) shared: BTreeMap<Shared, Epoch>,
 }
 
 /// A signing key with its generation.
@@ -44,6 +47,31 @@ pub struct Cluster {
     pub current: Epoch,
     /// The epoch to come, delivered ahead so that no node meets a ticket that it cannot open.
     pub next: Epoch,
+}
+
+/// A secret of the installation that is neither a node's nor a signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shared {
+    /// Challenge nonces; every node and the cloud.
+    Nonce,
+    /// What the cloud alone makes and checks: enrolment challenges, one-time passwords, tokens.
+    Own,
+    /// Decisions for the services behind the edge; every node and those services.
+    Upstream,
+}
+
+impl Shared {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Nonce, Self::Own, Self::Upstream];
+
+    /// Its name on disk and in arguments.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nonce => "nonce",
+            Self::Own => "own",
+            Self::Upstream => "upstream",
+        }
+    }
 }
 
 /// The key that one node shares with the cloud. The cloud accepts both until the node has the new one.
@@ -84,6 +112,8 @@ impl Ring {
                 ring.add_node(&name, &bytes)?;
             } else if name == CLUSTER_NAME {
                 ring.add_cluster(&name, &bytes)?;
+            } else if let Some(shared) = shared_use(stem) {
+                ring.add_shared(&name, shared, &bytes)?;
             } else if let Some(usage) = signing_use(stem) {
                 ring.add_signing(&name, usage, &bytes)?;
             }
@@ -94,13 +124,21 @@ impl Ring {
     }
 
     /// A ring without keys.
-    pub(super) const fn empty(context: Context) -> Self {
-        Self { context, signing: Vec::new(), sets: Vec::new(), cluster: None, nodes: BTreeMap::new() }
+    pub const fn empty(context: Context) -> Self {
+        Self {
+            context,
+            signing: Vec::new(),
+            sets: Vec::new(),
+            cluster: None,
+            nodes: BTreeMap::new(),
+            shared: BTreeMap::new(),
+        }
     }
 
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
-        self.signing.is_empty() && self.sets.is_empty() && self.cluster.is_none() && self.nodes.is_empty()
+        let central = self.signing.is_empty() && self.sets.is_empty() && self.cluster.is_none();
+        central && self.nodes.is_empty() && self.shared.is_empty()
     }
 
     /// Whose keys they are.
@@ -136,6 +174,16 @@ impl Ring {
     /// Keys shared with nodes.
     pub const fn nodes(&self) -> &BTreeMap<NodeName, NodeKey> {
         &self.nodes
+    }
+
+    /// Secrets of the installation.
+    pub const fn shared(&self) -> &BTreeMap<Shared, Epoch> {
+        &self.shared
+    }
+
+    /// Every key set, oldest first.
+    pub fn key_sets(&self) -> impl DoubleEndedIterator<Item = &KeySet> {
+        self.sets.iter().map(|(_, set)| set)
     }
 
     /// Whether the newest key set names this key.
@@ -179,6 +227,12 @@ impl Ring {
         let previous = file.previous.as_ref().map(|epoch| Epoch::read(name, epoch)).transpose()?;
         let current = Epoch::read(name, &file.current)?;
         self.nodes.insert(node, NodeKey { previous, current });
+        Ok(())
+    }
+
+    fn add_shared(&mut self, name: &str, shared: Shared, bytes: &[u8]) -> Result<(), KeysError> {
+        let file = file::parse::<SharedFile>(name, bytes)?.open(name, &self.context)?;
+        self.shared.insert(shared, Epoch::read(name, &file.current)?);
         Ok(())
     }
 
@@ -235,11 +289,14 @@ impl Epoch {
 }
 
 /// Whose keys a folder holds, by the first key file in it; `None` for a folder without keys.
-pub(super) fn owner(files: &dyn Files) -> Result<Option<Context>, KeysError> {
+///
+/// # Errors
+/// If the folder cannot be read, or that file is none.
+pub fn owner(files: &dyn Files) -> Result<Option<Context>, KeysError> {
     for name in files.list()? {
         let stem = name.strip_suffix(".json").unwrap_or("");
         let ours = stem == "cluster" || stem.starts_with("key-set-") || stem.starts_with("node-");
-        if !ours && signing_use(stem).is_none() {
+        if !ours && shared_use(stem).is_none() && signing_use(stem).is_none() {
             continue;
         }
         if let Some(bytes) = files.read(&name)?.map(zeroize::Zeroizing::new) {
@@ -251,6 +308,10 @@ pub(super) fn owner(files: &dyn Files) -> Result<Option<Context>, KeysError> {
 
 fn policy_keys(set: &KeySet) -> Vec<PublicKey> {
     set.keys.iter().filter(|key| key.usage == KeyUse::Policy).map(|key| key.key).collect()
+}
+
+fn shared_use(stem: &str) -> Option<Shared> {
+    Shared::ALL.into_iter().find(|shared| shared.name() == stem)
 }
 
 fn signing_use(stem: &str) -> Option<KeyUse> {

@@ -3,22 +3,18 @@
 //! Nothing secret is ever printed. `--dry-run` plans and checks everything and writes nothing. A folder or file
 //! that others may read is refused before it is read.
 
-use super::error::{KeysError, KeysErrorKind};
-use super::plan::{Plan, Rotate};
-use super::ring::{self, Epoch, Ring};
-use crate::codes::Code;
 use crate::error::CliError;
 use crate::print;
 use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
 use glacis_host::{DirFiles, Host};
 use glacis_seal::Context;
+use glacis_serve::keys::{self, Epoch, KeysError, KeysErrorKind, Plan, Ring, Rotate, Shared};
 use glacis_wire::message::policy::KeyUse;
 use glacis_wire::{NodeName, Realm, TenantId, Timestamp};
 use serde::Serialize;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Arguments of `glacis keys`.
@@ -110,6 +106,12 @@ enum Kind {
     Cluster,
     /// Authenticates one node to the cloud and back
     Node,
+    /// Authenticates challenges; running ones end
+    Nonce,
+    /// Authenticates what the cloud alone makes: every operator's token ends
+    Own,
+    /// Authenticates decisions to the services behind the edge; they need it too
+    Upstream,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -169,13 +171,13 @@ fn run_make(args: &MakeArgs, host: &dyn Host, out: &mut dyn Write) -> Result<(),
         let plan = Plan::make(&Ring::empty(context.clone()), &nodes, host)?;
         return print_plan(&args.place, &plan, true, out);
     }
-    let files = open(dir, true)?;
+    let files = keys::open_private(dir, true)?;
     let plan = Plan::make(&Ring::load(&files, &context)?, &nodes, host)?;
     finish(&args.place, &files, &plan, args.dry_run, out)
 }
 
 fn run_rotate(args: &RotateArgs, host: &dyn Host, out: &mut dyn Write) -> Result<(), CliError> {
-    let files = open(&args.place.dir, false)?;
+    let files = keys::open_private(&args.place.dir, false)?;
     let ring = load(&files, args.realm)?;
     let what = match (args.kind, &args.node) {
         (Kind::Node, Some(node)) => Rotate::Node(node.0.clone()),
@@ -189,13 +191,16 @@ fn run_rotate(args: &RotateArgs, host: &dyn Host, out: &mut dyn Write) -> Result
         (Kind::Result, None) => Rotate::Signing(KeyUse::Result),
         (Kind::Feed, None) => Rotate::Signing(KeyUse::Feed),
         (Kind::Cluster, None) => Rotate::Cluster,
+        (Kind::Nonce, None) => Rotate::Shared(Shared::Nonce),
+        (Kind::Own, None) => Rotate::Shared(Shared::Own),
+        (Kind::Upstream, None) => Rotate::Shared(Shared::Upstream),
     };
     let plan = Plan::rotate(&ring, &what, args.drop_previous, host)?;
     finish(&args.place, &files, &plan, args.dry_run, out)
 }
 
 fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let files = open(&args.place.dir, false)?;
+    let files = keys::open_private(&args.place.dir, false)?;
     let ring = load(&files, args.realm)?;
     let list = Listing::of(&ring);
     if args.place.json {
@@ -255,6 +260,9 @@ impl Listing {
             let rows = epochs(ring.context(), "node", key.previous.as_ref(), &key.current, None);
             keys.extend(rows.into_iter().map(|row| Row { node: Some(node.to_string()), ..row }));
         }
+        for (shared, epoch) in ring.shared() {
+            keys.extend(epochs(ring.context(), shared.name(), None, epoch, None));
+        }
         let Context { tenant, realm } = ring.context();
         let key_set = ring.key_set().map_or(0, |set| set.version);
         Self { tenant: tenant.to_string(), realm: realm.name(), key_set, keys }
@@ -306,7 +314,7 @@ fn print_plan(place: &Place, plan: &Plan, dry_run: bool, out: &mut dyn Write) ->
 
 /// The ring of a folder that holds keys already.
 fn load(files: &DirFiles, realm: Option<RealmName>) -> Result<Ring, CliError> {
-    let Some(mut context) = ring::owner(files)? else {
+    let Some(mut context) = keys::owner(files)? else {
         let what = format!("no keys in {}; `keys make` makes them", files.path().display());
         return Err(KeysError::new(KeysErrorKind::Missing, what).into());
     };
@@ -314,24 +322,4 @@ fn load(files: &DirFiles, realm: Option<RealmName>) -> Result<Ring, CliError> {
         context.realm = realm.into();
     }
     Ok(Ring::load(files, &context)?)
-}
-
-/// Opens a folder that nobody but its owner may read.
-fn open(dir: &Path, make: bool) -> Result<DirFiles, CliError> {
-    let fail = |code, path: &Path, why| CliError::new(code, format!("{}: {why}", path.display()));
-    if !make && !dir.is_dir() {
-        return Err(fail(Code::NoFolder, dir, "no such folder"));
-    }
-    let files = DirFiles::open(dir).map_err(KeysError::from)?;
-    let private = |path: &Path| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o077 == 0);
-    if !private(dir) {
-        return Err(fail(Code::NotPrivate, dir, "others may read this folder").help("chmod 700 the folder"));
-    }
-    for entry in dir.read_dir().into_iter().flatten().flatten() {
-        if !private(&entry.path()) {
-            let error = fail(Code::NotPrivate, &entry.path(), "others may read this file");
-            return Err(error.help("chmod 600 the file"));
-        }
-    }
-    Ok(files)
 }

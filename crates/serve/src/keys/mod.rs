@@ -7,14 +7,16 @@
 //! - `policy-N`, `result-N`, `feed-N`: signing keys, by generation. Their public halves are in the key set.
 //! - `key-set-N`: signed key sets; each is signed by a policy key of the one before it.
 //! - `cluster`: the ticket keys of the edge: previous, current and next epoch.
+//! - `nonce`, `own`, `upstream`: secrets of the installation ([`Shared`]).
 //! - `node-NAME`: the key that one node shares with the cloud, and the one before it.
 
-pub(crate) mod command;
 mod error;
 mod file;
+mod folder;
 mod plan;
 mod ring;
 
 pub use error::{KeysError, KeysErrorKind};
+pub use folder::{is_private, open_private};
 pub use plan::{Plan, Rotate};
-pub use ring::{Cluster, Epoch, NodeKey, Ring, SigningEntry};
+pub use ring::{Cluster, Epoch, NodeKey, Ring, Shared, SigningEntry, owner};

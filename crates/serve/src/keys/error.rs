@@ -19,12 +19,15 @@ pub struct KeysError {
 
 /// Why; branch on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum KeysErrorKind {
     /// The keys belong to another realm or tenant.
     Realm,
     /// The folder or a file cannot be read or written by this user.
     Permission,
+    /// Others may read the folder or a file.
+    NotPrivate,
+    /// There is no such folder.
+    NoFolder,
     /// There is no such key.
     Missing,
     /// There is such a key already.
@@ -41,7 +44,7 @@ pub enum KeysErrorKind {
 
 impl KeysError {
     /// An error with its sentence.
-    pub(super) fn new(kind: KeysErrorKind, what: impl Into<String>) -> Self {
+    pub fn new(kind: KeysErrorKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), cause: None }
     }
 

@@ -1,0 +1,57 @@
+//! The samples are accepted as they are; errors name their place and the nearest key.
+
+use super::*;
+
+const BASIC: &str = include_str!("../../../../docs/samples/basic.toml");
+const ADVANCED: &str = include_str!("../../../../docs/samples/advanced.toml");
+
+#[test]
+fn the_samples_are_accepted() {
+    let basic = ServeConfig::parse("basic.toml", BASIC).unwrap();
+    let cloud = basic.cloud.unwrap();
+    assert_eq!((cloud.retention, cloud.disk_quota), (Duration::from_secs(90 * 86_400), 10 << 30));
+    assert_eq!(basic.edge.unwrap().cloud, cloud.nodes_at, "the gateway asks the cloud beside it");
+    assert_eq!((basic.log.as_str(), basic.log_format), ("info", LogFormat::Text));
+    let advanced = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
+    assert_eq!(advanced.log_format, LogFormat::Json);
+    assert_eq!(advanced.cloud.unwrap().webhook.unwrap().events, ["challenge", "block"]);
+    assert_eq!(advanced.edge.unwrap().routes.len(), 2);
+}
+
+#[test]
+fn mistakes_name_place_rule_and_nearest_key() {
+    for (from, to, want) in [
+        ("tenant =", "tenent =", "basic.toml:1:1: `tenant` is missing"),
+        ("nodes_at =", "node_at =", "`cloud.nodes_at` is missing"),
+        ("[health]\nlisten", "[health]\nlistn", "`health.listen` is missing"),
+        ("[health]", "log_formt = 1\n[health]", "unknown key `cloud.log_formt`"),
+        ("[cloud]", "log_format = \"xml\"\n[cloud]", "`log_format` must be `text` or `json`"),
+        ("[cloud]", "dat_dir = \"x\"\n[cloud]", "unknown key `dat_dir`; did you mean `data_dir`?"),
+        ("127.0.0.1:7402", "0.0.0.0:7402", "`cloud.admin_at` must be on loopback"),
+        ("[health]", "retention_days = 0\n[health]", "must be an integer in 1..=3650"),
+        ("[health]", "retention_day = 9\n[health]", "did you mean `retention_days`?"),
+        ("node = \"edge-1\"", "nod = \"edge-1\"", "`edge.node` is missing"),
+        ("mode = \"observe\"", "mode = \"watch\"", "`edge.route.mode` must be `observe` or `enforce`"),
+        ("[health]", "[cloud.webhook]\nurl = \"ftp://x\"\n[health]", "must start with https:// or http://"),
+    ] {
+        assert!(BASIC.contains(from), "{from}");
+        let error = ServeConfig::parse("basic.toml", &BASIC.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.starts_with("basic.toml:") && error.contains(want), "{to}: {error}");
+    }
+    let nothing = ServeConfig::parse("x.toml", "tenant = \"a\"\nrealm = \"demo\"\n").unwrap_err();
+    assert!(nothing.to_string().contains("describes no zone to run"), "{nothing}");
+    let alone = BASIC.replacen("[cloud]\nnodes_at", "[clowd]\nnodes_at", 1);
+    assert!(
+        ServeConfig::parse("basic.toml", &alone).unwrap_err().to_string().contains("`edge.cloud` is missing")
+    );
+}
+
+#[test]
+fn a_relative_folder_is_beside_the_file() {
+    let mut config = ServeConfig::parse("basic.toml", BASIC).unwrap();
+    config.resolve(Path::new("/etc/glacis/glacis.toml"));
+    assert_eq!(config.data_dir, Path::new("/etc/glacis/glacis-data"));
+    let mut config = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
+    config.resolve(Path::new("/etc/glacis/glacis.toml"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/glacis"));
+}
