@@ -106,6 +106,10 @@ impl From<KeysError> for CliError {
             KeysErrorKind::Broken => Code::KeysBroken,
             KeysErrorKind::Failed => Code::KeysFailed,
         };
-        Self::new(code, format!("keys: {error}")).caused_by(error)
+        let what = match code {
+            Code::NoFolder | Code::NotPrivate => error.to_string(),
+            _ => format!("keys: {error}"),
+        };
+        Self::new(code, what).caused_by(error)
     }
 }
