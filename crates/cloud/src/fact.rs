@@ -5,10 +5,11 @@
 //! facts do not state is `unknown(withheld)`, as it is for the edge, whose route then does not supply it.
 
 use glacis_compiler::catalogue::{self, Birth, Catalogue};
+use glacis_policy::{Reading, reading_of};
 use glacis_wire::limits::SIGNALS_MAX;
 use glacis_wire::message::List;
 use glacis_wire::message::decide::{DEVICE_ZONE, EventFacts, SignalAnswer};
-use glacis_wire::{Answer, Cause, SignalName, Value};
+use glacis_wire::{Answer, Cause, SignalName};
 
 /// Where the answer about a signal of zone request or edge comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,25 +46,18 @@ impl Origin {
         })
     }
 
-    pub(crate) fn answer(&self, facts: &EventFacts) -> Answer {
+    /// What the facts say, borrowed.
+    pub(crate) fn read<'f>(&self, stated: &'f Stated<'_>) -> Reading<'f> {
+        let facts = stated.facts;
         match self {
-            Self::Principal => facts.principal.as_ref().map_or(Answer::unknown(Cause::Withheld), |user| {
-                Answer::Value(Value::String(user.0.clone()))
-            }),
-            Self::Tier => Answer::Value(Value::String(facts.tier.name().to_owned())),
-            Self::DeviceId => facts
-                .thumbprint
-                .map_or(Answer::Missing, |device| Answer::Value(Value::String(device.to_string()))),
-            Self::Signed => Answer::Value(Value::Bool(facts.thumbprint.is_some())),
-            Self::Field(signal) => stated(&facts.fields, signal).unwrap_or(WITHHELD),
-            Self::Observed(signal) => stated(&facts.observed, signal).unwrap_or(WITHHELD),
-        }
-    }
-
-    pub(crate) fn value(&self, facts: &EventFacts) -> Option<Value> {
-        match self.answer(facts) {
-            Answer::Value(value) => Some(value),
-            _ => None,
+            Self::Principal => {
+                facts.principal.as_ref().map_or(Reading::WITHHELD, |user| Reading::Str(&user.0))
+            }
+            Self::Tier => Reading::Str(facts.tier.name()),
+            Self::DeviceId => stated.device_id.as_deref().map_or(Reading::Missing, Reading::Str),
+            Self::Signed => Reading::Bool(facts.thumbprint.is_some()),
+            Self::Field(signal) => find(&facts.fields, signal),
+            Self::Observed(signal) => find(&facts.observed, signal),
         }
     }
 
@@ -77,16 +71,52 @@ impl Origin {
     }
 }
 
-const WITHHELD: Answer = Answer::unknown(Cause::Withheld);
+/// Facts with what reading them borrows; made once an evaluation.
+#[derive(Debug)]
+pub(crate) struct Stated<'a> {
+    pub(crate) facts: &'a EventFacts,
+    device_id: Option<String>,
+}
+
+impl<'a> Stated<'a> {
+    pub(crate) fn new(facts: &'a EventFacts) -> Self {
+        Self { facts, device_id: facts.thumbprint.map(|device| device.to_string()) }
+    }
+}
+
+/// Appends a scalar so that two are equal iff their bytes are; false where there is none.
+pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
+    match reading {
+        Reading::Bool(value) => out.extend([0, u8::from(value)]),
+        Reading::Int(value) => {
+            out.push(1);
+            out.extend(value.to_be_bytes());
+        }
+        Reading::Double(value) => {
+            out.push(2);
+            out.extend(value.to_bits().to_be_bytes());
+        }
+        Reading::Str(text) => {
+            // INVARIANT: no value is longer than `VALUE_BYTES_MAX`, so its length fits; were it not, it is no key.
+            let Ok(bytes) = u16::try_from(text.len()) else { return false };
+            out.push(3);
+            out.extend(bytes.to_be_bytes());
+            out.extend(text.as_bytes());
+        }
+        Reading::List(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => return false,
+    }
+    true
+}
 
 /// Why a device that disclosed nothing says nothing.
-pub(crate) fn silence(facts: &EventFacts) -> Answer {
+pub(crate) fn silence(facts: &EventFacts) -> Cause {
     let absent = Answer::unknown(Cause::Absent);
     let no_device_zone =
         facts.observed.iter().any(|stated| stated.signal.as_str() == DEVICE_ZONE && stated.answer == absent);
-    if no_device_zone && facts.thumbprint.is_none() { absent } else { WITHHELD }
+    if no_device_zone && facts.thumbprint.is_none() { Cause::Absent } else { Cause::Withheld }
 }
 
-fn stated(answers: &List<SignalAnswer, SIGNALS_MAX>, signal: &SignalName) -> Option<Answer> {
-    answers.iter().find(|stated| stated.signal == *signal).map(|stated| stated.answer.clone())
+fn find<'f>(answers: &'f List<SignalAnswer, SIGNALS_MAX>, signal: &SignalName) -> Reading<'f> {
+    let stated = answers.iter().find(|stated| stated.signal == *signal);
+    stated.map_or(Reading::WITHHELD, |stated| reading_of(&stated.answer))
 }

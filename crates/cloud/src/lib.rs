@@ -23,6 +23,7 @@ pub mod otp;
 pub mod policy;
 pub mod record;
 pub mod registry;
+pub mod replay;
 mod report;
 pub mod server;
 mod state;

@@ -14,9 +14,10 @@
 
 mod series;
 
-use crate::fact::Origin;
+use crate::fact::{Origin, Stated, put};
+use glacis_policy::Reading;
 use glacis_wire::message::decide::EventFacts;
-use glacis_wire::{Answer, Cause, Encode as _, EventName, SignalName, Timestamp, Value, Writer};
+use glacis_wire::{Answer, Cause, EventName, SignalName, Timestamp};
 use series::{Item, Series};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -70,41 +71,31 @@ pub(crate) enum Lookup {
 
 type Key = Box<[u8]>;
 
+/// Writes the key of an event; where it has none, what a feature by it then reads.
+fn read_key(origins: &[Origin], stated: &Stated<'_>, key: &mut Vec<u8>) -> Result<(), Answer> {
+    key.clear();
+    let lacks = origins.iter().find(|origin| !put(origin.read(stated), key));
+    lacks.map_or(Ok(()), |origin| Err(origin.without_key()))
+}
+
+const fn is_value(reading: Reading<'_>) -> bool {
+    !matches!(reading, Reading::Missing | Reading::Error | Reading::Unknown(_))
+}
+
 impl Definition {
-    /// What the event adds to which key; `None` where it adds nothing.
-    fn contribution(&self, facts: &EventFacts) -> Option<(Key, Item)> {
-        if facts.event != self.event {
-            return None;
-        }
-        let key = self.key_of(facts).ok()?;
-        self.item_of(facts).map(|item| (key, item))
-    }
-
-    fn key_of(&self, facts: &EventFacts) -> Result<Key, Answer> {
-        let mut out = Writer::new();
-        for origin in &self.key {
-            let value = origin.value(facts).ok_or_else(|| origin.without_key())?;
-            value.encode(&mut out).map_err(|_| Answer::Error)?;
-        }
-        Ok(out.into_bytes().into_boxed_slice())
-    }
-
-    fn item_of(&self, facts: &EventFacts) -> Option<Item> {
-        match (self.measure, &self.of) {
+    /// What an event of this feature's kind adds; the bytes of a distinct value go to `value`.
+    fn item<'v>(&self, stated: &Stated<'_>, value: &'v mut Vec<u8>) -> Option<Item<'v>> {
+        let reading = self.of.as_ref().map(|of| of.read(stated));
+        match (self.measure, reading) {
             (Measure::Count, None) => Some(Item::One),
-            (Measure::Count, Some(of)) => of.value(facts).map(|_| Item::One),
-            (Measure::Sum, Some(of)) => match of.value(facts)? {
-                Value::Int(value) => Some(Item::Int(value)),
-                _ => None,
-            },
-            (Measure::SumDouble, Some(of)) => match of.value(facts)? {
-                Value::Double(value) => Some(Item::Double(value)),
-                _ => None,
-            },
-            (Measure::Distinct, Some(of)) => {
-                of.value(facts)?.to_bytes().ok().map(|bytes| Item::Value(bytes.into()))
+            (Measure::Count, Some(reading)) => is_value(reading).then_some(Item::One),
+            (Measure::Sum, Some(Reading::Int(value))) => Some(Item::Int(value)),
+            (Measure::SumDouble, Some(Reading::Double(value))) => Some(Item::Double(value)),
+            (Measure::Distinct, Some(reading)) => {
+                value.clear();
+                put(reading, value).then_some(Item::Value(value))
             }
-            (Measure::Sum | Measure::SumDouble | Measure::Distinct, None) => None,
+            (Measure::Sum | Measure::SumDouble | Measure::Distinct, _) => None,
         }
     }
 
@@ -116,27 +107,29 @@ impl Definition {
     /// decisions whose time lies behind the table.
     pub(crate) fn answer_over<'a>(
         &self,
-        facts: &EventFacts,
+        stated: &Stated<'_>,
         cut: u64,
         events: impl Iterator<Item = Logged<'a>>,
     ) -> Answer {
-        let key = match self.key_of(facts) {
-            Ok(key) => key,
-            Err(answer) => return answer,
-        };
+        let (mut key, mut its_key, mut value) = (Vec::new(), Vec::new(), Vec::new());
+        if let Err(answer) = read_key(&self.key, stated, &mut key) {
+            return answer;
+        }
         let mut series = Series::new(self.measure);
-        for logged in events.filter(|logged| self.in_time(logged)) {
-            if let Some((its_key, item)) = self.contribution(logged.facts)
+        for logged in events.filter(|logged| self.in_time(logged) && logged.facts.event == self.event) {
+            let its = Stated::new(logged.facts);
+            if read_key(&self.key, &its, &mut its_key).is_ok()
                 && its_key == key
+                && let Some(item) = self.item(&its, &mut value)
             {
                 series.insert(logged.facts.received, logged.seq, item);
             }
         }
-        series.answer(self.window, facts.received, cut, self.own_item(facts))
+        series.answer(self.window, stated.facts.received, cut, self.own_item(stated, &mut value))
     }
 
-    fn own_item(&self, facts: &EventFacts) -> Option<Item> {
-        (self.include_self && facts.event == self.event).then(|| self.item_of(facts)).flatten()
+    fn own_item<'v>(&self, stated: &Stated<'_>, value: &'v mut Vec<u8>) -> Option<Item<'v>> {
+        if self.include_self && stated.facts.event == self.event { self.item(stated, value) } else { None }
     }
 
     /// Oldest ingest time whose events memory must hold at `now`.
@@ -148,21 +141,38 @@ impl Definition {
 #[derive(Debug)]
 struct Feature {
     definition: Definition,
-    keys: HashMap<Key, Series>,
-    /// When an event of a key that is not in `keys` was last not kept.
+    /// Which group holds its series, and where in each key's.
+    group: usize,
+    member: usize,
+    /// When an event of a key that its group does not hold was last not kept.
     overflowed: Option<Timestamp>,
+}
+
+/// Features over the same events by the same key: one look-up finds the series of all of them.
+#[derive(Debug)]
+struct Group {
+    event: EventName,
+    key: Vec<Origin>,
+    /// Indices of its features.
+    members: Vec<usize>,
+    /// Of each key one series a member.
+    keys: HashMap<Key, Box<[Series]>>,
 }
 
 /// All features of the policies in force.
 #[derive(Debug)]
 pub(crate) struct FeatureTable {
     features: Vec<Feature>,
+    groups: Vec<Group>,
     entries: usize,
     entries_max: usize,
     sweep_at: usize,
     swept: Timestamp,
     /// Receive times before it may be gone from memory.
     floor: Timestamp,
+    /// Working memory of [`FeatureTable::add`].
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl FeatureTable {
@@ -172,17 +182,31 @@ impl FeatureTable {
     const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
     pub(crate) fn new(definitions: Vec<Definition>, entries_max: usize) -> Self {
-        let features = definitions
-            .into_iter()
-            .map(|definition| Feature { definition, keys: HashMap::new(), overflowed: None })
-            .collect();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut features = Vec::new();
+        for (index, definition) in definitions.into_iter().enumerate() {
+            let same = |group: &Group| group.event == definition.event && group.key == definition.key;
+            let group = groups.iter().position(same).unwrap_or(groups.len());
+            if group == groups.len() {
+                let (event, key) = (definition.event.clone(), definition.key.clone());
+                groups.push(Group { event, key, members: Vec::new(), keys: HashMap::new() });
+            }
+            let member = groups.get_mut(group).map_or(0, |group| {
+                group.members.push(index);
+                group.members.len() - 1
+            });
+            features.push(Feature { definition, group, member, overflowed: None });
+        }
         Self {
             features,
+            groups,
             entries: 0,
             entries_max,
             sweep_at: Self::SWEEP_MIN,
             swept: Timestamp::ZERO,
             floor: Timestamp::ZERO,
+            key: Vec::new(),
+            value: Vec::new(),
         }
     }
 
@@ -211,24 +235,9 @@ impl FeatureTable {
 
     /// Adds an event of the log; `now` is the time of its ingest.
     pub(crate) fn add(&mut self, logged: &Logged<'_>) {
-        for feature in &mut self.features {
-            let Some((key, item)) = feature.definition.contribution(logged.facts) else { continue };
-            if !feature.definition.in_time(logged) {
-                continue;
-            }
-            if self.entries >= self.entries_max {
-                match feature.keys.get_mut(&key) {
-                    Some(series) => series.mark_incomplete(logged.ingested),
-                    None => feature.overflowed = Some(logged.ingested),
-                }
-                continue;
-            }
-            let measure = feature.definition.measure;
-            let series = feature.keys.entry(key).or_insert_with(|| Series::new(measure));
-            self.entries =
-                self.entries.saturating_sub(series.expire(feature.definition.horizon(logged.ingested)));
-            series.insert(logged.facts.received, logged.seq, item);
-            self.entries += 1;
+        let stated = Stated::new(logged.facts);
+        for group in 0..self.groups.len() {
+            self.add_to(group, logged, &stated);
         }
         self.raise_floor(logged.ingested);
         let full = self.entries >= self.entries_max && logged.ingested >= self.swept.after(Self::SWEEP_PAUSE);
@@ -237,42 +246,131 @@ impl FeatureTable {
         }
     }
 
+    fn add_to(&mut self, group: usize, logged: &Logged<'_>, stated: &Stated<'_>) {
+        let Some(group) = self.groups.get_mut(group).filter(|group| group.event == logged.facts.event) else {
+            return;
+        };
+        if read_key(&group.key, stated, &mut self.key).is_err() {
+            return;
+        }
+        let mut found = group.keys.get_mut(self.key.as_slice());
+        for (member, index) in group.members.iter().enumerate() {
+            let Some(feature) = self.features.get_mut(*index) else { continue };
+            let definition = &feature.definition;
+            if !definition.in_time(logged) {
+                continue;
+            }
+            let Some(item) = definition.item(stated, &mut self.value) else { continue };
+            let full = self.entries >= self.entries_max;
+            if found.is_none() {
+                if full {
+                    feature.overflowed = Some(logged.ingested);
+                    continue;
+                }
+                let measures = group.members.iter().filter_map(|index| self.features.get(*index));
+                let series = measures.map(|feature| Series::new(feature.definition.measure)).collect();
+                found = Some(group.keys.entry(self.key.as_slice().into()).or_insert(series));
+            }
+            let Some(series) = found.as_mut().and_then(|all| all.get_mut(member)) else { continue };
+            if full {
+                series.mark_incomplete(logged.ingested);
+                continue;
+            }
+            let Some(Feature { definition, .. }) = self.features.get(*index) else { continue };
+            let expired = series.expire(definition.horizon(logged.ingested));
+            self.entries = self.entries.saturating_sub(expired) + 1;
+            series.insert(logged.facts.received, logged.seq, item);
+            series.follow(definition.window, logged.ingested);
+        }
+    }
+
     fn sweep(&mut self, now: Timestamp) {
         let mut entries = 0;
-        for feature in &mut self.features {
-            let horizon = feature.definition.horizon(now);
-            feature.keys.retain(|_, series| {
-                series.expire(horizon);
-                entries += series.len();
-                series.len() > 0 || series.is_incomplete()
+        let horizons: Vec<Timestamp> =
+            self.features.iter().map(|feature| feature.definition.horizon(now)).collect();
+        for (feature, horizon) in self.features.iter_mut().zip(&horizons) {
+            feature.overflowed = feature.overflowed.filter(|at| at >= horizon);
+        }
+        for group in &mut self.groups {
+            group.keys.retain(|_, all| {
+                for (series, index) in all.iter_mut().zip(&group.members) {
+                    series.expire(horizons.get(*index).copied().unwrap_or(Timestamp::ZERO));
+                    entries += series.len();
+                }
+                all.iter().any(|series| series.len() > 0 || series.is_incomplete())
             });
-            feature.overflowed = feature.overflowed.filter(|at| *at >= horizon);
         }
         self.entries = entries;
         self.sweep_at = (entries * 2).max(Self::SWEEP_MIN);
         self.swept = now;
     }
 
-    /// The value of feature `index` for a decision on `facts` at cut `cut`.
-    pub(crate) fn lookup(&self, index: usize, facts: &EventFacts, cut: u64) -> Lookup {
-        let Some(feature) = self.features.get(index) else {
+    /// Starts asking for a decision on `stated` at cut `cut`.
+    pub(crate) const fn probe<'t>(&'t self, stated: &'t Stated<'t>, cut: u64) -> Probe<'t> {
+        Probe { table: self, stated, cut, found: None, key: Vec::new(), value: Vec::new() }
+    }
+}
+
+/// The questions of one decision; features of one group are looked up once.
+#[derive(Debug)]
+pub(crate) struct Probe<'t> {
+    table: &'t FeatureTable,
+    stated: &'t Stated<'t>,
+    cut: u64,
+    /// The group asked last, and what it holds for this event.
+    found: Option<(usize, Found<'t>)>,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+enum Found<'t> {
+    /// The event has no key of this group.
+    NoKey(Answer),
+    Nothing,
+    Key(&'t [Series]),
+}
+
+impl<'t> Probe<'t> {
+    /// The value of feature `index`.
+    pub(crate) fn lookup(&mut self, index: usize) -> Lookup {
+        let Some(feature) = self.table.features.get(index) else {
             return Lookup::Known(Answer::unknown(Cause::Unavailable));
         };
-        let definition = &feature.definition;
-        let key = match definition.key_of(facts) {
-            Ok(key) => key,
-            Err(answer) => return Lookup::Known(answer),
-        };
-        if facts.received < self.floor {
+        let found = self.find(feature.group);
+        if let Found::NoKey(answer) = found {
+            return Lookup::Known(answer);
+        }
+        let received = self.stated.facts.received;
+        if received < self.table.floor {
             return Lookup::TooOld;
         }
-        let own = definition.own_item(facts);
-        let answer = match feature.keys.get(&key) {
-            Some(series) => series.answer(definition.window, facts.received, cut, own),
-            None if feature.overflowed.is_some() => Answer::unknown(Cause::Unavailable),
-            None => Series::new(definition.measure).answer(definition.window, facts.received, cut, own),
+        let definition = &feature.definition;
+        let own = definition.own_item(self.stated, &mut self.value);
+        let series = match found {
+            Found::Key(all) => all.get(feature.member),
+            Found::Nothing | Found::NoKey(_) => None,
         };
-        Lookup::Known(answer)
+        Lookup::Known(match series {
+            Some(series) => series.answer(definition.window, received, self.cut, own),
+            None if feature.overflowed.is_some() => Answer::unknown(Cause::Unavailable),
+            None => Series::new(definition.measure).answer(definition.window, received, self.cut, own),
+        })
+    }
+
+    fn find(&mut self, group: usize) -> Found<'t> {
+        if let Some((_, found)) = self.found.as_ref().filter(|(last, _)| *last == group) {
+            return found.clone();
+        }
+        let found = match self.table.groups.get(group) {
+            None => Found::Nothing,
+            Some(group) => match read_key(&group.key, self.stated, &mut self.key) {
+                Err(answer) => Found::NoKey(answer),
+                Ok(()) => group.keys.get(self.key.as_slice()).map_or(Found::Nothing, |all| Found::Key(all)),
+            },
+        };
+        self.found = Some((group, found.clone()));
+        found
     }
 }
 

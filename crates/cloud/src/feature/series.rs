@@ -1,8 +1,9 @@
-//! The events of one key of one feature, with an aggregate over all of them.
+//! The events of one key of one feature, with an aggregate over the newest of them.
 //!
-//! A window near now covers nearly everything that is held, so a question takes the aggregate and subtracts what
-//! lies outside: amortised O(1). A cut in the past, or a sum of doubles (whose subtraction is not exact), walks
-//! the window instead. Nothing here approximates.
+//! The aggregate covers the entries from a mark on, and the mark follows the start of the window as events come:
+//! a question takes the aggregate, adds or subtracts what lies between the mark and its own window, and so costs
+//! amortised O(1) (O(log n) for a count) however much the look-back holds. A cut in the past, or a sum of doubles
+//! (whose subtraction is not exact), walks the window instead. Nothing here approximates.
 
 use super::Measure;
 use glacis_wire::{Answer, Cause, Timestamp, Value};
@@ -10,16 +11,25 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What one event contributes.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Item {
+/// What one event contributes, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item<'a> {
     /// To a count.
     One,
     /// To a sum of integers.
     Int(i64),
     /// To a sum of doubles.
     Double(f64),
-    /// To a distinct: canonical bytes of the value.
+    /// To a distinct: bytes that are equal iff the values are.
+    Value(&'a [u8]),
+}
+
+/// The same, kept.
+#[derive(Clone, Debug)]
+enum Held {
+    One,
+    Int(i64),
+    Double(f64),
     Value(Arc<[u8]>),
 }
 
@@ -27,28 +37,34 @@ pub(super) enum Item {
 struct Entry {
     received: Timestamp,
     seq: u64,
-    item: Item,
+    held: Held,
 }
+
+/// How often each value occurs among the entries from the mark on.
+type Values = HashMap<Arc<[u8]>, usize>;
 
 /// Events of one key, ordered by receive time, then log sequence.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     measure: Measure,
     entries: VecDeque<Entry>,
+    /// First entry that `total` and `values` cover.
+    mark: usize,
     total: i128,
-    values: HashMap<Arc<[u8]>, usize>,
+    values: Option<Box<Values>>,
     seq_max: u64,
     /// When an event of this key was last not kept.
     incomplete: Option<Timestamp>,
 }
 
 impl Series {
-    pub(super) fn new(measure: Measure) -> Self {
+    pub(super) const fn new(measure: Measure) -> Self {
         Self {
             measure,
             entries: VecDeque::new(),
+            mark: 0,
             total: 0,
-            values: HashMap::new(),
+            values: None,
             seq_max: 0,
             incomplete: None,
         }
@@ -67,16 +83,39 @@ impl Series {
         self.incomplete = Some(at);
     }
 
-    pub(super) fn insert(&mut self, received: Timestamp, seq: u64, item: Item) {
-        match &item {
-            Item::One | Item::Double(_) => {}
-            Item::Int(value) => self.total += i128::from(*value),
-            Item::Value(value) => *self.values.entry(Arc::clone(value)).or_default() += 1,
-        }
+    pub(super) fn insert(&mut self, received: Timestamp, seq: u64, item: Item<'_>) {
+        let held = self.hold(item);
         self.seq_max = self.seq_max.max(seq);
         let behind = self.entries.iter().rev().take_while(|e| (e.received, e.seq) > (received, seq)).count();
         let at = self.entries.len() - behind;
-        self.entries.insert(at, Entry { received, seq, item });
+        if at < self.mark {
+            self.mark += 1;
+        } else {
+            cover(&mut self.total, &mut self.values, &held);
+        }
+        self.entries.insert(at, Entry { received, seq, held });
+    }
+
+    /// Shares the bytes of a value that is held already.
+    fn hold(&self, item: Item<'_>) -> Held {
+        match item {
+            Item::One => Held::One,
+            Item::Int(value) => Held::Int(value),
+            Item::Double(value) => Held::Double(value),
+            Item::Value(value) => {
+                let known = self.values.as_ref().and_then(|values| values.get_key_value(value));
+                Held::Value(known.map_or_else(|| Arc::from(value), |(known, _)| Arc::clone(known)))
+            }
+        }
+    }
+
+    /// Moves the mark to the start of a window that ends at `now`.
+    pub(super) fn follow(&mut self, window: Duration, now: Timestamp) {
+        let Some(start) = open_start(now, window) else { return };
+        while let Some(entry) = self.entries.get(self.mark).filter(|entry| entry.received <= start) {
+            uncover(&mut self.total, &mut self.values, &entry.held);
+            self.mark += 1;
+        }
     }
 
     /// Drops entries received before `horizon`; says how many.
@@ -86,78 +125,90 @@ impl Series {
         while self.entries.front().is_some_and(|entry| entry.received < horizon) {
             let Some(entry) = self.entries.pop_front() else { break };
             dropped += 1;
-            match entry.item {
-                Item::One | Item::Double(_) => {}
-                Item::Int(value) => self.total -= i128::from(value),
-                Item::Value(value) => {
-                    if let Some(count) = self.values.get_mut(&value) {
-                        *count -= 1;
-                        if *count == 0 {
-                            self.values.remove(&value);
-                        }
-                    }
-                }
+            if self.mark == 0 {
+                uncover(&mut self.total, &mut self.values, &entry.held);
+            } else {
+                self.mark -= 1;
             }
         }
         dropped
     }
 
     /// The aggregate over `(at − window, at]` and log sequences below `cut`, plus the deciding event's own item.
-    pub(super) fn answer(&self, window: Duration, at: Timestamp, cut: u64, own: Option<Item>) -> Answer {
+    pub(super) fn answer(&self, window: Duration, at: Timestamp, cut: u64, own: Option<Item<'_>>) -> Answer {
         if self.is_incomplete() {
             return Answer::unknown(Cause::Unavailable);
         }
-        let window = Window { start: open_start(at, window), end: at };
+        let first = open_start(at, window)
+            .map_or(0, |start| self.entries.partition_point(|entry| entry.received <= start));
+        let end = match self.entries.back() {
+            Some(last) if last.received > at => self.entries.partition_point(|entry| entry.received <= at),
+            _ => self.entries.len(),
+        };
         let all_before_cut = self.entries.is_empty() || self.seq_max < cut;
         if all_before_cut && self.measure != Measure::SumDouble {
-            self.by_subtraction(&window, own.as_ref())
+            self.by_difference(first, end, own)
         } else {
-            self.by_walk(&window, cut, own)
+            self.by_walk(first, end, cut, own)
         }
     }
 
-    fn by_subtraction(&self, window: &Window, own: Option<&Item>) -> Answer {
-        let before = self.entries.iter().take_while(|entry| window.is_before(entry));
-        let after = self.entries.iter().rev().take_while(|entry| window.is_after(entry));
-        let outside = before.chain(after);
+    /// Entries `from..to`.
+    fn span(&self, from: usize, to: usize) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().take(to).skip(from)
+    }
+
+    /// What entries `first..end` have more (`1`) and less (`-1`) than those from the mark on, as signed parts.
+    fn difference(&self, first: usize, end: usize) -> impl Iterator<Item = (&Held, i8)> {
+        let more = self.span(first, self.mark).map(|entry| (&entry.held, 1));
+        let less = self.span(self.mark, first).chain(self.span(end, self.entries.len()));
+        more.chain(less.map(|entry| (&entry.held, -1)))
+    }
+
+    fn by_difference(&self, first: usize, end: usize, own: Option<Item<'_>>) -> Answer {
         match self.measure {
-            Measure::Count => {
-                let count = self.entries.len() - outside.count();
-                int(i128::try_from(count).unwrap_or(i128::MAX) + i128::from(own.is_some()))
-            }
+            Measure::Count => count(end.saturating_sub(first) + usize::from(own.is_some())),
             Measure::Sum | Measure::SumDouble => {
-                let out: i128 = outside.map(|entry| entry.item.as_int()).sum();
-                int(self.total - out + own.map_or(0, Item::as_int))
+                let part = |(held, sign): (&Held, i8)| held.as_int() * i128::from(sign);
+                let difference: i128 = self.difference(first, end).map(part).sum();
+                int(self.total + difference + own.map_or(0, Item::as_int))
             }
             Measure::Distinct => {
-                let mut gone: HashMap<&[u8], usize> = HashMap::new();
-                for entry in outside {
-                    if let Item::Value(value) = &entry.item {
-                        *gone.entry(value).or_default() += 1;
+                let mut differences: HashMap<&[u8], isize> = HashMap::new();
+                for (held, sign) in self.difference(first, end) {
+                    if let Held::Value(value) = held {
+                        *differences.entry(value).or_default() += isize::from(sign);
                     }
                 }
-                let held = |value: &[u8]| {
-                    self.values.get(value).copied().unwrap_or(0) > gone.get(value).copied().unwrap_or(0)
+                let covered = |value: &[u8]| {
+                    let values = self.values.as_ref();
+                    values.and_then(|values| values.get(value).copied()).unwrap_or(0)
                 };
-                let lost = gone.keys().filter(|value| !held(value)).count();
-                let own = matches!(own, Some(Item::Value(value)) if !held(value));
-                let count = self.values.len() - lost + usize::from(own);
-                int(i128::try_from(count).unwrap_or(i128::MAX))
+                let inside = |value: &[u8], more: isize| covered(value).saturating_add_signed(more) > 0;
+                let gained = differences.iter().filter(|(v, more)| covered(v) == 0 && inside(v, **more));
+                let lost = differences.iter().filter(|(v, more)| covered(v) > 0 && !inside(v, **more));
+                let all = self.values.as_ref().map_or(0, |values| values.len());
+                let new = |value| !inside(value, differences.get(value).copied().unwrap_or(0));
+                let own = matches!(own, Some(Item::Value(value)) if new(value));
+                count(all + gained.count() - lost.count() + usize::from(own))
             }
         }
     }
 
-    fn by_walk(&self, window: &Window, cut: u64, own: Option<Item>) -> Answer {
-        let inside = |entry: &&Entry| entry.seq < cut && !window.is_before(entry) && !window.is_after(entry);
-        let mut counted: Vec<(u64, &Item)> =
-            self.entries.iter().filter(inside).map(|entry| (entry.seq, &entry.item)).collect();
+    fn by_walk(&self, first: usize, end: usize, cut: u64, own: Option<Item<'_>>) -> Answer {
+        let inside = self.span(first, end).filter(|entry| entry.seq < cut);
+        let mut counted: Vec<(u64, Item<'_>)> =
+            inside.map(|entry| (entry.seq, entry.held.as_item())).collect();
         counted.sort_by_key(|(seq, _)| *seq);
-        let items = counted.into_iter().map(|(_, item)| item).chain(own.as_ref());
+        let items = counted.into_iter().map(|(_, item)| item).chain(own);
         match self.measure {
-            Measure::Count => int(i128::try_from(items.count()).unwrap_or(i128::MAX)),
+            Measure::Count => count(items.count()),
             Measure::Distinct => {
-                let values: HashSet<&Item> = items.collect();
-                int(i128::try_from(values.len()).unwrap_or(i128::MAX))
+                let value = |item| match item {
+                    Item::Value(value) => Some(value),
+                    Item::One | Item::Int(_) | Item::Double(_) => None,
+                };
+                count(items.filter_map(value).collect::<HashSet<_>>().len())
             }
             Measure::SumDouble => {
                 Answer::Value(Value::Double(items.map(Item::as_double).fold(0.0, |sum, value| sum + value)))
@@ -167,55 +218,73 @@ impl Series {
     }
 }
 
-/// `(start, end]`; no start where the window reaches back before the epoch.
-struct Window {
-    start: Option<Timestamp>,
-    end: Timestamp,
-}
-
-impl Window {
-    fn is_before(&self, entry: &Entry) -> bool {
-        self.start.is_some_and(|start| entry.received <= start)
-    }
-
-    fn is_after(&self, entry: &Entry) -> bool {
-        entry.received > self.end
+fn cover(total: &mut i128, values: &mut Option<Box<Values>>, held: &Held) {
+    match held {
+        Held::One | Held::Double(_) => {}
+        Held::Int(value) => *total += i128::from(*value),
+        Held::Value(value) => {
+            *values.get_or_insert_default().entry(Arc::clone(value)).or_default() += 1;
+        }
     }
 }
 
+fn uncover(total: &mut i128, values: &mut Option<Box<Values>>, held: &Held) {
+    match held {
+        Held::One | Held::Double(_) => {}
+        Held::Int(value) => *total -= i128::from(*value),
+        Held::Value(value) => {
+            let Some(values) = values else { return };
+            if let Some(count) = values.get_mut(value) {
+                *count -= 1;
+                if *count == 0 {
+                    values.remove(value);
+                }
+            }
+        }
+    }
+}
+
+/// Start of the window that ends at `at`, itself outside; none where it reaches back before the epoch.
 fn open_start(at: Timestamp, window: Duration) -> Option<Timestamp> {
     let window_ms = u64::try_from(window.as_millis()).ok()?;
     at.as_ms().checked_sub(window_ms).map(Timestamp::from_ms)
+}
+
+fn count(count: usize) -> Answer {
+    int(i128::try_from(count).unwrap_or(i128::MAX))
 }
 
 fn int(value: i128) -> Answer {
     i64::try_from(value).map_or(Answer::Error, |value| Answer::Value(Value::Int(value)))
 }
 
-impl Item {
-    fn as_int(&self) -> i128 {
+impl Held {
+    fn as_item(&self) -> Item<'_> {
         match self {
-            Self::Int(value) => i128::from(*value),
+            Self::One => Item::One,
+            Self::Int(value) => Item::Int(*value),
+            Self::Double(value) => Item::Double(*value),
+            Self::Value(value) => Item::Value(value),
+        }
+    }
+
+    fn as_int(&self) -> i128 {
+        self.as_item().as_int()
+    }
+}
+
+impl Item<'_> {
+    fn as_int(self) -> i128 {
+        match self {
+            Self::Int(value) => i128::from(value),
             _ => 0,
         }
     }
 
-    fn as_double(&self) -> f64 {
+    fn as_double(self) -> f64 {
         match self {
-            Self::Double(value) => *value,
+            Self::Double(value) => value,
             _ => 0.0,
-        }
-    }
-}
-
-// Only `Value` items are put into sets; their equality is that of bytes.
-impl Eq for Item {}
-
-impl std::hash::Hash for Item {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Value(value) => value.hash(state),
-            _ => state.write_u8(0),
         }
     }
 }

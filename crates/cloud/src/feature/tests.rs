@@ -3,7 +3,7 @@
 use super::*;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
 use glacis_wire::message::{List, Text};
-use glacis_wire::{Digest, EventId, NodeName, PolicyDigest, Tier, Trust};
+use glacis_wire::{Digest, EventId, NodeName, PolicyDigest, Tier, Trust, Value};
 use proptest::prelude::*;
 
 fn signal(name: &str) -> SignalName {
@@ -28,6 +28,10 @@ fn facts(event: &str, user: &str, received: u64, amount: Option<Value>) -> Event
         passed: None,
         node: NodeName::parse("edge-1").unwrap(),
     }
+}
+
+fn ask(table: &FeatureTable, facts: &EventFacts, cut: u64) -> Lookup {
+    table.probe(&Stated::new(facts), cut).lookup(0)
 }
 
 fn definition(measure: Measure, include_self: bool) -> Definition {
@@ -148,10 +152,10 @@ fn run(measure: Measure, include_self: bool, steps: &[Step]) {
         let seq = u64::try_from(at).unwrap() + 1;
         let cut = seq.saturating_sub(step.cut_back);
         let want = by_definition(&def, &log, &facts, cut);
-        assert_eq!(table.lookup(0, &facts, cut), Lookup::Known(want.clone()), "step {at} of {steps:?}");
+        assert_eq!(ask(&table, &facts, cut), Lookup::Known(want.clone()), "step {at} of {steps:?}");
         let events =
             log.iter().map(|(seq, ingested, facts)| Logged { seq: *seq, ingested: *ingested, facts });
-        assert_eq!(def.answer_over(&facts, cut, events), want, "from scratch, step {at}");
+        assert_eq!(def.answer_over(&Stated::new(&facts), cut, events), want, "from scratch, step {at}");
         let ingested = Timestamp::from_ms(now);
         table.add(&Logged { seq, ingested, facts: &facts });
         log.push((seq, ingested, facts));
@@ -183,10 +187,10 @@ fn a_sum_beyond_64_bits_is_an_error_and_comes_back() {
     let big = facts("pay", "ann", 1_000, Some(Value::Int(i64::MAX)));
     table.add(&Logged { seq: 1, ingested: Timestamp::from_ms(1_000), facts: &big });
     let mut next = facts("pay", "ann", 1_050, Some(Value::Int(1)));
-    assert_eq!(table.lookup(0, &next, 2), Lookup::Known(Answer::Error));
+    assert_eq!(ask(&table, &next, 2), Lookup::Known(Answer::Error));
     next.received = Timestamp::from_ms(1_100);
     assert_eq!(
-        table.lookup(0, &next, 2),
+        ask(&table, &next, 2),
         Lookup::Known(Answer::Value(Value::Int(1))),
         "the window is open at its start"
     );
@@ -203,15 +207,15 @@ fn a_full_table_says_unavailable_and_never_a_low_number() {
         table.add(&Logged { seq, ingested: event.received, facts: &event });
     }
     let unavailable = Lookup::Known(Answer::unknown(Cause::Unavailable));
-    assert_eq!(table.lookup(0, &facts("pay", "ann", start + 5, None), 5), unavailable);
+    assert_eq!(ask(&table, &facts("pay", "ann", start + 5, None), 5), unavailable);
     let event = facts("pay", "bob", start + 5, None);
     assert_eq!(
-        table.lookup(0, &event, 5),
+        ask(&table, &event, 5),
         Lookup::Known(Answer::Value(Value::Int(0))),
         "nothing of bob was lost"
     );
     table.add(&Logged { seq: 5, ingested: event.received, facts: &event });
-    assert_eq!(table.lookup(0, &facts("pay", "bob", start + 6, None), 6), unavailable);
+    assert_eq!(ask(&table, &facts("pay", "bob", start + 6, None), 6), unavailable);
     assert!(table.entries() <= 3);
     // Once everything lost has left window and look-back, answers are exact again.
     let later = Timestamp::from_ms(start + 10).after(window).after(LOOKBACK).after(Duration::from_secs(61));
@@ -219,7 +223,7 @@ fn a_full_table_says_unavailable_and_never_a_low_number() {
         let event = facts("pay", "ann", later.as_ms() + seq, None);
         table.add(&Logged { seq, ingested: event.received, facts: &event });
     }
-    let again = table.lookup(0, &facts("pay", "bob", later.as_ms() + 20, None), 9);
+    let again = ask(&table, &facts("pay", "bob", later.as_ms() + 20, None), 9);
     assert_eq!(again, Lookup::Known(Answer::Value(Value::Int(0))));
 }
 
@@ -231,6 +235,6 @@ fn a_time_behind_memory_is_answered_from_the_log() {
     let event = facts("pay", "ann", now, None);
     table.add(&Logged { seq: 1, ingested: event.received, facts: &event });
     let old = facts("pay", "ann", now - 4_000_000, None);
-    assert_eq!(table.lookup(0, &old, 2), Lookup::TooOld);
-    assert_eq!(def.answer_over(&old, 2, std::iter::empty()), Answer::Value(Value::Int(0)));
+    assert_eq!(ask(&table, &old, 2), Lookup::TooOld);
+    assert_eq!(def.answer_over(&Stated::new(&old), 2, std::iter::empty()), Answer::Value(Value::Int(0)));
 }
