@@ -86,5 +86,5 @@ const TASKS: &[Task] = &[
         run: fuzz::run,
     },
     Task { name: "soak", usage: "equality [--seed S] [--cases N]", about: soak::ABOUT, run: soak::run },
-    Task { name: "bench", usage: "edge-smoke", about: bench::ABOUT, run: bench::run },
+    Task { name: "bench", usage: "edge-smoke|group-commit", about: bench::ABOUT, run: bench::run },
 ];

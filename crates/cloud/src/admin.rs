@@ -270,10 +270,7 @@ impl CloudCore {
     pub fn feedback(&mut self, reference: &Reference, outcome: &str, by: &str) -> Result<(), CloudError> {
         check_code("outcome", outcome)?;
         self.call(|tx| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE reference = ?1)";
-            let known: bool =
-                tx.conn.prepare_cached(sql)?.query_row([reference.as_bytes()], |row| row.get(0))?;
-            if !known {
+            if tx.decision_by_reference(reference)?.is_none() {
                 return Err(CloudError::not_found(format!("decision {}", reference.text())));
             }
             let sql = "INSERT INTO feedback (reference, outcome, at, by) VALUES (?1, ?2, ?3, ?4)";

@@ -10,10 +10,11 @@ use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::store::{int, uint};
 use glacis_ledger::chain::{Chain, Link};
-use glacis_seal::{Context, Sha256, sha256};
+use glacis_seal::{Context, sha256};
 use glacis_wire::{Digest, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
+use std::collections::HashMap;
 
 /// What an entry speaks of: a row of the table of this kind. Rows of these tables are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,11 +47,17 @@ pub enum AuditKind {
     Token,
     /// An access token revoked or used up.
     TokenEnd,
+    /// An event together with its first decision; the row is the decision's.
+    Decided,
+    /// What an operator did at an edge.
+    OperatorAction,
+    /// Rows that were swept, as the deletion log tells it.
+    Sweep,
 }
 
 impl AuditKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Event,
         Self::Decision,
         Self::Incident,
@@ -65,6 +72,9 @@ impl AuditKind {
         Self::Feedback,
         Self::Token,
         Self::TokenEnd,
+        Self::Decided,
+        Self::OperatorAction,
+        Self::Sweep,
     ];
 
     /// The name in output.
@@ -84,6 +94,9 @@ impl AuditKind {
             Self::Feedback => "feedback",
             Self::Token => "token",
             Self::TokenEnd => "token-end",
+            Self::Decided => "decided",
+            Self::OperatorAction => "operator-action",
+            Self::Sweep => "sweep",
         }
     }
 
@@ -97,8 +110,14 @@ impl AuditKind {
 
     const fn row_sql(self) -> &'static str {
         match self {
-            Self::Event => "SELECT * FROM event WHERE rowid = ?1",
-            Self::Decision => "SELECT * FROM decision WHERE rowid = ?1",
+            Self::Event => {
+                "SELECT seq, thumbprint, event_id, identity, received, ingested, facts_bytes, first_decision \
+                 FROM event WHERE rowid = ?1"
+            }
+            Self::Decision | Self::Decided => {
+                "SELECT id, seq, proof, standing, reference, ingested, record_bytes, settled_bytes, shared \
+                 FROM decision WHERE rowid = ?1"
+            }
             Self::Incident => "SELECT * FROM incident WHERE rowid = ?1",
             Self::TierChange => "SELECT * FROM tier_change WHERE rowid = ?1",
             Self::Opening => "SELECT * FROM opening WHERE rowid = ?1",
@@ -111,44 +130,68 @@ impl AuditKind {
             Self::Feedback => "SELECT * FROM feedback WHERE rowid = ?1",
             Self::Token => "SELECT * FROM token WHERE rowid = ?1",
             Self::TokenEnd => "SELECT * FROM token_end WHERE rowid = ?1",
+            Self::OperatorAction => "SELECT * FROM operator_action WHERE rowid = ?1",
+            Self::Sweep => "SELECT * FROM sweep WHERE rowid = ?1",
         }
     }
 
-    fn count_sql(self) -> String {
-        self.row_sql().replace("SELECT *", "SELECT count(*)").replace(" WHERE rowid = ?1", "")
+    /// Columns that rows had in version 1; later ones are under the digest where they are not NULL.
+    pub(crate) const fn born_columns(self) -> usize {
+        match self {
+            Self::Event => 7,
+            Self::Decision | Self::Decided => 8,
+            _ => usize::MAX,
+        }
     }
 
-    /// Digest over the stored bytes of one row: per column a type byte, the length and the value.
+    /// Digest over the stored bytes of one row; of an event and its first decision over both.
     fn row_digest(self, conn: &Connection, row: i64) -> Result<Option<Digest>, CloudError> {
+        let mut bytes = Vec::new();
+        let Some(seq) = self.put_row(conn, row, &mut bytes)? else { return Ok(None) };
+        if self == Self::Decided && Self::Event.put_row(conn, seq, &mut bytes)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(sha256(&bytes)))
+    }
+
+    /// Appends what the digest of a row is over; gives the second column where it is a number, or zero.
+    fn put_row(self, conn: &Connection, row: i64, out: &mut Vec<u8>) -> Result<Option<i64>, CloudError> {
         let mut statement = conn.prepare_cached(self.row_sql())?;
         let columns = statement.column_count();
         let mut rows = statement.query([row])?;
         let Some(found) = rows.next()? else { return Ok(None) };
-        let mut hash = Sha256::new();
+        let mut second = 0;
         for at in 0..columns {
-            match found.get_ref(at)? {
-                ValueRef::Null => hash.update(&[0]),
-                ValueRef::Integer(value) => {
-                    hash.update(&[1]);
-                    hash.update(&value.to_be_bytes());
-                }
-                ValueRef::Real(value) => {
-                    hash.update(&[2]);
-                    hash.update(&value.to_bits().to_be_bytes());
-                }
-                ValueRef::Text(bytes) => {
-                    hash.update(&[3]);
-                    hash.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-                    hash.update(bytes);
-                }
-                ValueRef::Blob(bytes) => {
-                    hash.update(&[4]);
-                    hash.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-                    hash.update(bytes);
-                }
+            let cell = found.get_ref(at)?;
+            if let (1, ValueRef::Integer(value)) = (at, cell) {
+                second = value;
             }
+            put_cell(at, self.born_columns(), cell, out);
         }
-        Ok(Some(hash.finish()))
+        Ok(Some(second))
+    }
+}
+
+/// Appends one column: a type byte, the length where it varies, the value.
+pub(crate) fn put_cell(at: usize, born: usize, cell: ValueRef<'_>, out: &mut Vec<u8>) {
+    let mut sized = |kind: u8, bytes: &[u8]| {
+        out.push(kind);
+        out.extend_from_slice(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        out.extend_from_slice(bytes);
+    };
+    match cell {
+        ValueRef::Text(bytes) => sized(3, bytes),
+        ValueRef::Blob(bytes) => sized(4, bytes),
+        ValueRef::Null if at >= born => {}
+        ValueRef::Null => out.push(0),
+        ValueRef::Integer(value) => {
+            out.push(1);
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        ValueRef::Real(value) => {
+            out.push(2);
+            out.extend_from_slice(&value.to_bits().to_be_bytes());
+        }
     }
 }
 
@@ -229,6 +272,16 @@ impl Tx<'_> {
         let digest = kind.row_digest(self.conn, row)?.ok_or_else(|| {
             CloudError::corrupt(format!("{} {row} is not there to be audited", kind.name()))
         })?;
+        self.audit_digest(kind, row, digest)
+    }
+
+    /// [`audit`](Self::audit) for a caller that has the bytes of the row at hand.
+    pub(crate) fn audit_digest(
+        &mut self,
+        kind: AuditKind,
+        row: i64,
+        digest: Digest,
+    ) -> Result<(), CloudError> {
         let before = self.desk.state.head;
         let (at, kind) = (int(self.now.as_ms()), i64::from(kind.code()));
         let mut entry = Entry { seq: before.seq, at, kind, row, digest, head: before.digest };
@@ -332,13 +385,39 @@ fn fault(tx: &Tx<'_>, head: &Head, entry: &Entry) -> Result<Option<String>, Clou
     })
 }
 
+/// Tables under the chain, and the kinds whose entries speak of a row in them.
+const TABLES: [(&str, &[AuditKind]); 16] = [
+    ("event", &[AuditKind::Event, AuditKind::Decided]),
+    ("decision", &[AuditKind::Decision, AuditKind::Decided]),
+    ("incident", &[AuditKind::Incident]),
+    ("tier_change", &[AuditKind::TierChange]),
+    ("opening", &[AuditKind::Opening]),
+    ("feed_entry", &[AuditKind::FeedEntry]),
+    ("list_change", &[AuditKind::ListChange]),
+    ("device_record", &[AuditKind::DeviceRecord]),
+    ("key_set", &[AuditKind::KeySet]),
+    ("bundle", &[AuditKind::Bundle]),
+    ("policy_source", &[AuditKind::PolicySource]),
+    ("feedback", &[AuditKind::Feedback]),
+    ("token", &[AuditKind::Token]),
+    ("token_end", &[AuditKind::TokenEnd]),
+    ("operator_action", &[AuditKind::OperatorAction]),
+    ("sweep", &[AuditKind::Sweep]),
+];
+
 fn count_fault(conn: &Connection) -> Result<Option<String>, CloudError> {
-    for kind in AuditKind::ALL {
-        let rows: i64 = conn.query_row(&kind.count_sql(), [], |row| row.get(0))?;
-        let sql = "SELECT count(*) FROM audit WHERE kind = ?1";
-        let entries: i64 = conn.query_row(sql, [i64::from(kind.code())], |row| row.get(0))?;
+    let mut entries = HashMap::new();
+    let mut statement = conn.prepare_cached("SELECT kind, count(*) FROM audit GROUP BY kind")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        entries.insert(row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+    }
+    for (table, kinds) in TABLES {
+        let rows: i64 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+        let of = |kind: &AuditKind| entries.get(&i64::from(kind.code())).copied().unwrap_or(0);
+        let entries: i64 = kinds.iter().map(of).sum();
         if rows != entries {
-            return Ok(Some(format!("{rows} rows of {}, but {entries} entries", kind.name())));
+            return Ok(Some(format!("{rows} rows of {table}, but {entries} entries")));
         }
     }
     Ok(None)

@@ -69,7 +69,8 @@ pub struct Counts {
     pub feature_entries: u64,
 }
 
-const DECISION: &str = "SELECT seq, ingested, standing, record_bytes, settled_bytes FROM decision";
+const DECISION: &str = "SELECT id, decision.seq, decision.ingested, standing, settled_bytes, record_bytes, shared, \
+                        facts_bytes FROM decision JOIN event ON event.seq = decision.seq";
 
 impl CloudCore {
     /// Every decision in order of storage, from row `after` on (start with zero), at most `limit`; and the row to
@@ -77,13 +78,12 @@ impl CloudCore {
     pub fn decisions(&mut self, after: u64, limit: u32) -> Result<(u64, Vec<StoredDecision>), CloudError> {
         self.read(|tx| {
             let sql = format!("{DECISION} WHERE id > ?1 ORDER BY id LIMIT ?2");
-            let sql = sql.replace("SELECT seq", "SELECT id, seq");
             let mut statement = tx.conn.prepare_cached(&sql)?;
             let mut rows = statement.query(params![int(after), limit])?;
             let (mut last, mut found) = (after, Vec::new());
             while let Some(row) = rows.next()? {
                 last = uint(row.get(0)?);
-                found.push(stored_decision(row, 1)?);
+                found.push(stored_decision(row)?);
             }
             Ok((last, found))
         })
@@ -115,13 +115,10 @@ impl CloudCore {
     /// The decision that a client was given this reference for.
     pub fn decision(&mut self, reference: &Reference) -> Result<StoredDecision, CloudError> {
         self.read(|tx| {
-            let sql = format!("{DECISION} WHERE reference = ?1");
-            let mut statement = tx.conn.prepare_cached(&sql)?;
-            let mut rows = statement.query([reference.as_bytes()])?;
-            match rows.next()? {
-                Some(row) => stored_decision(row, 0),
-                None => Err(CloudError::not_found(format!("decision {}", reference.text()))),
-            }
+            let found = tx.decision_by_reference(reference)?;
+            let id = found.ok_or_else(|| CloudError::not_found(format!("decision {}", reference.text())))?;
+            let sql = format!("{DECISION} WHERE id = ?1");
+            tx.conn.prepare_cached(&sql)?.query_row([id], |row| Ok(stored_decision(row)))?
         })
     }
 
@@ -226,9 +223,10 @@ fn entries(tx: &Tx<'_>) -> usize {
     tx.desk.state.features.entries()
 }
 
-fn stored_decision(row: &rusqlite::Row<'_>, first: usize) -> Result<StoredDecision, CloudError> {
-    let seq = uint(row.get(first)?);
-    let settled: Vec<u8> = row.get(first + 4)?;
+/// Of a row of [`DECISION`].
+fn stored_decision(row: &rusqlite::Row<'_>) -> Result<StoredDecision, CloudError> {
+    let seq = uint(row.get(1)?);
+    let settled: Vec<u8> = row.get(4)?;
     let settled = if settled.is_empty() {
         None
     } else {
@@ -239,9 +237,9 @@ fn stored_decision(row: &rusqlite::Row<'_>, first: usize) -> Result<StoredDecisi
         seq,
         // INVARIANT: an event's features are read at its own place in the log, whenever it is decided.
         cut: seq,
-        ingested: Timestamp::from_ms(uint(row.get(first + 1)?)),
-        standing: row.get(first + 2)?,
-        record: record_of(&row.get::<_, Vec<u8>>(first + 3)?)?,
+        ingested: Timestamp::from_ms(uint(row.get(2)?)),
+        standing: row.get(3)?,
+        record: record_of(row, 5)?,
         settled,
     })
 }

@@ -10,6 +10,7 @@
 use crate::config::{CloudConfig, CloudKeys, CloudLimits};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::state::State;
+use crate::store::index::Keyed;
 use crate::store::{Place, Store};
 use glacis_attest::Anchors;
 use glacis_host::Host;
@@ -18,6 +19,7 @@ use glacis_wire::Timestamp;
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What every domain call may use besides the store.
 pub(crate) struct Desk {
@@ -68,6 +70,8 @@ pub struct CloudCore {
     batch: Batch,
     stale: bool,
     stopped: bool,
+    /// Whether the filters of the key indexes were read.
+    loaded: bool,
 }
 
 impl CloudCore {
@@ -81,7 +85,10 @@ impl CloudCore {
         let context = Context::new(birth.tenant, birth.realm);
         let state = State::empty(&limits);
         let desk = Desk { context, keys, anchors, limits, host, state };
-        let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false };
+        let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false, loaded: false };
+        for keyed in [Keyed::Event, Keyed::Reference] {
+            crate::store::index::catch_up(keyed, core.store.conn())?;
+        }
         core.call_unloaded(|tx| tx.plant_key_set(&key_set))?;
         core.reload()?;
         core.desk.check_own_keys()?;
@@ -91,6 +98,11 @@ impl CloudCore {
     /// Whether a disk error ended all writing of this process.
     pub const fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Time since an arbitrary start, by the clock of the core's host.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.desk.host.monotonic()
     }
 
     /// The tenant and realm that the store was born with.
@@ -115,7 +127,7 @@ impl CloudCore {
             Batch::None => Err(CloudError::invalid("no batch is open")),
             Batch::Lost(kind) => Err(lost(kind)),
             Batch::Open { touched } => {
-                let committed = self.execute("COMMIT");
+                let committed = self.move_keys().and_then(|()| self.execute("COMMIT"));
                 if committed.is_err() {
                     self.roll_back();
                     self.stale |= touched;
@@ -161,6 +173,53 @@ impl CloudCore {
         run(&mut tx)
     }
 
+    /// [`call`](Self::call) for a call that writes nothing before everything that can fail but the disk is done.
+    ///
+    /// It saves the savepoint, whose journal costs as much as the writing. Should it fail all the same after it
+    /// wrote, the whole batch is given up.
+    pub(crate) fn call_late<T>(
+        &mut self,
+        run: impl FnOnce(&mut Tx<'_>) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        if !matches!(self.batch, Batch::Open { .. }) {
+            return self.call(run);
+        }
+        self.ready()?;
+        if self.stale {
+            self.reload()?;
+        }
+        let now = self.now();
+        let before = self.store.conn().total_changes();
+        let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
+        let result = run(&mut tx);
+        let call_touched = tx.touched;
+        match (&result, &mut self.batch) {
+            (Ok(_), Batch::Open { touched }) => *touched |= call_touched,
+            (Err(error), _) => {
+                let kind = error.kind();
+                self.note(kind);
+                let wrote = self.store.conn().total_changes() != before;
+                if wrote || self.store.conn().is_autocommit() {
+                    self.roll_back();
+                    self.batch = Batch::Lost(kind);
+                    self.stale = true;
+                }
+            }
+            (Ok(_), _) => {}
+        }
+        result
+    }
+
+    /// Moves what is due of the key indexes, inside the open transaction.
+    fn move_keys(&mut self) -> Result<(), CloudError> {
+        let (conn, state) = (self.store.conn(), &mut self.desk.state);
+        let moved = state.events.move_due(conn).and_then(|()| state.references.move_due(conn));
+        moved.inspect_err(|error| {
+            self.stale = true;
+            self.note(error.kind());
+        })
+    }
+
     fn call_unloaded<T>(
         &mut self,
         run: impl FnOnce(&mut Tx<'_>) -> Result<T, CloudError>,
@@ -176,6 +235,9 @@ impl CloudCore {
         let result = run(&mut tx);
         let touched = tx.touched;
         let result = result.and_then(|value| {
+            if !nested {
+                self.move_keys()?;
+            }
             self.execute(if nested { "RELEASE one_call" } else { "COMMIT" })?;
             Ok(value)
         });
@@ -248,8 +310,11 @@ impl CloudCore {
 
     fn reload(&mut self) -> Result<(), CloudError> {
         let now = self.desk.host.now();
-        let state = State::load(self.store.conn(), &self.desk, now)?;
+        let held = &self.desk.state;
+        let filters = self.loaded.then(|| (held.events.filters(), held.references.filters()));
+        let state = State::load(self.store.conn(), &self.desk, filters, now)?;
         self.desk.state = state;
+        self.loaded = true;
         self.stale = false;
         Ok(())
     }

@@ -7,13 +7,15 @@
 //! for another. What the registry knows of the device lowers tier and trust of the facts before anything is
 //! evaluated, and the record shows the lowered facts.
 
-use crate::audit::AuditKind;
+use crate::audit::{AuditKind, put_cell};
 use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::evaluate::Evaluated;
 use crate::feature::Logged;
-use crate::record::{ListVersion, Settled};
-use crate::store::{int, uint};
+use crate::record::{ListVersion, RecordTail, Settled};
+use crate::state::facts_of;
+use crate::store::index::Keyed;
+use crate::store::{Cell, int, uint};
 use glacis_seal::{Purpose, sha256};
 use glacis_wire::limits::DECISIONS_PER_EVENT_MAX;
 use glacis_wire::message::challenge::{ChallengeNonce, NonceBody};
@@ -23,6 +25,7 @@ use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{List, Text};
 use glacis_wire::{Decode as _, Digest, Encode as _, Reference, Thumbprint, Trust, Verdict, Writer, Zone};
 use rusqlite::{OptionalExtension as _, params};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Life of a challenge nonce. Source: DESIGN §4.2, at most five minutes.
@@ -37,49 +40,62 @@ pub(crate) struct Known {
     pub(crate) identity: Digest,
 }
 
-/// What made a decision row.
+/// What the rules of event ids ask of a stored decision.
+pub(crate) struct KeptDecision {
+    pub(crate) id: i64,
+    pub(crate) standing: bool,
+    pub(crate) proof: Option<[u8; 32]>,
+}
+
+const INSERT_DECISION: &str = "INSERT INTO decision (id, seq, proof, standing, reference, ingested, record_bytes, \
+                               settled_bytes, shared) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// A decision to be stored; `tail` is its record without the facts.
 pub(crate) struct NewDecision<'a> {
-    pub(crate) seq: u64,
-    pub(crate) record: &'a Record,
-    pub(crate) settled: Option<Settled>,
+    pub(crate) facts: &'a EventFacts,
+    pub(crate) tail: &'a RecordTail,
+    pub(crate) settled: Option<&'a Settled>,
     pub(crate) standing: bool,
 }
 
 impl CloudCore {
     /// Decides an event, or says again what was decided.
     pub fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
-        self.call(|tx| tx.decide(facts))
+        self.call_late(|tx| tx.decide(facts))
     }
 }
 
 impl Tx<'_> {
     fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
         self.check_received(facts)?;
-        let mut facts = facts.clone();
-        if !self.apply_registry(&mut facts) {
+        let Some(facts) = self.apply_registry(facts) else {
             return Ok(DecideAnswer::Refused(Refusal::DeviceRefused));
-        }
-        let identity = identity(&facts)?;
-        match self.known(&facts)? {
-            None => self.decide_first(&facts, &identity),
+        };
+        let facts = &*facts;
+        let identity = identity(facts)?;
+        match self.known(facts)? {
+            None => self.decide_first(facts, &identity),
             Some(known) if known.identity != identity => {
-                self.incident("event-conflict", &facts, &facts.to_bytes()?)?;
+                self.incident("event-conflict", facts, &facts.to_bytes()?)?;
                 Ok(DecideAnswer::Refused(Refusal::EventConflict))
             }
-            Some(known) => self.decide_again(&facts, known.seq),
+            Some(known) => self.decide_again(facts, known.seq),
         }
     }
 
     fn decide_first(&mut self, facts: &EventFacts, identity: &Digest) -> Result<DecideAnswer, CloudError> {
-        if let Some(refusal) = self.spend(facts, self.desk.state.next_seq())? {
-            return Ok(DecideAnswer::Refused(refusal));
-        }
         let seq = self.desk.state.next_seq();
         let Some(evaluated) = self.evaluate(facts, seq)? else {
             return self.no_policy();
         };
-        self.log(facts, identity)?;
-        self.store_own(facts, seq, evaluated)
+        let (tail, decided) = self.conclude(facts, seq, &evaluated)?;
+        if let Some(refusal) = self.spend(facts, seq)? {
+            return Ok(DecideAnswer::Refused(refusal));
+        }
+        let settled = settled(evaluated);
+        let new = NewDecision { facts, tail: &tail, settled: Some(&settled), standing: true };
+        self.store_first(&new, identity)?;
+        Ok(DecideAnswer::Decided(decided))
     }
 
     /// The same request again: a new proof decides anew, anything else gets what stands.
@@ -95,16 +111,20 @@ impl Tx<'_> {
             }
             None => {}
         }
-        if self.renewals(seq)? >= u32::from(DECISIONS_PER_EVENT_MAX) {
+        if self.renewals(seq)? >= usize::from(DECISIONS_PER_EVENT_MAX) {
             return Ok(DecideAnswer::Refused(Refusal::DecisionsSpent));
         }
+        let Some(evaluated) = self.evaluate(facts, seq)? else {
+            return self.no_policy();
+        };
+        let (tail, decided) = self.conclude(facts, seq, &evaluated)?;
         if let Some(refusal) = self.spend(facts, seq)? {
             return Ok(DecideAnswer::Refused(refusal));
         }
-        match self.evaluate(facts, seq)? {
-            Some(evaluated) => self.store_own(facts, seq, evaluated),
-            None => self.no_policy(),
-        }
+        let settled = settled(evaluated);
+        let new = NewDecision { facts, tail: &tail, settled: Some(&settled), standing: true };
+        self.store_again(&new, seq)?;
+        Ok(DecideAnswer::Decided(decided))
     }
 
     /// The policy that the edge chose is not in force here: no decision, and nothing of the call is kept.
@@ -112,37 +132,54 @@ impl Tx<'_> {
         Err(CloudError::refused(Refusal::Unavailable, "the policy of the facts is not in force here"))
     }
 
-    fn store_own(
-        &mut self,
+    /// What is stored of an own decision and what is answered, before anything is written.
+    fn conclude(
+        &self,
         facts: &EventFacts,
         seq: u64,
-        evaluated: Evaluated,
-    ) -> Result<DecideAnswer, CloudError> {
+        evaluated: &Evaluated,
+    ) -> Result<(RecordTail, Decided), CloudError> {
         let verdict = evaluated.verdict;
-        let reasons = evaluated.reasons.iter().take(RECORD_REASONS_MAX).cloned().map(Text).collect();
-        let record = Record {
-            facts: facts.clone(),
+        let tail = RecordTail {
             zone: Zone::Cloud,
             verdict,
-            reference: Reference::from_random(self.random()?),
+            reference: self.new_reference()?,
             closed_by: ClosedBy::Policy,
             decided: self.now,
-            reasons: List(reasons),
+            reasons: List(evaluated.reasons.iter().take(RECORD_REASONS_MAX).cloned().map(Text).collect()),
         };
-        let settled = Some(settled(evaluated));
-        self.store_decision(&NewDecision { seq, record: &record, settled, standing: true })?;
         let nonce = self.nonce_for(facts, verdict)?;
-        let decided = Decided { verdict, reference: record.reference, cut: seq, repeated: false, nonce };
-        Ok(DecideAnswer::Decided(decided))
+        let decided = Decided { verdict, reference: tail.reference, cut: seq, repeated: false, nonce };
+        Ok((tail, decided))
+    }
+
+    /// A reference that no decision has: of 60 random bits, two would meet among a billion decisions.
+    fn new_reference(&self) -> Result<Reference, CloudError> {
+        loop {
+            let reference = Reference::from_random(self.random()?);
+            if self.decision_by_reference(&reference)?.is_none() {
+                return Ok(reference);
+            }
+        }
+    }
+
+    /// The row of the decision that a client was given this reference for.
+    pub(crate) fn decision_by_reference(&self, reference: &Reference) -> Result<Option<i64>, CloudError> {
+        let index = &self.desk.state.references;
+        for row in index.rows(self.conn, Keyed::Reference.key(reference.as_bytes(), &[]))? {
+            let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE id = ?1 AND reference = ?2)";
+            let key = params![row, reference.as_bytes()];
+            if self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0))? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     fn repeat(&mut self, facts: &EventFacts, seq: u64) -> Result<DecideAnswer, CloudError> {
-        let sql =
-            "SELECT record_bytes FROM decision WHERE seq = ?1 AND standing = 1 ORDER BY id DESC LIMIT 1";
-        let bytes: Option<Vec<u8>> =
-            self.conn.prepare_cached(sql)?.query_row([int(seq)], |row| row.get(0)).optional()?;
-        let bytes = bytes.ok_or_else(|| CloudError::corrupt(format!("event {seq} has no decision")))?;
-        let record = record_of(&bytes)?;
+        let standing = self.decisions_of(seq)?.into_iter().rev().find(|kept| kept.standing);
+        let kept = standing.ok_or_else(|| CloudError::corrupt(format!("event {seq} has no decision")))?;
+        let record = self.record(kept.id)?;
         let nonce = self.nonce_for(facts, record.verdict)?;
         Ok(DecideAnswer::Decided(Decided {
             verdict: record.verdict,
@@ -179,69 +216,103 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Lowers tier and trust to what the registry leaves; false where it leaves nothing.
-    pub(crate) fn apply_registry(&self, facts: &mut EventFacts) -> bool {
+    /// Lowers tier and trust to what the registry leaves; none where it leaves nothing.
+    fn apply_registry<'a>(&self, facts: &'a EventFacts) -> Option<Cow<'a, EventFacts>> {
         let action = facts.thumbprint.and_then(|device| self.desk.state.feed.action(&device));
         match action.map(FeedAction::tier_max) {
-            None => true,
-            Some(None) => false,
+            None => Some(Cow::Borrowed(facts)),
+            Some(None) => None,
             Some(Some(tier)) => {
-                facts.tier = facts.tier.min(tier);
-                facts.trust = Trust::Claimed;
-                true
+                let lowered =
+                    EventFacts { tier: facts.tier.min(tier), trust: Trust::Claimed, ..facts.clone() };
+                Some(Cow::Owned(lowered))
             }
         }
     }
 
     pub(crate) fn known(&self, facts: &EventFacts) -> Result<Option<Known>, CloudError> {
-        let sql = "SELECT seq, identity FROM event WHERE thumbprint = ?1 AND event_id = ?2";
-        let found: Option<(i64, [u8; 32])> = self
-            .conn
-            .prepare_cached(sql)?
-            .query_row(params![device_key(facts.thumbprint.as_ref()), facts.event_id.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        Ok(found.map(|(seq, identity)| Known { seq: uint(seq), identity: Digest::new(identity) }))
+        let (device, event_id) = (device_key(facts.thumbprint.as_ref()), facts.event_id.as_bytes());
+        for seq in self.desk.state.events.rows(self.conn, Keyed::Event.key(device, event_id))? {
+            let sql = "SELECT identity FROM event WHERE seq = ?1 AND thumbprint = ?2 AND event_id = ?3";
+            let key = params![seq, device, event_id];
+            let found: Option<[u8; 32]> =
+                self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
+            if let Some(identity) = found {
+                return Ok(Some(Known { seq: uint(seq), identity: Digest::new(identity) }));
+            }
+        }
+        Ok(None)
     }
 
-    /// Appends the event to the log; its sequence number is the one that was next.
-    pub(crate) fn log(&mut self, facts: &EventFacts, identity: &Digest) -> Result<u64, CloudError> {
-        let seq = self.desk.state.next_seq();
-        let ingested = self.now;
-        let sql = "INSERT INTO event (seq, thumbprint, event_id, identity, received, ingested, facts_bytes) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.conn.prepare_cached(sql)?.execute(params![
-            int(seq),
-            device_key(facts.thumbprint.as_ref()),
-            facts.event_id.as_bytes(),
-            identity.as_bytes(),
-            int(facts.received.as_ms()),
-            int(ingested.as_ms()),
-            facts.to_bytes()?,
-        ])?;
-        self.audit(AuditKind::Event, int(seq))?;
-        self.state().logged(&Logged { seq, ingested, facts });
+    /// Appends an event to the log together with its first decision; gives its sequence number.
+    ///
+    /// One link of the chain is over both rows. Everything that can fail but the disk comes before the first write.
+    pub(crate) fn store_first(
+        &mut self,
+        new: &NewDecision<'_>,
+        identity: &Digest,
+    ) -> Result<u64, CloudError> {
+        let (seq, id, ingested) = (self.desk.state.next_seq(), self.desk.state.next_decision(), self.now);
+        let facts = new.facts;
+        let (device, facts_bytes) = (device_key(facts.thumbprint.as_ref()), facts.to_bytes()?);
+        let event = [
+            Cell::int(seq),
+            Cell::blob(device),
+            Cell::blob(facts.event_id.as_bytes()),
+            Cell::blob(identity.as_bytes()),
+            Cell::int(facts.received.as_ms()),
+            Cell::int(ingested.as_ms()),
+            Cell::blob(&facts_bytes),
+            Cell::int(id),
+        ];
+        let (tail, settled) = (new.tail.to_bytes()?, settled_bytes(new)?);
+        let decision = self.decision_cells(new, [seq, id], [&tail, &settled], Cell::int(1));
+        let mut bytes = Vec::with_capacity(facts_bytes.len() + tail.len() + settled.len() + 512);
+        put_cells(AuditKind::Decision, &decision, &mut bytes);
+        put_cells(AuditKind::Event, &event, &mut bytes);
+        let sql = "INSERT INTO event (seq, thumbprint, event_id, identity, received, ingested, facts_bytes, \
+                   first_decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(event))?;
+        self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(decision))?;
+        self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes))?;
+        let state = self.state();
+        state.events.add(Keyed::Event.key(device, facts.event_id.as_bytes()), int(seq));
+        state.decided(id, &new.tail.reference);
+        state.logged(&Logged { seq, ingested, facts });
         Ok(seq)
     }
 
-    pub(crate) fn store_decision(&mut self, new: &NewDecision<'_>) -> Result<(), CloudError> {
-        let settled = match &new.settled {
-            Some(settled) => settled.to_bytes()?,
-            None => Vec::new(),
-        };
-        let sql = "INSERT INTO decision (seq, proof, standing, reference, ingested, record_bytes, settled_bytes) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.conn.prepare_cached(sql)?.execute(params![
-            int(new.seq),
-            new.record.facts.passed.as_ref().map(|passed| *passed.proof.as_bytes()),
-            new.standing,
-            new.record.reference.as_bytes(),
-            int(self.now.as_ms()),
-            new.record.to_bytes()?,
-            settled,
-        ])?;
-        self.audit_inserted(AuditKind::Decision).map(|_row| ())
+    /// Stores a further decision on event `seq`.
+    pub(crate) fn store_again(&mut self, new: &NewDecision<'_>, seq: u64) -> Result<(), CloudError> {
+        let id = self.desk.state.next_decision();
+        let (mut record, settled) = (new.facts.to_bytes()?, settled_bytes(new)?);
+        record.extend(new.tail.to_bytes()?);
+        let cells = self.decision_cells(new, [seq, id], [&record, &settled], Cell::NULL);
+        self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(cells))?;
+        self.audit(AuditKind::Decision, int(id))?;
+        self.state().decided(id, &new.tail.reference);
+        Ok(())
+    }
+
+    fn decision_cells<'a>(
+        &self,
+        new: &NewDecision<'a>,
+        [seq, id]: [u64; 2],
+        [record, settled]: [&'a [u8]; 2],
+        shared: Cell<'a>,
+    ) -> [Cell<'a>; 9] {
+        let proof = new.facts.passed.as_ref().map(|passed| passed.proof.as_bytes().as_slice());
+        [
+            Cell::int(id),
+            Cell::int(seq),
+            proof.map_or(Cell::NULL, Cell::blob),
+            Cell::int(u64::from(new.standing)),
+            Cell::blob(new.tail.reference.as_bytes()),
+            Cell::int(self.now.as_ms()),
+            Cell::blob(record),
+            Cell::blob(settled),
+            shared,
+        ]
     }
 
     /// Spends the proof of the facts for event `seq`; a refusal where another event spent it.
@@ -264,9 +335,29 @@ impl Tx<'_> {
     }
 
     /// How often event `seq` was decided anew by a proof.
-    fn renewals(&self, seq: u64) -> Result<u32, CloudError> {
-        let sql = "SELECT count(*) FROM decision WHERE seq = ?1 AND proof IS NOT NULL";
-        Ok(self.conn.prepare_cached(sql)?.query_row([int(seq)], |row| row.get(0))?)
+    fn renewals(&self, seq: u64) -> Result<usize, CloudError> {
+        Ok(self.decisions_of(seq)?.iter().filter(|kept| kept.proof.is_some()).count())
+    }
+
+    /// The decisions of event `seq`, oldest first.
+    pub(crate) fn decisions_of(&self, seq: u64) -> Result<Vec<KeptDecision>, CloudError> {
+        let sql = "SELECT id, standing, proof FROM decision WHERE id = (SELECT first_decision FROM event \
+                   WHERE seq = ?1) UNION ALL SELECT id, standing, proof FROM decision WHERE seq = ?1 \
+                   AND shared IS NULL ORDER BY id";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([int(seq)], |row| {
+            Ok(KeptDecision { id: row.get(0)?, standing: row.get(1)?, proof: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn record(&self, id: i64) -> Result<Record, CloudError> {
+        let sql = "SELECT record_bytes, shared, facts_bytes FROM decision JOIN event ON event.seq = decision.seq \
+                   WHERE decision.id = ?1";
+        self.conn
+            .prepare_cached(sql)?
+            .query_row([id], |row| Ok(record_of(row, 0)))
+            .map_err(CloudError::from)?
     }
 
     /// Notes something that should not happen.
@@ -320,6 +411,29 @@ pub(crate) fn settled(evaluated: Evaluated) -> Settled {
     }
 }
 
-pub(crate) fn record_of(bytes: &[u8]) -> Result<Record, CloudError> {
-    Record::from_bytes(bytes).map_err(|error| CloudError::corrupt(format!("record: {error}")))
+/// The record of a row whose columns from `first` on are `record_bytes, shared, facts_bytes`.
+pub(crate) fn record_of(row: &rusqlite::Row<'_>, first: usize) -> Result<Record, CloudError> {
+    let blob = |at: usize| row.get_ref(first + at)?.as_blob().map_err(|_| CloudError::corrupt("a record"));
+    let corrupt = |error| CloudError::corrupt(format!("record: {error}"));
+    let shared: Option<i64> = row.get(first + 1)?;
+    match shared {
+        None => Record::from_bytes(blob(0)?).map_err(corrupt),
+        Some(_) => {
+            let tail = RecordTail::from_bytes(blob(0)?).map_err(corrupt)?;
+            Ok(tail.with(facts_of(blob(2)?)?))
+        }
+    }
+}
+
+fn settled_bytes(new: &NewDecision<'_>) -> Result<Vec<u8>, CloudError> {
+    Ok(match new.settled {
+        Some(settled) => settled.to_bytes()?,
+        None => Vec::new(),
+    })
+}
+
+fn put_cells(kind: AuditKind, cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    for (at, cell) in cells.iter().enumerate() {
+        put_cell(at, kind.born_columns(), cell.0, out);
+    }
 }

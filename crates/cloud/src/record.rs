@@ -5,9 +5,11 @@
 
 use glacis_policy::{Obligation, Obligations};
 use glacis_wire::limits::{NAME_BYTES_MAX, REASON_BYTES_MAX, RULES_MAX, SIGNALS_MAX};
-use glacis_wire::message::decide::{EventFacts, Record, SignalAnswer};
+use glacis_wire::message::decide::{ClosedBy, EventFacts, Record, SignalAnswer};
 use glacis_wire::message::{List, Text};
-use glacis_wire::{Decode, DecodeError, Encode, EncodeError, Reader, Timestamp, Verdict, Writer};
+use glacis_wire::{
+    Decode, DecodeError, Encode, EncodeError, Reader, Reference, Timestamp, Verdict, Writer, Zone,
+};
 
 /// Version of a list that an evaluation read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,37 @@ pub struct Settled {
     pub answers: List<SignalAnswer, SIGNALS_MAX>,
     /// Versions of the lists that were read.
     pub lists: List<ListVersion, SIGNALS_MAX>,
+}
+
+/// A record without its facts, which come first in its encoding: what is stored beside an event that has them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RecordTail {
+    pub(crate) zone: Zone,
+    pub(crate) verdict: Verdict,
+    pub(crate) reference: Reference,
+    pub(crate) closed_by: ClosedBy,
+    pub(crate) decided: Timestamp,
+    pub(crate) reasons: List<Text<REASON_BYTES_MAX>, 64>,
+}
+
+impl RecordTail {
+    /// Of a record that came from elsewhere.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            zone: record.zone,
+            verdict: record.verdict,
+            reference: record.reference,
+            closed_by: record.closed_by,
+            decided: record.decided,
+            reasons: record.reasons.clone(),
+        }
+    }
+
+    /// The whole record again.
+    pub(crate) fn with(self, facts: EventFacts) -> Record {
+        let Self { zone, verdict, reference, closed_by, decided, reasons } = self;
+        Record { facts, zone, verdict, reference, closed_by, decided, reasons }
+    }
 }
 
 /// One decision as the cloud keeps it.
@@ -75,6 +108,30 @@ impl Decode for ListVersion {
     }
 }
 
+impl Encode for RecordTail {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        self.zone.encode(out)?;
+        self.verdict.encode(out)?;
+        self.reference.encode(out)?;
+        self.closed_by.encode(out)?;
+        self.decided.encode(out)?;
+        self.reasons.encode(out)
+    }
+}
+
+impl Decode for RecordTail {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            zone: Decode::decode(input)?,
+            verdict: Decode::decode(input)?,
+            reference: Decode::decode(input)?,
+            closed_by: Decode::decode(input)?,
+            decided: Decode::decode(input)?,
+            reasons: Decode::decode(input)?,
+        })
+    }
+}
+
 impl Encode for Settled {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         self.verdict.encode(out)?;
@@ -112,6 +169,40 @@ impl Decode for Settled {
 mod tests {
     use super::*;
     use glacis_wire::{Answer, SignalName};
+
+    #[test]
+    fn facts_and_tail_are_the_record() {
+        use glacis_wire::{Digest, EventId, EventName, NodeName, PolicyDigest, Tier, Trust};
+        let facts = EventFacts {
+            event: EventName::parse("payment.transfer").unwrap(),
+            policy: PolicyDigest::new([1; 32]),
+            thumbprint: None,
+            tier: Tier::None,
+            trust: Trust::Claimed,
+            event_id: EventId::new([2; 16]),
+            content: Digest::new([3; 32]),
+            principal: Some(Text("ann".to_owned())),
+            received: Timestamp::from_secs(9),
+            disclosed: None,
+            fields: List(Vec::new()),
+            observed: List(Vec::new()),
+            passed: None,
+            node: NodeName::parse("edge-1").unwrap(),
+        };
+        let tail = RecordTail {
+            zone: Zone::Edge,
+            verdict: Verdict::Block,
+            reference: Reference::from_random([7; 8]),
+            closed_by: ClosedBy::Stance,
+            decided: Timestamp::from_secs(8),
+            reasons: List(vec![Text("mule".to_owned())]),
+        };
+        let record = tail.clone().with(facts.clone());
+        let bytes = [facts.to_bytes().unwrap(), tail.to_bytes().unwrap()].concat();
+        assert_eq!(bytes, record.to_bytes().unwrap());
+        assert_eq!(RecordTail::of(&record), tail);
+        assert_eq!(RecordTail::from_bytes(&tail.to_bytes().unwrap()).unwrap(), tail);
+    }
 
     #[test]
     fn a_settlement_reads_back_as_written() {

@@ -10,42 +10,67 @@ use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
 use crate::decide::{NewDecision, device_key, identity, settled};
 use crate::error::CloudError;
+use crate::record::{RecordTail, Settled};
 use crate::store::int;
 use glacis_wire::Encode as _;
 use glacis_wire::message::decide::{AttributedBatch, ClosedBy, Record, Report, ReportAck};
 use rusqlite::params;
 
+/// A reported decision, settled.
+struct SettledRecord {
+    tail: RecordTail,
+    settled: Option<Settled>,
+    standing: bool,
+}
+
+impl SettledRecord {
+    fn borrow<'a>(&'a self, record: &'a Record) -> NewDecision<'a> {
+        let Self { tail, settled, standing } = self;
+        NewDecision { facts: &record.facts, tail, settled: settled.as_ref(), standing: *standing }
+    }
+}
+
 impl CloudCore {
     /// Takes a report in. After an error the node sends the same report again.
     pub fn report(&mut self, report: &Report) -> Result<ReportAck, CloudError> {
-        self.call(|tx| {
-            let mut ack = ReportAck { accepted: 0, repeated: 0 };
-            for opening in report.openings.iter() {
-                tx.take_opening(opening)?;
-            }
-            for record in report.records.iter() {
-                if tx.take_record(record)? {
-                    ack.accepted += 1;
-                } else {
-                    ack.repeated += 1;
-                }
-            }
-            for batch in report.devices.iter() {
-                tx.take_device_batch(batch)?;
-            }
-            Ok(ack)
-        })
+        let run = |tx: &mut Tx<'_>| tx.report(report);
+        // One record alone writes nothing before all that can fail but the disk is done.
+        let alone = report.records.len() + report.openings.len() + report.devices.len() <= 1;
+        if alone { self.call_late(run) } else { self.call(run) }
     }
 }
 
 impl Tx<'_> {
+    fn report(&mut self, report: &Report) -> Result<ReportAck, CloudError> {
+        let mut ack = ReportAck { accepted: 0, repeated: 0 };
+        for record in report.records.iter() {
+            self.check_received(&record.facts)?;
+        }
+        for opening in report.openings.iter() {
+            self.take_opening(opening)?;
+        }
+        for record in report.records.iter() {
+            if self.take_record(record)? {
+                ack.accepted += 1;
+            } else {
+                ack.repeated += 1;
+            }
+        }
+        for batch in report.devices.iter() {
+            self.take_device_batch(batch)?;
+        }
+        Ok(ack)
+    }
+
     /// Whether the record was new.
     fn take_record(&mut self, record: &Record) -> Result<bool, CloudError> {
-        self.check_received(&record.facts)?;
         let identity = identity(&record.facts)?;
         let Some(known) = self.known(&record.facts)? else {
-            let seq = self.log(&record.facts, &identity)?;
-            self.keep_record(record, seq, true)?;
+            let seq = self.desk.state.next_seq();
+            let new = self.settle(record, seq, true)?;
+            // A proof that another event spent leaves an incident; the decision happened all the same.
+            let _refusal = self.spend(&record.facts, seq)?;
+            self.store_first(&new.borrow(record), &identity)?;
             return Ok(true);
         };
         if self.has_reference(record)? {
@@ -56,28 +81,23 @@ impl Tx<'_> {
             return Ok(true);
         }
         let standing = !self.has_decision(known.seq, record)?;
-        self.keep_record(record, known.seq, standing)?;
+        let new = self.settle(record, known.seq, standing)?;
+        let _refusal = self.spend(&record.facts, known.seq)?;
+        self.store_again(&new.borrow(record), known.seq)?;
         Ok(true)
     }
 
-    /// Settles and stores. A proof that another event spent leaves an incident; the decision happened all the same.
-    fn keep_record(&mut self, record: &Record, seq: u64, standing: bool) -> Result<(), CloudError> {
-        let _refusal = self.spend(&record.facts, seq)?;
+    /// Runs the whole policy over what a record says.
+    fn settle(&mut self, record: &Record, seq: u64, standing: bool) -> Result<SettledRecord, CloudError> {
         let evaluated = match record.closed_by {
             ClosedBy::CloudUnavailable => self.evaluate_outage(&record.facts)?,
             ClosedBy::Policy | ClosedBy::Stance => self.evaluate(&record.facts, seq)?,
         };
-        let settled = evaluated.map(settled);
-        self.store_decision(&NewDecision { seq, record, settled, standing })
+        Ok(SettledRecord { tail: RecordTail::of(record), settled: evaluated.map(settled), standing })
     }
 
     fn has_reference(&self, record: &Record) -> Result<bool, CloudError> {
-        let by_decision = "SELECT EXISTS (SELECT 1 FROM decision WHERE reference = ?1)";
-        let found: bool = self
-            .conn
-            .prepare_cached(by_decision)?
-            .query_row([record.reference.as_bytes()], |row| row.get(0))?;
-        if found {
+        if self.decision_by_reference(&record.reference)?.is_some() {
             return Ok(true);
         }
         let by_incident = "SELECT EXISTS (SELECT 1 FROM incident WHERE event_id = ?1 AND thumbprint = ?2 \
@@ -93,8 +113,7 @@ impl Tx<'_> {
     /// Whether the event was already decided with this record's proof, or without one.
     fn has_decision(&self, seq: u64, record: &Record) -> Result<bool, CloudError> {
         let proof = record.facts.passed.as_ref().map(|passed| *passed.proof.as_bytes());
-        let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE seq = ?1 AND proof IS ?2)";
-        Ok(self.conn.prepare_cached(sql)?.query_row(params![int(seq), proof], |row| row.get(0))?)
+        Ok(self.decisions_of(seq)?.iter().any(|kept| kept.proof == proof))
     }
 
     fn take_device_batch(&mut self, batch: &AttributedBatch) -> Result<(), CloudError> {

@@ -12,11 +12,12 @@ use crate::feature::{FeatureTable, Logged};
 use crate::list::ListTable;
 use crate::policy::Release;
 use crate::registry::FeedTable;
+use crate::store::index::{Filters, KeyIndex, Keyed};
 use crate::store::{int, uint};
 use glacis_policy::Scratch;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::message::policy::KeySet;
-use glacis_wire::{Decode as _, Timestamp};
+use glacis_wire::{Decode as _, Reference, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::sync::Arc;
 
@@ -32,7 +33,12 @@ pub(crate) struct State {
     pub(crate) head: Head,
     /// Working memory of evaluations, made to fit by the evaluator.
     pub(crate) scratch: Option<Scratch>,
+    /// Events by (thumbprint, event id).
+    pub(crate) events: KeyIndex,
+    /// Decisions by reference.
+    pub(crate) references: KeyIndex,
     next_seq: u64,
+    next_decision: u64,
     newest: Timestamp,
 }
 
@@ -46,13 +52,25 @@ impl State {
             key_set: None,
             head: Head::default(),
             scratch: None,
+            events: KeyIndex::empty(Keyed::Event),
+            references: KeyIndex::empty(Keyed::Reference),
             next_seq: 1,
+            next_decision: 1,
             newest: Timestamp::ZERO,
         }
     }
 
-    pub(crate) fn load(conn: &Connection, desk: &Desk, now: Timestamp) -> Result<Self, CloudError> {
+    /// Builds everything anew; `filters` are those of the indexes before, none at the first load.
+    pub(crate) fn load(
+        conn: &Connection,
+        desk: &Desk,
+        filters: Option<(Filters, Filters)>,
+        now: Timestamp,
+    ) -> Result<Self, CloudError> {
         let mut state = Self::empty(&desk.limits);
+        let (events, references) = filters.unzip();
+        state.events = KeyIndex::load(Keyed::Event, conn, events)?;
+        state.references = KeyIndex::load(Keyed::Reference, conn, references)?;
         state.key_set = Some(crate::policy::newest_key_set(conn)?);
         state.head = Head::load(conn)?;
         state.feed = FeedTable::load(conn)?;
@@ -66,6 +84,17 @@ impl State {
     /// Sequence number of the next event.
     pub(crate) const fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Number of the next decision.
+    pub(crate) const fn next_decision(&self) -> u64 {
+        self.next_decision
+    }
+
+    /// Takes a decision that was just stored.
+    pub(crate) fn decided(&mut self, id: u64, reference: &Reference) {
+        self.next_decision = id + 1;
+        self.references.add(Keyed::Reference.key(reference.as_bytes(), &[]), int(id));
     }
 
     /// Ingest time of the newest event.
@@ -116,6 +145,8 @@ impl State {
             self.next_seq = uint(seq) + 1;
             self.newest = Timestamp::from_ms(uint(ingested));
         }
+        let last: Option<i64> = conn.query_row("SELECT max(id) FROM decision", [], |row| row.get(0))?;
+        self.next_decision = last.map_or(1, |id| uint(id) + 1);
         Ok(())
     }
 }

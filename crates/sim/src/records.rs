@@ -109,8 +109,12 @@ pub fn read(path: &Path, principals: &BTreeSet<SignalName>) -> Result<Kept, Reco
         kept.log.push(Logged { seq, ingested: Timestamp::from_ms(ingested), entry });
         Ok(())
     })?;
-    each(&conn, "SELECT seq, record_bytes, settled_bytes FROM decision ORDER BY id", |row| {
-        let (seq, record, settled): (u64, Vec<u8>, Vec<u8>) = (number(row, 0)?, row.get(1)?, row.get(2)?);
+    // The first decision of an event is stored without its facts, which are those of the event.
+    let sql = "SELECT decision.seq, record_bytes, settled_bytes, CASE WHEN shared IS NULL THEN x'' ELSE facts_bytes END \
+               FROM decision JOIN event ON event.seq = decision.seq ORDER BY id";
+    each(&conn, sql, |row| {
+        let (seq, tail, settled): (u64, Vec<u8>, Vec<u8>) = (number(row, 0)?, row.get(1)?, row.get(2)?);
+        let record = [row.get::<_, Vec<u8>>(3)?, tail].concat();
         kept.decided.push(Decided { seq, record: message(&record)?, settled });
         Ok(())
     })?;

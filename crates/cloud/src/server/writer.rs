@@ -148,6 +148,7 @@ impl Writer {
 
 fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
     let mut answers: Vec<Answer> = Vec::with_capacity(batch_max);
+    let mut pace = Pace::default();
     while let Ok(first) = jobs.recv() {
         if let Err(error) = core.begin() {
             let failure = Failure::of(&error);
@@ -156,18 +157,47 @@ fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
             continue;
         }
         answers.extend(first(Ok(&mut core)));
+        let until = core.monotonic() + pace.patience();
         while answers.len() < batch_max
-            && let Ok(job) = jobs.try_recv()
+            && let Some(job) = pace.next(jobs, answers.len(), || until.saturating_sub(core.monotonic()))
         {
             answers.extend(job(Ok(&mut core)));
         }
+        let committing = core.monotonic();
         let failure = core.commit().err().map(|error| {
             tracing::error!(%error, jobs = answers.len(), "a batch failed; nothing of it was acknowledged");
             Failure::of(&error)
         });
+        pace = Pace { jobs: answers.len(), commit: core.monotonic() - committing };
         answers.drain(..).for_each(|answer| answer(failure.as_ref()));
         if failure.is_some() {
             pause(&core);
+        }
+    }
+}
+
+/// What the last batch was like, which says how long the next may wait for its jobs.
+///
+/// Those that were answered last are about to ask again; a batch that closes before they did costs them a whole
+/// sync more. So it waits for as many as before, but never longer than a part of what the sync takes, and a
+/// single client never waits at all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    jobs: usize,
+    commit: Duration,
+}
+
+impl Pace {
+    /// A quarter of what the last commit took, and never more than a user would notice.
+    fn patience(&self) -> Duration {
+        (self.commit / 4).min(Duration::from_millis(5))
+    }
+
+    fn next(&self, jobs: &Receiver<Job>, have: usize, left: impl FnOnce() -> Duration) -> Option<Job> {
+        match jobs.try_recv() {
+            Ok(job) => Some(job),
+            Err(_) if have >= self.jobs => None,
+            Err(_) => jobs.recv_timeout(left()).ok(),
         }
     }
 }

@@ -83,5 +83,5 @@ fn an_interrupted_migration_starts_over() {
         // Dropped without commit, as a killed process would leave it.
     }
     let store = Store::open(&Place::File(&path), &birth()).unwrap();
-    assert_eq!(pragma::<u32>(store.conn(), "user_version").unwrap(), 1);
+    assert_eq!(pragma::<u32>(store.conn(), "user_version").unwrap(), SCHEMA_VERSION);
 }

@@ -35,9 +35,13 @@ fn an_untouched_store_verifies_and_the_chain_covers_every_table() {
     assert_eq!(report.head, core.audit_head().unwrap());
     assert_eq!(report.verified, report.head.seq);
     let kinds: Vec<_> = core.audit_tail(1_000).unwrap().into_iter().map(|entry| entry.kind).collect();
-    for kind in
-        [AuditKind::Event, AuditKind::Decision, AuditKind::Incident, AuditKind::ListChange, AuditKind::Token]
-    {
+    for kind in [
+        AuditKind::Decided,
+        AuditKind::Decision,
+        AuditKind::Incident,
+        AuditKind::ListChange,
+        AuditKind::Token,
+    ] {
         assert!(kinds.contains(&kind), "{}", kind.name());
     }
 }
@@ -69,6 +73,16 @@ fn every_tampering_is_found() {
             "UPDATE decision SET record_bytes = (SELECT record_bytes FROM decision WHERE id = 2) WHERE id = 1",
         ),
         ("a decision removed", "DELETE FROM decision WHERE id = 6"),
+        ("a first record replaced", "UPDATE decision SET record_bytes = x'00' WHERE id = 1"),
+        ("a first decision made a later one", "UPDATE decision SET shared = NULL WHERE id = 1"),
+        ("a later decision made a first one", "UPDATE decision SET shared = 1 WHERE id = 2"),
+        ("an event pointed at another decision", "UPDATE event SET first_decision = 2 WHERE seq = 1"),
+        ("an event pointed at no decision", "UPDATE event SET first_decision = NULL WHERE seq = 1"),
+        ("an event removed", "DELETE FROM event WHERE seq = 2"),
+        (
+            "an event slipped in",
+            "INSERT INTO event SELECT 99, thumbprint, x'01', identity, received, ingested, facts_bytes, 1 FROM event WHERE seq = 1",
+        ),
         ("an event's time moved", "UPDATE event SET received = received + 1 WHERE seq = 2"),
         ("an incident removed", "DELETE FROM incident WHERE id = 1"),
         ("a list item swapped", "UPDATE list_change SET item = 'm2'"),

@@ -20,4 +20,5 @@ mod otp;
 mod policy;
 mod report;
 mod speed;
+mod upgrade;
 mod world;

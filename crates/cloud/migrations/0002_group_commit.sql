@@ -1,0 +1,48 @@
+-- Version 2: durable decisions with few dirty pages a commit (docs/adr/0007), operator actions, sweeps.
+
+-- Keys of events and references are random: an index over all of them dirties a page a key. They go into
+-- generations of 2^20 rows instead, fed in sorted sweeps from memory; derived from the log, never the truth.
+DROP INDEX event_by_id;
+DROP INDEX decision_by_reference;
+DROP INDEX decision_by_event;
+
+CREATE TABLE event_key (
+    generation INTEGER NOT NULL,
+    key        INTEGER NOT NULL,
+    row        INTEGER NOT NULL,
+    PRIMARY KEY (generation, key, row)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reference_key (
+    generation INTEGER NOT NULL,
+    key        INTEGER NOT NULL,
+    row        INTEGER NOT NULL,
+    PRIMARY KEY (generation, key, row)
+) STRICT, WITHOUT ROWID;
+
+-- Columns added here are NULL in rows of version 1, and enter a row's digest only where they are not NULL.
+-- The decision that was stored together with the event.
+ALTER TABLE event ADD COLUMN first_decision INTEGER;
+-- Not NULL: the record's facts are those of its event; `record_bytes` is what follows them.
+ALTER TABLE decision ADD COLUMN shared INTEGER;
+CREATE INDEX decision_by_event ON decision (seq) WHERE shared IS NULL;
+
+-- What operators did at an edge.
+CREATE TABLE operator_action (
+    id     INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    node   TEXT NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+
+-- The deletion log: rows of one kind up to `last_row` are gone, `swept` of them in this sweep.
+CREATE TABLE sweep (
+    id       INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    last_row INTEGER NOT NULL,
+    swept    INTEGER NOT NULL,
+    before   INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,228 @@
+//! A store of schema version 1, as its own software left it, opens with today's and loses nothing.
+//!
+//! The old file is made from the script of version 1, with rows in the shape of version 1 in every table and the
+//! chain of version 1 over them, computed here and not by the code under test.
+
+use crate::world::{World, decided, passed, thumb};
+use glacis_cloud::admin::ListChange;
+use glacis_cloud::{CloudCore, Place, SCHEMA_VERSION};
+use glacis_ledger::chain::Chain;
+use glacis_seal::sha256;
+use glacis_wire::message::decide::{DecideAnswer, EventFacts};
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::{Answer, Encode as _, Method, Reference, Value};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
+use std::path::Path;
+
+const VERSION_1: &str = include_str!("../../migrations/0001_birth.sql");
+
+/// Tables under the chain with their code in version 1.
+const KINDS: [(&str, i64); 14] = [
+    ("event", 0),
+    ("decision", 1),
+    ("incident", 2),
+    ("tier_change", 3),
+    ("opening", 4),
+    ("feed_entry", 5),
+    ("list_change", 6),
+    ("device_record", 7),
+    ("key_set", 8),
+    ("bundle", 9),
+    ("policy_source", 10),
+    ("feedback", 11),
+    ("token", 12),
+    ("token_end", 13),
+];
+
+/// What happened before the upgrade.
+struct Before {
+    facts: Vec<EventFacts>,
+    references: Vec<Reference>,
+    token: String,
+}
+
+fn live(world: &World, core: &mut CloudCore) -> Before {
+    let bootstrap = core.bootstrap_token().unwrap().unwrap();
+    let life = std::time::Duration::from_secs(3_600);
+    let token = core.bootstrap(bootstrap.expose(), "ops", life).unwrap().expose().to_owned();
+    let challenge = core.enrol_challenge().unwrap();
+    core.enrol(&world.enrolment(&world.device(), &challenge, None)).unwrap();
+    let change = ListChange { list: "mules", item: "m1", present: true, effective: None, by: "ops" };
+    core.change_list(&change).unwrap();
+    let (mut all, mut references) = (Vec::new(), Vec::new());
+    for device in 1..=4 {
+        let facts = world.transfer(thumb(device), "ann", "bob", 5);
+        let first = decided(core.decide(&facts).unwrap());
+        let second = decided(core.decide(&passed(&facts, Method::Otp, device)).unwrap());
+        core.feedback(&first.reference, "fraud", "ops").unwrap();
+        let mut conflict = world.transfer(thumb(device), "ann", "bob", 6);
+        conflict.event_id = facts.event_id;
+        core.decide(&conflict).unwrap();
+        references.extend([first.reference, second.reference]);
+        all.push(facts);
+    }
+    Before { facts: all, references, token }
+}
+
+/// Writes what `new` holds as version 1 would have: whole records, one entry a row.
+fn as_version_1(world: &World, new: &Connection, path: &Path) {
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(VERSION_1).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x474C4353; PRAGMA user_version = 1; BEGIN").unwrap();
+    for mark in ["tenant", "realm"] {
+        copy(new, &old, "meta", &format!("SELECT key, value FROM meta WHERE key = '{mark}'"));
+    }
+    copy(
+        new,
+        &old,
+        "event",
+        "SELECT seq, thumbprint, event_id, identity, received, ingested, facts_bytes FROM event",
+    );
+    copy(
+        new,
+        &old,
+        "decision",
+        "SELECT id, decision.seq, proof, standing, reference, decision.ingested, CASE WHEN shared IS NULL \
+         THEN record_bytes ELSE CAST(facts_bytes || record_bytes AS BLOB) END, settled_bytes \
+         FROM decision JOIN event ON event.seq = decision.seq",
+    );
+    for (table, _) in KINDS.iter().skip(2) {
+        copy(new, &old, table, &format!("SELECT * FROM {table}"));
+    }
+    for table in ["spent_proof", "device", "used_challenge", "otp"] {
+        copy(new, &old, table, &format!("SELECT * FROM {table}"));
+    }
+    chain_version_1(world, &old);
+    old.execute_batch("COMMIT").unwrap();
+}
+
+fn copy(from: &Connection, to: &Connection, table: &str, select: &str) {
+    let mut statement = from.prepare(select).unwrap();
+    let columns = statement.column_count();
+    let places = vec!["?"; columns].join(", ");
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let values: Vec<rusqlite::types::Value> = (0..columns).map(|at| row.get(at).unwrap()).collect();
+        let sql = format!("INSERT INTO {table} VALUES ({places})");
+        to.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+    }
+}
+
+fn chain_version_1(world: &World, old: &Connection) {
+    let mut chain = Chain::new(world.context.clone());
+    let at = 1_800_000_000_000_i64;
+    for (table, kind) in KINDS {
+        let mut statement = old.prepare(&format!("SELECT rowid, * FROM {table} ORDER BY rowid")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let mut bytes = Vec::new();
+            for column in 1..columns {
+                let (code, value): (u8, Vec<u8>) = match row.get_ref(column).unwrap() {
+                    ValueRef::Null => (0, Vec::new()),
+                    ValueRef::Integer(value) => (1, value.to_be_bytes().to_vec()),
+                    ValueRef::Real(_) => panic!("version 1 has no such column"),
+                    ValueRef::Text(text) => (3, sized(text)),
+                    ValueRef::Blob(blob) => (4, sized(blob)),
+                };
+                bytes.push(code);
+                bytes.extend(value);
+            }
+            let (digest, number): (_, i64) = (sha256(&bytes), row.get(0).unwrap());
+            let entry =
+                [&at.to_be_bytes()[..], &kind.to_be_bytes(), &number.to_be_bytes(), digest.as_bytes()]
+                    .concat();
+            let link = chain.append(&entry);
+            let seq = i64::try_from(link.seq).unwrap();
+            let values = params![seq, at, kind, number, digest.as_bytes(), link.hash.as_bytes()];
+            old.execute("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values).unwrap();
+        }
+    }
+}
+
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&u64::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+fn upgraded(seed: u64) -> (World, tempfile::TempDir, CloudCore, CloudCore, Before) {
+    let world = World::new(seed);
+    let mut new = world.core();
+    let before = live(&world, &mut new);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    as_version_1(&world, new.danger_connection(), &path);
+    let core = world.open(&Place::File(&path));
+    (world, dir, core, new, before)
+}
+
+#[test]
+fn a_store_of_version_1_is_upgraded_with_all_that_it_holds() {
+    let (world, _dir, mut core, mut new, before) = upgraded(130);
+    let version: u32 =
+        core.danger_connection().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, SCHEMA_VERSION);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    assert_eq!(core.counts().unwrap(), new.counts().unwrap());
+    assert_eq!(core.decisions(0, 100).unwrap(), new.decisions(0, 100).unwrap());
+    assert_eq!(core.events(1, 100).unwrap(), new.events(1, 100).unwrap());
+    for reference in &before.references {
+        assert_eq!(core.decision(reference).unwrap(), new.decision(reference).unwrap());
+    }
+    assert_eq!(core.feedback_on(&before.references[0]).unwrap().len(), 1);
+    assert_eq!(core.incidents(100).unwrap(), new.incidents(100).unwrap());
+    assert_eq!(core.list("mules").unwrap(), new.list("mules").unwrap());
+    assert_eq!(core.authorise(&before.token).unwrap().name(), "ops");
+    drop(world);
+}
+
+#[test]
+fn old_events_keep_their_rules_after_the_upgrade() {
+    let (world, _dir, mut core, _new, before) = upgraded(131);
+    let facts = &before.facts[0];
+    // Once: the same request gets what stands, the same id for another action is refused.
+    let again = decided(core.decide(facts).unwrap());
+    assert_eq!((again.reference, again.repeated), (before.references[1], true));
+    let mut conflict = facts.clone();
+    conflict.fields.0[0].answer = Answer::Value(Value::String("carl".to_owned()));
+    assert_eq!(core.decide(&conflict).unwrap(), DecideAnswer::Refused(Refusal::EventConflict));
+    let reuse = core.decide(&passed(&before.facts[1], Method::Otp, 1)).unwrap();
+    assert_eq!(reuse, DecideAnswer::Refused(Refusal::ProofSpent));
+    // Renewals made before count: one of four is used.
+    for proof in 101..=103 {
+        assert!(!decided(core.decide(&passed(facts, Method::Otp, proof)).unwrap()).repeated);
+    }
+    let fifth = core.decide(&passed(facts, Method::Otp, 104)).unwrap();
+    assert_eq!(fifth, DecideAnswer::Refused(Refusal::DecisionsSpent));
+    // Features go on: four devices of this user before, this one is the fifth.
+    let new = decided(core.decide(&world.transfer(thumb(9), "ann", "bob", 5)).unwrap());
+    let answers = core.decision(&new.reference).unwrap().settled.unwrap().answers.0;
+    assert!(answers.iter().any(|stated| stated.answer == Answer::Value(Value::Int(5))), "{answers:?}");
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
+#[test]
+fn a_tampered_row_of_version_1_is_found_after_the_upgrade() {
+    for sql in [
+        "UPDATE decision SET record_bytes = (SELECT record_bytes FROM decision WHERE id = 3) WHERE id = 1",
+        "UPDATE decision SET shared = 1 WHERE id = 1",
+        "UPDATE event SET first_decision = 2 WHERE seq = 1",
+        "UPDATE event SET received = received + 1 WHERE seq = 2",
+        "DELETE FROM feedback WHERE id = 1",
+    ] {
+        let (_world, _dir, mut core, _new, _before) = upgraded(132);
+        assert!(core.danger_connection().execute(sql, []).unwrap() > 0);
+        assert!(core.verify_audit_whole().unwrap().fault.is_some(), "{sql}");
+    }
+}
+
+#[test]
+fn what_was_stored_before_reads_back_byte_by_byte() {
+    let (_world, _dir, mut core, mut new, _before) = upgraded(133);
+    let (_, kept) = core.decisions(0, 100).unwrap();
+    let (_, made) = new.decisions(0, 100).unwrap();
+    for (kept, made) in kept.iter().zip(&made) {
+        assert_eq!(kept.record.to_bytes().unwrap(), made.record.to_bytes().unwrap());
+    }
+    assert!(!kept.is_empty());
+}
