@@ -76,6 +76,9 @@ codes! {
     CasesFail "G7012" FAILED "cases do not hold",
         "A policy decides otherwise than its cases.toml says. Such a policy is not published.",
         "`glacis policy test DIR` shows what differs.";
+    Config "G7020" USAGE "configuration refused",
+        "A configuration file, an address or a policy of an installation is not what it must be.",
+        "Correct it at the place that the message names; docs/samples has working files.";
     Unreachable "G8001" UNREACHABLE "nobody answers",
         "Nothing listens at the control socket of the data folder, or at the URL.",
         "Start `glacis serve` or `glacis protect`, or name the right --data-dir or --url.";
@@ -148,6 +151,18 @@ codes! {
     Demo "G9020" FAILED "the demo could not run",
         "A part of the demo did not start, or a file could not be written.",
         "The message names the part; `glacis demo --log info` tells more.";
+    StoreForeign "G9030" NOT_PERMITTED "installation of somebody else",
+        "Folder, keys or store are readable by others, or of another tenant or realm.",
+        "Name the right data folder; chmod 700 it if it is the right one.";
+    InstallationLacks "G9031" NOT_FOUND "installation incomplete",
+        "The data folder, a key or a file of the installation is not there.",
+        "Name the right data folder, or make its keys with `glacis keys make`.";
+    StoreStopped "G9032" FAILED "store stopped",
+        "The disk refused a write. What was acknowledged is kept; nothing is written again by this process.",
+        "Check the disk, then start the process again: it reads what is really on the disk.";
+    ServeFailed "G9033" FAILED "installation does not run",
+        "A part of the installation did not start, or failed while it ran; the message names it.",
+        "Remove the cause that the message names and start it again.";
     Output "G9090" FAILED "cannot write the output",
         "Standard output cannot be written: the disk behind it is full, or its reader failed.",
         "Send the output elsewhere.";

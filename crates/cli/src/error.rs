@@ -5,6 +5,7 @@
 
 use crate::codes::Code;
 use glacis_serve::keys::{KeysError, KeysErrorKind};
+use glacis_serve::{ServeError, ServeErrorKind};
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
@@ -83,6 +84,21 @@ impl CliError {
 impl From<glacis_sim::demo::DemoError> for CliError {
     fn from(error: glacis_sim::demo::DemoError) -> Self {
         Self::new(Code::Demo, format!("demo: {error}")).caused_by(error)
+    }
+}
+
+impl From<ServeError> for CliError {
+    fn from(error: ServeError) -> Self {
+        let code = match error.kind() {
+            ServeErrorKind::Usage => Code::Config,
+            ServeErrorKind::Permission => Code::StoreForeign,
+            ServeErrorKind::Missing => Code::InstallationLacks,
+            ServeErrorKind::Exists => Code::InUse,
+            ServeErrorKind::Unreachable => Code::Unreachable,
+            ServeErrorKind::Stopped => Code::StoreStopped,
+            ServeErrorKind::Failed => Code::ServeFailed,
+        };
+        Self::new(code, error.to_string()).caused_by(error)
     }
 }
 

@@ -10,6 +10,8 @@ mod error;
 mod explain_error;
 mod keys;
 mod output;
+mod protect;
+mod serve;
 mod time;
 
 use clap::error::ErrorKind;
@@ -38,6 +40,12 @@ enum Role {
     /// Start all four zones, a small shop and a fleet with attackers, on loopback
     #[command(after_help = EXIT_CODES)]
     Demo(demo::DemoArgs),
+    /// Put a gateway in front of a running HTTP service, observing everything
+    #[command(after_help = EXIT_CODES)]
+    Protect(protect::ProtectArgs),
+    /// Run an installation: control plane, gateway or both, as a configuration file says
+    #[command(after_help = EXIT_CODES)]
+    Serve(serve::ServeArgs),
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
     Keys(keys::KeysArgs),
@@ -87,6 +95,8 @@ pub fn start(
 pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.role {
         Role::Demo(demo) => demo::run(demo, out),
+        Role::Protect(protect) => protect::run(protect),
+        Role::Serve(serve) => serve::run(serve, out),
         Role::Keys(keys) => keys::run(keys, host, out),
         Role::Completions(completions) => completions::run(completions, out).map(done),
         Role::ExplainError(explain) => explain_error::run(explain, out).map(done),

@@ -4,4 +4,22 @@
 //! metrics, the local control socket. What a zone does is in its own crate; nothing here decides.
 
 pub mod config;
+mod control;
+mod edge_api;
+mod error;
+mod health;
+pub mod installation;
 pub mod keys;
+mod listen;
+mod metrics;
+pub mod protect;
+pub mod release;
+mod run;
+mod surface;
+mod watchdog;
+mod zones;
+
+pub use config::{LogFormat, Role, ServeConfig};
+pub use error::{ServeError, ServeErrorKind};
+pub use installation::Installation;
+pub use run::{Ended, Opened, Up};

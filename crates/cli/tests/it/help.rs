@@ -9,6 +9,8 @@ fn every_role_has_help_with_its_exit_codes() {
         &["keys", "make"],
         &["keys", "list"],
         &["keys", "rotate"],
+        &["protect"],
+        &["serve"],
         &["completions"],
         &["explain-error"],
     ] {

@@ -1,0 +1,121 @@
+//! Everything countable of one process in the text format that Prometheus scrapes.
+//!
+//! Values are read from the zones at each scrape; nothing is counted here. Names start with `glacis_`, units are in
+//! the name, labels have small fixed sets of values: no path, no address, no device is ever a label.
+
+use crate::health::Probes;
+use glacis_edge::Snapshot;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use std::fmt;
+
+/// Content type of the answer.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The metrics of this moment.
+pub(crate) async fn text(probes: &Probes) -> Result<String, fmt::Error> {
+    let ready = probes.ready().await;
+    let scrape = Scrape {
+        checks: ready.checks.into_iter().map(|(name, fault)| (name, fault.is_none())).collect(),
+        store_bytes: probes.store_bytes(),
+        edge: probes.edge().map(|edge| (edge.metrics().snapshot(), edge.bundle_version().unwrap_or(0))),
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// What was read for one scrape.
+#[derive(Debug)]
+struct Scrape {
+    checks: Vec<(&'static str, bool)>,
+    store_bytes: Option<u64>,
+    edge: Option<(Snapshot, u64)>,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let out = &mut encoder;
+        let checks = self.checks.iter().map(|(name, good)| ([("check", *name)], i64::from(*good))).collect();
+        gauges(out, "glacis_ready", "1 where the check of /readyz holds", checks)?;
+        if let Some(bytes) = self.store_bytes {
+            gauges(out, "glacis_store_bytes", "Size of the store on disk", vec![([], signed(bytes))])?;
+        }
+        let Some((edge, version)) = &self.edge else { return Ok(()) };
+        let plain = |value: u64| vec![([], value)];
+        counters(out, "glacis_edge_requests", "Requests begun", plain(edge.requests))?;
+        counters(out, "glacis_edge_sessions", "Sessions opened", plain(edge.sessions))?;
+        counters(out, "glacis_edge_legs", "Further legs of sessions opened", plain(edge.legs))?;
+        counters(out, "glacis_edge_repeated", "Stored verdicts given again", plain(edge.repeated))?;
+        counters(out, "glacis_edge_bundles", "Policy bundles put in force", plain(edge.bundles))?;
+        gauges(
+            out,
+            "glacis_edge_policy_version",
+            "Policy version in force, 0 for none",
+            vec![([], signed(*version))],
+        )?;
+        let verdicts = ["allow", "challenge", "block"];
+        let by_zone = [("edge", edge.edge), ("cloud", edge.cloud)];
+        let decisions = by_zone.iter().flat_map(|(zone, counts)| {
+            verdicts
+                .iter()
+                .zip(counts)
+                .map(|(verdict, count)| ([("zone", *zone), ("verdict", *verdict)], *count))
+        });
+        counters(
+            out,
+            "glacis_edge_decisions",
+            "Decisions by deciding zone and verdict",
+            decisions.collect(),
+        )?;
+        let refused = edge.refused.iter().map(|(code, count)| ([("code", *code)], *count));
+        counters(out, "glacis_edge_refused", "Requests refused before a decision, by code", refused.collect())
+    }
+}
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+fn counters<const N: usize>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: Vec<(Labels<N>, u64)>,
+) -> Result<(), fmt::Error> {
+    let values = values.into_iter().map(|(labels, value)| (labels, ConstCounter::new(value)));
+    family(out, name, help, values)
+}
+
+fn gauges<const N: usize>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: Vec<(Labels<N>, i64)>,
+) -> Result<(), fmt::Error> {
+    let values = values.into_iter().map(|(labels, value)| (labels, ConstGauge::new(value)));
+    family(out, name, help, values)
+}
+
+fn family<const N: usize, M: EncodeMetric>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl Iterator<Item = (Labels<N>, M)>,
+) -> Result<(), fmt::Error> {
+    let mut values = values.peekable();
+    let Some((_, first)) = values.peek() else { return Ok(()) };
+    let mut metric = out.encode_descriptor(name, help, None, first.metric_type())?;
+    if N == 0 {
+        return first.encode(metric);
+    }
+    values.try_for_each(|(labels, value)| value.encode(metric.encode_family(&labels)?))
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,248 @@
+//! The life of one process: start in order, say what is up, wait, stop in order.
+//!
+//! The first signal stops accepting and drains; the second ends at once. A store that has stopped for good ends the
+//! process with an error: it is never tried again in this one, since after a failed fsync a retry may succeed without
+//! the data.
+
+use crate::config::{Role, ServeConfig};
+use crate::control::Control;
+use crate::error::{ServeError, ServeErrorKind};
+use crate::health::Probes;
+use crate::installation::Installation;
+use crate::keys::Ring;
+use crate::watchdog;
+use crate::zones::{CloudZone, Zones, open_cloud, start_edge};
+use crate::{listen, surface};
+use glacis_cloud::{CloudCore, CloudLimits};
+use glacis_host::Host;
+use glacis_seal::Context;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+/// What is up, for whoever started it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Up {
+    /// Where clients connect.
+    pub edge: Option<SocketAddr>,
+    /// Where gateways ask.
+    pub nodes: Option<SocketAddr>,
+    /// Where operators ask.
+    pub admin: Option<SocketAddr>,
+    /// Where backends ask.
+    pub api: Option<SocketAddr>,
+    /// Where health and metrics are asked for.
+    pub health: Option<SocketAddr>,
+    /// The control socket.
+    pub control: PathBuf,
+}
+
+/// How it ended, where it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was drained and stopped.
+    Stopped,
+    /// A second signal did not wait for that.
+    Interrupted,
+}
+
+/// An installation whose folder, keys and store are open, and that does not run yet.
+pub struct Opened {
+    config: ServeConfig,
+    installation: Installation,
+    ring: Ring,
+    cloud: Option<CloudCore>,
+    host: Arc<dyn Host>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Opened {
+    /// Opens what `config` describes and `role` needs; nothing listens yet.
+    ///
+    /// # Errors
+    /// If the folder, a key or the store is missing, damaged, or of another tenant or realm.
+    pub fn open(config: ServeConfig, role: Role, host: Arc<dyn Host>) -> Result<Self, ServeError> {
+        let installation = Installation::open(&config.data_dir, false)?;
+        let ring = installation.ring(&Context::new(config.tenant.clone(), config.realm))?;
+        Self::with(config, role, installation, ring, host)
+    }
+
+    /// The same, with folder and ring at hand.
+    ///
+    /// # Errors
+    /// If the store cannot be opened, or the file does not describe the role's zone.
+    pub fn with(
+        mut config: ServeConfig,
+        role: Role,
+        installation: Installation,
+        ring: Ring,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, ServeError> {
+        narrow(&mut config, role)?;
+        let limits = CloudLimits::default();
+        let cloud = match config.cloud {
+            Some(_) => Some(open_cloud(&installation, &ring, &limits, &host)?),
+            None => None,
+        };
+        Ok(Self { config, installation, ring, cloud, host })
+    }
+
+    /// The store before it is served, and the key ring; `None` where no control plane runs here.
+    pub fn cloud_and_ring(&mut self) -> Option<(&mut CloudCore, &Ring)> {
+        self.cloud.as_mut().map(|core| (core, &self.ring))
+    }
+
+    /// Starts the zones, calls `up` once everything listens, and runs until it is told to stop.
+    ///
+    /// # Errors
+    /// If something does not start, or the store stopped.
+    pub fn run(self, up: impl FnOnce(&Up)) -> Result<Ended, ServeError> {
+        let failed = |error: &dyn std::fmt::Display| ServeError::failed("process", error);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&error))?;
+        let ended = runtime.block_on(self.serve(up));
+        // A surface that still answers somebody must not hold up the end.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn serve(self, up: impl FnOnce(&Up)) -> Result<Ended, ServeError> {
+        let Self { config, installation, ring, cloud, host } = self;
+        let mut signals = Signals::listen()?;
+        let control = Control::bind(&installation.control())?;
+        let health = match config.health {
+            Some(at) => Some(bind(at).await?),
+            None => None,
+        };
+        let zones = start(&config, &installation, &ring, cloud, &host)?;
+        let edge = zones.edge.as_ref().map(|edge| Arc::clone(edge.core()));
+        let cloud = zones.cloud.as_ref();
+        let stores = cloud.zip(config.cloud.as_ref()).map(|(zone, section)| (&zone.handle, section));
+        let probes = Probes::new(&installation, stores, edge.clone());
+        let facts = Up {
+            edge: zones.edge.as_ref().map(glacis_edge::gateway::Running::local_addr),
+            nodes: cloud.map(|cloud| cloud.nodes_at),
+            admin: cloud.map(|cloud| cloud.admin_at),
+            api: cloud.and_then(|cloud| cloud.api_at),
+            health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
+            control: installation.control(),
+        };
+        let (stopping, stopped) = watch::channel(());
+        let local = cloud.map(|cloud| cloud.local.clone());
+        let control = tokio::spawn(control.serve(local, edge, stopped.clone()));
+        if let Some(listener) = health {
+            tokio::spawn(listen::serve(listener, surface::router(probes.clone()), stopped));
+        }
+        up(&facts);
+        let fault = tokio::select! {
+            () = signals.next() => None,
+            fault = watchdog::fatal(&probes) => Some(fault),
+        };
+        drop((probes, stopping));
+        let _ended = control.await;
+        match (stop(zones, &mut signals).await, fault) {
+            (Ended::Interrupted, _) => Ok(Ended::Interrupted),
+            (Ended::Stopped, None) => Ok(Ended::Stopped),
+            (Ended::Stopped, Some(fault)) => Err(ServeError::new(ServeErrorKind::Stopped, fault)),
+        }
+    }
+}
+
+/// Leaves in `config` what `role` runs.
+fn narrow(config: &mut ServeConfig, role: Role) -> Result<(), ServeError> {
+    if !role.has_cloud() {
+        config.cloud = None;
+    }
+    if !role.has_edge() {
+        config.edge = None;
+    }
+    let lacks = match role {
+        Role::Cloud => config.cloud.is_none().then_some("cloud"),
+        Role::Edge => config.edge.is_none().then_some("edge"),
+        Role::All => None,
+    };
+    match lacks {
+        Some(table) => Err(ServeError::new(
+            ServeErrorKind::Usage,
+            format!("--role {table}: the configuration has no [{table}] table"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn start(
+    config: &ServeConfig,
+    installation: &Installation,
+    ring: &Ring,
+    cloud: Option<CloudCore>,
+    host: &Arc<dyn Host>,
+) -> Result<Zones, ServeError> {
+    let mut zones = Zones { cloud: None, edge: None };
+    if let (Some(core), Some(section)) = (cloud, &config.cloud) {
+        zones.cloud = Some(CloudZone::start(core, ring, section, Arc::clone(host))?);
+    }
+    let Some(mut edge) = config.edge.clone() else { return Ok(zones) };
+    // The control plane beside it may have been given any free port.
+    if let (Some(zone), Some(section)) = (&zones.cloud, &config.cloud)
+        && edge.cloud == section.nodes_at
+    {
+        edge.cloud = zone.nodes_at;
+    }
+    zones.with_edge(|| start_edge(installation, ring, edge, Arc::clone(host)))
+}
+
+/// Stops the zones on a thread of their own, so that a second signal is heard meanwhile.
+async fn stop(zones: Zones, signals: &mut Signals) -> Ended {
+    let (done, stopped) = oneshot::channel();
+    let stop = move || {
+        zones.stop();
+        // Nobody waits any more after a second signal.
+        let _gone = done.send(());
+    };
+    if let Err(error) = std::thread::Builder::new().name("stop".to_owned()).spawn(stop) {
+        tracing::error!(%error, "no thread to stop with");
+        return Ended::Interrupted;
+    }
+    tokio::select! {
+        _ = stopped => Ended::Stopped,
+        () = signals.next() => Ended::Interrupted,
+    }
+}
+
+async fn bind(at: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(at).await.map_err(|error| {
+        let holder = glacis_host::PortHolder::find(at.port(), &error);
+        ServeError::failed("health", format!("cannot listen on {at}: {}", holder.reason(&error)))
+    })
+}
+
+/// SIGINT and SIGTERM.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let failed = |error| ServeError::failed("process", format!("signals: {error}"));
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The zones of one process, each on threads of its own, up and down in the right order.
+//!
+//! The control plane starts first and stops last: the gateway ships what it owes before the control plane goes.
+//! A zone that does not start takes the others down with it: half an installation would look like a whole one.
+
+mod cloud;
+mod edge;
+
+pub(crate) use cloud::{CloudZone, open_cloud};
+pub(crate) use edge::start_edge;
+
+use crate::error::ServeError;
+use glacis_edge::gateway::Running;
+use std::fmt;
+
+/// What runs.
+pub(crate) struct Zones {
+    /// The control plane, if it runs here.
+    pub(crate) cloud: Option<CloudZone>,
+    /// The gateway, if it runs here.
+    pub(crate) edge: Option<Running>,
+}
+
+impl Zones {
+    /// Stops the gateway, so that it can bring what it owes, then the control plane. Waits for both.
+    pub(crate) fn stop(self) {
+        if let Some(edge) = self.edge {
+            edge.shutdown();
+            tracing::info!("gateway stopped");
+        }
+        if let Some(cloud) = self.cloud {
+            cloud.stop();
+            tracing::info!("control plane stopped");
+        }
+    }
+
+    /// Starts `edge` beside what runs already; stops that where it fails.
+    ///
+    /// # Errors
+    /// Whatever `edge` says.
+    pub(crate) fn with_edge(
+        mut self,
+        edge: impl FnOnce() -> Result<Running, ServeError>,
+    ) -> Result<Self, ServeError> {
+        match edge() {
+            Ok(running) => {
+                self.edge = Some(running);
+                Ok(self)
+            }
+            Err(error) => {
+                self.stop();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Zones {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Zones").field("cloud", &self.cloud).field("edge", &self.edge).finish()
+    }
+}
