@@ -34,8 +34,11 @@ CREATE TABLE operator_action (
     node   TEXT NOT NULL,
     actor  TEXT NOT NULL,
     action TEXT NOT NULL,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    -- Drawn by the node, so that a report that comes twice tells it once.
+    action_id BLOB NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX operator_action_by_id ON operator_action (node, action_id);
 
 -- The deletion log: rows of one kind up to `last_row` are gone, `swept` of them in this sweep.
 CREATE TABLE sweep (

@@ -13,7 +13,8 @@ use crate::error::CloudError;
 use crate::record::{RecordTail, Settled};
 use crate::store::int;
 use glacis_wire::Encode as _;
-use glacis_wire::message::decide::{AttributedBatch, ClosedBy, Record, Report, ReportAck};
+use glacis_wire::NodeName;
+use glacis_wire::message::decide::{AttributedBatch, ClosedBy, OperatorAction, Record, Report, ReportAck};
 use rusqlite::params;
 
 /// A reported decision, settled.
@@ -35,7 +36,8 @@ impl CloudCore {
     pub fn report(&mut self, report: &Report) -> Result<ReportAck, CloudError> {
         let run = |tx: &mut Tx<'_>| tx.report(report);
         // One record alone writes nothing before all that can fail but the disk is done.
-        let alone = report.records.len() + report.openings.len() + report.devices.len() <= 1;
+        let alone =
+            report.records.len() + report.openings.len() + report.devices.len() + report.operator.len() <= 1;
         if alone { self.call_late(run) } else { self.call(run) }
     }
 }
@@ -58,6 +60,9 @@ impl Tx<'_> {
         }
         for batch in report.devices.iter() {
             self.take_device_batch(batch)?;
+        }
+        for action in report.operator.iter() {
+            self.take_operator_action(&report.node, action)?;
         }
         Ok(ack)
     }
@@ -114,6 +119,24 @@ impl Tx<'_> {
     fn has_decision(&self, seq: u64, record: &Record) -> Result<bool, CloudError> {
         let proof = record.facts.passed.as_ref().map(|passed| *passed.proof.as_bytes());
         Ok(self.decisions_of(seq)?.iter().any(|kept| kept.proof == proof))
+    }
+
+    /// What an operator changed at a node, once, by the action's id.
+    fn take_operator_action(&mut self, node: &NodeName, action: &OperatorAction) -> Result<(), CloudError> {
+        let sql = "INSERT INTO operator_action (action_id, at, node, actor, action, detail) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+        let new = self.conn.prepare_cached(sql)?.execute(params![
+            action.id,
+            int(action.at.as_ms()),
+            node.as_str(),
+            action.actor.0,
+            action.action.0,
+            action.detail.0,
+        ])?;
+        if new == 1 {
+            self.audit_inserted(AuditKind::OperatorAction)?;
+        }
+        Ok(())
     }
 
     fn take_device_batch(&mut self, batch: &AttributedBatch) -> Result<(), CloudError> {

@@ -11,7 +11,9 @@ use glacis_host::{Files, Host};
 use glacis_ledger::{Journal, JournalLimits, Position};
 use glacis_wire::limits::BATCH_RECORDS_MAX;
 use glacis_wire::message::List;
-use glacis_wire::message::decide::{AttributedBatch, ClosedBy, DeviceBatch, EventFacts, Record, Report};
+use glacis_wire::message::decide::{
+    AttributedBatch, ClosedBy, DeviceBatch, EventFacts, OperatorAction, Record, Report,
+};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::OpeningRecord;
 use glacis_wire::{
@@ -118,6 +120,12 @@ impl Duty {
         })
     }
 
+    /// Takes what an operator changed, and makes it durable before it acts.
+    pub(crate) fn operator(&self, action: &OperatorAction) -> Result<(), JournalError> {
+        self.write(OPERATOR, action)?;
+        self.sync()
+    }
+
     fn write(&self, kind: u8, entry: &impl Encode) -> Result<(), JournalError> {
         let mut out = Writer::with_capacity(ENTRY_BYTES);
         out.u8(kind);
@@ -151,6 +159,7 @@ impl Duty {
             records: List(vec![]),
             openings: List(vec![]),
             devices: List(vec![]),
+            operator: List(vec![]),
         };
         for (_, entry) in &entries {
             add(&mut report, entry).map_err(JournalError::of)?;
@@ -177,6 +186,7 @@ fn add(report: &mut Report, entry: &[u8]) -> Result<(), DecodeError> {
         RECORD => report.records.0.push(Record::decode(&mut input)?),
         OPENING => report.openings.0.push(OpeningRecord::decode(&mut input)?),
         DEVICES => report.devices.0.push(AttributedBatch::decode(&mut input)?),
+        OPERATOR => report.operator.0.push(OperatorAction::decode(&mut input)?),
         _ => return Err(at),
     }
     input.finish()
@@ -187,6 +197,7 @@ const ENTRY_BYTES: usize = 768;
 const RECORD: u8 = 0;
 const OPENING: u8 = 1;
 const DEVICES: u8 = 2;
+const OPERATOR: u8 = 3;
 
 /// Counters of one node. Read them with [`Facts::snapshot`].
 #[derive(Debug, Default)]
@@ -199,6 +210,7 @@ pub struct Facts {
     edge: [AtomicU64; 3],
     cloud: [AtomicU64; 3],
     refused: [AtomicU64; Refusal::ALL.len()],
+    would_refuse: [AtomicU64; Refusal::ALL.len()],
 }
 
 /// What [`Facts`] held at one time.
@@ -220,6 +232,8 @@ pub struct Snapshot {
     pub cloud: [u64; 3],
     /// Refusals by code, those that happened.
     pub refused: Vec<(&'static str, u64)>,
+    /// Refusals by code that did not happen because the route observes.
+    pub would_refuse: Vec<(&'static str, u64)>,
 }
 
 impl Facts {
@@ -260,16 +274,20 @@ impl Facts {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) {
-        Self::add(
-            Refusal::ALL.iter().position(|known| *known == refusal).and_then(|at| self.refused.get(at)),
-        );
+        Self::add(place(refusal).and_then(|at| self.refused.get(at)));
+    }
+
+    pub(crate) fn would_refuse(&self, refusal: Refusal) {
+        Self::add(place(refusal).and_then(|at| self.would_refuse.get(at)));
     }
 
     /// All counters now.
     pub fn snapshot(&self) -> Snapshot {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let refused =
-            Refusal::ALL.iter().zip(&self.refused).map(|(refusal, count)| (refusal.name(), read(count)));
+        let by_code = |counters: &[AtomicU64]| {
+            let all = Refusal::ALL.iter().zip(counters).map(|(refusal, count)| (refusal.name(), read(count)));
+            all.filter(|(_, count)| *count > 0).collect()
+        };
         Snapshot {
             requests: read(&self.requests),
             sessions: read(&self.sessions),
@@ -278,7 +296,12 @@ impl Facts {
             bundles: read(&self.bundles),
             edge: [0, 1, 2].map(|at: usize| self.edge.get(at).map_or(0, read)),
             cloud: [0, 1, 2].map(|at: usize| self.cloud.get(at).map_or(0, read)),
-            refused: refused.filter(|(_, count)| *count > 0).collect(),
+            refused: by_code(&self.refused),
+            would_refuse: by_code(&self.would_refuse),
         }
     }
+}
+
+fn place(refusal: Refusal) -> Option<usize> {
+    Refusal::ALL.iter().position(|known| *known == refusal)
 }

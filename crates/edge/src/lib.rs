@@ -14,6 +14,7 @@ pub mod core;
 mod duty;
 pub mod extract;
 pub mod gateway;
+mod learnt;
 pub mod limit;
 pub mod request;
 mod route;
@@ -22,7 +23,9 @@ mod trust;
 
 pub use crate::config::{ConfigError, EdgeConfig};
 pub use crate::core::{
-    AcceptError, Body, EdgeCore, EdgeKeys, Forward, Held, Pending, Relay, StartError, Step,
+    AcceptError, BYPASS_MAX, Body, EdgeCore, EdgeKeys, Forward, Held, ModeError, Pending, Relay, StartError,
+    Step,
 };
 pub use crate::duty::{Batch, Duty, Facts as Metrics, JournalError, Snapshot};
+pub use crate::learnt::{Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};
 pub use crate::request::{Fields, RequestHead};

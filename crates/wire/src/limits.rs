@@ -37,6 +37,10 @@ pub const TICKET_BYTES_MAX: usize = 1_024;
 pub const PROOF_BYTES_MAX: usize = 512;
 /// Longest principal (a user id as its declared source names it).
 pub const PRINCIPAL_BYTES_MAX: usize = 128;
+/// Longest name of an operator or of what was done.
+pub const OPERATOR_NAME_BYTES_MAX: usize = 64;
+/// Longest description of what an operator did.
+pub const OPERATOR_DETAIL_BYTES_MAX: usize = 2_048;
 /// Most records in one batch.
 pub const BATCH_RECORDS_MAX: usize = 1_024;
 /// Longest encoded record.

@@ -188,6 +188,7 @@ async fn device(shared: &Arc<Shared>, node: &NodeName, duty: &str, body: &[u8]) 
                 records: Default::default(),
                 openings: Default::default(),
                 devices: glacis_wire::message::List(vec![batch]),
+                operator: Default::default(),
             };
             Reply::message(&handle.call(move |core| core.report(&report)).await?)
         }

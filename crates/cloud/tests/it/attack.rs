@@ -39,7 +39,14 @@ fn a_clone_that_invents_parent_and_number_is_a_fork_all_the_same() {
                 node: edge(),
             };
             let (records, devices) = (List(Vec::new()), List(Vec::new()));
-            core.report(&Report { node: edge(), records, openings: List(vec![opening]), devices }).unwrap();
+            core.report(&Report {
+                node: edge(),
+                records,
+                openings: List(vec![opening]),
+                devices,
+                operator: List(vec![]),
+            })
+            .unwrap();
             core.device(&device.thumbprint).unwrap().listed
         };
         assert_eq!(open(1, 0, 0), None);
@@ -89,7 +96,14 @@ fn settle(world: &World, facts: EventFacts, policy: &str) -> (Obligations, Vec<S
     };
     let reference = record.reference;
     let (openings, devices) = (List(Vec::new()), List(Vec::new()));
-    core.report(&Report { node: edge(), records: List(vec![record]), openings, devices }).unwrap();
+    core.report(&Report {
+        node: edge(),
+        records: List(vec![record]),
+        openings,
+        devices,
+        operator: List(vec![]),
+    })
+    .unwrap();
     let settled = core.decision(&reference).unwrap().settled.unwrap();
     let matched = settled.matched.iter().map(|reason| reason.0.clone()).collect();
     (settled.obligations, matched, settled.verdict)

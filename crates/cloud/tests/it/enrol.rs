@@ -119,6 +119,7 @@ fn report(core: &mut CloudCore, openings: Vec<OpeningRecord>) {
         records: List(Vec::new()),
         openings: List(openings),
         devices: List(Vec::new()),
+        operator: List(Vec::new()),
     };
     core.report(&report).unwrap();
 }

@@ -4,10 +4,11 @@ use crate::world::{World, decided, passed, thumb};
 use glacis_cloud::CloudCore;
 use glacis_host::{Clock as _, Entropy as _};
 use glacis_policy::Obligation;
-use glacis_wire::message::List;
 use glacis_wire::message::decide::{
-    AttributedBatch, ClosedBy, DeviceBatch, DeviceRecord, EventFacts, Record, Report, ReportAck,
+    AttributedBatch, ClosedBy, DeviceBatch, DeviceRecord, EventFacts, OperatorAction, Record, Report,
+    ReportAck,
 };
+use glacis_wire::message::{List, Text};
 use glacis_wire::{Disclosed, Method, NodeName, NodeOutcome, Reference, Tier, Trust, Verdict, Zone};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ fn report(core: &mut CloudCore, records: Vec<Record>) -> ReportAck {
         records: List(records),
         openings: List(Vec::new()),
         devices: List(Vec::new()),
+        operator: List(Vec::new()),
     };
     core.report(&report).unwrap()
 }
@@ -160,6 +162,7 @@ fn device_records_are_kept_once() {
         records: List(Vec::new()),
         openings: List(Vec::new()),
         devices: List(vec![batch]),
+        operator: List(Vec::new()),
     };
     core.report(&report).unwrap();
     core.report(&report).unwrap();
@@ -167,4 +170,34 @@ fn device_records_are_kept_once() {
     assert_eq!((kept.len(), kept[0].thumbprint, &kept[0].record), (1, thumb(1), &record));
     // A request that arrives all the same is decided as if the device had not.
     assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Allow);
+}
+
+#[test]
+fn what_operators_did_at_a_node_is_audited_once() {
+    let world = World::new(66);
+    let mut core = world.core();
+    let action = |id: u8, detail: &str| OperatorAction {
+        id: [id; 16],
+        at: world.host.now(),
+        actor: Text("ann".into()),
+        action: Text("mode".into()),
+        detail: Text(detail.into()),
+    };
+    let report = |node: &str, actions: Vec<OperatorAction>| Report {
+        node: NodeName::parse(node).unwrap(),
+        records: List(Vec::new()),
+        openings: List(Vec::new()),
+        devices: List(Vec::new()),
+        operator: List(actions),
+    };
+    let before = core.audit_head().unwrap();
+    let both = report("edge-1", vec![action(1, "enforce GET /a"), action(2, "observe GET /a")]);
+    core.report(&both).unwrap();
+    let after = core.audit_head().unwrap();
+    assert_eq!(after.seq, before.seq + 2);
+    core.report(&both).unwrap();
+    assert_eq!(core.audit_head().unwrap(), after, "a report that comes twice tells it once");
+    core.report(&report("edge-2", vec![action(1, "enforce GET /a")])).unwrap();
+    assert_eq!(core.audit_head().unwrap().seq, after.seq + 1, "another node did the same");
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
 }

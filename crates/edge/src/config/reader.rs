@@ -114,6 +114,15 @@ impl<'a> Keys<'a> {
         texts.map(Some).ok_or_else(|| self.bad(key, "must be a list of strings"))
     }
 
+    /// `true` where the key is there; it says nothing else.
+    pub fn flag(&mut self, key: &'static str) -> Result<bool, ConfigError> {
+        match self.item(key) {
+            None => Ok(false),
+            Some(item) if item.as_bool() == Some(true) => Ok(true),
+            Some(_) => Err(self.bad(key, "must be `true` where it is there")),
+        }
+    }
+
     /// What must be there.
     pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T, ConfigError> {
         value.ok_or_else(|| self.source.error(self.span.clone(), format!("`{}` is missing", self.named(key))))

@@ -5,6 +5,8 @@
 
 use super::reader::{ConfigError, Keys};
 use super::{Upstream, usize_of};
+use crate::request::HOP_BY_HOP;
+use glacis_wire::http::OUR_PREFIX;
 use glacis_wire::limits::{SIGNALS_MAX, VALUE_BYTES_MAX};
 use glacis_wire::{EventName, SignalName, Type};
 
@@ -77,6 +79,14 @@ pub enum Extract {
     Json(Vec<String>),
     /// The form field of this name in an `application/x-www-form-urlencoded` body.
     Form(String),
+    /// The method.
+    Method,
+    /// The whole path, as received.
+    WholePath,
+    /// Method and path template, such as `GET /accounts/{id}`: the name that learnt routes have, in small letters but for the method.
+    Route,
+    /// The header field of this (lower-case) name.
+    Header(String),
 }
 
 /// A principal read from a verified token in `authorization: Bearer …`.
@@ -230,10 +240,19 @@ fn field(signal: &str, mut keys: Keys<'_>, path: &[Segment]) -> Result<Field, Co
         keys.text("query")?.map(|name| Extract::Query(name.to_owned())),
         keys.parsed("json", "must be a JSON pointer, such as /payee", pointer)?.map(Extract::Json),
         keys.text("form")?.map(|name| Extract::Form(name.to_owned())),
+        keys.flag("method")?.then_some(Extract::Method),
+        keys.parsed("target", "must be `path` or `route`", |what| match what {
+            "path" => Some(Extract::WholePath),
+            "route" => Some(Extract::Route),
+            _ => None,
+        })?,
+        keys.parsed("header", "must be the lower-case name of a field that is not ours", header)?
+            .map(Extract::Header),
     ];
     let mut places = places.into_iter().flatten();
     let (Some(from), None) = (places.next(), places.next()) else {
-        return Err(keys.bad("", "needs exactly one of `path`, `query`, `json`, `form`"));
+        let rule = "needs exactly one of `path`, `query`, `json`, `form`, `method`, `target`, `header`";
+        return Err(keys.bad("", rule));
     };
     if let Extract::Path(name) = &from
         && !path.contains(&Segment::Capture(name.clone()))
@@ -253,6 +272,14 @@ fn field(signal: &str, mut keys: Keys<'_>, path: &[Segment]) -> Result<Field, Co
         max_bytes: max.map_or(VALUE_BYTES_MAX, usize_of),
         from,
     })
+}
+
+/// A field name that extraction may read: hop-by-hop fields do not belong to the message, and ours are stripped.
+fn header(name: &str) -> Option<String> {
+    let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(token);
+    let ours = name.replace('_', "-").starts_with(OUR_PREFIX);
+    (fits && !ours && !HOP_BY_HOP.contains(&name)).then(|| name.to_owned())
 }
 
 /// The unescaped steps of a JSON pointer; at least one.

@@ -97,3 +97,24 @@ fn typos_name_place_and_nearest_key() {
             .contains("has fields or a principal but no event")
     );
 }
+
+#[test]
+fn sources_of_a_field_are_checked() {
+    let with = |line: &str| GOOD.replace("path = \"x\"", line);
+    for good in ["method = true", "target = \"path\"", "target = \"route\"", "header = \"user-agent\""] {
+        assert!(EdgeConfig::parse("edge.toml", &with(good)).is_ok(), "{good}");
+    }
+    for (bad, want) in [
+        ("method = false", "edge.toml:13:10: `route.fields.account.method` must be `true`"),
+        ("target = \"query\"", "`route.fields.account.target` must be `path` or `route`"),
+        ("header = \"User-Agent\"", "`route.fields.account.header` must be the lower-case name"),
+        ("header = \"glacis-event\"", "must be the lower-case name"),
+        ("header = \"glacis_event\"", "must be the lower-case name"),
+        ("header = \"te\"", "must be the lower-case name"),
+        ("method = true\nheader = \"a\"", "needs exactly one of"),
+        ("type = \"int\"", "needs exactly one of"),
+    ] {
+        let got = error(&with(bad));
+        assert!(got.contains(want), "{bad}: {got}");
+    }
+}

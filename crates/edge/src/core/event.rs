@@ -1,62 +1,74 @@
 //! One event from head to verdict: body, fields, principal, proof, turn, slice, record, answer.
 //!
 //! In mode `observe` everything is computed and recorded as in `enforce`, only nothing of it acts: what would have
-//! been refused is forwarded without a device, what would have been blocked is forwarded. Framing, the body
-//! limit and the journal are not policy and hold in both modes.
+//! been refused is counted and forwarded, what would have been blocked is recorded and forwarded. That holds for
+//! every limit and every failure of ours; only HTTP that can be read in two ways is refused in both modes. The
+//! body of an unsigned request is then not waited for, unless a field is read from it.
 
 use super::caller::{EMPTY, Signed};
-use super::live::{DeviceSays, Live, Reasons};
-use super::{Body, EdgeCore, Forward, Held, Step, Wanted, answer};
-use crate::config::{DeviceZone, Mode, RouteConfig, Stance};
-use crate::duty::Owed;
+use super::live::{DeviceSays, Live};
+use super::operate::is_catch_all;
+use super::{Body, EdgeCore, Forward, Held, Step, Wanted};
+use crate::config::{DeviceZone, Mode, RouteConfig};
 use crate::extract::extract;
-use crate::request::{RequestHead, render_sequence};
+use crate::learnt::{Fate, Sighting};
+use crate::request::RequestHead;
 use crate::route;
-use crate::state::events::{Stored, Turn};
+use crate::state::events::Turn;
 use crate::state::legs::Leg;
 use crate::trust::proof::Binding;
 use glacis_policy::Close;
-use glacis_seal::{MacKey, Purpose, sha256, sha256_parts};
-use glacis_wire::limits::MESSAGE_BYTES_MAX;
-use glacis_wire::message::challenge::{ChallengeNonce, Proof};
-use glacis_wire::message::decide::{
-    ClientVerdict, ClosedBy, DEVICE_ZONE, DecideAnswer, EventFacts, SignalAnswer, UpstreamDecision,
-};
+use glacis_seal::{sha256, sha256_parts};
+use glacis_wire::message::challenge::Proof;
+use glacis_wire::message::decide::{ClosedBy, DEVICE_ZONE, EventFacts, ROUTE_MODE, SignalAnswer};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{List, Text};
 use glacis_wire::{
-    Answer, Cause, Digest, Encode, EventId, EventName, PolicyDigest, Reference, SignalName, Thumbprint, Tier,
-    Timestamp, Trust, Verdict, Writer, Zone,
+    Answer, Cause, Digest, EventId, EventName, PolicyDigest, SignalName, Thumbprint, Tier, Timestamp, Trust,
+    Value,
 };
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Longest life of a verdict. Source: DESIGN §5.3 step 4.
-const VERDICT_LIFE: Duration = Duration::from_secs(60);
-/// Room for a usual verdict or decision, so that encoding one allocates once. Unit: bytes.
-const MESSAGE_BYTES: usize = 384;
 /// Policy digest of a record where no policy was run.
-const NO_POLICY: PolicyDigest = PolicyDigest::new([0; 32]);
+pub(super) const NO_POLICY: PolicyDigest = PolicyDigest::new([0; 32]);
+/// Digest of a body that was not waited for.
+const UNREAD: Digest = Digest::new([0; 32]);
+
+/// Where a request goes and whether verdicts act on it, settled when it came.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) route: usize,
+    pub(super) mode: Mode,
+    pub(super) sighting: Sighting,
+}
+
+impl Way {
+    pub(super) fn observes(&self) -> bool {
+        self.mode == Mode::Observe
+    }
+}
 
 /// An event on its way to a verdict.
 #[derive(Debug)]
 pub(super) struct Case {
-    route: usize,
-    live: Arc<Live>,
-    facts: EventFacts,
-    leg: Option<Arc<Leg>>,
+    pub(super) way: Way,
+    pub(super) live: Arc<Live>,
+    pub(super) facts: EventFacts,
+    pub(super) leg: Option<Arc<Leg>>,
+    /// Whether enforcing would have refused it: it goes on without a device.
+    pub(super) ailing: bool,
     /// Why the device says nothing; `None` where `facts.disclosed` can be read.
     silent: Option<Cause>,
-    request: Digest,
+    pub(super) request: Digest,
     proof: Option<Box<Proof>>,
     /// Digest that the streamed body is still to be compared with.
-    stream: Option<Digest>,
+    pub(super) stream: Option<Digest>,
 }
 
 /// A request that waits for the cloud's decision.
 #[derive(Debug)]
 pub struct Pending {
-    case: Box<Case>,
+    pub(super) case: Box<Case>,
 }
 
 impl Pending {
@@ -68,7 +80,7 @@ impl Pending {
 
 impl Case {
     /// What the event table knows the event by; `None` where there is no device.
-    fn key(&self) -> Option<(Thumbprint, EventId)> {
+    pub(super) fn key(&self) -> Option<(Thumbprint, EventId)> {
         self.facts.thumbprint.map(|thumbprint| (thumbprint, self.facts.event_id))
     }
 
@@ -87,17 +99,17 @@ impl Case {
         sha256_parts(&[facts.content.as_bytes(), &head, &known, principal])
     }
 
-    fn binding(&self) -> Option<Binding<'_>> {
+    pub(super) fn binding(&self) -> Option<Binding<'_>> {
         let principal = self.facts.principal.as_ref().map_or("", |text| text.0.as_str());
         let (event, content) = (self.facts.event_id, self.facts.content);
         self.facts.thumbprint.map(|thumbprint| Binding { thumbprint, event, content, principal })
     }
 
-    fn spent(&self) -> Option<Digest> {
+    pub(super) fn spent(&self) -> Option<Digest> {
         self.facts.passed.as_ref().map(|passed| passed.proof)
     }
 
-    fn device(&self) -> DeviceSays<'_> {
+    pub(super) fn device(&self) -> DeviceSays<'_> {
         match (self.silent, &self.facts.disclosed) {
             (None, Some(disclosed)) => DeviceSays::Disclosed(disclosed),
             (cause, _) => DeviceSays::Nothing(cause.unwrap_or(Cause::Withheld)),
@@ -106,20 +118,82 @@ impl Case {
 }
 
 impl EdgeCore {
-    /// A request of no own endpoint.
+    /// A request of no own endpoint; `limited` where its address prefix asks too much.
     pub(super) fn event(
         &self,
         head: &RequestHead<'_>,
         body: Body<'_>,
+        limited: bool,
         now: Timestamp,
     ) -> Result<Step, Refusal> {
+        let plain_path = route::path_is_plain(head.path);
         let Some((at, route, _)) = route::find(&self.config.routes, head) else {
-            return Err(Refusal::NoRoute);
+            return Err(if plain_path { Refusal::NoRoute } else { Refusal::BodyUnreadable });
         };
+        // Where nothing is enforced and every path goes the same way, another reading of a path reaches no more.
+        let passes = plain_path || is_catch_all(at, &route.path) && self.modes.only_observes(now);
+        if !passes {
+            return Err(Refusal::BodyUnreadable);
+        }
+        let way = self.way((at, route), head, plain_path, now);
+        if limited {
+            return self.give_up(way, Refusal::PrefixLimited);
+        }
         let Some(event) = &route.event else {
-            return Ok(Step::Forward(Box::new(plain(route))));
+            return Ok(Step::Forward(Box::new(plain(route, way.mode))));
         };
-        let mut case = self.case((at, route), event, head, now)?;
+        let kept = way.clone();
+        self.enter((way, route), event, head, body, now).or_else(|refusal| self.give_up(kept, refusal))
+    }
+
+    /// Where the request goes, and whether verdicts act on it.
+    fn way(
+        &self,
+        (at, route): (usize, &RouteConfig),
+        head: &RequestHead<'_>,
+        plain_path: bool,
+        now: Timestamp,
+    ) -> Way {
+        let learnt = &self.modes.learnt;
+        let sighting = if plain_path && route.event.is_some() {
+            learnt.find(head.method, head.path, route.mode)
+        } else {
+            learnt.other()
+        };
+        let set = match &sighting {
+            Sighting::Known(known) => known.set(),
+            Sighting::Fresh(_) => None,
+        };
+        let bypassed = self.modes.bypassed(now).is_some();
+        let mode = if bypassed { Mode::Observe } else { set.unwrap_or(route.mode) };
+        Way { route: at, mode, sighting }
+    }
+
+    /// A refusal that acts only where the route enforces.
+    pub(super) fn give_up(&self, way: Way, refusal: Refusal) -> Result<Step, Refusal> {
+        let Some(route) = self.config.routes.get(way.route) else { return Err(refusal) };
+        let ends = !way.observes();
+        let learn = match route.event {
+            Some(_) => self.modes.learnt.count(&way.sighting, way.mode, Fate::Refused, ends),
+            None => None,
+        };
+        if ends {
+            return Err(refusal);
+        }
+        self.facts.would_refuse(refusal);
+        Ok(Step::Forward(Box::new(Forward { learn, ..plain(route, way.mode) })))
+    }
+
+    fn enter(
+        &self,
+        (way, route): (Way, &RouteConfig),
+        event: &EventName,
+        head: &RequestHead<'_>,
+        body: Body<'_>,
+        now: Timestamp,
+    ) -> Result<Step, Refusal> {
+        let observes = way.observes();
+        let mut case = self.case((way, route), event, head, now)?;
         let whole = match body {
             Body::Empty => Some(&[][..]),
             Body::Whole(bytes) if bytes.len() > route.body_max => return Err(Refusal::BodyTooLarge),
@@ -127,12 +201,16 @@ impl EdgeCore {
             Body::ToCome => None,
         };
         match whole {
-            Some(body) => self.with_body(case, head, body, now),
-            None if route.reads_body() || case.leg.is_none() => {
+            Some(body) => self.read_whole(case, head, body, now),
+            None if route.reads_body() || case.leg.is_none() && !observes => {
                 Ok(Step::NeedBody(Box::new(Held { limit: route.body_max, what: Wanted::Event(case) })))
             }
             None => {
-                case.stream = Some(case.facts.content);
+                if case.leg.is_some() {
+                    case.stream = Some(case.facts.content);
+                } else {
+                    case.facts.content = UNREAD;
+                }
                 self.settle(case, head, &[], now)
             }
         }
@@ -141,21 +219,21 @@ impl EdgeCore {
     /// The signed caller, or why the route goes on without one.
     fn caller(
         &self,
-        route: &RouteConfig,
+        (way, route): (&Way, &RouteConfig),
         head: &RequestHead<'_>,
         now: Timestamp,
-    ) -> Result<Result<Signed, Cause>, Refusal> {
+    ) -> Result<Caller, Refusal> {
         if route.device == DeviceZone::None {
-            return Ok(Err(Cause::Absent));
+            return Ok(Caller::Unsigned(Cause::Absent));
         }
         match self.signed(head, now) {
-            Ok(signed) => Ok(Ok(signed)),
+            Ok(signed) => Ok(Caller::Signed(Box::new(signed))),
             Err(Refusal::SignatureMissing) if route.device == DeviceZone::Optional => {
-                Ok(Err(Cause::Withheld))
+                Ok(Caller::Unsigned(Cause::Withheld))
             }
-            Err(refusal) if route.mode == Mode::Observe => {
-                self.facts.refused(refusal);
-                Ok(Err(Cause::Withheld))
+            Err(refusal) if way.observes() => {
+                self.facts.would_refuse(refusal);
+                Ok(Caller::Refused)
             }
             Err(refusal) => Err(refusal),
         }
@@ -164,14 +242,14 @@ impl EdgeCore {
     /// Who asks about what, before the body.
     fn case(
         &self,
-        (at, route): (usize, &RouteConfig),
+        (way, route): (Way, &RouteConfig),
         event: &EventName,
         head: &RequestHead<'_>,
         now: Timestamp,
     ) -> Result<Box<Case>, Refusal> {
-        let live = self.live();
+        let (live, at) = (self.live(), way.route);
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
-        let caller = self.caller(route, head, now)?;
+        let caller = self.caller((&way, route), head, now)?;
         let facts = EventFacts {
             event: event.clone(),
             policy,
@@ -184,12 +262,13 @@ impl EdgeCore {
             received: now,
             disclosed: None,
             fields: List(Vec::new()),
-            observed: List(Vec::new()),
+            observed: List(observed(&caller, way.mode)),
             passed: None,
             node: self.config.node.clone(),
         };
         let mut case = Box::new(Case {
-            route: at,
+            ailing: matches!(caller, Caller::Refused),
+            way,
             live: Arc::clone(&live),
             facts,
             leg: None,
@@ -199,12 +278,15 @@ impl EdgeCore {
             stream: None,
         });
         match caller {
-            Err(cause) => {
+            Caller::Unsigned(cause) => {
                 case.facts.event_id = EventId::new(self.random()?);
-                case.facts.observed = List(observed(cause));
                 case.silent = Some(cause);
             }
-            Ok(signed) => {
+            Caller::Refused => {
+                case.facts.event_id = EventId::new(self.random()?);
+                case.silent = Some(Cause::Withheld);
+            }
+            Caller::Signed(signed) => {
                 case.silent = match &signed.disclosed {
                     None => Some(Cause::Withheld),
                     Some(disclosed) if disclosed.policy != policy => Some(Cause::Version),
@@ -228,8 +310,20 @@ impl EdgeCore {
         Ok(case)
     }
 
-    /// The body is whole: it must be the one that was signed.
+    /// The body that was asked for.
     pub(super) fn with_body(
+        &self,
+        case: Box<Case>,
+        head: &RequestHead<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Step, Refusal> {
+        let way = case.way.clone();
+        self.read_whole(case, head, body, now).or_else(|refusal| self.give_up(way, refusal))
+    }
+
+    /// The body is whole: it must be the one that was signed.
+    fn read_whole(
         &self,
         mut case: Box<Case>,
         head: &RequestHead<'_>,
@@ -244,7 +338,7 @@ impl EdgeCore {
         self.settle(case, head, body, now)
     }
 
-    /// Reads the request; in mode `observe` what cannot be read is forwarded undecided.
+    /// Reads the request, then decides.
     fn settle(
         &self,
         mut case: Box<Case>,
@@ -252,15 +346,9 @@ impl EdgeCore {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Step, Refusal> {
-        let Some(route) = self.config.routes.get(case.route) else { return Err(Refusal::NoRoute) };
-        match self.read(&mut case, route, head, body, now) {
-            Ok(turn) => self.decide(case, turn, now),
-            Err(refusal) if route.mode == Mode::Observe => {
-                self.facts.refused(refusal);
-                Ok(Step::Forward(Box::new(Forward { content: case.stream, ..plain(route) })))
-            }
-            Err(refusal) => Err(refusal),
-        }
+        let Some(route) = self.config.routes.get(case.way.route) else { return Err(Refusal::NoRoute) };
+        let turn = self.read(&mut case, route, head, body, now)?;
+        self.decide(case, turn, now)
     }
 
     fn read(
@@ -303,7 +391,7 @@ impl EdgeCore {
             Turn::Decide => {}
         }
         let live = Arc::clone(&case.live);
-        let Some(plan) = live.plan(case.route).filter(|_| self.feed_is_usable(now)) else {
+        let Some(plan) = live.plan(case.way.route).filter(|_| self.feed_is_usable(now)) else {
             return self.stance(case, now);
         };
         let device_id = case.leg.as_ref().map(|leg| &*leg.device_id);
@@ -313,188 +401,31 @@ impl EdgeCore {
             None => Ok(Step::AskCloud(Box::new(Pending { case }))),
         }
     }
-
-    /// The cloud answered, or did not.
-    pub(super) fn decided(
-        &self,
-        pending: Pending,
-        answer: Option<DecideAnswer>,
-        now: Timestamp,
-    ) -> Result<Step, Refusal> {
-        let case = pending.case;
-        match answer {
-            Some(DecideAnswer::Decided(decided)) => {
-                self.facts.decided(Zone::Cloud, decided.verdict);
-                self.deliver(&case, decided.verdict, decided.reference, decided.nonce.map(Box::new), now)
-            }
-            Some(DecideAnswer::Refused(refusal)) => {
-                if let Some(key) = case.key() {
-                    self.events.abandon(key, case.spent());
-                }
-                match self.config.routes.get(case.route) {
-                    Some(route) if route.mode == Mode::Observe => {
-                        self.facts.refused(refusal);
-                        Ok(Step::Forward(Box::new(Forward { content: case.stream, ..plain(route) })))
-                    }
-                    _ => Err(refusal),
-                }
-            }
-            None => {
-                let live = Arc::clone(&case.live);
-                let Some(plan) = live.plan(case.route) else { return self.stance(case, now) };
-                let device_id = case.leg.as_ref().map(|leg| &*leg.device_id);
-                let (outcome, reasons) =
-                    plan.run(&case.facts, case.device(), device_id, Close::CloudUnavailable);
-                // INVARIANT: a closing zone leaves nothing open, so the interval is a point.
-                let verdict = outcome.settled.unwrap_or(outcome.strictest);
-                self.record(case, verdict, ClosedBy::CloudUnavailable, reasons, now)
-            }
-        }
-    }
-
-    /// No policy can be run.
-    fn stance(&self, mut case: Box<Case>, now: Timestamp) -> Result<Step, Refusal> {
-        case.facts.policy = NO_POLICY;
-        let Some(route) = self.config.routes.get(case.route) else { return Err(Refusal::NoRoute) };
-        match route.stance {
-            Stance::Open => self.record(case, Verdict::Allow, ClosedBy::Stance, List(Vec::new()), now),
-            Stance::Closed => {
-                let step = self.record(case, Verdict::Block, ClosedBy::Stance, List(Vec::new()), now)?;
-                match step {
-                    Step::Answer(_) => Err(Refusal::Unavailable),
-                    forward => Ok(forward),
-                }
-            }
-        }
-    }
-
-    /// Writes the record, then delivers: no decision leaves without its record.
-    fn record(
-        &self,
-        case: Box<Case>,
-        verdict: Verdict,
-        closed_by: ClosedBy,
-        reasons: Reasons,
-        now: Timestamp,
-    ) -> Result<Step, Refusal> {
-        let reference = self.reference();
-        let facts = &case.facts;
-        let owed = Owed { facts, verdict, reference, closed_by, decided: now, reasons: &reasons };
-        if self.duty.record(&owed).is_err() {
-            if let Some(key) = case.key() {
-                self.events.abandon(key, case.spent());
-            }
-            return Err(Refusal::Overloaded);
-        }
-        self.facts.decided(Zone::Edge, verdict);
-        let nonce = self.nonce(&case, verdict, now)?;
-        self.deliver(&case, verdict, reference, nonce, now)
-    }
-
-    fn nonce(
-        &self,
-        case: &Case,
-        verdict: Verdict,
-        now: Timestamp,
-    ) -> Result<Option<Box<ChallengeNonce>>, Refusal> {
-        match (verdict, case.binding()) {
-            (Verdict::Challenge(method), Some(binding)) => {
-                self.challenger.issue(binding, method, &*self.host, now).map(|nonce| Some(Box::new(nonce)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The stored verdict again, with a nonce that is still good.
-    fn repeat(&self, mut case: Box<Case>, stored: Stored, now: Timestamp) -> Result<Step, Refusal> {
-        self.facts.repeated();
-        case.facts.policy = stored.policy;
-        let nonce = match stored.nonce {
-            Some(nonce) if nonce.body.not_after > now => Some(nonce),
-            _ => self.nonce(&case, stored.verdict, now)?,
-        };
-        self.deliver(&case, stored.verdict, stored.reference, nonce, now)
-    }
-
-    /// Tells client and upstream.
-    fn deliver(
-        &self,
-        case: &Case,
-        verdict: Verdict,
-        reference: Reference,
-        nonce: Option<Box<ChallengeNonce>>,
-        now: Timestamp,
-    ) -> Result<Step, Refusal> {
-        let Some(route) = self.config.routes.get(case.route) else { return Err(Refusal::NoRoute) };
-        let observes = route.mode == Mode::Observe;
-        let facts = &case.facts;
-        let not_after = now.after(VERDICT_LIFE);
-        let policy = facts.policy;
-        let maced = match &case.leg {
-            Some(leg) => {
-                let client = ClientVerdict {
-                    event_id: facts.event_id,
-                    request: case.request,
-                    content: facts.content,
-                    policy,
-                    // What becomes of it: where a route only observes, it may go on.
-                    verdict: if observes { Verdict::Allow } else { verdict },
-                    reference,
-                    nonce: nonce.as_deref().filter(|_| !observes).cloned(),
-                    not_after,
-                };
-                Some(self.maced(&leg.verdict_key, Purpose::Verdict, &client)?)
-            }
-            None => None,
-        };
-        if let Some(key) = case.key() {
-            self.events.store(key, Stored { verdict, reference, policy, nonce });
-        }
-        if verdict != Verdict::Allow && !observes {
-            return Ok(Step::Answer(answer::verdict(verdict, reference, maced)));
-        }
-        let decision = UpstreamDecision {
-            event: facts.event.clone(),
-            event_id: facts.event_id,
-            thumbprint: facts.thumbprint,
-            tier: facts.tier,
-            principal: facts.principal.clone(),
-            request: case.request,
-            content: facts.content,
-            policy,
-            verdict,
-            reference,
-            not_after,
-        };
-        Ok(Step::Forward(Box::new(Forward {
-            decision: Some(self.maced(&self.upstream_key, Purpose::Decision, &decision)?),
-            verdict: maced,
-            reference: Some(reference.text()),
-            policy_version: case.live.version,
-            content: case.stream,
-            ..plain(route)
-        })))
-    }
-
-    /// A [`Maced`](glacis_wire::message::Maced) message as a header value. The same bytes as
-    /// `glacis_seal::mac_envelope` makes (tests open them so), encoded once.
-    fn maced(&self, key: &MacKey, purpose: Purpose, message: &impl Encode) -> Result<String, Refusal> {
-        let mut body = Writer::with_capacity(MESSAGE_BYTES);
-        message.encode(&mut body).map_err(|_| Refusal::Overloaded)?;
-        let mac = key.mac(&self.context, purpose, body.as_bytes());
-        let mut out = Writer::with_capacity(body.as_bytes().len() + 36);
-        out.bytes("bytes", body.as_bytes(), MESSAGE_BYTES_MAX).map_err(|_| Refusal::Overloaded)?;
-        out.raw(&mac);
-        Ok(render_sequence(out.as_bytes()))
-    }
 }
 
-fn plain(route: &RouteConfig) -> Forward {
-    Forward { upstream: route.upstream, body_max: route.body_max, ..Forward::default() }
+/// Who asks, as far as the route lets them.
+enum Caller {
+    Signed(Box<Signed>),
+    /// Nobody, and nobody was to be expected, or need be.
+    Unsigned(Cause),
+    /// Somebody whom enforcing would have refused.
+    Refused,
 }
 
-/// What the cloud must know of a route besides its event: that nothing was to be expected from a device.
-fn observed(silent: Cause) -> Vec<SignalAnswer> {
-    let stated = |signal| SignalAnswer { signal, answer: Answer::unknown(Cause::Absent) };
-    SignalName::parse(DEVICE_ZONE).ok().filter(|_| silent == Cause::Absent).map(stated).into_iter().collect()
+pub(super) fn plain(route: &RouteConfig, mode: Mode) -> Forward {
+    // Limits are policy, and do not act where the route observes.
+    let body_max = if mode == Mode::Observe { usize::MAX } else { route.body_max };
+    Forward { upstream: route.upstream, body_max, ..Forward::default() }
+}
+
+/// What the cloud must know of a route besides its event: that nothing was to be expected from a device, and that
+/// the verdict does not act.
+fn observed(caller: &Caller, mode: Mode) -> Vec<SignalAnswer> {
+    let stated =
+        |name: &str, answer| SignalName::parse(name).ok().map(|signal| SignalAnswer { signal, answer });
+    let absent = matches!(caller, Caller::Unsigned(Cause::Absent))
+        .then(|| stated(DEVICE_ZONE, Answer::unknown(Cause::Absent)));
+    let observes = (mode == Mode::Observe)
+        .then(|| stated(ROUTE_MODE, Answer::Value(Value::String("observe".to_owned()))));
+    [absent, observes].into_iter().flatten().flatten().collect()
 }

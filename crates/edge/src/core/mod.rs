@@ -8,13 +8,16 @@
 
 pub(crate) mod answer;
 mod caller;
+mod deliver;
 mod event;
 pub(crate) mod live;
+pub(crate) mod operate;
 mod own;
 mod publish;
 
 use crate::config::EdgeConfig;
 use crate::duty::{Duty, Facts};
+use crate::learnt::Learning;
 use crate::limit::{Budget, Gcra, Prefix};
 use crate::request::RequestHead;
 use crate::state::events::Events;
@@ -33,10 +36,12 @@ use glacis_wire::message::policy::{KeySet, Published};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Digest, LegId, Reference, SessionId, Timestamp};
 use live::Live;
+use operate::Modes;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub use event::Pending;
+pub use operate::{BYPASS_MAX, ModeError};
 pub use own::Relay;
 pub use publish::AcceptError;
 
@@ -140,6 +145,8 @@ pub struct Forward {
     pub content: Option<Digest>,
     /// Longest body. Unit: bytes.
     pub body_max: usize,
+    /// To be handed to [`EdgeCore::learn`] when the upstream has answered, or has not.
+    pub learn: Option<Learning>,
 }
 
 /// The trust pipeline of one node.
@@ -160,6 +167,9 @@ pub struct EdgeCore {
     live: RwLock<Arc<Live>>,
     feed: RwLock<Arc<FeedState>>,
     published: Mutex<PublishedState>,
+    modes: Modes,
+    /// One operator at a time.
+    operating: Mutex<()>,
     duty: Duty,
     facts: Facts,
     files: Arc<dyn Files>,
@@ -202,6 +212,7 @@ impl EdgeCore {
         let mut leg_prefix = [0; 8];
         let parts = tag.as_bytes().iter().take(4).chain(&boot);
         leg_prefix.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        let modes = Modes::restore(&*files, &config)?;
         let (held, live) = publish::restore(&*files, &config, &context, keys.key_set)?;
         Ok(Self {
             tickets: RwLock::new(Arc::new(keys.tickets)),
@@ -221,6 +232,8 @@ impl EdgeCore {
                 held,
                 device: None,
             }),
+            modes,
+            operating: Mutex::new(()),
             duty: Duty::open(
                 Arc::clone(&files),
                 Arc::clone(&host),
@@ -276,25 +289,23 @@ impl EdgeCore {
     /// Takes a request head.
     pub fn begin(&self, head: &RequestHead<'_>, body: Body<'_>, peer: IpAddr, now: Timestamp) -> Step {
         self.facts.request();
-        if self.prefixes.take(&Prefix::from(peer), now).is_err() {
-            return self.refuse(Refusal::PrefixLimited);
-        }
-        if !crate::route::path_is_plain(head.path) {
-            return self.refuse(Refusal::BodyUnreadable);
-        }
-        let step = if head.path.starts_with(OWN_PREFIX) {
-            self.own(head, body, now)
+        let limited = self.prefixes.take(&Prefix::from(peer), now).is_err();
+        let step = if !head.path.starts_with(OWN_PREFIX) {
+            self.event(head, body, limited, now)
+        } else if limited {
+            Err(Refusal::PrefixLimited)
+        } else if !crate::route::path_is_plain(head.path) {
+            Err(Refusal::BodyUnreadable)
         } else {
-            self.event(head, body, now)
+            self.own(head, body, now)
         };
         step.unwrap_or_else(|refusal| self.refuse(refusal))
     }
 
     /// Takes the body that [`Step::NeedBody`] asked for; `head` is the one of [`begin`](Self::begin).
-    #[expect(clippy::boxed_local, reason = "taken as the step gave it")]
     pub fn body(&self, held: Box<Held>, head: &RequestHead<'_>, body: &[u8], now: Timestamp) -> Step {
         if body.len() > held.limit {
-            return self.body_too_large(*held);
+            return self.body_too_large(held);
         }
         let step = match held.what {
             Wanted::Event(case) => self.with_body(case, head, body, now),
@@ -303,9 +314,19 @@ impl EdgeCore {
         step.unwrap_or_else(|refusal| self.refuse(refusal))
     }
 
-    /// The body is longer than [`Held::limit`].
-    pub fn body_too_large(&self, _held: Held) -> Step {
-        self.refuse(Refusal::BodyTooLarge)
+    /// The body is longer than [`Held::limit`]. Where the route observes, the order is to forward all of it.
+    #[expect(clippy::boxed_local, reason = "taken as the step gave it")]
+    pub fn body_too_large(&self, held: Box<Held>) -> Step {
+        let step = match held.what {
+            Wanted::Event(case) => self.give_up(case.way, Refusal::BodyTooLarge),
+            Wanted::Own(_) => Err(Refusal::BodyTooLarge),
+        };
+        step.unwrap_or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// The upstream answered a forwarded request with this status; `None` where it did not answer.
+    pub fn learn(&self, learning: &Learning, status: Option<u16>) {
+        self.modes.learnt.learn(learning, status);
     }
 
     /// Takes the cloud's answer to [`Pending::facts`]; `None` where there was none in time, or none authentic.

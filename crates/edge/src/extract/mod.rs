@@ -8,6 +8,7 @@ mod form;
 mod json;
 
 use crate::config::{Extract, Field, RouteConfig};
+use crate::learnt::key;
 use crate::request::{Once, RequestHead};
 use crate::route::Captures;
 use glacis_wire::message::decide::SignalAnswer;
@@ -52,6 +53,17 @@ pub(crate) fn extract(
             },
             Extract::Query(name) => pair(field, &query, name)?,
             Extract::Form(name) => pair(field, &form, name)?,
+            Extract::Method => text(field, head.method)?,
+            Extract::WholePath => text(field, head.path)?,
+            Extract::Route => match key(head.method, head.path) {
+                Some(name) => text(field, &String::from_utf8_lossy(&name))?,
+                None => Answer::Missing,
+            },
+            Extract::Header(name) => match head.headers.once(name) {
+                Once::Absent => Answer::Missing,
+                Once::One(value) => text(field, value)?,
+                Once::Many => return Err(Unreadable("field twice, or not text")),
+            },
             Extract::Json(steps) => match json.as_ref().and_then(|json| json.at(steps)) {
                 Some(value) => value.answer(field)?,
                 None => Answer::Missing,

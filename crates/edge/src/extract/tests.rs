@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Segment;
 use crate::config::{DeviceZone, Mode, Stance};
-use crate::request::Fields;
+use crate::request::{Fields, Headers};
 use glacis_wire::SignalName;
 
 fn route(ty: Type, from: Extract) -> RouteConfig {
@@ -33,7 +33,13 @@ fn check(ty: Type, from: Extract, path: &str, query: &str, body: &str, media: &s
         });
         fields.add(name, value);
     }
-    let head = RequestHead { method: "POST", authority: "a", path, query, fields };
+    let headers: Vec<(String, String)> = media
+        .split('|')
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let headers = Headers::List(&headers);
+    let head = RequestHead { method: "POST", authority: "a", path, query, fields, headers };
     let routes = [route];
     let Some((_, route, captures)) = crate::route::find(&routes, &head) else { return "no route".into() };
     match extract(route, &head, &captures, body.as_bytes()) {
@@ -150,4 +156,26 @@ fn form_fields_have_one_reading() {
     ] {
         assert_eq!(check(Type::String, Extract::Form("x".into()), "/t/1", "", body, media), want, "{body}");
     }
+}
+
+#[test]
+fn method_target_and_headers_have_one_reading() {
+    let header = || Extract::Header("x-a".into());
+    for (from, path, headers, want) in [
+        (Extract::Method, "/t/1", "", "\"POST\""),
+        (Extract::WholePath, "/t/1", "", "\"/t/1\""),
+        (Extract::WholePath, "/t/0123456789abcdef", "", "refused: value over its limit"),
+        (Extract::Route, "/T/17", "", "no route"),
+        (Extract::Route, "/t/17", "", "\"POST /t/{id}\""),
+        (Extract::Route, "/t/Ab", "", "\"POST /t/ab\""),
+        (header(), "/t/1", "x-b: 1", "Missing"),
+        (header(), "/t/1", "x-a: b c", "\"b c\""),
+        (header(), "/t/1", "X-A: b", "\"b\""),
+        (header(), "/t/1", "x-a: b|x-A: b", "refused: field twice, or not text"),
+        (header(), "/t/1", "x-a: 0123456789abcdefg", "refused: value over its limit"),
+    ] {
+        assert_eq!(check(Type::String, from, path, "", "", headers), want, "{path} {headers}");
+    }
+    assert_eq!(check(Type::Int, header(), "/t/1", "", "", "x-a: 7"), "Int(7)");
+    assert_eq!(check(Type::Int, header(), "/t/1", "", "", "x-a: 07"), "refused: value of another type");
 }

@@ -19,14 +19,20 @@ use std::task::{Context, Poll, Waker, ready};
 /// Why a body broke off. The text never reaches a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BodyError {
-    #[error("client broke off")]
-    Client,
     #[error("upstream broke off")]
     Upstream,
     #[error("waited too long")]
     Expired,
     #[error("body refused: {0:?}")]
     Refused(Refusal),
+}
+
+/// Why a body is not whole in memory.
+#[derive(Debug)]
+pub(super) enum Uncollected {
+    /// It is longer than allowed; this is what was read of it, the rest is still to come.
+    Longer(Bytes),
+    Broken,
 }
 
 /// A request body for an upstream or the cloud.
@@ -66,6 +72,8 @@ impl Fate {
 /// upstream never gets a whole body that is not.
 #[derive(Debug)]
 pub(super) struct Checked {
+    /// What was read before it was decided that the body streams; never with a digest.
+    before: Option<Bytes>,
     inner: Incoming,
     hash: Option<(Sha256, Digest)>,
     held: Option<Bytes>,
@@ -78,7 +86,18 @@ impl Checked {
     /// `content` is what the body must hash to; `None` where nobody signed it.
     pub(super) fn new(inner: Incoming, content: Option<Digest>, limit: usize, fate: Fate) -> Self {
         let hash = content.map(|content| (Sha256::new(), content));
-        Self { inner, hash, held: None, left: limit, done: false, fate }
+        Self { before: None, inner, hash, held: None, left: limit, done: false, fate }
+    }
+
+    /// A body of which `before` was read already, as nobody signed it or nothing acts.
+    pub(super) fn resumed(before: Bytes, inner: Incoming, fate: Fate) -> Self {
+        Self { before: Some(before), ..Self::new(inner, None, usize::MAX, fate) }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.inner.size_hint();
+        let before = self.before.as_ref().map_or(0, |before| u64::try_from(before.len()).unwrap_or(u64::MAX));
+        rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest.saturating_add(before)))
     }
 
     fn fail(&mut self, fate: u8, refusal: Refusal) -> BodyError {
@@ -88,6 +107,9 @@ impl Checked {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(before) = self.before.take() {
+            return Poll::Ready(Some(Ok(Frame::data(before))));
+        }
         while !self.done {
             let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
                 self.done = true;
@@ -141,7 +163,7 @@ impl Body for UpBody {
         match self {
             Self::Empty | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
-            Self::Stream(body) => body.done && body.held.is_none(),
+            Self::Stream(body) => body.done && body.held.is_none() && body.before.is_none(),
         }
     }
 
@@ -149,7 +171,7 @@ impl Body for UpBody {
         match self {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(bytes)) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Self::Stream(body) => body.inner.size_hint(),
+            Self::Stream(body) => body.size_hint(),
         }
     }
 }
@@ -234,21 +256,18 @@ impl Body for OutBody {
 }
 
 /// Reads a whole request body of at most `limit` bytes.
-pub(super) async fn collect(body: &mut Incoming, limit: usize, watch: &Watch) -> Result<Bytes, BodyError> {
+pub(super) async fn collect(body: &mut Incoming, limit: usize, watch: &Watch) -> Result<Bytes, Uncollected> {
     let mut whole: Vec<u8> = Vec::new();
     let mut first: Option<Bytes> = None;
     loop {
         let frame = std::future::poll_fn(|cx| {
             if watch.take_expired() {
-                return Poll::Ready(Err(BodyError::Expired));
+                return Poll::Ready(Err(Uncollected::Broken));
             }
             Pin::new(&mut *body).poll_frame(cx).map(Ok)
         });
         let Some(frame) = frame.await? else { break };
-        let Ok(data) = frame.map_err(|_| BodyError::Client)?.into_data() else { continue };
-        if first.as_ref().map_or(whole.len(), Bytes::len) + data.len() > limit {
-            return Err(BodyError::Refused(Refusal::BodyTooLarge));
-        }
+        let Ok(data) = frame.map_err(|_| Uncollected::Broken)?.into_data() else { continue };
         // Most bodies come in one piece, which then is not copied.
         match first.take() {
             None if whole.is_empty() => first = Some(data),
@@ -256,6 +275,9 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize, watch: &Watch) ->
                 whole.extend_from_slice(&before.unwrap_or_default());
                 whole.extend_from_slice(&data);
             }
+        }
+        if first.as_ref().map_or(whole.len(), Bytes::len) > limit {
+            return Err(Uncollected::Longer(first.unwrap_or_else(|| whole.into())));
         }
     }
     Ok(first.unwrap_or_else(|| whole.into()))

@@ -4,11 +4,11 @@
 //! in. Nothing of a request is copied but the values that are kept.
 
 use super::Worker;
-use super::body::{BodyError, Checked, Fate, OutBody, UpBody, UpstreamBody, collect};
+use super::body::{Checked, Fate, OutBody, Uncollected, UpBody, UpstreamBody, collect};
 use super::link::LinkError;
 use super::watch::{Phase, Watch};
 use crate::core::{Body as CoreBody, Forward, Step};
-use crate::request::{Fields, RequestHead};
+use crate::request::{Fields, HOP_BY_HOP, Headers, Once, RequestHead};
 use bytes::Bytes;
 use glacis_wire::http::{self as names, OUR_PREFIX};
 use glacis_wire::message::refusal::Refusal;
@@ -22,9 +22,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Headers for the connection, not for the message (RFC 9110 §7.6.1); named by `connection` are the others.
-const HOP_BY_HOP: [&str; 7] =
-    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const DECISION: HeaderName = HeaderName::from_static(names::DECISION);
 const VERDICT: HeaderName = HeaderName::from_static(names::VERDICT);
@@ -58,6 +55,7 @@ impl Peer {
         let (parts, mut body) = request.into_parts();
         let empty = hyper::body::Body::is_end_stream(&body);
         let mut whole: Option<Bytes> = None;
+        let mut begun: Option<Bytes> = None;
         let forward = {
             let Some(head) = Head::of(&parts) else { return self.refused(Refusal::Framing) };
             let head = head.view();
@@ -75,8 +73,11 @@ impl Peer {
                                 whole = Some(bytes);
                                 step
                             }
-                            Err(BodyError::Refused(_)) => core.body_too_large(*held),
-                            Err(_) => return self.refused(Refusal::Framing),
+                            Err(Uncollected::Longer(bytes)) => {
+                                begun = Some(bytes);
+                                core.body_too_large(held)
+                            }
+                            Err(Uncollected::Broken) => return self.refused(Refusal::Framing),
                         }
                     }
                     Step::AskCloud(pending) => {
@@ -98,11 +99,12 @@ impl Peer {
                 };
             }
         };
-        let body = match whole {
-            Some(bytes) if bytes.is_empty() => Outgoing::Empty,
-            Some(bytes) => Outgoing::Full(bytes),
-            None if empty => Outgoing::Empty,
-            None => Outgoing::Stream(body),
+        let body = match (whole, begun) {
+            (_, Some(begun)) => Outgoing::Rest(begun, body),
+            (Some(bytes), None) if bytes.is_empty() => Outgoing::Empty,
+            (Some(bytes), None) => Outgoing::Full(bytes),
+            (None, None) if empty => Outgoing::Empty,
+            (None, None) => Outgoing::Stream(body),
         };
         self.forward(parts, body, *forward).await
     }
@@ -111,21 +113,37 @@ impl Peer {
         out(self.worker.core.refusal(refusal))
     }
 
-    async fn forward(&self, parts: Parts, body: Outgoing, forward: Forward) -> Response<OutBody> {
+    async fn forward(&self, parts: Parts, body: Outgoing, mut forward: Forward) -> Response<OutBody> {
+        let learn = forward.learn.take();
+        let response = self.exchange(parts, body, forward).await;
+        if let Some(learn) = &learn {
+            let status = response.as_ref().ok().map(|response| response.status().as_u16());
+            self.worker.core.learn(learn, status);
+        }
+        response.unwrap_or_else(|refusal| self.refused(refusal))
+    }
+
+    async fn exchange(
+        &self,
+        parts: Parts,
+        body: Outgoing,
+        forward: Forward,
+    ) -> Result<Response<OutBody>, Refusal> {
         let Some(links) = self.worker.upstreams.get(forward.upstream) else {
-            return self.refused(Refusal::Upstream);
+            return Err(Refusal::Upstream);
         };
         let fate = Fate::default();
         let body = match body {
             Outgoing::Empty => UpBody::Empty,
             Outgoing::Full(bytes) => UpBody::Full(Some(bytes)),
+            Outgoing::Rest(begun, body) => {
+                UpBody::Stream(Box::new(Checked::resumed(begun, body, fate.clone())))
+            }
             Outgoing::Stream(body) => {
                 UpBody::Stream(Box::new(Checked::new(body, forward.content, forward.body_max, fate.clone())))
             }
         };
-        let Some(request) = self.upstream_request(parts, body, &forward) else {
-            return self.refused(Refusal::Framing);
-        };
+        let request = self.upstream_request(parts, body, &forward).ok_or(Refusal::Framing)?;
         match links.send(request, Some(&self.watch)).await {
             Ok((answer, link)) => {
                 let (mut parts, incoming) = answer.into_parts();
@@ -135,13 +153,13 @@ impl Peer {
                 let mut response = Response::new(OutBody::Upstream(Box::new(body)));
                 *response.status_mut() = parts.status;
                 *response.headers_mut() = parts.headers;
-                response
+                Ok(response)
             }
             Err(error) => {
                 if error == LinkError::Expired {
                     tracing::debug!("upstream did not answer in time");
                 }
-                self.refused(fate.refusal().unwrap_or(Refusal::Upstream))
+                Err(fate.refusal().unwrap_or(Refusal::Upstream))
             }
         }
     }
@@ -165,6 +183,8 @@ impl Peer {
 enum Outgoing {
     Empty,
     Full(Bytes),
+    /// The beginning was read already.
+    Rest(Bytes, Incoming),
     Stream(Incoming),
 }
 
@@ -185,7 +205,11 @@ impl<'a> Head<'a> {
         for (name, value) in &parts.headers {
             let name = name.as_str();
             if let Some(slot) = fields.slot(name) {
-                slot.add(value.to_str().ok()?);
+                match value.to_str() {
+                    Ok(value) => slot.add(value),
+                    // Not text, so it cannot be read in one way.
+                    Err(_) => *slot = Once::Many,
+                }
             } else if name == "host" {
                 host = Some(value.to_str().ok()?);
             }
@@ -212,6 +236,7 @@ impl<'a> Head<'a> {
             path: self.path,
             query: self.query,
             fields: self.fields,
+            headers: Headers::Map(&self.parts.headers),
         }
     }
 }

@@ -6,8 +6,13 @@ mod signature;
 
 pub(crate) use signature::{LEG, Profile, REQUEST, REQUEST_WITH_PRINCIPAL, SESSION, SignatureFields};
 
+use ::http::HeaderMap;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use glacis_wire::http::{self, Request};
+
+/// Headers for the connection, not for the message (RFC 9110 §7.6.1); named by `connection` are the others.
+pub(crate) const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Head of a request: borrowed from whoever owns the sockets.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +27,8 @@ pub struct RequestHead<'a> {
     pub query: &'a str,
     /// The fields that matter.
     pub fields: Fields<'a>,
+    /// All fields, for those that an operator asks for.
+    pub headers: Headers<'a>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -37,7 +44,36 @@ impl<'a> RequestHead<'a> {
             path: &request.path,
             query: &request.query,
             fields,
+            headers: Headers::List(&request.headers),
         }
+    }
+}
+
+/// All header fields, as whoever owns the request keeps them.
+#[derive(Clone, Copy, Debug)]
+pub enum Headers<'a> {
+    /// As hyper keeps them.
+    Map(&'a HeaderMap),
+    /// As a plain request keeps them.
+    List(&'a [(String, String)]),
+}
+
+impl<'a> Headers<'a> {
+    /// The field of this (lower-case) name; one whose value is not text counts as having come twice, since it
+    /// cannot be read in one way.
+    pub fn once(self, name: &str) -> Once<'a> {
+        let mut found = Once::Absent;
+        match self {
+            Self::Map(map) => map.get_all(name).iter().for_each(|value| match value.to_str() {
+                Ok(value) => found.add(value),
+                Err(_) => found = Once::Many,
+            }),
+            Self::List(list) => list
+                .iter()
+                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+                .for_each(|(_, value)| found.add(value)),
+        }
+        found
     }
 }
 

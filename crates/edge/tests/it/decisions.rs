@@ -285,7 +285,7 @@ fn observing_decides_and_records_but_never_acts() {
     assert_eq!(world.code(&request), "forward", "a replay is forwarded without a device");
     assert_eq!(world.records()[1].facts.thumbprint, None);
     assert_eq!(world.code(&get("/seen/1")), "forward");
-    assert!(world.core.metrics().snapshot().refused.contains(&("replayed", 1)));
+    assert!(world.core.metrics().snapshot().would_refuse.contains(&("replayed", 1)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod attack;
 mod decisions;
 mod device;
 mod gateway;
+mod modes;
 mod reasons;
 mod refusals;
 mod sessions;

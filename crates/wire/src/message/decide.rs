@@ -11,7 +11,10 @@ use crate::answer::Answer;
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::disclosure::Disclosed;
 use crate::id::{Digest, EventId, EventName, NodeName, PolicyDigest, Reference, SignalName, Thumbprint};
-use crate::limits::{BATCH_RECORDS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX, SIGNALS_MAX};
+use crate::limits::{
+    BATCH_RECORDS_MAX, OPERATOR_DETAIL_BYTES_MAX, OPERATOR_NAME_BYTES_MAX, PRINCIPAL_BYTES_MAX,
+    REASON_BYTES_MAX, SIGNALS_MAX,
+};
 use crate::time::Timestamp;
 use crate::trust::{Tier, Trust};
 use crate::verdict::{Method, Verdict, Zone};
@@ -40,6 +43,10 @@ message! {
 /// is `unknown(absent)`, and the device's signals are then `absent` and not `withheld`. No catalogue names it.
 pub const DEVICE_ZONE: &str = "device.zone";
 
+/// Name under which an edge states in [`EventFacts::observed`] that the verdict does not act: its answer is the
+/// string `observe`. Absent where it acts. No catalogue names it.
+pub const ROUTE_MODE: &str = "route.mode";
+
 message! {
     /// Everything a trusted zone knows about one event after verification.
     EventFacts {
@@ -55,7 +62,7 @@ message! {
         trust: Trust,
         /// Names the user action.
         event_id: EventId,
-        /// SHA-256 of the request body.
+        /// SHA-256 of the request body; zero where a route that only observes let an unsigned body stream past.
         content: Digest,
         /// The user, as its declared source names it.
         principal: Option<Text<PRINCIPAL_BYTES_MAX>>,
@@ -198,6 +205,22 @@ message! {
 }
 
 message! {
+    /// What an operator changed at an edge node: a mode, a bypass.
+    OperatorAction {
+        /// Names the action, so that a report that comes twice tells it once.
+        id: [u8; 16],
+        /// When, by the node's clock.
+        at: Timestamp,
+        /// Who.
+        actor: Text<OPERATOR_NAME_BYTES_MAX>,
+        /// What: `mode`, `bypass`, `bypass-end`.
+        action: Text<OPERATOR_NAME_BYTES_MAX>,
+        /// In words, with the operator's reason.
+        detail: Text<OPERATOR_DETAIL_BYTES_MAX>,
+    }
+}
+
+message! {
     /// What an edge node reports; idempotent by (thumbprint, event id, number of the decision) and by chain value.
     Report {
         /// Which node.
@@ -208,6 +231,8 @@ message! {
         openings: List<OpeningRecord, BATCH_RECORDS_MAX>,
         /// What devices reported.
         devices: List<AttributedBatch, BATCH_RECORDS_MAX>,
+        /// What operators changed at it.
+        operator: List<OperatorAction, BATCH_RECORDS_MAX>,
     }
 }
 

@@ -40,7 +40,14 @@ fn head<'a>(input: &'a str, signature: &'a str) -> RequestHead<'a> {
         proof: one("::"),
         ..Fields::default()
     };
-    RequestHead { method: "GET", authority: "a", path: "/x", query: "", fields }
+    RequestHead {
+        method: "GET",
+        authority: "a",
+        path: "/x",
+        query: "",
+        fields,
+        headers: crate::request::Headers::List(&[]),
+    }
 }
 
 /// Runs both readers; panics where the fast one accepts what the full one reads otherwise.

@@ -1,0 +1,273 @@
+//! What an operator changes while the node runs: the mode of a learnt route, and a bypass.
+//!
+//! A change is first an entry of the journal, synced, so that the audit can miss none that acted; then it is kept
+//! in the node's files, whole or not at all; then it acts. A bypass ends by itself, and also when the clock is set
+//! to before its beginning.
+
+use super::{EdgeCore, StartError};
+use crate::config::{EdgeConfig, Mode, Segment};
+use crate::learnt::{Learnt, LearntRoute, PATH_BYTES_MAX, ROUTES_MAX, key, parse, shown};
+use crate::state::lock;
+use glacis_host::Files;
+use glacis_wire::limits::{OPERATOR_DETAIL_BYTES_MAX, OPERATOR_NAME_BYTES_MAX};
+use glacis_wire::message::Text;
+use glacis_wire::message::decide::OperatorAction;
+use glacis_wire::{Decode, DecodeError, Encode, EncodeError, Reader, Timestamp, Writer};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// File of modes and bypass.
+const FILE: &str = "modes";
+/// Longest bypass.
+pub const BYPASS_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// How far the clock may be behind the beginning of a bypass that still holds.
+const SKEW: Duration = Duration::from_secs(60);
+/// Longest reason. Unit: bytes. Leaves room for what else the detail says.
+const REASON_BYTES_MAX: usize = OPERATOR_DETAIL_BYTES_MAX - 64;
+
+/// Why a change was not made; nothing changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModeError {
+    /// No request of this route was seen, and no mode was set for it.
+    #[error("no learnt route `{0}`; `glacis routes` lists those that requests were seen of")]
+    Unknown(String),
+    /// Not a method and a path.
+    #[error("`{0}` is not a route; write it as in `POST /transfers/{{id}}`")]
+    Malformed(String),
+    /// As many routes as may be have a mode of their own.
+    #[error("{ROUTES_MAX} routes have a mode of their own already; set one of them back first")]
+    Full,
+    /// The name of the operator is empty, too long or not text.
+    #[error("operator's name must be 1 to {OPERATOR_NAME_BYTES_MAX} characters of text")]
+    Actor,
+    /// The reason is too long or not text.
+    #[error("reason must be text of at most {REASON_BYTES_MAX} bytes")]
+    Reason,
+    /// The end lies in the past or too far ahead.
+    #[error("a bypass must end within {} hours from now", BYPASS_MAX.as_secs() / 3_600)]
+    End,
+    /// There is nothing to end.
+    #[error("no bypass is in force")]
+    NoBypass,
+    /// The change could not be audited or kept, so it was not made.
+    #[error("change cannot be kept: {0}; make room on the node's disk or reach the cloud, then try again")]
+    Keep(String),
+}
+
+/// Modes and bypass of one node.
+#[derive(Debug)]
+pub(crate) struct Modes {
+    pub(crate) learnt: Learnt,
+    kept: Mutex<Kept>,
+    /// Beginning and end of the bypass, in ms; zero where there is none.
+    bypass: [AtomicU64; 2],
+    /// Whether any verdict acts on this node, a bypass aside.
+    enforcing: AtomicBool,
+    /// Whether the configuration alone lets one act.
+    configured: bool,
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    /// By the name that is shown.
+    modes: BTreeMap<String, Mode>,
+    bypass: Option<(Timestamp, Timestamp)>,
+}
+
+impl Encode for Kept {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        out.u8(VERSION);
+        let modes: Vec<_> = self.modes.iter().map(|(route, mode)| Set(route.clone(), *mode)).collect();
+        out.list("modes", &modes, ROUTES_MAX)?;
+        self.bypass.is_some().encode(out)?;
+        let (from, until) = self.bypass.unwrap_or_default();
+        from.encode(out)?;
+        until.encode(out)
+    }
+}
+
+impl Decode for Kept {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = input.invalid("version of the modes file");
+        if input.u8()? != VERSION {
+            return Err(at);
+        }
+        let modes: Vec<Set> = input.list("modes", ROUTES_MAX)?;
+        let (is_some, from, until) = (bool::decode(input)?, Decode::decode(input)?, Decode::decode(input)?);
+        Ok(Self {
+            modes: modes.into_iter().map(|Set(route, mode)| (route, mode)).collect(),
+            bypass: is_some.then_some((from, until)),
+        })
+    }
+}
+
+/// One route and its mode.
+struct Set(String, Mode);
+
+impl Encode for Set {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        out.str("route", &self.0, ROUTE_BYTES_MAX)?;
+        (self.1 == Mode::Enforce).encode(out)
+    }
+}
+
+impl Decode for Set {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let route = input.string("route", ROUTE_BYTES_MAX)?;
+        Ok(Self(route, if bool::decode(input)? { Mode::Enforce } else { Mode::Observe }))
+    }
+}
+
+/// Version of the file.
+const VERSION: u8 = 1;
+/// Longest name of a route. Unit: bytes. Source: a method, a space, and the longest path an operator may write.
+const ROUTE_BYTES_MAX: usize = PATH_BYTES_MAX + 32;
+
+impl Modes {
+    /// As they were before the restart.
+    pub(crate) fn restore(files: &dyn Files, config: &EdgeConfig) -> Result<Self, StartError> {
+        let bad = |error: String| StartError::State(format!("file `{FILE}`: {error}"));
+        let bytes = files.read(FILE).map_err(|error| bad(error.to_string()))?;
+        let kept = match bytes {
+            None => Kept::default(),
+            Some(bytes) => Kept::from_bytes(&bytes).map_err(|error| bad(error.to_string()))?,
+        };
+        let mut events = config.routes.iter().filter(|route| route.event.is_some());
+        let first = events.clone().next().map_or(Mode::Enforce, |route| route.mode);
+        let modes = Self {
+            learnt: Learnt::new(first),
+            bypass: Default::default(),
+            enforcing: AtomicBool::new(false),
+            configured: events.any(|route| route.mode == Mode::Enforce),
+            kept: Mutex::default(),
+        };
+        for (route, mode) in &kept.modes {
+            let (method, path) = parse(route).ok_or_else(|| bad(format!("`{route}` is not a route")))?;
+            let key = key(method, path).ok_or_else(|| bad(format!("`{route}` is not a route")))?;
+            modes.learnt.set((&key, route), Some(*mode), first);
+        }
+        modes.put(kept);
+        Ok(modes)
+    }
+
+    /// Puts `kept` in force.
+    fn put(&self, kept: Kept) {
+        let (from, until) = kept.bypass.unwrap_or_default();
+        let enforced = kept.modes.values().any(|mode| *mode == Mode::Enforce);
+        self.enforcing.store(self.configured || enforced, Ordering::Release);
+        let [start, end] = &self.bypass;
+        start.store(from.as_ms(), Ordering::Release);
+        end.store(until.as_ms(), Ordering::Release);
+        *lock(&self.kept) = kept;
+    }
+
+    /// The end of the bypass that is in force now.
+    pub(crate) fn bypassed(&self, now: Timestamp) -> Option<Timestamp> {
+        let [from, until] = self.bypass.each_ref().map(|ms| Timestamp::from_ms(ms.load(Ordering::Acquire)));
+        (now < until && now.after(SKEW) >= from).then_some(until)
+    }
+
+    /// Whether no verdict acts anywhere on this node now.
+    pub(crate) fn only_observes(&self, now: Timestamp) -> bool {
+        !self.enforcing.load(Ordering::Acquire) || self.bypassed(now).is_some()
+    }
+}
+
+/// Whether a configured route passes every path on, so that no other reading of a path reaches more.
+pub(super) fn is_catch_all(at: usize, path: &[Segment]) -> bool {
+    at == 0 && path == [Segment::Rest]
+}
+
+impl EdgeCore {
+    /// The routes that requests were seen of, or that operators named.
+    pub fn routes(&self) -> Vec<LearntRoute> {
+        self.modes.learnt.list()
+    }
+
+    /// Sets the mode of a learnt route, written as it is listed; requests from now on have it.
+    pub fn set_mode(&self, route: &str, mode: Mode, actor: &str) -> Result<(), ModeError> {
+        let malformed = || ModeError::Malformed(route.chars().take(100).collect());
+        let (method, path) = parse(route).ok_or_else(malformed)?;
+        let key = key(method, path).ok_or_else(malformed)?;
+        let _one_at_a_time = lock(&self.operating);
+        let known = self.modes.learnt.get(&key).ok_or_else(|| ModeError::Unknown(shown(method, path)))?;
+        let mut kept = lock(&self.modes.kept).clone();
+        let own = (mode != known.configured()).then_some(mode);
+        match own {
+            Some(mode) => kept.modes.insert(known.shown().to_owned(), mode),
+            None => kept.modes.remove(known.shown()),
+        };
+        if kept.modes.len() > ROUTES_MAX {
+            return Err(ModeError::Full);
+        }
+        let name = if mode == Mode::Enforce { "enforce" } else { "observe" };
+        self.keep_action(actor, "mode", format!("{name} {}", known.shown()), &kept)?;
+        self.modes.learnt.set((&key, known.shown()), own, known.configured());
+        self.modes.put(kept);
+        Ok(())
+    }
+
+    /// Every route observes until `until`; at most [`BYPASS_MAX`] ahead. A bypass in force is replaced.
+    pub fn bypass(&self, until: Timestamp, actor: &str, reason: &str) -> Result<(), ModeError> {
+        let now = self.host.now();
+        if until <= now || until.since(now) > BYPASS_MAX {
+            return Err(ModeError::End);
+        }
+        if reason.len() > REASON_BYTES_MAX || !is_text(reason) {
+            return Err(ModeError::Reason);
+        }
+        let _one_at_a_time = lock(&self.operating);
+        let mut kept = lock(&self.modes.kept).clone();
+        kept.bypass = Some((now, until));
+        let detail = format!("until {} ms: {reason}", until.as_ms());
+        self.keep_action(actor, "bypass", detail, &kept)?;
+        self.modes.put(kept);
+        Ok(())
+    }
+
+    /// Ends a bypass before its time.
+    pub fn end_bypass(&self, actor: &str) -> Result<(), ModeError> {
+        let _one_at_a_time = lock(&self.operating);
+        if self.bypassed().is_none() {
+            return Err(ModeError::NoBypass);
+        }
+        let mut kept = lock(&self.modes.kept).clone();
+        kept.bypass = None;
+        self.keep_action(actor, "bypass-end", String::new(), &kept)?;
+        self.modes.put(kept);
+        Ok(())
+    }
+
+    /// The end of the bypass that is in force now.
+    pub fn bypassed(&self) -> Option<Timestamp> {
+        self.modes.bypassed(self.host.now())
+    }
+
+    fn keep_action(&self, actor: &str, action: &str, detail: String, kept: &Kept) -> Result<(), ModeError> {
+        if actor.is_empty() || actor.len() > OPERATOR_NAME_BYTES_MAX || !is_text(actor) {
+            return Err(ModeError::Actor);
+        }
+        let failed = |error: &dyn std::fmt::Display| ModeError::Keep(error.to_string());
+        let id = glacis_host::entropy::array(&*self.host).map_err(|error| failed(&error))?;
+        let action = OperatorAction {
+            id,
+            at: self.host.now(),
+            actor: Text(actor.to_owned()),
+            action: Text(action.to_owned()),
+            detail: Text(detail),
+        };
+        let bytes = kept.to_bytes().map_err(|error| failed(&error))?;
+        self.duty.operator(&action).map_err(|error| failed(&error))?;
+        self.files.replace(FILE, &bytes).map_err(|error| failed(&error))?;
+        tracing::warn!(actor, action = action.action.0, detail = action.detail.0, "changed by an operator");
+        Ok(())
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}

@@ -1,0 +1,251 @@
+//! Routes that the node learnt from the requests it saw, each with its mode and what happened or would have.
+//!
+//! The table is bounded: [`ROUTES_MAX`] routes, all others counted as `other`. Who asks for paths that the service
+//! does not have fills nothing, since a route is learnt from an answer that is not "no such thing". A request
+//! pays one shared lock, one look-up and two relaxed counters.
+
+mod name;
+
+pub(crate) use name::{PATH_BYTES_MAX, key, parse, shown};
+
+use crate::config::Mode;
+use glacis_wire::Verdict;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Most routes that are learnt from requests; as many again may be named by operators.
+pub const ROUTES_MAX: usize = 256;
+/// What routes beyond [`ROUTES_MAX`] are counted as.
+pub const OTHER: &str = "other";
+
+/// One learnt route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearntRoute {
+    /// Method and path template, such as `POST /accounts/{id}`; [`OTHER`] for all that the table does not hold.
+    pub route: String,
+    /// Whether verdicts act on it now, a bypass aside.
+    pub mode: Mode,
+    /// Whether an operator set this mode.
+    pub set: bool,
+    /// Requests while it observed: what would have happened.
+    pub observed: Counts,
+    /// Requests while it enforced: what happened.
+    pub enforced: Counts,
+}
+
+/// Requests by what became of them, or would have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Let on.
+    pub allow: u64,
+    /// Challenged.
+    pub challenge: u64,
+    /// Blocked.
+    pub block: u64,
+    /// Refused before any verdict.
+    pub refused: u64,
+}
+
+impl LearntRoute {
+    /// All its requests.
+    pub const fn requests(&self) -> u64 {
+        self.observed.sum() + self.enforced.sum()
+    }
+}
+
+impl Counts {
+    /// All of them.
+    pub const fn sum(&self) -> u64 {
+        self.allow + self.challenge + self.block + self.refused
+    }
+}
+
+/// What became of a request, or would have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Verdict(Verdict),
+    Refused,
+}
+
+/// One route of the table.
+#[derive(Debug)]
+pub(crate) struct Known {
+    shown: String,
+    /// Mode of the configured route that it is part of.
+    configured: Mode,
+    /// What an operator set: see [`code`].
+    set: AtomicU8,
+    counts: [[AtomicU64; 4]; 2],
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    routes: RwLock<HashMap<Box<[u8]>, Arc<Known>>>,
+    other: Arc<Known>,
+}
+
+/// Which learnt route a request belongs to.
+#[derive(Clone, Debug)]
+pub(crate) enum Sighting {
+    Known(Arc<Known>),
+    /// Not in the table; to be put there when its service has answered.
+    Fresh(Arc<Fresh>),
+}
+
+/// A route that is not learnt yet.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    key: Vec<u8>,
+    shown: String,
+    configured: Mode,
+}
+
+/// What is to be counted when the service has answered a request of a route that is not learnt yet.
+#[derive(Debug)]
+pub struct Learning {
+    fresh: Arc<Fresh>,
+    mode: Mode,
+    fate: Fate,
+}
+
+const fn code(mode: Option<Mode>) -> u8 {
+    match mode {
+        None => 0,
+        Some(Mode::Observe) => 1,
+        Some(Mode::Enforce) => 2,
+    }
+}
+
+impl Known {
+    fn new(shown: String, configured: Mode) -> Self {
+        Self { shown, configured, set: AtomicU8::new(0), counts: Default::default() }
+    }
+
+    /// What an operator set.
+    pub(crate) fn set(&self) -> Option<Mode> {
+        match self.set.load(Ordering::Relaxed) {
+            1 => Some(Mode::Observe),
+            2 => Some(Mode::Enforce),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(crate) const fn configured(&self) -> Mode {
+        self.configured
+    }
+
+    pub(crate) fn count(&self, mode: Mode, fate: Fate) {
+        let at = match fate {
+            Fate::Verdict(Verdict::Allow) => 0,
+            Fate::Verdict(Verdict::Challenge(_)) => 1,
+            Fate::Verdict(Verdict::Block) => 2,
+            Fate::Refused => 3,
+        };
+        let counts = self.counts.get(usize::from(mode == Mode::Enforce)).and_then(|counts| counts.get(at));
+        if let Some(counter) = counts {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn view(&self) -> LearntRoute {
+        let [observed, enforced] = self.counts.each_ref().map(|counts| {
+            let [allow, challenge, block, refused] = counts.each_ref().map(|n| n.load(Ordering::Relaxed));
+            Counts { allow, challenge, block, refused }
+        });
+        let set = self.set();
+        let mode = set.unwrap_or(self.configured);
+        LearntRoute { route: self.shown.clone(), mode, set: set.is_some(), observed, enforced }
+    }
+}
+
+impl Learnt {
+    pub(crate) fn new(configured: Mode) -> Self {
+        Self { routes: RwLock::default(), other: Arc::new(Known::new(OTHER.to_owned(), configured)) }
+    }
+
+    /// The route of a request; `configured` is the mode of the configured route that matched.
+    pub(crate) fn find(&self, method: &str, path: &str, configured: Mode) -> Sighting {
+        let Some(key) = key(method, path) else { return self.other() };
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        match routes.get(key.as_slice()) {
+            Some(known) => Sighting::Known(Arc::clone(known)),
+            None if routes.len() >= ROUTES_MAX => self.other(),
+            None => Sighting::Fresh(Arc::new(Fresh { shown: shown(method, path), key, configured })),
+        }
+    }
+
+    /// What is counted together with everything that has no route of its own.
+    pub(crate) fn other(&self) -> Sighting {
+        Sighting::Known(Arc::clone(&self.other))
+    }
+
+    /// Counts a request that ends here; what is left to do when its service has answered.
+    pub(crate) fn count(&self, sighting: &Sighting, mode: Mode, fate: Fate, ends: bool) -> Option<Learning> {
+        match sighting {
+            Sighting::Known(known) => known.count(mode, fate),
+            Sighting::Fresh(_) if ends => self.other.count(mode, fate),
+            Sighting::Fresh(fresh) => return Some(Learning { fresh: Arc::clone(fresh), mode, fate }),
+        }
+        None
+    }
+
+    /// The service answered with `status`; `None` where it did not.
+    pub(crate) fn learn(&self, learning: &Learning, status: Option<u16>) {
+        let Learning { fresh, mode, fate } = learning;
+        let known = if status.is_none_or(is_no_such_thing) {
+            Arc::clone(&self.other)
+        } else {
+            self.insert(&fresh.key, &fresh.shown, fresh.configured, ROUTES_MAX)
+                .unwrap_or_else(|| Arc::clone(&self.other))
+        };
+        known.count(*mode, *fate);
+    }
+
+    /// The route of this key, made where there is room among `max`.
+    fn insert(&self, key: &[u8], shown: &str, configured: Mode, max: usize) -> Option<Arc<Known>> {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.get(key) {
+            return Some(Arc::clone(known));
+        }
+        if routes.len() >= max {
+            return None;
+        }
+        let known = Arc::new(Known::new(shown.to_owned(), configured));
+        routes.insert(key.into(), Arc::clone(&known));
+        Some(known)
+    }
+
+    /// A learnt route by its key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Arc<Known>> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Puts an operator's mode on a route, also on one that is not learnt.
+    pub(crate) fn set(&self, (key, shown): (&[u8], &str), mode: Option<Mode>, configured: Mode) {
+        // As many routes as may be learnt and as may be named by operators.
+        if let Some(known) = self.insert(key, shown, configured, 2 * ROUTES_MAX) {
+            known.set.store(code(mode), Ordering::Relaxed);
+        }
+    }
+
+    /// All routes by name; `other` last and only where it counted something.
+    pub(crate) fn list(&self) -> Vec<LearntRoute> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut list: Vec<LearntRoute> = routes.values().map(|known| known.view()).collect();
+        drop(routes);
+        list.sort_by(|a, b| a.route.cmp(&b.route));
+        list.extend(Some(self.other.view()).filter(|other| other.requests() > 0));
+        list
+    }
+}
+
+/// Whether a service says by this status that it has no such route.
+const fn is_no_such_thing(status: u16) -> bool {
+    matches!(status, 400 | 404 | 405 | 410 | 414 | 501)
+}
