@@ -4,19 +4,35 @@
 //! socket. What a change means, and that it is audited, is the gateway's business.
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use glacis_edge::EdgeCore;
-use serde_json::{Value, json};
+use axum::routing::{get, post};
+use glacis_edge::config::Mode;
+use glacis_edge::{Counts, EdgeCore, LearntRoute, ModeError};
+use glacis_wire::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 type App = State<Arc<EdgeCore>>;
 
+/// Who changes something through the socket.
+const ACTOR: &str = "local";
+/// Longest body. Unit: bytes.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
 /// The routes of one gateway.
 pub(crate) fn router(core: Arc<EdgeCore>) -> Router {
-    Router::new().route("/edge/v1/status", get(status)).with_state(core)
+    Router::new()
+        .route("/edge/v1/status", get(status))
+        .route("/edge/v1/routes", get(routes))
+        .route("/edge/v1/routes/mode", post(set_mode))
+        .route("/edge/v1/bypass", post(bypass).delete(end_bypass))
+        .with_state(core)
 }
 
 /// What answers where no such thing runs in this process.
@@ -24,33 +40,123 @@ pub(crate) async fn not_here() -> Response {
     problem(StatusCode::NOT_FOUND, "not-found", "no such endpoint, or its zone does not run in this process")
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModeBody {
+    route: String,
+    mode: ModeName,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeName {
+    Observe,
+    Enforce,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BypassBody {
+    for_s: u64,
+    #[serde(default)]
+    reason: String,
+}
+
 async fn status(State(core): App) -> Response {
     let config = core.config();
     let counts = core.metrics().snapshot();
-    let verdicts =
-        |counts: [u64; 3]| json!({ "allow": counts[0], "challenge": counts[1], "block": counts[2] });
-    let refused: serde_json::Map<String, Value> =
+    let verdicts = |[allow, challenge, block]: [u64; 3]| json!({ "allow": allow, "challenge": challenge, "block": block });
+    let refused: Map<String, Value> =
         counts.refused.iter().map(|(code, count)| ((*code).to_owned(), json!(count))).collect();
-    answer(
-        StatusCode::OK,
-        &json!({
-            "node": config.node.as_str(),
-            "policy_version": core.bundle_version(),
-            "key_set_version": core.key_set_version(),
-            "ready": core.is_ready(),
-            "requests": counts.requests,
-            "decided": { "edge": verdicts(counts.edge), "cloud": verdicts(counts.cloud) },
-            "refused": refused,
-        }),
-    )
+    answer(&json!({
+        "node": config.node.as_str(),
+        "policy_version": core.bundle_version(),
+        "key_set_version": core.key_set_version(),
+        "ready": core.is_ready(),
+        "bypassed_until_ms": core.bypassed().map(Timestamp::as_ms),
+        "requests": counts.requests,
+        "decided": { "edge": verdicts(counts.edge), "cloud": verdicts(counts.cloud) },
+        "refused": refused,
+    }))
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+async fn routes(State(core): App) -> Response {
+    let list: Vec<Value> = core.routes().iter().map(route).collect();
+    answer(&json!({ "routes": list, "bypassed_until_ms": core.bypassed().map(Timestamp::as_ms) }))
+}
+
+async fn set_mode(State(core): App, body: Body) -> Response {
+    let ModeBody { route, mode } = match json_body(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let (mode, name) = match mode {
+        ModeName::Observe => (Mode::Observe, "observe"),
+        ModeName::Enforce => (Mode::Enforce, "enforce"),
+    };
+    match core.set_mode(&route, mode, ACTOR) {
+        Ok(()) => answer(&json!({ "route": route, "mode": name })),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn bypass(State(core): App, body: Body) -> Response {
+    let BypassBody { for_s, reason } = match json_body(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let until = core.host().now().after(Duration::from_secs(for_s));
+    match core.bypass(until, ACTOR, &reason) {
+        Ok(()) => answer(&json!({ "bypassed_until_ms": until.as_ms() })),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn end_bypass(State(core): App) -> Response {
+    match core.end_bypass(ACTOR) {
+        Ok(()) => answer(&json!({ "bypassed_until_ms": null })),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn route(route: &LearntRoute) -> Value {
+    let counts = |Counts { allow, challenge, block, refused }: Counts| json!({ "allow": allow, "challenge": challenge, "block": block, "refused": refused });
+    json!({
+        "route": route.route,
+        "mode": match route.mode { Mode::Observe => "observe", Mode::Enforce => "enforce" },
+        "set": route.set,
+        "requests": route.requests(),
+        "observed": counts(route.observed),
+        "enforced": counts(route.enforced),
+    })
+}
+
+async fn json_body<T: DeserializeOwned>(body: Body) -> Result<T, Response> {
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await;
+    let bytes = bytes.map_err(|_| problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "body too large"))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| problem(StatusCode::BAD_REQUEST, "invalid", &format!("body: {error}")))
+}
+
+fn refuse(error: &ModeError) -> Response {
+    let (status, code) = match error {
+        ModeError::Unknown(_) | ModeError::NoBypass => (StatusCode::NOT_FOUND, "not-found"),
+        ModeError::Full => (StatusCode::CONFLICT, "conflict"),
+        ModeError::Keep(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
+        _ => (StatusCode::BAD_REQUEST, "invalid"),
+    };
+    problem(status, code, &error.to_string())
+}
+
+fn answer(body: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = json!({ "type": "about:blank", "title": code, "status": status.as_u16(), "detail": detail });
+    let title = status.canonical_reason().unwrap_or("error");
+    let body = json!({
+        "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail,
+    });
     let kind = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, kind, body.to_string()).into_response()
 }

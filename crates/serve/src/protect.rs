@@ -72,6 +72,12 @@ device = "optional"
 mode = "observe"
 stance = "open"
 body_max_bytes = {BODY_MAX}
+[edge.route.fields."http.route"]
+target = "route"
+max_bytes = 512
+[edge.route.fields."http.user_agent"]
+header = "user-agent"
+max_bytes = 1024
 "#
     )
 }

@@ -5,6 +5,8 @@
 mod codes;
 mod help;
 mod keys;
+mod live;
+mod protect;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
