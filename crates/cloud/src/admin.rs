@@ -104,6 +104,11 @@ impl Bearer {
         Self { id: 0, name: LOCAL.to_owned(), scopes: all_scopes() }
     }
 
+    /// The token's number; zero where nobody needed one.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The token's name, for records of who did something.
     pub fn name(&self) -> &str {
         &self.name
@@ -158,6 +163,34 @@ pub struct ListChange<'a> {
     pub effective: Option<Timestamp>,
     /// Who asks.
     pub by: &'a str,
+}
+
+/// The version of something that a change is meant for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Any.
+    #[default]
+    Any,
+    /// Any, but it must be there.
+    Exists,
+    /// One of these.
+    Versions(Vec<u64>),
+}
+
+impl Expected {
+    /// Refuses where what is at `version` (zero: not there) is not what was expected.
+    pub(crate) fn check(&self, what: &str, version: u64) -> Result<(), CloudError> {
+        let holds = match self {
+            Self::Any => true,
+            Self::Exists => version != 0,
+            Self::Versions(versions) => versions.contains(&version),
+        };
+        if holds {
+            return Ok(());
+        }
+        let detail = format!("{what} is at version {version}, not at one that the change is meant for");
+        Err(CloudError::new(CloudErrorKind::PreconditionFailed, detail))
+    }
 }
 
 /// One piece of feedback.
@@ -221,24 +254,7 @@ impl CloudCore {
 
     /// All tokens, newest first.
     pub fn tokens(&mut self) -> Result<Vec<TokenView>, CloudError> {
-        self.read(|tx| {
-            let sql = "SELECT token.id, name, scopes, created, expires, token_end.at FROM token \
-                       LEFT JOIN token_end ON token_end.token = token.id ORDER BY token.id DESC";
-            let mut statement = tx.conn.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| {
-                let bits: u32 = row.get(2)?;
-                let ended: Option<i64> = row.get(5)?;
-                Ok(TokenView {
-                    id: uint(row.get(0)?),
-                    name: row.get(1)?,
-                    scopes: Scope::ALL.into_iter().filter(|scope| bits & scope.bit() != 0).collect(),
-                    created: Timestamp::from_ms(uint(row.get(3)?)),
-                    expires: Timestamp::from_ms(uint(row.get(4)?)),
-                    ended: ended.map(|at| Timestamp::from_ms(uint(at))),
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.read(|tx| tx.tokens_before(u64::MAX, u32::MAX))
     }
 
     /// Whose token this is, if it is good now.
@@ -248,7 +264,19 @@ impl CloudCore {
 
     /// Changes a list; answers its new version.
     pub fn change_list(&mut self, change: &ListChange<'_>) -> Result<u64, CloudError> {
-        self.call(|tx| tx.change_list(change))
+        self.change_list_if(change, &Expected::Any)
+    }
+
+    /// Changes a list if it is at an expected version; answers its new version.
+    pub fn change_list_if(
+        &mut self,
+        change: &ListChange<'_>,
+        expected: &Expected,
+    ) -> Result<u64, CloudError> {
+        self.call(|tx| {
+            expected.check("the list", tx.desk.state.lists.version(change.list))?;
+            tx.change_list(change)
+        })
     }
 
     /// Items that are in `list` now or will be, sorted, and its version.
@@ -295,6 +323,27 @@ impl CloudCore {
 }
 
 impl Tx<'_> {
+    /// Tokens made before number `before`, newest first.
+    pub(crate) fn tokens_before(&self, before: u64, limit: u32) -> Result<Vec<TokenView>, CloudError> {
+        let sql = "SELECT token.id, name, scopes, created, expires, token_end.at FROM token \
+                   LEFT JOIN token_end ON token_end.token = token.id WHERE token.id < ?1 \
+                   ORDER BY token.id DESC LIMIT ?2";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map(params![int(before), limit], |row| {
+            let bits: u32 = row.get(2)?;
+            let ended: Option<i64> = row.get(5)?;
+            Ok(TokenView {
+                id: uint(row.get(0)?),
+                name: row.get(1)?,
+                scopes: Scope::ALL.into_iter().filter(|scope| bits & scope.bit() != 0).collect(),
+                created: Timestamp::from_ms(uint(row.get(3)?)),
+                expires: Timestamp::from_ms(uint(row.get(4)?)),
+                ended: ended.map(|at| Timestamp::from_ms(uint(at))),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn checked_token(&mut self, name: &str, scopes: u32, life: Duration) -> Result<Token, CloudError> {
         check_text("name", name)?;
         if life.is_zero() || life > TOKEN_LIFE_MAX {
@@ -353,7 +402,8 @@ impl Tx<'_> {
         check_text("by", change.by)?;
         let effective = change.effective.unwrap_or(self.now);
         if effective < self.now {
-            return Err(CloudError::invalid("a change cannot take effect before it is made"));
+            let detail = "a change cannot take effect before it is made";
+            return Err(CloudError::new(CloudErrorKind::Conflict, detail).at("/effective_ms"));
         }
         if self.desk.state.lists.changes() >= self.desk.limits.list_changes_max {
             return Err(CloudError::new(
@@ -384,7 +434,7 @@ fn all_scopes() -> u32 {
 }
 
 /// A stable code: what it counts by must not be free text.
-fn check_code(what: &str, code: &str) -> Result<(), CloudError> {
+pub(crate) fn check_code(what: &str, code: &str) -> Result<(), CloudError> {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     if !code.is_empty() && code.len() <= NAME_BYTES_MAX && code.bytes().all(allowed) {
@@ -397,8 +447,10 @@ fn check_code(what: &str, code: &str) -> Result<(), CloudError> {
 
 /// Short text of an operator.
 pub(crate) fn check_text(what: &str, text: &str) -> Result<(), CloudError> {
-    if !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control) {
+    if !text.is_empty() && text.chars().count() <= NAME_BYTES_MAX && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(CloudError::invalid(format!("`{what}` has 1 to {NAME_BYTES_MAX} bytes and no control characters")))
+    Err(CloudError::invalid(format!(
+        "`{what}` has 1 to {NAME_BYTES_MAX} characters and no control characters"
+    )))
 }

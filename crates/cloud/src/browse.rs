@@ -114,12 +114,7 @@ impl CloudCore {
 
     /// The decision that a client was given this reference for.
     pub fn decision(&mut self, reference: &Reference) -> Result<StoredDecision, CloudError> {
-        self.read(|tx| {
-            let found = tx.decision_by_reference(reference)?;
-            let id = found.ok_or_else(|| CloudError::not_found(format!("decision {}", reference.text())))?;
-            let sql = format!("{DECISION} WHERE id = ?1");
-            tx.conn.prepare_cached(&sql)?.query_row([id], |row| Ok(stored_decision(row)))?
-        })
+        self.read(|tx| tx.decision_of(reference))
     }
 
     /// The newest incidents, newest first.
@@ -216,6 +211,16 @@ impl CloudCore {
                 feature_entries: u64::try_from(entries(tx)).unwrap_or(u64::MAX),
             })
         })
+    }
+}
+
+impl Tx<'_> {
+    /// The decision of this reference.
+    pub(crate) fn decision_of(&self, reference: &Reference) -> Result<StoredDecision, CloudError> {
+        let found = self.decision_by_reference(reference)?;
+        let id = found.ok_or_else(|| CloudError::not_found(format!("decision {}", reference.text())))?;
+        let sql = format!("{DECISION} WHERE id = ?1");
+        self.conn.prepare_cached(&sql)?.query_row([id], |row| Ok(stored_decision(row)))?
     }
 }
 

@@ -66,7 +66,7 @@ impl CloudCore {
 }
 
 impl Tx<'_> {
-    fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
+    pub(crate) fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
         self.check_received(facts)?;
         let Some(facts) = self.apply_registry(facts) else {
             return Ok(DecideAnswer::Refused(Refusal::DeviceRefused));

@@ -53,6 +53,24 @@ pub enum CloudErrorKind {
     TooLarge,
     /// The operating system gave no randomness.
     Entropy,
+    /// No policy in force decides this event.
+    NoPolicy,
+    /// Well formed, and not what the catalogue declares.
+    Unprocessable,
+    /// The state is not one in which this can be done.
+    Conflict,
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// The first request with this idempotency key is not answered yet.
+    KeyInFlight,
+    /// The resource is not at the version that the request is meant for.
+    PreconditionFailed,
+    /// The resource does not know this method.
+    MethodNotAllowed,
+    /// The body is of a media type that is not taken.
+    MediaType,
+    /// No media type that the client takes is given.
+    NotAcceptable,
 }
 
 impl CloudErrorKind {
@@ -80,6 +98,15 @@ impl CloudErrorKind {
             Self::PolicyMismatch => "policy-mismatch",
             Self::TooLarge => "too-large",
             Self::Entropy => "no-entropy",
+            Self::NoPolicy => "no-policy",
+            Self::Unprocessable => "unprocessable",
+            Self::Conflict => "conflict",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::KeyInFlight => "idempotency-key-in-flight",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::MediaType => "unsupported-media-type",
+            Self::NotAcceptable => "not-acceptable",
         }
     }
 
@@ -89,9 +116,14 @@ impl CloudErrorKind {
             Self::Invalid | Self::PolicyInvalid | Self::PolicyMismatch => 400,
             Self::Unauthorised => 401,
             Self::Forbidden | Self::BadSignature | Self::WrongTenant | Self::WrongRealm => 403,
-            Self::NotFound => 404,
-            Self::NotNewer => 409,
+            Self::NotFound | Self::NoPolicy => 404,
+            Self::MethodNotAllowed => 405,
+            Self::NotAcceptable => 406,
+            Self::NotNewer | Self::Conflict | Self::KeyInFlight => 409,
+            Self::PreconditionFailed => 412,
             Self::TooLarge => 413,
+            Self::MediaType => 415,
+            Self::Unprocessable | Self::KeyReused => 422,
             Self::Refused(refusal) => refusal.status(),
             Self::StorageFull => 507,
             Self::Stopped | Self::Overloaded | Self::Entropy => 503,
@@ -105,13 +137,14 @@ impl CloudErrorKind {
 pub struct CloudError {
     kind: CloudErrorKind,
     detail: String,
+    pointer: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl CloudError {
     /// An error with a text for the operator.
     pub fn new(kind: CloudErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), source: None }
+        Self { kind, detail: detail.into(), pointer: None, source: None }
     }
 
     /// Keeps what caused it.
@@ -119,6 +152,18 @@ impl CloudError {
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// Says which member of the request's body it is about, as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Which member of the request's body it is about, as a JSON pointer.
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
     }
 
     /// Safe to log, count and send back.

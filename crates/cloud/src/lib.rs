@@ -9,6 +9,7 @@
 //! a declared node, and [`EventFacts`](glacis_wire::message::decide::EventFacts) has no place for more.
 
 pub mod admin;
+pub mod ask;
 pub mod audit;
 pub mod browse;
 pub mod config;
@@ -20,6 +21,7 @@ mod fact;
 mod feature;
 mod list;
 pub mod otp;
+pub mod page;
 pub mod policy;
 pub mod record;
 pub mod registry;

@@ -7,6 +7,7 @@
 //!
 //! The cloud holds no policy key: it cannot make a policy, only refuse or pass one on.
 
+use crate::admin::Expected;
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Desk, Tx};
 use crate::error::{CloudError, CloudErrorKind};
@@ -143,7 +144,16 @@ impl SourceFile {
 impl CloudCore {
     /// Takes a publish into force, or refuses it and changes nothing. Answers the new version.
     pub fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
-        self.call(|tx| tx.publish(publish))
+        self.publish_if(publish, &Expected::Any)
+    }
+
+    /// Takes a publish into force if the live version is an expected one.
+    pub fn publish_if(&mut self, publish: &Publish, expected: &Expected) -> Result<u64, CloudError> {
+        self.call(|tx| {
+            let live = tx.desk.state.shelf.live().map_or(0, |release| release.version);
+            expected.check("the live policy", live)?;
+            tx.publish(publish)
+        })
     }
 
     /// Key sets after `keys_from` and the newest bundle of `zone`. Not found before the first publish.

@@ -17,15 +17,18 @@ use std::time::Duration;
 const APPLICATION_ID: i32 = 0x474C_4353;
 
 /// One script a version, oldest first. Released scripts are never edited; a change appends one.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_birth.sql"), include_str!("../migrations/0002_group_commit.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_birth.sql"),
+    include_str!("../migrations/0002_group_commit.sql"),
+    include_str!("../migrations/0003_api.sql"),
+];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
-const STATEMENTS_MAX: usize = 96;
+const STATEMENTS_MAX: usize = 128;
 
 /// Rows changed between two checkpoints of the write-ahead log.
 ///

@@ -92,6 +92,8 @@ purposes! {
     Pseudonym = "pseudonym",
     /// Derives one key of a key hierarchy from another.
     KeyDerivation = "key",
+    /// The cloud MACs where the next page of a listing begins.
+    Cursor = "cursor",
 }
 
 impl Context {

@@ -4,6 +4,7 @@
 //! they cannot differ. A plan is made when a policy is put into force; filling looks nothing up by name but the
 //! fields of the facts. Nothing here reads or writes the store: what lies behind memory is asked of the caller.
 
+use crate::ask::Askable;
 use crate::error::CloudError;
 use crate::fact::{Origin, Stated, silence};
 use crate::feature::{Definition, FeatureTable, Lookup, Measure};
@@ -22,6 +23,8 @@ pub(crate) struct CloudPolicy {
     pub(crate) slice: Slice,
     pub(crate) sources: Vec<SlotSource>,
     pub(crate) outage: Outage,
+    /// What a backend may state about its event.
+    pub(crate) askable: Askable,
 }
 
 /// What the policy comes to where the edge had to close without the cloud.
@@ -98,7 +101,7 @@ impl CloudPolicy {
             hidden: hidden.clone().map(|rule| rule.id.clone()).collect(),
             hidden_duties: hidden.fold(Obligations::NONE, |duties, rule| duties.union(rule.obligations)),
         };
-        Self { slice, sources, outage }
+        Self { slice, sources, outage, askable: Askable::of(catalogue) }
     }
 }
 

@@ -1,59 +1,52 @@
 //! The admin API: JSON for operators, under bearer tokens with scopes.
 //!
-//! Every route names its scope; checking the token and doing the thing are one job of the writer, so a revoked
+//! Every operation names its scope; checking the token and doing the thing are one job of the writer, so a revoked
 //! token is void at once. Errors are problems with a detail for the operator. Listens on loopback by default.
-//!
-//! | route | scope |
-//! |---|---|
-//! | `POST /admin/v1/bootstrap` | the bootstrap token itself |
-//! | `GET, POST /admin/v1/tokens`, `DELETE /admin/v1/tokens/{id}` | tokens |
-//! | `GET /admin/v1/lists`, `GET /admin/v1/lists/{list}` | read |
-//! | `POST /admin/v1/lists/{list}` | lists |
-//! | `GET /admin/v1/records/{reference}` | read |
-//! | `POST /admin/v1/records/{reference}/feedback` | feedback |
-//! | `GET /admin/v1/events?from=N&limit=N`, `/incidents`, `/status` | read |
-//! | `GET /admin/v1/devices`, `/devices/{thumbprint}` | read |
-//! | `POST /admin/v1/devices/{thumbprint}/refuse` | devices |
-//! | `GET /admin/v1/policies` | read |
-//! | `POST /admin/v1/policies` ([`Publish`] in canonical encoding) | policies |
-//! | `GET /admin/v1/audit`, `POST /admin/v1/audit/verify` | read |
+//! The document at `/v1/openapi.json` says everything else: it is made from the table of [`operations`].
 //!
 //! The same routes with an operator who is signed in already ([`Server::local_router`](super::Server::local_router))
 //! are for a socket that only that operator can open: whoever may open the installation's own file needs no token.
 
-mod view;
-
 use super::Shared;
-use super::problem::{answer, for_operator, too_large};
-use crate::admin::{Bearer, ListChange, Scope};
+use super::rest::{
+    Named, NoQuery, Reply, Rows, bearer, body_of, expected, json_of, parse_reference, parse_thumbprint,
+};
+use super::spec::{Operation, Routes, number, text};
+use super::view;
+use crate::admin::{Bearer, ListChange, Scope, TOKEN_LIFE_MAX};
 use crate::audit::{Head, VERIFY_STEP};
 use crate::core::CloudCore;
-use crate::error::{CloudError, CloudErrorKind};
+use crate::error::CloudError;
 use crate::policy::{PUBLISH_BYTES_MAX, Publish};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::body::Body;
+use axum::extract::State;
 use axum::routing::{delete, get, post};
-use glacis_wire::{Decode as _, Reference, Thumbprint, Timestamp};
-use http::{HeaderMap, StatusCode, header};
+use glacis_wire::http::MEDIA_TYPE;
+use glacis_wire::{Decode as _, Timestamp};
+use http::HeaderMap;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
+use utoipa::openapi::path::HttpMethod;
 
-/// Longest JSON body. Unit: bytes.
-const JSON_BYTES_MAX: usize = 64 << 10;
-/// Most rows in one answer.
-const ROWS_MAX: u32 = 1_000;
-/// Rows in an answer that does not say how many.
-const ROWS_DEFAULT: u32 = 100;
+/// Versions of policies in one answer.
+const VERSIONS_MAX: u32 = 100;
+/// Group of these operations in the document.
+const TAG: &str = "admin";
+/// Path of a list.
+const LIST: &str = "/admin/v1/lists/{list}";
+/// Form of names that things are counted by.
+const CODE: &str = "^[a-z0-9._-]{1,64}$";
+/// Form of a thumbprint.
+const THUMBPRINT: &str = "^[0-9a-fA-F]{64}$";
+/// Form of a reference: Crockford base 32, either case.
+pub(super) const REFERENCE: &str = "^[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{12}$";
 
 /// What the handlers of one surface share.
 #[derive(Clone)]
-struct Surface {
+pub(super) struct Surface {
     shared: Arc<Shared>,
     signed_in: SignedIn,
 }
@@ -68,294 +61,455 @@ enum SignedIn {
 }
 
 type App = State<Surface>;
-type Answer = Result<Value, CloudError>;
-type AskedRows = Result<Query<Rows>, QueryRejection>;
+type Answer = Result<Reply, CloudError>;
 
 /// For a listener that anybody on this machine can reach.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    routes(Surface { shared, signed_in: SignedIn::Nobody })
+    operations().router(Surface { shared, signed_in: SignedIn::Nobody })
 }
 
 /// For a socket that only the operator can open: every scope, no token.
 pub(super) fn local_router(shared: Arc<Shared>) -> Router {
-    routes(Surface { shared, signed_in: SignedIn::Local })
+    operations().router(Surface { shared, signed_in: SignedIn::Local })
 }
 
-fn routes(surface: Surface) -> Router {
-    Router::new()
-        .route("/admin/v1/bootstrap", post(bootstrap))
-        .route("/admin/v1/tokens", get(tokens).post(create_token))
-        .route("/admin/v1/tokens/{id}", delete(revoke_token))
-        .route("/admin/v1/lists", get(lists))
-        .route("/admin/v1/lists/{list}", get(list).post(change_list))
-        .route("/admin/v1/records/{reference}", get(record))
-        .route("/admin/v1/records/{reference}/feedback", post(feedback))
-        .route("/admin/v1/events", get(events))
-        .route("/admin/v1/incidents", get(incidents))
-        .route("/admin/v1/status", get(status))
-        .route("/admin/v1/devices", get(devices))
-        .route("/admin/v1/devices/{thumbprint}", get(device))
-        .route("/admin/v1/devices/{thumbprint}/refuse", post(refuse_device))
-        .route("/admin/v1/policies", get(policies).post(publish))
-        .route("/admin/v1/audit", get(audit))
-        .route("/admin/v1/audit/verify", post(verify_audit))
-        .fallback(async || for_operator(&CloudError::not_found("endpoint")))
-        .method_not_allowed_fallback(async || for_operator(&CloudError::not_found("method of this endpoint")))
-        .with_state(surface)
+/// Every operation with its handler.
+pub(super) fn operations() -> Routes<Surface> {
+    about_decisions(about_devices(about_lists(about_tokens(Routes::new()))))
+        .on(
+            read("/admin/v1/status", "status", "How much there is, and what is in force")
+                .gives::<view::Status>(200, "The numbers."),
+            get(status),
+        )
+        .on(
+            read("/admin/v1/policies", "policies", "Policies in force and the versions before")
+                .gives_versioned::<view::Policies>(200, "The policies."),
+            get(policies),
+        )
+        .on(
+            change("/admin/v1/policies", "publish", "Publish policies", Scope::Policies)
+                .takes_bytes(MEDIA_TYPE)
+                .conditional()
+                .gives_versioned::<view::Published>(201, "Taken into force.")
+                .problems([409]),
+            post(publish),
+        )
+        .on(
+            read("/admin/v1/audit", "audit", "The end of the audit chain")
+                .limit()
+                .gives::<view::Audit>(200, "Head and newest entries."),
+            get(audit),
+        )
+        .on(
+            change("/admin/v1/audit/verify", "verifyAudit", "Check the whole audit chain", Scope::Read)
+                .gives::<view::Verified>(200, "What was found."),
+            post(verify_audit),
+        )
 }
 
-#[derive(Deserialize)]
+fn about_tokens(routes: Routes<Surface>) -> Routes<Surface> {
+    let bootstrap_operation = Operation::new(
+        HttpMethod::Post,
+        "/admin/v1/bootstrap",
+        TAG,
+        "bootstrap",
+        "Trade the bootstrap token for the first token",
+    );
+    routes
+        .on(
+            bootstrap_operation
+                .takes::<BootstrapBody>()
+                .gives::<view::NewToken>(201, "A token with every scope.")
+                .problems([401, 403]),
+            post(bootstrap),
+        )
+        .on(
+            Operation::new(HttpMethod::Get, "/admin/v1/tokens", TAG, "tokens", "Tokens, newest first")
+                .scope(Scope::Tokens)
+                .pages()
+                .gives::<view::Tokens>(200, "A page."),
+            get(tokens),
+        )
+        .on(
+            change("/admin/v1/tokens", "createToken", "Make a token", Scope::Tokens)
+                .takes::<TokenBody>()
+                .gives::<view::NewToken>(201, "The token, shown this once."),
+            post(create_token),
+        )
+        .on(
+            Operation::new(HttpMethod::Delete, "/admin/v1/tokens/{id}", TAG, "revokeToken", "Revoke a token")
+                .scope(Scope::Tokens)
+                .part("id", number().minimum(Some(1)).maximum(Some(i64::MAX)), "Its number.")
+                .gives::<view::Revoked>(200, "It is void at once."),
+            delete(revoke_token),
+        )
+}
+
+fn about_lists(routes: Routes<Surface>) -> Routes<Surface> {
+    routes
+        .on(
+            read("/admin/v1/lists", "lists", "Lists and their versions")
+                .gives::<view::Lists>(200, "All lists."),
+            get(lists),
+        )
+        .on(
+            read(LIST, "list", "Items of a list, sorted")
+                .part("list", text(CODE), "Its name.")
+                .pages()
+                .gives_versioned::<view::List>(200, "A page."),
+            get(list),
+        )
+        .on(
+            change(LIST, "changeList", "Put an item in or take it out", Scope::Lists)
+                .part("list", text(CODE), "Its name.")
+                .conditional()
+                .takes::<ListBody>()
+                .gives_versioned::<view::ListVersion>(200, "The new version.")
+                .problems([409]),
+            post(change_list),
+        )
+}
+
+fn about_devices(routes: Routes<Surface>) -> Routes<Surface> {
+    routes
+        .on(
+            read("/admin/v1/devices", "devices", "Devices, newest first")
+                .pages()
+                .gives::<view::Devices>(200, "A page."),
+            get(devices),
+        )
+        .on(
+            read("/admin/v1/devices/{thumbprint}", "device", "One device")
+                .part("thumbprint", text(THUMBPRINT), "Digest of its key.")
+                .gives::<view::Device>(200, "The device with its history."),
+            get(device),
+        )
+        .on(
+            change(
+                "/admin/v1/devices/{thumbprint}/refuse",
+                "refuseDevice",
+                "Refuse a device",
+                Scope::Devices,
+            )
+            .part("thumbprint", text(THUMBPRINT), "Digest of its key.")
+            .takes::<RefuseBody>()
+            .gives::<view::Device>(200, "The device as it is now."),
+            post(refuse_device),
+        )
+}
+
+fn about_decisions(routes: Routes<Surface>) -> Routes<Surface> {
+    routes
+        .on(
+            read("/admin/v1/records/{reference}", "record", "A decision with all that was read for it")
+                .part("reference", text(REFERENCE), "What the client was given.")
+                .gives::<view::Record>(200, "The decision."),
+            get(record),
+        )
+        .on(
+            change(
+                "/admin/v1/records/{reference}/feedback",
+                "recordFeedback",
+                "Say what came of an event",
+                Scope::Feedback,
+            )
+            .part("reference", text(REFERENCE), "What the client was given.")
+            .takes::<FeedbackBody>()
+            .gives::<view::Referred>(201, "Taken."),
+            post(feedback),
+        )
+        .on(
+            read("/admin/v1/events", "events", "The event log, oldest first; its end by default")
+                .pages()
+                .query("from", number().minimum(Some(0)), "First sequence number; not with `cursor`.")
+                .gives::<view::Events>(200, "A page."),
+            get(events),
+        )
+        .on(
+            read("/admin/v1/incidents", "incidents", "Conflicts, reuses and forks, newest first")
+                .pages()
+                .gives::<view::Incidents>(200, "A page."),
+            get(incidents),
+        )
+}
+
+fn read(path: &'static str, id: &str, summary: &str) -> Operation {
+    Operation::new(HttpMethod::Get, path, TAG, id, summary).scope(Scope::Read)
+}
+
+fn change(path: &'static str, id: &str, summary: &str, scope: Scope) -> Operation {
+    Operation::new(HttpMethod::Post, path, TAG, id, summary).scope(scope)
+}
+
+/// Trades the bootstrap token.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BootstrapBody {
+    /// What the first start showed.
     token: String,
+    /// Name of the new token.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: String,
+    /// Its life in seconds.
+    #[schema(minimum = 1, maximum = 31_622_400)]
     life_s: u64,
 }
 
-#[derive(Deserialize)]
+/// A token to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenBody {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: String,
-    scopes: Vec<String>,
+    /// Only scopes that the token at hand has.
+    #[schema(min_items = 1, max_items = 16)]
+    scopes: Vec<ScopeName>,
+    /// Its life in seconds.
+    #[schema(minimum = 1, maximum = 31_622_400)]
     life_s: u64,
 }
 
-#[derive(Deserialize)]
+/// What a token allows.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ScopeName {
+    Read,
+    Lists,
+    Feedback,
+    Policies,
+    Devices,
+    Tokens,
+    Decide,
+}
+
+/// A change of a list.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ListBody {
+    /// At most 4,096 bytes of UTF-8.
+    #[schema(min_length = 1, max_length = 4_096)]
     item: String,
+    /// Whether it shall be in the list.
     present: bool,
+    /// From when on; now where it is not said, never earlier. Milliseconds since the epoch.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     effective_ms: Option<u64>,
 }
 
-#[derive(Deserialize)]
+/// What came of a decided event.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FeedbackBody {
-    outcome: String,
+pub(super) struct FeedbackBody {
+    /// A code of yours, such as `fraud`.
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
+    pub(super) outcome: String,
 }
 
-#[derive(Deserialize)]
+/// Why a device is refused.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RefuseBody {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     reason: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rows {
-    from: Option<u64>,
-    limit: Option<u32>,
-}
+// The document states it as a number.
+const _: () = assert!(TOKEN_LIFE_MAX.as_secs() == 31_622_400);
 
-impl Rows {
-    fn limit(&self) -> u32 {
-        self.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX)
+impl ScopeName {
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Read => Scope::Read,
+            Self::Lists => Scope::Lists,
+            Self::Feedback => Scope::Feedback,
+            Self::Policies => Scope::Policies,
+            Self::Devices => Scope::Devices,
+            Self::Tokens => Scope::Tokens,
+            Self::Decide => Scope::Decide,
+        }
     }
 }
 
-async fn bootstrap(State(app): App, body: Body) -> Response {
-    respond(StatusCode::CREATED, async {
-        let body: BootstrapBody = json_body(body).await?;
-        let life = Duration::from_secs(body.life_s);
-        let token = app.shared.handle.call(move |core| core.bootstrap(&body.token, &body.name, life)).await?;
-        Ok(json!({ "token": token.expose() }))
-    })
-    .await
+async fn bootstrap(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
+    let body: BootstrapBody = json_of(&headers, body).await?;
+    let life = Duration::from_secs(body.life_s);
+    let token = app.shared.handle.call(move |core| core.bootstrap(&body.token, &body.name, life)).await?;
+    Reply::created(&view::NewToken { token: token.expose().to_owned() })
 }
 
-async fn tokens(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::tokens(&core.tokens()?));
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Tokens, run)).await
+async fn tokens(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+    let ask = rows.page()?;
+    let page = scoped(&app, &headers, Scope::Tokens, move |core, _by| core.tokens_page(&ask)).await?;
+    Reply::ok(&view::Tokens::of(page))
 }
 
-async fn create_token(State(app): App, headers: HeaderMap, body: Body) -> Response {
-    respond(StatusCode::CREATED, async {
-        let body: TokenBody = json_body(body).await?;
-        let scope = |name: &String| {
-            Scope::parse(name).ok_or_else(|| CloudError::invalid(format!("there is no scope `{name}`")))
-        };
-        let scopes = body.scopes.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
-        let life = Duration::from_secs(body.life_s);
-        scoped(&app, &headers, Scope::Tokens, move |core, by| {
-            scopes.iter().try_for_each(|scope| by.require(*scope))?;
-            Ok(json!({ "token": core.create_token(&body.name, &scopes, life)?.expose() }))
-        })
-        .await
-    })
-    .await
-}
-
-async fn revoke_token(State(app): App, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    respond(StatusCode::OK, async {
-        let id: u64 = id.parse().map_err(|_| CloudError::not_found("token"))?;
-        scoped(&app, &headers, Scope::Tokens, move |core, _by| {
-            core.revoke_token(id)?;
-            Ok(json!({ "revoked": id }))
-        })
-        .await
-    })
-    .await
-}
-
-async fn lists(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::lists(&core.lists()?));
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
-}
-
-async fn list(State(app): App, headers: HeaderMap, Path(list): Path<String>) -> Response {
-    let run = move |core: &mut CloudCore, _by: &Bearer| {
-        let (version, items) = core.list(&list)?;
-        Ok(view::list(&list, version, &items))
+async fn create_token(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
+    let body: TokenBody = json_of(&headers, body).await?;
+    let scopes: Vec<Scope> = body.scopes.iter().map(|name| name.scope()).collect();
+    let life = Duration::from_secs(body.life_s);
+    let make = move |core: &mut CloudCore, by: &Bearer| {
+        scopes.iter().try_for_each(|scope| by.require(*scope))?;
+        core.create_token(&body.name, &scopes, life)
     };
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+    let token = scoped(&app, &headers, Scope::Tokens, make).await?;
+    Reply::created(&view::NewToken { token: token.expose().to_owned() })
 }
 
-async fn change_list(State(app): App, headers: HeaderMap, Path(list): Path<String>, body: Body) -> Response {
-    respond(StatusCode::OK, async {
-        let body: ListBody = json_body(body).await?;
-        scoped(&app, &headers, Scope::Lists, move |core, by| {
-            let version = core.change_list(&ListChange {
-                list: &list,
-                item: &body.item,
-                present: body.present,
-                effective: body.effective_ms.map(Timestamp::from_ms),
-                by: by.name(),
-            })?;
-            Ok(json!({ "list": list, "version": version }))
-        })
-        .await
-    })
-    .await
+async fn revoke_token(State(app): App, headers: HeaderMap, Named(id): Named, _: NoQuery) -> Answer {
+    let id: u64 = id.parse().map_err(|_| CloudError::not_found("token"))?;
+    scoped(&app, &headers, Scope::Tokens, move |core, _by| core.revoke_token(id)).await?;
+    Reply::ok(&view::Revoked { revoked: id })
 }
 
-async fn record(State(app): App, headers: HeaderMap, Path(reference): Path<String>) -> Response {
-    respond(StatusCode::OK, async {
-        let reference = parse_reference(&reference)?;
-        scoped(&app, &headers, Scope::Read, move |core, _by| {
-            Ok(view::decision(&core.decision(&reference)?, &core.feedback_on(&reference)?))
-        })
-        .await
-    })
-    .await
+async fn lists(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+    let lists = scoped(&app, &headers, Scope::Read, |core, _by| core.lists()).await?;
+    Reply::ok(&view::Lists::of(lists))
+}
+
+async fn list(State(app): App, headers: HeaderMap, Named(list): Named, rows: Rows) -> Answer {
+    let ask = rows.page()?;
+    let read = move |core: &mut CloudCore, _by: &Bearer| {
+        let (version, page) = core.items_page(&list, &ask)?;
+        Ok((view::List::of(list, version, page), version))
+    };
+    let (list, version) = scoped(&app, &headers, Scope::Read, read).await?;
+    Ok(Reply::ok(&list)?.at_version(version))
+}
+
+async fn change_list(
+    State(app): App,
+    headers: HeaderMap,
+    Named(list): Named,
+    _: NoQuery,
+    body: Body,
+) -> Answer {
+    let expected = expected(&headers)?;
+    let body: ListBody = json_of(&headers, body).await?;
+    let change = move |core: &mut CloudCore, by: &Bearer| {
+        let change = ListChange {
+            list: &list,
+            item: &body.item,
+            present: body.present,
+            effective: body.effective_ms.map(Timestamp::from_ms),
+            by: by.name(),
+        };
+        let version = core.change_list_if(&change, &expected)?;
+        Ok(view::ListVersion { list, version })
+    };
+    let changed = scoped(&app, &headers, Scope::Lists, change).await?;
+    Ok(Reply::ok(&changed)?.at_version(changed.version))
+}
+
+async fn record(State(app): App, headers: HeaderMap, Named(reference): Named, _: NoQuery) -> Answer {
+    let reference = parse_reference(&reference)?;
+    let read = move |core: &mut CloudCore, _by: &Bearer| {
+        Ok(view::Record::of(&core.decision(&reference)?, core.feedback_on(&reference)?))
+    };
+    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
 }
 
 async fn feedback(
     State(app): App,
     headers: HeaderMap,
-    Path(reference): Path<String>,
+    Named(reference): Named,
+    _: NoQuery,
     body: Body,
-) -> Response {
-    respond(StatusCode::CREATED, async {
-        let body: FeedbackBody = json_body(body).await?;
-        let reference = parse_reference(&reference)?;
-        scoped(&app, &headers, Scope::Feedback, move |core, by| {
-            core.feedback(&reference, &body.outcome, by.name())?;
-            Ok(json!({ "reference": reference.text() }))
-        })
-        .await
-    })
-    .await
+) -> Answer {
+    let reference = parse_reference(&reference)?;
+    let body: FeedbackBody = json_of(&headers, body).await?;
+    let take = move |core: &mut CloudCore, by: &Bearer| core.feedback(&reference, &body.outcome, by.name());
+    scoped(&app, &headers, Scope::Feedback, take).await?;
+    Reply::created(&view::Referred { reference: reference.text() })
 }
 
-async fn events(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run = move |core: &mut CloudCore, _by: &Bearer| {
-        let rows = asked(rows)?;
-        let tail = || -> Result<u64, CloudError> {
-            Ok(core.newest_event()?.saturating_sub(u64::from(rows.limit())).saturating_add(1))
-        };
-        let from = rows.from.map_or_else(tail, Ok)?;
-        Ok(view::events(&core.events(from, rows.limit())?))
+async fn events(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+    let Rows { ask, from } = rows;
+    let read = move |core: &mut CloudCore, _by: &Bearer| {
+        let end = core.newest_event()?.saturating_sub(u64::from(ask.limit)).saturating_add(1);
+        core.events_page(&ask, from.unwrap_or(end))
     };
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+    Reply::ok(&view::Events::of(scoped(&app, &headers, Scope::Read, read).await?))
 }
 
-async fn incidents(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run =
-        move |core: &mut CloudCore, _by: &Bearer| Ok(view::incidents(&core.incidents(asked(rows)?.limit())?));
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+async fn incidents(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+    let ask = rows.page()?;
+    let page = scoped(&app, &headers, Scope::Read, move |core, _by| core.incidents_page(&ask)).await?;
+    Reply::ok(&view::Incidents::of(page))
 }
 
-async fn status(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &Bearer| Ok(view::status(&core.counts()?, &core.live_policies()?));
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+async fn status(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+    let read =
+        |core: &mut CloudCore, _by: &Bearer| Ok(view::Status::of(&core.counts()?, &core.live_policies()?));
+    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
 }
 
-async fn devices(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run =
-        move |core: &mut CloudCore, _by: &Bearer| Ok(view::devices(&core.devices(asked(rows)?.limit())?));
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+async fn devices(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+    let ask = rows.page()?;
+    let page = scoped(&app, &headers, Scope::Read, move |core, _by| core.devices_page(&ask)).await?;
+    Reply::ok(&view::Devices::of(page))
 }
 
-async fn device(State(app): App, headers: HeaderMap, Path(thumbprint): Path<String>) -> Response {
-    respond(StatusCode::OK, async {
-        let device = parse_thumbprint(&thumbprint)?;
-        scoped(&app, &headers, Scope::Read, move |core, _by| Ok(view::device(&core.device(&device)?))).await
-    })
-    .await
+async fn device(State(app): App, headers: HeaderMap, Named(thumbprint): Named, _: NoQuery) -> Answer {
+    let device = parse_thumbprint(&thumbprint)?;
+    let found = scoped(&app, &headers, Scope::Read, move |core, _by| core.device(&device)).await?;
+    Reply::ok(&view::Device::of(found))
 }
 
 async fn refuse_device(
     State(app): App,
     headers: HeaderMap,
-    Path(thumbprint): Path<String>,
+    Named(thumbprint): Named,
+    _: NoQuery,
     body: Body,
-) -> Response {
-    respond(StatusCode::OK, async {
-        let body: RefuseBody = json_body(body).await?;
-        let device = parse_thumbprint(&thumbprint)?;
-        scoped(&app, &headers, Scope::Devices, move |core, _by| {
-            core.refuse_device(&device, &body.reason)?;
-            Ok(view::device(&core.device(&device)?))
-        })
-        .await
-    })
-    .await
-}
-
-async fn policies(State(app): App, headers: HeaderMap) -> Response {
-    let run = |core: &mut CloudCore, _by: &Bearer| {
-        Ok(view::policies(&core.live_policies()?, &core.policy_versions(ROWS_DEFAULT)?))
+) -> Answer {
+    let device = parse_thumbprint(&thumbprint)?;
+    let body: RefuseBody = json_of(&headers, body).await?;
+    let refuse = move |core: &mut CloudCore, _by: &Bearer| {
+        core.refuse_device(&device, &body.reason)?;
+        core.device(&device)
     };
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+    Reply::ok(&view::Device::of(scoped(&app, &headers, Scope::Devices, refuse).await?))
 }
 
-async fn publish(State(app): App, headers: HeaderMap, body: Body) -> Response {
-    respond(StatusCode::CREATED, async {
-        // Look at the token before reading what may be fifty megabytes.
-        scoped(&app, &headers, Scope::Policies, |_core, _by| Ok(Value::Null)).await?;
-        let bytes = to_bytes(body, PUBLISH_BYTES_MAX).await.map_err(|_| too_large())?;
-        let publish = Publish::from_bytes(&bytes)
-            .map_err(|error| CloudError::invalid(format!("the body is no publish: {error}")))?;
-        scoped(&app, &headers, Scope::Policies, move |core, _by| {
-            Ok(json!({ "version": core.publish(&publish)? }))
-        })
-        .await
-    })
-    .await
+async fn policies(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+    let read =
+        |core: &mut CloudCore, _by: &Bearer| Ok((core.live_policies()?, core.policy_versions(VERSIONS_MAX)?));
+    let (live, versions) = scoped(&app, &headers, Scope::Read, read).await?;
+    let version = live.version;
+    Ok(Reply::ok(&view::Policies::of(live, &versions))?.at_version(version))
 }
 
-async fn audit(State(app): App, headers: HeaderMap, rows: AskedRows) -> Response {
-    let run = move |core: &mut CloudCore, _by: &Bearer| {
-        let head = core.audit_head()?;
-        Ok(view::audit(&head, &core.audit_tail(asked(rows)?.limit())?))
+async fn publish(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
+    // Look at the token before reading what may be fifty megabytes.
+    scoped(&app, &headers, Scope::Policies, |_core, _by| Ok(())).await?;
+    let expected = expected(&headers)?;
+    let bytes = body_of(&headers, body, MEDIA_TYPE, PUBLISH_BYTES_MAX).await?;
+    let publish = Publish::from_bytes(&bytes)
+        .map_err(|error| CloudError::invalid(format!("the body is no publish: {error}")))?;
+    let take = move |core: &mut CloudCore, _by: &Bearer| core.publish_if(&publish, &expected);
+    let version = scoped(&app, &headers, Scope::Policies, take).await?;
+    Ok(Reply::created(&view::Published { version })?.at_version(version))
+}
+
+async fn audit(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+    let limit = rows.newest()?;
+    let read = move |core: &mut CloudCore, _by: &Bearer| {
+        Ok(view::Audit::of(&core.audit_head()?, &core.audit_tail(limit)?))
     };
-    respond(StatusCode::OK, scoped(&app, &headers, Scope::Read, run)).await
+    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
 }
 
 /// In steps, between which other calls get their turn.
-async fn verify_audit(State(app): App, headers: HeaderMap) -> Response {
-    respond(StatusCode::OK, async {
-        scoped(&app, &headers, Scope::Read, |_core, _by| Ok(Value::Null)).await?;
-        let mut head = Head::default();
-        loop {
-            let report = app.shared.handle.call(move |core| core.verify_audit(head, VERIFY_STEP)).await?;
-            if report.complete {
-                return Ok(view::audit_report(&report));
-            }
-            head = report.head;
+async fn verify_audit(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+    scoped(&app, &headers, Scope::Read, |_core, _by| Ok(())).await?;
+    let mut head = Head::default();
+    loop {
+        let report = app.shared.handle.call(move |core| core.verify_audit(head, VERIFY_STEP)).await?;
+        if report.complete {
+            return Reply::ok(&view::Verified::of(&report));
         }
-    })
-    .await
+        head = report.head;
+    }
 }
 
 /// Runs `run` with the bearer of the token or the operator who is signed in, if `scope` is among what they may.
@@ -380,54 +534,4 @@ async fn scoped<T: Send + 'static>(
             run(core, &bearer)
         })
         .await
-}
-
-/// RFC 6750 §2.1: one `Authorization` field of scheme `Bearer`.
-fn bearer(headers: &HeaderMap) -> Result<String, CloudError> {
-    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
-    let token = match (fields.next(), fields.next()) {
-        (Some(field), None) => field.to_str().ok().and_then(|field| {
-            let (scheme, token) = field.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-        }),
-        _ => None,
-    };
-    token.ok_or_else(|| CloudError::new(CloudErrorKind::Unauthorised, "a bearer token is needed"))
-}
-
-async fn json_body<T: DeserializeOwned>(body: Body) -> Result<T, CloudError> {
-    let bytes = to_bytes(body, JSON_BYTES_MAX).await.map_err(|_| too_large())?;
-    serde_json::from_slice(&bytes).map_err(|error| CloudError::invalid(format!("body: {error}")))
-}
-
-async fn respond(status: StatusCode, run: impl Future<Output = Answer>) -> Response {
-    match run.await {
-        Ok(value) => answer(status, "application/json", value.to_string().into_bytes()),
-        Err(error) => for_operator(&error),
-    }
-}
-
-fn asked(rows: AskedRows) -> Result<Rows, CloudError> {
-    rows.map(|Query(rows)| rows).map_err(|error| CloudError::invalid(error.body_text()))
-}
-
-fn parse_reference(text: &str) -> Result<Reference, CloudError> {
-    Reference::parse(text).ok_or_else(|| CloudError::not_found(format!("decision `{text}`")))
-}
-
-/// 64 hexadecimal digits.
-fn parse_thumbprint(text: &str) -> Result<Thumbprint, CloudError> {
-    let mut bytes = [0_u8; Thumbprint::LEN];
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let read = pairs.len() == bytes.len()
-        && rest.is_empty()
-        && bytes.iter_mut().zip(pairs).all(|(byte, [high, low])| match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => {
-                *byte = high << 4 | low;
-                true
-            }
-            _ => false,
-        });
-    if read { Ok(Thumbprint::new(bytes)) } else { Err(CloudError::not_found(format!("device `{text}`"))) }
 }

@@ -10,6 +10,9 @@ mod api;
 pub mod node;
 mod nodes;
 mod problem;
+mod rest;
+mod spec;
+mod view;
 pub mod writer;
 
 use crate::core::CloudCore;
@@ -162,6 +165,16 @@ impl Server {
         tokio::join!(nodes, admin, api, stop);
         drop(writer);
     }
+}
+
+/// The OpenAPI 3.1 document of the decision API and the admin API, as JSON.
+pub fn openapi() -> String {
+    let both = api::operations().doc().merge(admin::operations().doc());
+    let about = "Decisions for backends (`/v1`) and administration (`/admin/v1`), on listeners of their own. \
+                 Errors are problems (RFC 9457) with a stable `code`.";
+    let document = both.finish("Glacis", about).to_pretty_json();
+    // A tree of texts and numbers has an encoding.
+    document.unwrap_or_default()
 }
 
 /// Why a server did not start.

@@ -2,7 +2,7 @@
 
 use crate::world::{World, decided, policy_text, thumb};
 use glacis_cloud::server::node::NodeKey;
-use glacis_cloud::server::writer::WriterLimits;
+use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
 use glacis_cloud::server::{Server, ServerConfig};
 use glacis_cloud::{OtpSendError, OtpSender};
 use glacis_host::Clock as _;
@@ -22,17 +22,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-struct NoSender;
+pub(crate) struct NoSender;
 impl OtpSender for NoSender {
     fn send(&self, _principal: &str, _code: &str) -> Result<(), OtpSendError> {
         Err(OtpSendError)
     }
 }
 
-struct Running {
-    world: World,
-    nodes: SocketAddr,
-    admin: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) world: World,
+    pub(crate) nodes: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) api: SocketAddr,
+    pub(crate) handle: Option<CloudHandle>,
     bootstrap: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -40,6 +42,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        drop(self.handle.take());
         drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap();
     }
@@ -49,14 +52,14 @@ fn node_key() -> MacKey {
     MacKey::new([3; 32])
 }
 
-fn start(seed: u64) -> Running {
+pub(crate) fn start(seed: u64) -> Running {
     let world = World::new(seed);
     let mut core = world.core();
     let bootstrap = core.bootstrap_token().unwrap().unwrap().expose().to_owned();
     let config = ServerConfig {
         nodes_at: "127.0.0.1:0".parse().unwrap(),
         admin_at: "127.0.0.1:0".parse().unwrap(),
-        api_at: None,
+        api_at: Some("127.0.0.1:0".parse().unwrap()),
         nodes: vec![NodeKey { name: NodeName::parse("edge-1").unwrap(), key: node_key() }],
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
@@ -65,33 +68,34 @@ fn start(seed: u64) -> Running {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::bind(core, config)).unwrap();
     let (nodes, admin) = (server.nodes_at().unwrap(), server.admin_at().unwrap());
+    let (api, handle) = (server.api_at().unwrap().unwrap(), Some(server.handle()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         runtime.block_on(server.run(async move {
             let _ = stopped.await;
         }));
     });
-    Running { world, nodes, admin, bootstrap, stop: Some(stop), thread: Some(thread) }
+    Running { world, nodes, admin, api, handle, bootstrap, stop: Some(stop), thread: Some(thread) }
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-fn send(at: SocketAddr, request: &Request) -> Answer {
+pub(crate) fn send(at: SocketAddr, request: &Request) -> Answer {
     let mut head = format!(
         "{} {}{} HTTP/1.1\r\nhost: cloud\r\nconnection: close\r\n",
         request.method, request.path, request.query
@@ -117,7 +121,7 @@ fn send(at: SocketAddr, request: &Request) -> Answer {
     Answer { status, headers, body: raw[end + 4..].to_vec() }
 }
 
-fn request(method: &str, path: &str, query: &str, body: Vec<u8>) -> Request {
+pub(crate) fn request(method: &str, path: &str, query: &str, body: Vec<u8>) -> Request {
     Request {
         method: method.to_owned(),
         authority: String::new(),
@@ -289,7 +293,7 @@ fn every_flaw_of_a_node_signature_is_refused_without_a_mac() {
     assert_eq!(send(running.nodes, &large).status, 413);
 }
 
-fn admin(running: &Running, token: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {
+pub(crate) fn admin(running: &Running, token: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {
     let (path, query) =
         path.split_once('?').map_or((path, String::new()), |(path, query)| (path, format!("?{query}")));
     let mut request = request(method, path, &query, body);
@@ -299,11 +303,11 @@ fn admin(running: &Running, token: &str, method: &str, path: &str, body: Vec<u8>
     send(running.admin, &request)
 }
 
-fn post(running: &Running, token: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn post(running: &Running, token: &str, path: &str, body: &Value) -> Answer {
     admin(running, token, "POST", path, body.to_string().into_bytes())
 }
 
-fn root_token(running: &Running) -> String {
+pub(crate) fn root_token(running: &Running) -> String {
     let body = json!({ "token": running.bootstrap, "name": "ops", "life_s": 3_600 });
     let answer = post(running, "", "/admin/v1/bootstrap", &body);
     assert_eq!(answer.status, 201);
@@ -477,7 +481,7 @@ fn bad_input_of_an_operator_is_a_problem_that_says_what() {
         ("GET", "/admin/v1/records/nope", "", 404, "not-found"),
         ("GET", "/admin/v1/devices/nope", "", 404, "not-found"),
         ("GET", "/admin/v1/nothing", "", 404, "not-found"),
-        ("PUT", "/admin/v1/lists", "", 404, "not-found"),
+        ("PUT", "/admin/v1/lists", "", 405, "method-not-allowed"),
         ("DELETE", "/admin/v1/tokens/99", "", 404, "not-found"),
     ] {
         let answer = admin(&running, &root, method, path, body.as_bytes().to_vec());

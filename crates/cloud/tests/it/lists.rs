@@ -49,7 +49,7 @@ fn bad_changes_are_refused() {
     let past = world.host.now().before(Duration::from_secs(1));
     assert_eq!(
         change(&mut core, "m1", true, Some(past)),
-        Err(CloudErrorKind::Invalid),
+        Err(CloudErrorKind::Conflict),
         "history is not rewritten"
     );
     assert_eq!(change(&mut core, "", true, None), Err(CloudErrorKind::Invalid));
