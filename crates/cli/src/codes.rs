@@ -163,6 +163,30 @@ codes! {
     ServeFailed "G9033" FAILED "installation does not run",
         "A part of the installation did not start, or failed while it ran; the message names it.",
         "Remove the cause that the message names and start it again.";
+    DeviceMissing "G9050" NOT_FOUND "not enrolled",
+        "The folder holds no enrolled device.",
+        "`glacis device enrol --url http://EDGE` makes one; --dir names its folder.";
+    DeviceExists "G9051" NOT_FOUND "enrolled elsewhere",
+        "The folder holds a device that is enrolled at another edge.",
+        "Use another --dir, or end the present one with `glacis device forget`.";
+    DeviceBroken "G9052" FAILED "device folder does not open",
+        "A sealed record was changed, cut, or put back from an older copy, or the storage key is gone.",
+        "`glacis device forget` removes what is left; then enrol again.";
+    DeviceUnpinned "G9053" USAGE "no key set to trust",
+        "A device believes nothing that is not signed under a key set that it was given first.",
+        "Give --key-set FILE or --pin SHA256 from the installation; --trust-first-use believes whoever answers.";
+    DevicePin "G9054" NOT_PERMITTED "another key set than the one to trust",
+        "What answers, or the folder, belongs to another installation than the key set that was given.",
+        "Compare with `glacis keys fingerprint` at the installation; do not go on before you know which is right.";
+    DeviceClock "G9055" FAILED "clocks disagree",
+        "Signatures and verdicts live for seconds. The clock of this machine or of the edge is wrong.",
+        "Set both clocks (NTP), then try again.";
+    DeviceRefused "G9056" FAILED "refused by the edge",
+        "The edge refused the request before any decision.",
+        "The message names the refusal; with its reference the operator finds it.";
+    DeviceAnswer "G9057" FAILED "answer that cannot be verified",
+        "No verdict under the session's key, or one about another request. It counts as a refusal.",
+        "Ask the edge itself, and not through something that changes answers; after `--renew` verify with new headers.";
     Output "G9090" FAILED "cannot write the output",
         "Standard output cannot be written: the disk behind it is full, or its reader failed.",
         "Send the output elsewhere.";

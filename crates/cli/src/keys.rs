@@ -1,4 +1,4 @@
-//! `glacis keys make|list|rotate`: the ring on a private folder, for people and for scripts.
+//! `glacis keys make|list|rotate|fingerprint|export`: the ring on a private folder, for people and for scripts.
 //!
 //! Nothing secret is ever printed. `--dry-run` plans and checks everything and writes nothing. A folder or file
 //! that others may read is refused before it is read.
@@ -8,7 +8,7 @@ use crate::print;
 use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
 use glacis_host::{DirFiles, Host};
-use glacis_seal::Context;
+use glacis_seal::{Context, published};
 use glacis_serve::keys::{self, Epoch, KeysError, KeysErrorKind, Plan, Ring, Rotate, Shared};
 use glacis_wire::message::policy::KeyUse;
 use glacis_wire::{NodeName, Realm, TenantId, Timestamp};
@@ -35,6 +35,12 @@ enum Action {
     /// Replace one key by a new one and sign the next key set
     #[command(after_help = crate::EXIT_CODES)]
     Rotate(RotateArgs),
+    /// Print the fingerprint of the newest key set, for devices that pin it
+    #[command(after_help = crate::EXIT_CODES)]
+    Fingerprint(ListArgs),
+    /// Print the newest key set as a file for devices; it holds nothing secret
+    #[command(after_help = crate::EXIT_CODES)]
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +68,13 @@ struct ListArgs {
     /// Refuse the folder unless its keys are of this realm
     #[arg(long)]
     realm: Option<RealmName>,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The folder, private to its owner
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +172,8 @@ pub(crate) fn run(args: &KeysArgs, host: &dyn Host, out: &mut dyn Write) -> Resu
         Action::Make(make) => run_make(make, host, out),
         Action::List(list) => run_list(list, out),
         Action::Rotate(rotate) => run_rotate(rotate, host, out),
+        Action::Fingerprint(list) => run_fingerprint(list, out),
+        Action::Export(export) => run_export(export, out),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -216,6 +231,26 @@ fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
         print(out, line.trim_end())?;
     }
     Ok(())
+}
+
+fn run_fingerprint(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let files = keys::open_private(&args.place.dir, false)?;
+    let ring = load(&files, args.realm)?;
+    let Some(set) = ring.key_set() else {
+        return Err(KeysError::new(KeysErrorKind::Missing, "there is no key set").into());
+    };
+    let fingerprint = published::fingerprint(set).map_err(KeysError::from)?.to_string();
+    if args.place.json {
+        let json = serde_json::json!({ "key_set": set.version, "fingerprint": fingerprint });
+        return print(out, &json.to_string());
+    }
+    print(out, &fingerprint)
+}
+
+fn run_export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let files = keys::open_private(&args.dir, false)?;
+    let exported = keys::export_key_set(&files, &load(&files, None)?)?;
+    out.write_all(&exported).and_then(|()| out.flush()).map_err(CliError::output)
 }
 
 /// What `list` prints.

@@ -6,6 +6,7 @@
 pub mod codes;
 mod completions;
 mod demo;
+mod device;
 mod error;
 mod explain_error;
 mod keys;
@@ -49,6 +50,9 @@ enum Role {
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
     Keys(keys::KeysArgs),
+    /// Enrol a software device, sign requests with it for curl, or send them
+    #[command(after_help = EXIT_CODES)]
+    Device(device::DeviceArgs),
     /// Print what a shell needs to complete this command's words
     #[command(after_help = EXIT_CODES)]
     Completions(completions::CompletionsArgs),
@@ -98,6 +102,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Protect(protect) => protect::run(protect),
         Role::Serve(serve) => serve::run(serve, out),
         Role::Keys(keys) => keys::run(keys, host, out),
+        Role::Device(device) => device::run(device, out),
         Role::Completions(completions) => completions::run(completions, out).map(done),
         Role::ExplainError(explain) => explain_error::run(explain, out).map(done),
         Role::Victim => Ok(glacis_sim::victim::main()),

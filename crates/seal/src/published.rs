@@ -14,7 +14,7 @@ use glacis_wire::limits::BUNDLE_BYTES_MAX;
 use glacis_wire::message::Signed;
 use glacis_wire::message::policy::{Bundle, Feed, KeySet, KeyUse, Published, PublishedKey};
 use glacis_wire::verdict::Zone;
-use glacis_wire::{Decode, Digest, KeyId, Realm, TenantId};
+use glacis_wire::{Decode, Digest, Encode, KeyId, Realm, TenantId};
 
 /// What a receiver holds now.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,6 +180,11 @@ pub fn check_key_set(key_set: &KeySet, context: &Context) -> Result<(), Publishe
         .all(|(at, key)| key_set.keys.iter().skip(at + 1).all(|o| o.id != key.id));
     let governed = key_set.keys.iter().any(|key| key.usage == KeyUse::Policy);
     if named && once && governed { Ok(()) } else { Err(PublishedError::KeySet) }
+}
+
+/// What people compare: SHA-256 of the encoded key set.
+pub fn fingerprint(key_set: &KeySet) -> Result<Digest, SealError> {
+    Ok(sha256(&key_set.to_bytes()?))
 }
 
 fn next_key_set(held: &KeySet, context: &Context, signed: &Signed) -> Result<KeySet, PublishedError> {

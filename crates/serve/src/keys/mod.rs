@@ -14,9 +14,11 @@ mod error;
 mod file;
 mod folder;
 mod plan;
+mod public;
 mod ring;
 
 pub use error::{KeysError, KeysErrorKind};
 pub use folder::{is_private, open_private};
 pub use plan::{Plan, Rotate};
+pub use public::{export_key_set, read_key_set};
 pub use ring::{Cluster, Epoch, NodeKey, Ring, Shared, SigningEntry, owner};

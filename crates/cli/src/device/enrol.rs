@@ -1,0 +1,133 @@
+//! `glacis device enrol`: keys, certificate and attestation result in a private folder.
+//!
+//! Run again it changes nothing, or renews what ends soon with the same keys. A folder is one device at one edge:
+//! another edge or another key set is refused, never taken over.
+
+use super::Place;
+use super::home::{Home, PinnedBy, Profile};
+use super::phone::Phone;
+use super::pin::{PinArgs, Trusted, fingerprint};
+use super::target::Target;
+use super::transport::Http;
+use crate::codes::Code;
+use crate::error::CliError;
+use crate::output::{print, print_json};
+use crate::time::rfc3339;
+use clap::Args;
+use glacis_host::SystemHost;
+use glacis_wire::message::Text;
+use serde_json::json;
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Arguments of `glacis device enrol`.
+#[derive(Debug, Args)]
+pub(crate) struct EnrolArgs {
+    /// The edge: scheme, host and port, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    url: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    pin: PinArgs,
+    /// What the app calls itself: the signal `app.id` of the device slice, as claimed as everything here
+    #[arg(long, value_name = "ID", default_value = "")]
+    app_id: String,
+    /// Renew the enrolment also where it lasts
+    #[arg(long)]
+    renew: bool,
+    /// Longest wait for an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+    /// Find and check the key set, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Enrols.
+pub(crate) fn run(args: &EnrolArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let authority = Target::edge(&args.url)?;
+    let host = Arc::new(SystemHost::new());
+    let http = Http::new(&authority, Duration::from_secs(args.timeout));
+    let mut http = http.map_err(|error| CliError::new(Code::Internal, format!("no event queue: {error}")))?;
+    let (home, fresh) = match Home::find(&args.place, &host)? {
+        Some(home) => (known(args, &authority, home)?, false),
+        None => {
+            let trusted = args.pin.establish(&mut http)?;
+            if args.dry_run {
+                let print = fingerprint(&trusted.key_set)?;
+                say(args, out, "would-enrol", &[("key_set_fingerprint", print)])?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let profile = profile(args, &authority, &trusted)?;
+            (Home::found(&args.place, &host, &trusted.context, profile)?, true)
+        }
+    };
+    let by = home.profile.by;
+    let mut phone = Phone::assemble(&home, http, &host, NonZeroU32::MIN)?;
+    if !fresh && !args.pin.agrees(&[&home.profile.pinned, phone.client.key_set()])? {
+        let what = format!("the device in {} trusts another key set", args.place.dir.display());
+        return Err(CliError::new(Code::DevicePin, what));
+    }
+    let enrolled = phone.client.line().enrolment().is_some();
+    let done = match enrolled && !args.renew && !phone.enrolment_ends_soon()? {
+        true => "already-enrolled",
+        false if args.dry_run => "would-enrol",
+        false => {
+            phone.pull()?;
+            phone.enrol()?;
+            if enrolled { "renewed" } else { "enrolled" }
+        }
+    };
+    let print = fingerprint(phone.client.key_set())?;
+    if by == PinnedBy::FirstUse && done == "enrolled" {
+        eprintln!(
+            "glacis: trusted on first use; compare with `glacis keys fingerprint` at the installation: {print}"
+        );
+    }
+    let mut facts = vec![("key_set_fingerprint", print), ("pinned_by", by.name().to_owned())];
+    if let Some(enrolled) = phone.client.line().enrolment() {
+        facts.push(("device", enrolled.thumbprint().to_string()));
+        facts.push(("tier", enrolled.result().tier.name().to_owned()));
+        facts.push(("trust", enrolled.result().trust.name().to_owned()));
+        facts.push(("not_after", rfc3339(enrolled.not_after())));
+    }
+    say(args, out, done, &facts)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A folder that holds a device already: it must be this edge's.
+fn known(args: &EnrolArgs, authority: &str, home: Home) -> Result<Home, CliError> {
+    if home.profile.authority.0 == authority {
+        return Ok(home);
+    }
+    let (dir, other) = (args.place.dir.display(), &home.profile.authority.0);
+    Err(CliError::new(Code::DeviceExists, format!("the device in {dir} is enrolled at {other}")))
+}
+
+fn profile(args: &EnrolArgs, authority: &str, trusted: &Trusted) -> Result<Profile, CliError> {
+    if args.app_id.len() > 128 {
+        return Err(CliError::new(Code::Argument, "--app-id: at most 128 bytes"));
+    }
+    Ok(Profile {
+        authority: Text(authority.to_owned()),
+        pinned: trusted.key_set.clone(),
+        by: trusted.by,
+        app_id: Text(args.app_id.clone()),
+    })
+}
+
+fn say(args: &EnrolArgs, out: &mut dyn Write, done: &str, facts: &[(&str, String)]) -> Result<(), CliError> {
+    if args.place.json {
+        let mut json = json!({ "result": done });
+        if let Some(object) = json.as_object_mut() {
+            object.extend(facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        }
+        return print_json(out, &json);
+    }
+    print(out, done)?;
+    facts.iter().try_for_each(|(name, value)| print(out, &format!("  {name:<20} {value}")))
+}
