@@ -59,6 +59,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("kill", "procps", "xtask: ends a program that outstays its time"),
     ci("apt-get", "apt", "xtask: installs the others"),
     ci("id", "coreutils", "xtask: installs only as root"),
+    ci("curl", "curl", "cli tests: sends what `glacis device sign` printed"),
     ci("strace", "strace", "sdk tests: a real tracer; xtask: the ptrace probe"),
     ci("gdb", "gdb", "sdk tests: a real debugger and its breakpoint"),
     ci("mount", "mount", "full-disk tests: a file system of bounded size"),

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a helper of tests fails the test")]
 
 mod codes;
+mod device;
 mod help;
 mod keys;
 mod live;
