@@ -65,8 +65,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("mount", "mount", "full-disk tests: a file system of bounded size"),
     ci("umount", "mount", "full-disk tests"),
     ci("python3", "python3-venv", "tests: services that we did not make, and Schemathesis"),
+    ci("nginx", "nginx-light", "edge tests: a service that we did not make; bench edge-smoke: the peer"),
     bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
-    bench("nginx", "nginx-light", "bench edge-smoke: the peer"),
 ];
 
 /// Programs in PATH are missing from this list.

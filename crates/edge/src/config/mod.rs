@@ -61,6 +61,10 @@ pub struct Upstream {
     pub name: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether `x-forwarded-for` says who the client is, in place of what the client says.
+    pub forwarded_for: bool,
+    /// Whether it gets its own address as `host`, and not the one that the client asked for.
+    pub own_host: bool,
 }
 
 /// Everything that is bounded.
@@ -233,7 +237,17 @@ fn seconds(
 fn upstreams(keys: &mut Keys<'_>) -> Result<Vec<Upstream>, ConfigError> {
     let mut upstreams = Vec::new();
     for (name, mut table) in keys.entries("upstream")? {
-        upstreams.push(Upstream { name: name.to_owned(), address: address(&mut table, "address")? });
+        let host = table.parsed("host", "must be `preserve` or `upstream`", |text| match text {
+            "preserve" => Some(false),
+            "upstream" => Some(true),
+            _ => None,
+        })?;
+        upstreams.push(Upstream {
+            name: name.to_owned(),
+            address: address(&mut table, "address")?,
+            forwarded_for: table.flag("forwarded_for")?,
+            own_host: host.unwrap_or(false),
+        });
         table.finish()?;
     }
     Ok(upstreams)

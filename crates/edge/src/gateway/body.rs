@@ -3,6 +3,7 @@
 //! A streamed request body is hashed as it passes, and its last byte waits until the digest is the signed one. A
 //! body that breaks off is remembered with its cause; nothing here decides what the client is told.
 
+use super::gate::Gate;
 use super::link::{Link, Links};
 use super::watch::Watch;
 use bytes::Bytes;
@@ -80,13 +81,15 @@ pub(super) struct Checked {
     left: usize,
     done: bool,
     fate: Fate,
+    /// Closed while the upstream has not said that it wants the body.
+    gate: Option<Gate>,
 }
 
 impl Checked {
     /// `content` is what the body must hash to; `None` where nobody signed it.
     pub(super) fn new(inner: Incoming, content: Option<Digest>, limit: usize, fate: Fate) -> Self {
         let hash = content.map(|content| (Sha256::new(), content));
-        Self { before: None, inner, hash, held: None, left: limit, done: false, fate }
+        Self { before: None, inner, hash, held: None, left: limit, done: false, fate, gate: None }
     }
 
     /// A body of which `before` was read already, as nobody signed it or nothing acts.
@@ -100,6 +103,12 @@ impl Checked {
         rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest.saturating_add(before)))
     }
 
+    /// The body is not asked for before `gate` opens.
+    pub(super) fn behind(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
     fn fail(&mut self, fate: u8, refusal: Refusal) -> BodyError {
         self.fate.set(fate);
         self.done = true;
@@ -107,6 +116,10 @@ impl Checked {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(gate) = &mut self.gate {
+            ready!(gate.poll(cx));
+            self.gate = None;
+        }
         if let Some(before) = self.before.take() {
             return Poll::Ready(Some(Ok(Frame::data(before))));
         }

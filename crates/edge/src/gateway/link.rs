@@ -7,6 +7,7 @@
 use super::body::UpBody;
 use super::watch::Watch;
 use crate::state::lock;
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::{Request, Response};
@@ -52,6 +53,14 @@ impl Link {
         if !self.closed {
             self.closed = Pin::new(&mut self.connection).poll(cx).is_ready();
         }
+    }
+}
+
+impl Link {
+    /// The socket behind a link whose peer switched protocols, and what was read from it since.
+    pub(super) fn into_socket(self) -> (TcpStream, Bytes) {
+        let parts = self.connection.into_parts();
+        (parts.io.into_inner(), parts.read_buf)
     }
 }
 

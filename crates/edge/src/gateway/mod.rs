@@ -11,15 +11,18 @@ mod background;
 mod body;
 mod cloud;
 mod framing;
+mod gate;
 mod link;
 mod listen;
 mod proxy;
 mod stream;
+mod tunnel;
 mod watch;
 
 pub use listen::BindError;
 
 use crate::core::EdgeCore;
+use crate::state::lock;
 use cloud::CloudClient;
 use glacis_wire::message::refusal::Refusal;
 use http::header::HeaderValue;
@@ -33,8 +36,8 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -225,12 +228,19 @@ impl Worker {
         let forwarded =
             HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         let (worker, served_too) = (Arc::clone(self), Arc::clone(&served));
-        let client =
-            Arc::new(Peer { worker, watch: Arc::clone(&watch), served: served_too, address, forwarded });
+        let client = Arc::new(Peer {
+            worker,
+            watch: Arc::clone(&watch),
+            served: served_too,
+            address,
+            forwarded,
+            tunnel: Mutex::default(),
+        });
         let head_max = self.core.config().limits.head_bytes;
         let stream = ClientStream::new(socket, head_max, Arc::clone(&watch), served);
+        let peer = Arc::clone(&client);
         let service = service_fn(move |request| {
-            let client = Arc::clone(&client);
+            let client = Arc::clone(&peer);
             async move { Ok::<_, Infallible>(client.serve(request).await) }
         });
         let mut http = http1::Builder::new();
@@ -256,7 +266,15 @@ impl Worker {
             Pin::new(&mut connection).poll(cx).map(drop)
         })
         .await;
-        let stream = connection.into_parts().io.into_inner();
+        let parts = connection.into_parts();
+        let stream = parts.io.into_inner();
+        let granted = lock(&client.tunnel).take();
+        if let Some(link) = granted {
+            // A tunnel may be silent for as long as both ends like; it still counts as a connection.
+            let socket = stream.socket;
+            drop((client, watch));
+            return tunnel::run(socket, &parts.read_buf, *link, &self.shared).await;
+        }
         if let Some(refusal) = stream.tracker.refusal()
             && stream.tracker.stopped_at_head()
             && stream.is_served()

@@ -5,22 +5,27 @@
 
 use super::Worker;
 use super::body::{Checked, Fate, OutBody, Uncollected, UpBody, UpstreamBody, collect};
-use super::link::LinkError;
+use super::gate::Gate;
+use super::link::{Link, LinkError};
 use super::watch::{Phase, Watch};
+use crate::config::Upstream;
 use crate::core::{Body as CoreBody, Forward, Step};
 use crate::request::{Fields, HOP_BY_HOP, Headers, Once, RequestHead};
+use crate::state::lock;
 use bytes::Bytes;
 use glacis_wire::http::{self as names, OUR_PREFIX};
 use glacis_wire::message::refusal::Refusal;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode, Version};
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const DECISION: HeaderName = HeaderName::from_static(names::DECISION);
@@ -37,6 +42,8 @@ pub(super) struct Peer {
     pub(super) address: IpAddr,
     /// The address as a header value.
     pub(super) forwarded: HeaderValue,
+    /// The upstream's side of a WebSocket that was granted; what follows is not HTTP.
+    pub(super) tunnel: Mutex<Option<Box<Link>>>,
 }
 
 impl Peer {
@@ -129,10 +136,13 @@ impl Peer {
         body: Outgoing,
         forward: Forward,
     ) -> Result<Response<OutBody>, Refusal> {
-        let Some(links) = self.worker.upstreams.get(forward.upstream) else {
+        let core = &self.worker.core;
+        let place = core.config().upstreams.get(forward.upstream);
+        let (Some(links), Some(place)) = (self.worker.upstreams.get(forward.upstream), place) else {
             return Err(Refusal::Upstream);
         };
         let fate = Fate::default();
+        let mut key = None;
         let body = match body {
             Outgoing::Empty => UpBody::Empty,
             Outgoing::Full(bytes) => UpBody::Full(Some(bytes)),
@@ -140,20 +150,47 @@ impl Peer {
                 UpBody::Stream(Box::new(Checked::resumed(begun, body, fate.clone())))
             }
             Outgoing::Stream(body) => {
-                UpBody::Stream(Box::new(Checked::new(body, forward.content, forward.body_max, fate.clone())))
+                let checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
+                let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
+                UpBody::Stream(Box::new(if expects {
+                    let (gate, opener) = Gate::new();
+                    key = Some(opener);
+                    checked.behind(gate)
+                } else {
+                    checked
+                }))
             }
         };
-        let request = self.upstream_request(parts, body, &forward).ok_or(Refusal::Framing)?;
+        let tunnel = wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
+        let mut request = self.upstream_request(parts, body, &forward, place).ok_or(Refusal::Framing)?;
+        if tunnel {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            request.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        match key {
+            Some(key) => hyper::ext::on_informational(&mut request, move |response| {
+                if response.status() == StatusCode::CONTINUE {
+                    key.open();
+                }
+            }),
+            // Whoever reads this has the body, or there is none.
+            None => drop(request.headers_mut().remove(EXPECT)),
+        }
         match links.send(request, Some(&self.watch)).await {
-            Ok((answer, link)) => {
-                let (mut parts, incoming) = answer.into_parts();
-                strip(&mut parts.headers);
-                add(&mut parts.headers, forward);
-                let body = UpstreamBody::new(incoming, link, Arc::clone(links), Arc::clone(&self.watch));
-                let mut response = Response::new(OutBody::Upstream(Box::new(body)));
-                *response.status_mut() = parts.status;
-                *response.headers_mut() = parts.headers;
+            Ok((answer, link)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                if !tunnel || !wants_tunnel(answer.headers()) {
+                    return Err(Refusal::Upstream);
+                }
+                let mut response = respond(answer.into_parts().0, forward, OutBody::Full(None));
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+                *lock(&self.tunnel) = Some(link);
                 Ok(response)
+            }
+            Ok((answer, link)) => {
+                let (parts, incoming) = answer.into_parts();
+                let body = UpstreamBody::new(incoming, link, Arc::clone(links), Arc::clone(&self.watch));
+                Ok(respond(parts, forward, OutBody::Upstream(Box::new(body))))
             }
             Err(error) => {
                 if error == LinkError::Expired {
@@ -164,11 +201,27 @@ impl Peer {
         }
     }
 
-    fn upstream_request(&self, mut parts: Parts, body: UpBody, forward: &Forward) -> Option<Request<UpBody>> {
+    fn upstream_request(
+        &self,
+        mut parts: Parts,
+        body: UpBody,
+        forward: &Forward,
+        place: &Upstream,
+    ) -> Option<Request<UpBody>> {
         strip(&mut parts.headers);
-        parts.headers.insert(FORWARDED_FOR, self.forwarded.clone());
+        if place.forwarded_for {
+            parts.headers.insert(FORWARDED_FOR, self.forwarded.clone());
+        }
         if let Some(decision) = &forward.decision {
             parts.headers.insert(DECISION, HeaderValue::from_str(decision).ok()?);
+        }
+        // A client of HTTP/1.0 may name no host; we speak HTTP/1.1, which must.
+        if place.own_host || !parts.headers.contains_key(HOST) {
+            parts.headers.insert(HOST, HeaderValue::try_from(place.address.to_string()).ok()?);
+        }
+        // Without it hyper takes a `GET` of unknown length for one without a body.
+        if matches!(body, UpBody::Stream(_)) && !parts.headers.contains_key(CONTENT_LENGTH) {
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         if parts.uri.authority().is_some() {
             let path = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -177,6 +230,26 @@ impl Peer {
         parts.version = Version::HTTP_11;
         Some(Request::from_parts(parts, body))
     }
+}
+
+/// Whether a head asks for, or grants, a WebSocket. No other protocol is tunnelled: HTTP in it would pass unseen.
+fn wants_tunnel(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(UPGRADE).iter();
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
+    let mut named =
+        headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    websocket(field) && named.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// An upstream's answer without what is hop-by-hop, with what the core adds.
+fn respond(mut parts: http::response::Parts, forward: Forward, body: OutBody) -> Response<OutBody> {
+    strip(&mut parts.headers);
+    add(&mut parts.headers, forward);
+    let mut response = Response::new(body);
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    response
 }
 
 /// Where a request body goes on from.

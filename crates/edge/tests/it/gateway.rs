@@ -65,8 +65,8 @@ impl Town {
     fn with(change: impl FnOnce(String) -> String) -> Self {
         let (behind, seen) = upstream();
         let world = Authority::new("acme", Realm::Demo);
-        let text =
-            config(&world.token, "").replace("address = \"127.0.0.1:9\"", &format!("address = \"{behind}\""));
+        let text = config(&world.token, "")
+            .replace("address = \"127.0.0.1:9\"", &format!("address = \"{behind}\"\nforwarded_for = true"));
         let host = Arc::new(SystemHost::new());
         let config = EdgeConfig::parse("edge.toml", &change(text)).unwrap();
         let core = EdgeCore::new(

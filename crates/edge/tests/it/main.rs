@@ -9,11 +9,15 @@
 
 mod answers;
 mod attack;
+mod cloud;
 mod decisions;
 mod device;
 mod gateway;
+mod golden;
 mod modes;
+mod passage;
 mod reasons;
 mod refusals;
+mod service;
 mod sessions;
 mod world;
