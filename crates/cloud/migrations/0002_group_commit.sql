@@ -40,12 +40,12 @@ CREATE TABLE operator_action (
 ) STRICT;
 CREATE UNIQUE INDEX operator_action_by_id ON operator_action (node, action_id);
 
--- The deletion log: rows of one kind up to `last_row` are gone, `swept` of them in this sweep.
+-- The deletion log: rows `first_row` to `last_row` of the table of this kind are gone, being older than `before`.
 CREATE TABLE sweep (
-    id       INTEGER PRIMARY KEY,
-    at       INTEGER NOT NULL,
-    kind     INTEGER NOT NULL,
-    last_row INTEGER NOT NULL,
-    swept    INTEGER NOT NULL,
-    before   INTEGER NOT NULL
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
+    first_row INTEGER NOT NULL,
+    last_row  INTEGER NOT NULL,
+    before    INTEGER NOT NULL
 ) STRICT;

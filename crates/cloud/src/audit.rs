@@ -14,7 +14,7 @@ use glacis_seal::{Context, sha256};
 use glacis_wire::{Digest, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What an entry speaks of: a row of the table of this kind. Rows of these tables are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +100,7 @@ impl AuditKind {
         }
     }
 
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         self as u8
     }
 
@@ -318,31 +318,69 @@ impl CloudCore {
     ///
     /// The last part also counts rows, so that nothing can have been slipped in beside the chain.
     pub fn verify_audit(&mut self, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
-        self.read(|tx| {
-            let mut head = from;
-            let entries = entries(tx.conn, from.seq, limit)?;
-            let complete = entries.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-            for entry in entries {
-                if let Some(fault) = fault(tx, &head, &entry)? {
-                    return Ok(AuditReport { verified: head.seq, fault: Some(fault), head, complete: true });
-                }
-                head = Head { seq: entry.seq + 1, digest: entry.head };
-            }
-            let fault = if complete { count_fault(tx.conn)? } else { None };
-            Ok(AuditReport { verified: head.seq, fault, head, complete })
-        })
+        self.read(|tx| verify(tx.conn, &tx.desk.context, from, limit))
     }
 
     /// Verifies the whole chain.
     pub fn verify_audit_whole(&mut self) -> Result<AuditReport, CloudError> {
-        let mut head = Head::default();
-        loop {
-            let report = self.verify_audit(head, VERIFY_STEP)?;
-            if report.complete || report.fault.is_some() {
-                return Ok(report);
-            }
-            head = report.head;
+        self.read(|tx| verify_whole(tx.conn, &tx.desk.context))
+    }
+}
+
+/// Verifies the whole chain of a store.
+pub(crate) fn verify_whole(conn: &Connection, context: &Context) -> Result<AuditReport, CloudError> {
+    let mut head = Head::default();
+    loop {
+        let report = verify(conn, context, head, VERIFY_STEP)?;
+        if report.complete || report.fault.is_some() {
+            return Ok(report);
         }
+        head = report.head;
+    }
+}
+
+fn verify(conn: &Connection, context: &Context, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
+    let swept = SweptRows::load(conn)?;
+    let mut head = from;
+    let entries = entries(conn, from.seq, limit)?;
+    let complete = entries.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+    for entry in entries {
+        if let Some(fault) = fault(conn, context, &swept, &head, &entry)? {
+            return Ok(AuditReport { verified: head.seq, fault: Some(fault), head, complete: true });
+        }
+        head = Head { seq: entry.seq + 1, digest: entry.head };
+    }
+    let fault = if complete { count_fault(conn, &swept)? } else { None };
+    Ok(AuditReport { verified: head.seq, fault, head, complete })
+}
+
+/// What the deletion log says is gone. Its own rows are under the chain, so a forged one is found like any other.
+struct SweptRows {
+    /// By the code of the table's kind: first and last row of each run, in order.
+    runs: HashMap<i64, BTreeMap<i64, i64>>,
+}
+
+impl SweptRows {
+    fn load(conn: &Connection) -> Result<Self, CloudError> {
+        let mut runs: HashMap<i64, BTreeMap<i64, i64>> = HashMap::new();
+        let mut statement = conn.prepare_cached("SELECT kind, first_row, last_row FROM sweep")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            runs.entry(row.get(0)?).or_default().insert(row.get(1)?, row.get(2)?);
+        }
+        Ok(Self { runs })
+    }
+
+    fn has(&self, kind: AuditKind, row: i64) -> bool {
+        let table = if kind == AuditKind::Decided { AuditKind::Decision } else { kind };
+        let runs = self.runs.get(&i64::from(table.code()));
+        let run = runs.and_then(|runs| runs.range(..=row).next_back());
+        run.is_some_and(|(_, last)| row <= *last)
+    }
+
+    fn count(&self, table: AuditKind) -> i64 {
+        let runs = self.runs.get(&i64::from(table.code()));
+        runs.map_or(0, |runs| runs.iter().map(|(first, last)| last - first + 1).sum())
     }
 }
 
@@ -366,8 +404,14 @@ fn entries(conn: &Connection, from: u64, limit: u32) -> Result<Vec<Entry>, Cloud
 }
 
 /// What is wrong with the entry that follows `head`.
-fn fault(tx: &Tx<'_>, head: &Head, entry: &Entry) -> Result<Option<String>, CloudError> {
-    let mut chain = head.chain(&tx.desk.context);
+fn fault(
+    conn: &Connection,
+    context: &Context,
+    swept: &SweptRows,
+    head: &Head,
+    entry: &Entry,
+) -> Result<Option<String>, CloudError> {
+    let mut chain = head.chain(context);
     let bytes = entry.bytes();
     let link = Link { seq: entry.seq, prev: chain.head(), entry: sha256(&bytes), hash: entry.head };
     if let Err(broken) = chain.verify_next(&link, Some(&bytes)) {
@@ -376,7 +420,11 @@ fn fault(tx: &Tx<'_>, head: &Head, entry: &Entry) -> Result<Option<String>, Clou
     let Some(kind) = AuditKind::from_code(entry.kind) else {
         return Ok(Some(format!("entry {} is of no known kind", entry.seq)));
     };
-    Ok(match kind.row_digest(tx.conn, entry.row)? {
+    Ok(match kind.row_digest(conn, entry.row)? {
+        None if swept.has(kind, entry.row) => None,
+        Some(_) if swept.has(kind, entry.row) => {
+            Some(format!("{} {} of entry {} was swept and is there", kind.name(), entry.row, entry.seq))
+        }
         None => Some(format!("{} {} of entry {} is missing", kind.name(), entry.row, entry.seq)),
         Some(digest) if digest != entry.digest => {
             Some(format!("{} {} of entry {} was changed", kind.name(), entry.row, entry.seq))
@@ -405,7 +453,7 @@ const TABLES: [(&str, &[AuditKind]); 16] = [
     ("sweep", &[AuditKind::Sweep]),
 ];
 
-fn count_fault(conn: &Connection) -> Result<Option<String>, CloudError> {
+fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {
     let mut entries = HashMap::new();
     let mut statement = conn.prepare_cached("SELECT kind, count(*) FROM audit GROUP BY kind")?;
     let mut rows = statement.query([])?;
@@ -416,8 +464,11 @@ fn count_fault(conn: &Connection) -> Result<Option<String>, CloudError> {
         let rows: i64 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
         let of = |kind: &AuditKind| entries.get(&i64::from(kind.code())).copied().unwrap_or(0);
         let entries: i64 = kinds.iter().map(of).sum();
-        if rows != entries {
-            return Ok(Some(format!("{rows} rows of {table}, but {entries} entries")));
+        let gone = kinds.first().map_or(0, |kind| swept.count(*kind));
+        if rows != entries - gone {
+            return Ok(Some(format!(
+                "{rows} rows of {table}, but {entries} entries of which {gone} are swept"
+            )));
         }
     }
     Ok(None)

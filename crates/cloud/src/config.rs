@@ -65,6 +65,14 @@ pub struct CloudLimits {
     ///
     /// Default: 60 s, the skew that node authentication allows.
     pub ahead_max: Duration,
+    /// How long events, decisions and what belongs to them are kept.
+    ///
+    /// Default: 90 days; at least an hour, and never less than the longest feature window needs.
+    pub retention: Duration,
+    /// Bytes that the store may use on the disk.
+    ///
+    /// Unit: bytes. Default: 10 GiB. Beyond it no decision is stored: 507, as on a full disk.
+    pub disk_quota: u64,
 }
 
 impl Default for CloudLimits {
@@ -76,6 +84,8 @@ impl Default for CloudLimits {
             certificate_life: Duration::from_secs(365 * 86_400),
             result_life: Duration::from_secs(86_400),
             ahead_max: Duration::from_secs(60),
+            retention: Duration::from_secs(90 * 86_400),
+            disk_quota: 10 << 30,
         }
     }
 }

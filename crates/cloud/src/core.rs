@@ -9,6 +9,7 @@
 
 use crate::config::{CloudConfig, CloudKeys, CloudLimits};
 use crate::error::{CloudError, CloudErrorKind};
+use crate::metrics::{Metrics, Tally};
 use crate::state::State;
 use crate::store::index::Keyed;
 use crate::store::{Place, Store};
@@ -18,6 +19,7 @@ use glacis_seal::Context;
 use glacis_wire::Timestamp;
 use rusqlite::Connection;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,11 @@ pub(crate) struct Desk {
     pub(crate) limits: CloudLimits,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) state: State,
+    /// Bytes that the store used when the transaction began.
+    pub(crate) used: u64,
+    /// Decisions of the open transaction.
+    pub(crate) tally: Tally,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// One domain call: the store inside a transaction, the desk, and the time of the call.
@@ -84,7 +91,8 @@ impl CloudCore {
         let CloudConfig { birth, key_set, keys, anchors, limits } = config;
         let context = Context::new(birth.tenant, birth.realm);
         let state = State::empty(&limits);
-        let desk = Desk { context, keys, anchors, limits, host, state };
+        let (tally, metrics) = (Tally::default(), Arc::default());
+        let desk = Desk { context, keys, anchors, limits, host, state, used: 0, tally, metrics };
         let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false, loaded: false };
         for keyed in [Keyed::Event, Keyed::Reference] {
             crate::store::index::catch_up(keyed, core.store.conn())?;
@@ -116,6 +124,7 @@ impl CloudCore {
         if self.batch != Batch::None {
             return Err(CloudError::invalid("a batch is already open"));
         }
+        self.measure()?;
         self.execute("BEGIN IMMEDIATE")?;
         self.batch = Batch::Open { touched: false };
         Ok(())
@@ -133,6 +142,7 @@ impl CloudCore {
                     self.stale |= touched;
                     return committed;
                 }
+                self.count_decisions();
                 self.checkpoint()
             }
         }
@@ -229,7 +239,11 @@ impl CloudCore {
             Batch::Open { .. } => true,
             Batch::Lost(kind) => return Err(lost(kind)),
         };
+        if !nested {
+            self.measure()?;
+        }
         self.execute(if nested { "SAVEPOINT one_call" } else { "BEGIN IMMEDIATE" })?;
+        let tally = self.desk.tally;
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
         let result = run(&mut tx);
@@ -243,8 +257,12 @@ impl CloudCore {
         });
         match (&result, &mut self.batch) {
             (Ok(_), Batch::Open { touched: batch_touched }) => *batch_touched |= touched,
-            (Ok(_), _) => self.checkpoint()?,
+            (Ok(_), _) => {
+                self.count_decisions();
+                self.checkpoint()?;
+            }
             (Err(error), _) => {
+                self.desk.tally = tally;
                 let kind = error.kind();
                 self.note(kind);
                 self.undo(nested, touched, kind);
@@ -268,11 +286,12 @@ impl CloudCore {
     }
 
     fn roll_back(&mut self) {
+        self.desk.tally = Tally::default();
         if !self.store.conn().is_autocommit()
             && let Err(error) = self.execute("ROLLBACK")
         {
             tracing::error!(%error, "rollback failed; the store is not written any more");
-            self.stopped = true;
+            self.stop();
         }
     }
 
@@ -287,8 +306,13 @@ impl CloudCore {
     fn note(&mut self, kind: CloudErrorKind) {
         if kind == CloudErrorKind::Stopped && !self.stopped {
             tracing::error!("disk error on write: no further write in this process");
-            self.stopped = true;
+            self.stop();
         }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.store.never_sync_again();
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), CloudError> {
@@ -300,10 +324,38 @@ impl CloudCore {
         })
     }
 
+    /// How much the store uses now; the quota is checked against it until the next transaction.
+    fn measure(&mut self) -> Result<(), CloudError> {
+        self.desk.used = self.store.used_bytes()?;
+        self.desk.metrics.stored(self.desk.used);
+        Ok(())
+    }
+
+    /// The decisions of the transaction are durable now.
+    fn count_decisions(&mut self) {
+        let tally = std::mem::take(&mut self.desk.tally);
+        self.desk.metrics.decided(tally);
+    }
+
+    pub(crate) fn note_sweep(&self, rows: usize) {
+        self.desk.metrics.swept(rows, self.desk.host.now().as_ms());
+    }
+
+    /// Counters of this core, to be read by any thread.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.desk.metrics)
+    }
+
+    /// The file of a store that has one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.store.path()
+    }
+
     fn checkpoint(&mut self) -> Result<(), CloudError> {
         self.store.checkpoint_if_due().inspect_err(|error| {
             if error.kind() == CloudErrorKind::Stopped {
                 self.stopped = true;
+                self.store.never_sync_again();
             }
         })
     }

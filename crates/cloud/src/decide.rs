@@ -84,6 +84,7 @@ impl Tx<'_> {
     }
 
     fn decide_first(&mut self, facts: &EventFacts, identity: &Digest) -> Result<DecideAnswer, CloudError> {
+        self.check_quota()?;
         let seq = self.desk.state.next_seq();
         let Some(evaluated) = self.evaluate(facts, seq)? else {
             return self.no_policy();
@@ -114,6 +115,7 @@ impl Tx<'_> {
         if self.renewals(seq)? >= usize::from(DECISIONS_PER_EVENT_MAX) {
             return Ok(DecideAnswer::Refused(Refusal::DecisionsSpent));
         }
+        self.check_quota()?;
         let Some(evaluated) = self.evaluate(facts, seq)? else {
             return self.no_policy();
         };
@@ -275,6 +277,7 @@ impl Tx<'_> {
         self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(event))?;
         self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(decision))?;
         self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes))?;
+        self.desk.tally.add(new.tail.verdict);
         let state = self.state();
         state.events.add(Keyed::Event.key(device, facts.event_id.as_bytes()), int(seq));
         state.decided(id, &new.tail.reference);
@@ -290,6 +293,7 @@ impl Tx<'_> {
         let cells = self.decision_cells(new, [seq, id], [&record, &settled], Cell::NULL);
         self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(cells))?;
         self.audit(AuditKind::Decision, int(id))?;
+        self.desk.tally.add(new.tail.verdict);
         self.state().decided(id, &new.tail.reference);
         Ok(())
     }

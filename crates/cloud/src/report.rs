@@ -44,6 +44,7 @@ impl CloudCore {
 
 impl Tx<'_> {
     fn report(&mut self, report: &Report) -> Result<ReportAck, CloudError> {
+        self.check_quota()?;
         let mut ack = ReportAck { accepted: 0, repeated: 0 };
         for record in report.records.iter() {
             self.check_received(&record.facts)?;

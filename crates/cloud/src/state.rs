@@ -37,6 +37,10 @@ pub(crate) struct State {
     pub(crate) events: KeyIndex,
     /// Decisions by reference.
     pub(crate) references: KeyIndex,
+    /// Events before it may be swept.
+    pub(crate) swept_before: Timestamp,
+    /// The newest event that was swept.
+    pub(crate) swept_seq: i64,
     next_seq: u64,
     next_decision: u64,
     newest: Timestamp,
@@ -54,6 +58,8 @@ impl State {
             scratch: None,
             events: KeyIndex::empty(Keyed::Event),
             references: KeyIndex::empty(Keyed::Reference),
+            swept_before: Timestamp::ZERO,
+            swept_seq: 0,
             next_seq: 1,
             next_decision: 1,
             newest: Timestamp::ZERO,
@@ -73,6 +79,7 @@ impl State {
         state.references = KeyIndex::load(Keyed::Reference, conn, references)?;
         state.key_set = Some(crate::policy::newest_key_set(conn)?);
         state.head = Head::load(conn)?;
+        (state.swept_seq, state.swept_before) = crate::sweep::swept_events(conn)?;
         state.feed = FeedTable::load(conn)?;
         state.load_lists(conn)?;
         state.load_log_end(conn)?;

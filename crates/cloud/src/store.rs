@@ -1,16 +1,19 @@
 //! The SQLite file: opening, birth marks, migrations, and what a failed write means.
 //!
-//! WAL with `synchronous = FULL`: a commit that returns is on the disk. The file is held exclusively, so two
-//! processes cannot write one store. Tenant and realm are fixed at birth and checked at every opening; a file of
+//! WAL with `synchronous = FULL`: a commit that returns is on the disk. A lock beside the file keeps a second
+//! process from writing one store. Tenant and realm are fixed at birth and checked at every opening; a file of
 //! a newer version is refused before anything in it is touched. This module knows no domain table but `meta`.
 
+pub(crate) mod backup;
 pub(crate) mod index;
+mod lock;
 
 use crate::error::{CloudError, CloudErrorKind};
 use glacis_wire::{Realm, TenantId};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Marks the file as ours (`PRAGMA application_id`): "GLCS".
@@ -32,9 +35,13 @@ const STATEMENTS_MAX: usize = 128;
 
 /// Rows changed between two checkpoints of the write-ahead log.
 ///
-/// Unit: rows. Source: about 4 MiB of log at the row sizes of a decision. Checkpoints are ours and not
-/// automatic, because SQLite hides the error of an automatic one and a failed fsync must be seen.
-const CHECKPOINT_ROWS: u64 = 8_192;
+/// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; a checkpoint costs two more syncs, so it
+/// must be rare beside commits. Checkpoints are ours and not automatic, because SQLite hides the error of an
+/// automatic one and a failed fsync must be seen.
+const CHECKPOINT_ROWS: u64 = 65_536;
+
+/// Bytes of log that stay allocated after a checkpoint: rewriting them costs less than growing the file.
+const LOG_BYTES_KEPT: i64 = 32 << 20;
 
 /// Where a store lives.
 #[derive(Clone, Debug)]
@@ -59,26 +66,60 @@ pub struct Birth {
 pub(crate) struct Store {
     conn: Connection,
     checkpointed: u64,
+    file: Option<StoreFile>,
+}
+
+/// Where an open store lies, and what keeps others from opening it. Dropped after the connection.
+#[derive(Debug)]
+struct StoreFile {
+    path: PathBuf,
+    wal: PathBuf,
+    _lock: lock::Lock,
 }
 
 impl Store {
     pub(crate) fn open(place: &Place<'_>, birth: &Birth) -> Result<Self, CloudError> {
-        let mut conn = match place {
+        let (mut conn, file) = match place {
             Place::File(path) => {
+                let lock = lock::Lock::take(path)?;
                 create_private(path)?;
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                Connection::open_with_flags(path, flags)?
+                let wal = lock::beside(path, "-wal");
+                let file = StoreFile { path: path.to_path_buf(), wal, _lock: lock };
+                (Connection::open_with_flags(path, flags)?, Some(file))
             }
-            Place::Memory => Connection::open_in_memory()?,
+            Place::Memory => (Connection::open_in_memory()?, None),
         };
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         conn.busy_timeout(Duration::from_millis(500))?;
-        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         refuse_foreign(&conn)?;
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
         check_birth(&mut conn, birth)?;
-        Ok(Self { conn, checkpointed: 0 })
+        Ok(Self { conn, checkpointed: 0, file })
+    }
+
+    /// The file of a store that has one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// After a failed sync the system may have dropped what it could not write, and the next sync would succeed
+    /// over the hole. Closing must not move the log into the file then; who opens it next reads what is there.
+    pub(crate) fn never_sync_again(&self) {
+        if let Err(error) = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "the store cannot be kept from a checkpoint when it closes");
+        }
+    }
+
+    /// Bytes that the store needs on the disk: pages in use and the log. Free pages will be used again.
+    pub(crate) fn used_bytes(&self) -> Result<u64, CloudError> {
+        let number = |sql| -> Result<u64, CloudError> {
+            Ok(uint(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+        };
+        let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        let log = self.file.as_ref().and_then(|file| std::fs::metadata(&file.wal).ok());
+        Ok(pages.saturating_mul(number("PRAGMA page_size")?) + log.map_or(0, |log| log.len()))
     }
 
     pub(crate) const fn conn(&self) -> &Connection {
@@ -114,13 +155,15 @@ fn create_private(path: &Path) -> Result<(), CloudError> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_file| ()).map_err(|error| {
-        let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull => CloudErrorKind::StorageFull,
-            _ => CloudErrorKind::Storage,
-        };
-        CloudError::new(kind, format!("cannot open `{}`: {error}", path.display())).caused_by(error)
-    })
+    options.open(path).map(|_file| ()).map_err(|error| cannot_open(path, error))
+}
+
+fn cannot_open(path: &Path, error: std::io::Error) -> CloudError {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull => CloudErrorKind::StorageFull,
+        _ => CloudErrorKind::Storage,
+    };
+    CloudError::new(kind, format!("cannot open `{}`: {error}", path.display())).caused_by(error)
 }
 
 /// Refuses what is not ours or newer than us, before a pragma can change the file.
@@ -148,6 +191,8 @@ fn set_pragmas(conn: &Connection) -> Result<(), CloudError> {
     conn.pragma_update(None, "foreign_keys", false)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that grew in a burst, or beside a backup, is cut back to this.
+    conn.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     // LIMIT: 8 MiB of page cache; negative = KiB.
     conn.pragma_update(None, "cache_size", -8_192)?;
     Ok(())

@@ -169,6 +169,12 @@ impl Tx<'_> {
         let sql = "SELECT seq, ingested, facts_bytes FROM event WHERE seq < ?1 AND received <= ?2 \
                    AND received >= ?3 ORDER BY seq";
         let from = facts.received.before(definition.window);
+        // A node's clock may be ahead of ours by so much: such events are swept by our time, not by theirs.
+        if from < self.desk.state.swept_before.after(self.desk.limits.ahead_max)
+            && self.desk.state.swept_seq > 0
+        {
+            return Ok(Answer::unknown(glacis_wire::Cause::Unavailable));
+        }
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query((int(cut), int(facts.received.as_ms()), int(from.as_ms())))?;
         let mut events = Vec::new();

@@ -6,9 +6,12 @@
 
 use crate::core::CloudCore;
 use crate::error::{CloudError, CloudErrorKind};
+use crate::metrics::{CloudMetrics, Metrics};
+use crate::store::backup::Copied;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -57,6 +60,8 @@ type Job = Box<dyn FnOnce(Result<&mut CloudCore, &Failure>) -> Option<Answer> + 
 #[derive(Clone)]
 pub struct CloudHandle {
     queue: SyncSender<Job>,
+    metrics: Arc<Metrics>,
+    store: Option<Arc<Path>>,
 }
 
 impl fmt::Debug for CloudHandle {
@@ -82,6 +87,19 @@ impl CloudHandle {
         self.submit(call)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
     }
 
+    /// What the cloud counts about itself.
+    pub fn metrics(&self) -> CloudMetrics {
+        self.metrics.snapshot()
+    }
+
+    /// Copies the store to the new file `to` while it is being written; the file appears only when it is whole.
+    ///
+    /// Reads and writes files: not for a thread that serves others.
+    pub fn backup_to(&self, to: &Path) -> Result<Copied, CloudError> {
+        let in_memory = || CloudError::invalid("a store in memory has no file to copy");
+        crate::store::backup::backup(self.store.as_deref().ok_or_else(in_memory)?, to)
+    }
+
     fn submit<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
@@ -105,7 +123,9 @@ impl CloudHandle {
                 }))
             }
         });
-        match self.queue.try_send(job) {
+        self.metrics.enqueued();
+        let sent = self.queue.try_send(job).inspect_err(|_refused| self.metrics.dequeued());
+        match sent {
             Ok(()) => Ok(wait),
             Err(TrySendError::Full(_)) => {
                 Err(CloudError::new(CloudErrorKind::Overloaded, "too many calls are waiting"))
@@ -129,13 +149,14 @@ impl Writer {
     /// Gives the core to a thread of its own.
     pub fn start(core: CloudCore, limits: WriterLimits) -> Result<(Self, CloudHandle), CloudError> {
         let (queue, jobs) = sync_channel(limits.queue_max.max(1));
+        let (metrics, store) = (core.metrics(), core.path().map(Arc::from));
         let thread = std::thread::Builder::new()
             .name("glacis-cloud-writer".to_owned())
             .spawn(move || run(core, &jobs, limits.batch_max.max(1)))
             .map_err(|error| {
                 CloudError::new(CloudErrorKind::Storage, "no thread for the writer").caused_by(error)
             })?;
-        Ok((Self { thread }, CloudHandle { queue }))
+        Ok((Self { thread }, CloudHandle { queue, metrics, store }))
     }
 
     /// Waits until the last handle is gone and everything queued is answered.
@@ -147,9 +168,24 @@ impl Writer {
 }
 
 fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
+    let metrics = core.metrics();
     let mut answers: Vec<Answer> = Vec::with_capacity(batch_max);
     let mut pace = Pace::default();
-    while let Ok(first) = jobs.recv() {
+    let mut sweep_at = core.monotonic();
+    loop {
+        if core.monotonic() >= sweep_at {
+            sweep_at = core.monotonic() + sweep(&mut core);
+        }
+        let first = match jobs.recv_timeout(sweep_at.saturating_sub(core.monotonic())) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                // Due by the time that passed here, whatever the host's clock says.
+                sweep_at = core.monotonic();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        metrics.dequeued();
         if let Err(error) = core.begin() {
             let failure = Failure::of(&error);
             let _ = first(Err(&failure));
@@ -161,6 +197,7 @@ fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
         while answers.len() < batch_max
             && let Some(job) = pace.next(jobs, answers.len(), || until.saturating_sub(core.monotonic()))
         {
+            metrics.dequeued();
             answers.extend(job(Ok(&mut core)));
         }
         let committing = core.monotonic();
@@ -169,9 +206,31 @@ fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
             Failure::of(&error)
         });
         pace = Pace { jobs: answers.len(), commit: core.monotonic() - committing };
+        match &failure {
+            None => metrics.committed(pace.jobs, pace.commit),
+            Some(_) => metrics.failed(),
+        }
         answers.drain(..).for_each(|answer| answer(failure.as_ref()));
         if failure.is_some() {
             pause(&core);
+        }
+    }
+}
+
+/// Time between two looks for what is past its retention.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// One step of retention between two batches; gives the time to the next.
+///
+/// While there is more, as much time goes to the batches as to the sweep.
+fn sweep(core: &mut CloudCore) -> Duration {
+    let start = core.monotonic();
+    match core.sweep() {
+        Ok(swept) if swept.more => core.monotonic() - start,
+        Ok(_) => SWEEP_PAUSE,
+        Err(error) => {
+            tracing::warn!(%error, "nothing was swept");
+            SWEEP_PAUSE
         }
     }
 }

@@ -64,6 +64,20 @@ impl Keyed {
         }
     }
 
+    /// Part of a generation; its keys are gone from the left.
+    const fn forget(self) -> &'static str {
+        match self {
+            Self::Event => {
+                "DELETE FROM event_key WHERE (generation, key, row) IN (SELECT generation, key, row FROM event_key \
+                 WHERE generation <= ?1 ORDER BY generation, key, row LIMIT ?2)"
+            }
+            Self::Reference => {
+                "DELETE FROM reference_key WHERE (generation, key, row) IN (SELECT generation, key, row \
+                 FROM reference_key WHERE generation <= ?1 ORDER BY generation, key, row LIMIT ?2)"
+            }
+        }
+    }
+
     /// Where `meta` says up to which row everything was moved.
     const fn mark(self) -> &'static str {
         match self {
@@ -168,6 +182,21 @@ impl KeyIndex {
     /// The filters, for the index that takes this one's place.
     pub(crate) fn filters(&self) -> Filters {
         Arc::clone(&self.filters)
+    }
+
+    /// Removes at most `limit` keys of generations whose rows all lie at or below `last`; says how many it removed.
+    pub(crate) fn forget(&mut self, conn: &Connection, last: i64, limit: usize) -> Result<usize, CloudError> {
+        // Rows of generation g are g << BITS and the following 2^BITS − 1.
+        let generation = (last.saturating_add(1) >> GENERATION_BITS) - 1;
+        if generation < 0 {
+            return Ok(0);
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let gone = conn.prepare_cached(self.keyed.forget())?.execute([generation, limit])?;
+        if gone == 0 && self.filters.keys().next().is_some_and(|oldest| *oldest <= generation) {
+            Arc::make_mut(&mut self.filters).retain(|held, _| *held > generation);
+        }
+        Ok(gone)
     }
 
     /// Moves what is due into the table, inside the open transaction.

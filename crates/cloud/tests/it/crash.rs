@@ -18,11 +18,11 @@ use std::sync::Arc;
 const ROUNDS: usize = 24;
 const CLIENTS: usize = 8;
 
-fn open(path: &Path) -> CloudCore {
+pub(crate) fn open(path: &Path) -> CloudCore {
     CloudCore::open(&Place::File(path), World::new(80).config(), Arc::new(SystemHost::new())).unwrap()
 }
 
-fn facts(world: &World, host: &SystemHost, client: u8) -> EventFacts {
+pub(crate) fn facts(world: &World, host: &SystemHost, client: u8) -> EventFacts {
     let id = glacis_host::entropy::array(host).unwrap();
     EventFacts {
         event_id: EventId::new(id),

@@ -11,8 +11,10 @@
 mod api;
 mod attack;
 mod audit;
+mod backup;
 mod crash;
 mod decide;
+mod eio;
 mod enrol;
 mod full_disk;
 mod http;
@@ -20,6 +22,7 @@ mod lists;
 mod otp;
 mod policy;
 mod report;
+mod retention;
 mod speed;
 mod upgrade;
 mod world;

@@ -105,6 +105,32 @@ fn two_rows_of_one_key_are_both_found() {
 }
 
 #[test]
+fn whole_generations_are_forgotten_in_steps() {
+    let store = store();
+    let conn = store.conn();
+    let mut index = KeyIndex::empty(Keyed::Event);
+    let old = 10;
+    for row in [1, 2, 3, (1 << GENERATION_BITS) + old] {
+        index.add(row * 1_000, row);
+    }
+    index.frozen = std::mem::take(&mut index.active);
+    index.move_due(conn).unwrap();
+    assert_eq!(
+        index.forget(conn, (1 << GENERATION_BITS) - 2, 9).unwrap(),
+        0,
+        "one row of it may still be there"
+    );
+    let mut steps = Vec::new();
+    for _ in 0..4 {
+        steps.push(index.forget(conn, (1 << GENERATION_BITS) - 1, 2).unwrap());
+    }
+    assert_eq!(steps, [2, 1, 0, 0]);
+    assert_eq!(index.filters.len(), 1);
+    assert!(index.rows(conn, 1_000).unwrap().is_empty());
+    assert_eq!(index.rows(conn, ((1 << GENERATION_BITS) + old) * 1_000).unwrap().len(), 1);
+}
+
+#[test]
 fn a_filter_lets_few_strangers_pass() {
     let mut filter = Filter::new();
     for row in 0..1 << GENERATION_BITS {

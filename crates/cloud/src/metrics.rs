@@ -1,0 +1,135 @@
+//! What the cloud counts about itself: numbers only, never a name or a value of a signal.
+//!
+//! The writer's thread counts; any thread may read. Decisions are counted once they are durable. Counters start
+//! at zero with the process and only grow, gauges say what was true after the last batch.
+
+use glacis_wire::Verdict;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// The counters behind [`CloudMetrics`].
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    allowed: AtomicU64,
+    challenged: AtomicU64,
+    blocked: AtomicU64,
+    batches: AtomicU64,
+    failed: AtomicU64,
+    jobs: AtomicU64,
+    jobs_last: AtomicU64,
+    commit_us: AtomicU64,
+    commit_last_us: AtomicU64,
+    queued: AtomicU64,
+    store_bytes: AtomicU64,
+    swept_rows: AtomicU64,
+    swept_at_ms: AtomicU64,
+}
+
+/// Decisions of a batch that is not durable yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) allowed: u64,
+    pub(crate) challenged: u64,
+    pub(crate) blocked: u64,
+}
+
+/// Counters and gauges at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloudMetrics {
+    /// Stored decisions with verdict `allow`.
+    pub allowed: u64,
+    /// Stored decisions with a challenge.
+    pub challenged: u64,
+    /// Stored decisions with verdict `block`.
+    pub blocked: u64,
+    /// Batches that were committed.
+    pub batches: u64,
+    /// Batches that failed; nothing of them was acknowledged.
+    pub failed: u64,
+    /// Calls in all committed batches.
+    pub jobs: u64,
+    /// Calls in the last batch.
+    pub jobs_last: u64,
+    /// Time that all commits took.
+    pub commit: Duration,
+    /// Time that the last commit took.
+    pub commit_last: Duration,
+    /// Calls that wait now.
+    pub queued: u64,
+    /// Bytes of the store: used pages and log.
+    pub store_bytes: u64,
+    /// Rows that retention removed.
+    pub swept_rows: u64,
+    /// When retention last looked, in milliseconds since the epoch; zero for never.
+    pub swept_at_ms: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Allow => self.allowed += 1,
+            Verdict::Challenge(_) => self.challenged += 1,
+            Verdict::Block => self.blocked += 1,
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn snapshot(&self) -> CloudMetrics {
+        CloudMetrics {
+            allowed: self.allowed.load(Relaxed),
+            challenged: self.challenged.load(Relaxed),
+            blocked: self.blocked.load(Relaxed),
+            batches: self.batches.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            jobs: self.jobs.load(Relaxed),
+            jobs_last: self.jobs_last.load(Relaxed),
+            commit: Duration::from_micros(self.commit_us.load(Relaxed)),
+            commit_last: Duration::from_micros(self.commit_last_us.load(Relaxed)),
+            queued: self.queued.load(Relaxed),
+            store_bytes: self.store_bytes.load(Relaxed),
+            swept_rows: self.swept_rows.load(Relaxed),
+            swept_at_ms: self.swept_at_ms.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn decided(&self, tally: Tally) {
+        self.allowed.fetch_add(tally.allowed, Relaxed);
+        self.challenged.fetch_add(tally.challenged, Relaxed);
+        self.blocked.fetch_add(tally.blocked, Relaxed);
+    }
+
+    pub(crate) fn committed(&self, jobs: usize, took: Duration) {
+        let (jobs, took) = (number(jobs), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.batches.fetch_add(1, Relaxed);
+        self.jobs.fetch_add(jobs, Relaxed);
+        self.jobs_last.store(jobs, Relaxed);
+        self.commit_us.fetch_add(took, Relaxed);
+        self.commit_last_us.store(took, Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn enqueued(&self) {
+        self.queued.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn dequeued(&self) {
+        self.queued.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn stored(&self, bytes: u64) {
+        self.store_bytes.store(bytes, Relaxed);
+    }
+
+    pub(crate) fn swept(&self, rows: usize, at_ms: u64) {
+        self.swept_rows.fetch_add(number(rows), Relaxed);
+        self.swept_at_ms.store(at_ms, Relaxed);
+    }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
