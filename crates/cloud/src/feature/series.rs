@@ -30,7 +30,57 @@ enum Held {
     One,
     Int(i64),
     Double(f64),
-    Value(Arc<[u8]>),
+    Value(Bytes),
+}
+
+/// Bytes of a value: short ones in place, since most are, and a place of their own costs more than they do.
+#[derive(Clone, Debug)]
+enum Bytes {
+    Short { length: u8, bytes: [u8; SHORT_MAX] },
+    Long(Arc<[u8]>),
+}
+
+/// Longest value that is kept in place. Unit: bytes; with length and tag as large as the other kinds of item.
+const SHORT_MAX: usize = 22;
+
+impl Bytes {
+    fn of(value: &[u8]) -> Self {
+        let mut bytes = [0; SHORT_MAX];
+        match (u8::try_from(value.len()), bytes.get_mut(..value.len())) {
+            (Ok(length), Some(place)) => {
+                place.copy_from_slice(value);
+                Self::Short { length, bytes }
+            }
+            _ => Self::Long(Arc::from(value)),
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Bytes {}
+
+impl std::hash::Hash for Bytes {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for Bytes {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +91,9 @@ struct Entry {
 }
 
 /// How often each value occurs among the entries from the mark on.
-type Values = HashMap<Arc<[u8]>, usize>;
+type Values = HashMap<Bytes, usize>;
+/// Entries from the mark on above which values are counted in a table; below, looking through them is cheaper.
+const FEW: usize = 12;
 
 /// Events of one key, ordered by receive time, then log sequence.
 #[derive(Clone, Debug)]
@@ -91,20 +143,40 @@ impl Series {
         if at < self.mark {
             self.mark += 1;
         } else {
-            cover(&mut self.total, &mut self.values, &held);
+            cover(&mut self.total, self.values.as_deref_mut(), &held);
+        }
+        // Most keys come once in their window.
+        if self.entries.capacity() == 0 {
+            self.entries.reserve_exact(1);
         }
         self.entries.insert(at, Entry { received, seq, held });
+        if self.measure == Measure::Distinct && self.values.is_none() && self.entries.len() - self.mark > FEW
+        {
+            self.count_values();
+        }
     }
 
-    /// Shares the bytes of a value that is held already.
+    /// Starts the table of values.
+    fn count_values(&mut self) {
+        let mut values = Box::new(Values::new());
+        for entry in self.entries.iter().skip(self.mark) {
+            if let Held::Value(value) = &entry.held {
+                *values.entry(value.clone()).or_default() += 1;
+            }
+        }
+        self.values = Some(values);
+    }
+
+    /// Shares the bytes of a long value that is held already.
     fn hold(&self, item: Item<'_>) -> Held {
         match item {
             Item::One => Held::One,
             Item::Int(value) => Held::Int(value),
             Item::Double(value) => Held::Double(value),
+            Item::Value(value) if value.len() <= SHORT_MAX => Held::Value(Bytes::of(value)),
             Item::Value(value) => {
                 let known = self.values.as_ref().and_then(|values| values.get_key_value(value));
-                Held::Value(known.map_or_else(|| Arc::from(value), |(known, _)| Arc::clone(known)))
+                Held::Value(known.map_or_else(|| Bytes::of(value), |(known, _)| known.clone()))
             }
         }
     }
@@ -113,7 +185,7 @@ impl Series {
     pub(super) fn follow(&mut self, window: Duration, now: Timestamp) {
         let Some(start) = open_start(now, window) else { return };
         while let Some(entry) = self.entries.get(self.mark).filter(|entry| entry.received <= start) {
-            uncover(&mut self.total, &mut self.values, &entry.held);
+            uncover(&mut self.total, self.values.as_deref_mut(), &entry.held);
             self.mark += 1;
         }
     }
@@ -126,7 +198,7 @@ impl Series {
             let Some(entry) = self.entries.pop_front() else { break };
             dropped += 1;
             if self.mark == 0 {
-                uncover(&mut self.total, &mut self.values, &entry.held);
+                uncover(&mut self.total, self.values.as_deref_mut(), &entry.held);
             } else {
                 self.mark -= 1;
             }
@@ -139,8 +211,7 @@ impl Series {
         if self.is_incomplete() {
             return Answer::unknown(Cause::Unavailable);
         }
-        let first = open_start(at, window)
-            .map_or(0, |start| self.entries.partition_point(|entry| entry.received <= start));
+        let first = open_start(at, window).map_or(0, |start| self.first_after(start));
         let end = match self.entries.back() {
             Some(last) if last.received > at => self.entries.partition_point(|entry| entry.received <= at),
             _ => self.entries.len(),
@@ -151,6 +222,16 @@ impl Series {
         } else {
             self.by_walk(first, end, cut, own)
         }
+    }
+
+    /// The first entry received after `start`, looked for from the mark, which is near it.
+    fn first_after(&self, start: Timestamp) -> usize {
+        let outside = |entry: &&Entry| entry.received <= start;
+        let back = self.entries.iter().take(self.mark).rev().take_while(|entry| !outside(entry)).count();
+        if back > 0 {
+            return self.mark - back;
+        }
+        self.mark + self.entries.iter().skip(self.mark).take_while(outside).count()
     }
 
     /// Entries `from..to`.
@@ -173,29 +254,50 @@ impl Series {
                 let difference: i128 = self.difference(first, end).map(part).sum();
                 int(self.total + difference + own.map_or(0, Item::as_int))
             }
-            Measure::Distinct => {
-                let mut differences: HashMap<&[u8], isize> = HashMap::new();
-                for (held, sign) in self.difference(first, end) {
-                    if let Held::Value(value) = held {
-                        *differences.entry(value).or_default() += isize::from(sign);
-                    }
-                }
-                let covered = |value: &[u8]| {
-                    let values = self.values.as_ref();
-                    values.and_then(|values| values.get(value).copied()).unwrap_or(0)
-                };
-                let inside = |value: &[u8], more: isize| covered(value).saturating_add_signed(more) > 0;
-                let gained = differences.iter().filter(|(v, more)| covered(v) == 0 && inside(v, **more));
-                let lost = differences.iter().filter(|(v, more)| covered(v) > 0 && !inside(v, **more));
-                let all = self.values.as_ref().map_or(0, |values| values.len());
-                let new = |value| !inside(value, differences.get(value).copied().unwrap_or(0));
-                let own = matches!(own, Some(Item::Value(value)) if new(value));
-                count(all + gained.count() - lost.count() + usize::from(own))
-            }
+            Measure::Distinct => match &self.values {
+                Some(values) => count(self.distinct(values, first, end, own)),
+                None => self.by_walk(first, end, u64::MAX, own),
+            },
         }
     }
 
+    /// Different values among entries `first..end` and the deciding event's own.
+    fn distinct(&self, values: &Values, first: usize, end: usize, own: Option<Item<'_>>) -> usize {
+        let covered = |value: &[u8]| values.get(value).copied().unwrap_or(0);
+        let mut differences: HashMap<&[u8], isize> = HashMap::new();
+        for (held, sign) in self.difference(first, end) {
+            if let Held::Value(value) = held {
+                *differences.entry(value.as_slice()).or_default() += isize::from(sign);
+            }
+        }
+        let inside = |value: &[u8], more: isize| covered(value).saturating_add_signed(more) > 0;
+        let gained = differences.iter().filter(|(v, more)| covered(v) == 0 && inside(v, **more));
+        let lost = differences.iter().filter(|(v, more)| covered(v) > 0 && !inside(v, **more));
+        let new = |value| !inside(value, differences.get(value).copied().unwrap_or(0));
+        let own = matches!(own, Some(Item::Value(value)) if new(value));
+        values.len() + gained.count() - lost.count() + usize::from(own)
+    }
+
+    /// Different values among few entries, without a table.
+    fn few(&self, first: usize, end: usize, cut: u64, own: Option<Item<'_>>) -> usize {
+        let mut found: [&[u8]; FEW + 1] = [&[]; FEW + 1];
+        let mut length = 0;
+        let inside = self.span(first, end).filter(|entry| entry.seq < cut);
+        for item in inside.map(|entry| entry.held.as_item()).chain(own) {
+            let Item::Value(value) = item else { continue };
+            let known = found.iter().take(length).any(|known| *known == value);
+            if let (false, Some(place)) = (known, found.get_mut(length)) {
+                *place = value;
+                length += 1;
+            }
+        }
+        length
+    }
+
     fn by_walk(&self, first: usize, end: usize, cut: u64, own: Option<Item<'_>>) -> Answer {
+        if self.measure == Measure::Distinct && end.saturating_sub(first) <= FEW {
+            return count(self.few(first, end, cut, own));
+        }
         let inside = self.span(first, end).filter(|entry| entry.seq < cut);
         let mut counted: Vec<(u64, Item<'_>)> =
             inside.map(|entry| (entry.seq, entry.held.as_item())).collect();
@@ -218,17 +320,19 @@ impl Series {
     }
 }
 
-fn cover(total: &mut i128, values: &mut Option<Box<Values>>, held: &Held) {
+fn cover(total: &mut i128, values: Option<&mut Values>, held: &Held) {
     match held {
         Held::One | Held::Double(_) => {}
         Held::Int(value) => *total += i128::from(*value),
         Held::Value(value) => {
-            *values.get_or_insert_default().entry(Arc::clone(value)).or_default() += 1;
+            if let Some(values) = values {
+                *values.entry(value.clone()).or_default() += 1;
+            }
         }
     }
 }
 
-fn uncover(total: &mut i128, values: &mut Option<Box<Values>>, held: &Held) {
+fn uncover(total: &mut i128, values: Option<&mut Values>, held: &Held) {
     match held {
         Held::One | Held::Double(_) => {}
         Held::Int(value) => *total -= i128::from(*value),
@@ -264,7 +368,7 @@ impl Held {
             Self::One => Item::One,
             Self::Int(value) => Item::Int(*value),
             Self::Double(value) => Item::Double(*value),
-            Self::Value(value) => Item::Value(value),
+            Self::Value(value) => Item::Value(value.as_slice()),
         }
     }
 

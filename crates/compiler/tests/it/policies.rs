@@ -8,13 +8,21 @@ use glacis_wire::Zone;
 fn shipped(name: &str) -> Compiled {
     let cases = file(&format!("policies/{name}/cases.toml"));
     let policy = file(&format!("policies/{name}/policy.toml"));
-    compile_texts(&file("policies/signals.toml"), &policy, Some(&cases))
-        .unwrap_or_else(|error| panic!("{error}"))
+    compile_texts(&file(catalogue(name)), &policy, Some(&cases)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The policies of the backtests have a catalogue of their own.
+fn catalogue(name: &str) -> &'static str {
+    match name {
+        "card-payment" => "policies/card-payment/signals.toml",
+        "user-agents" => "policies/user-agents/signals.toml",
+        _ => "policies/signals.toml",
+    }
 }
 
 #[test]
 fn golden_cases_hold() {
-    for (name, at_least) in [("view", 12), ("transfer", 24)] {
+    for (name, at_least) in [("view", 12), ("transfer", 24), ("card-payment", 12), ("user-agents", 12)] {
         let results = shipped(name).run_cases();
         assert!(results.len() >= at_least, "{name}: {} cases", results.len());
         for result in results {
@@ -31,7 +39,7 @@ fn golden_cases_hold() {
 
 #[test]
 fn every_rule_is_seen_matched_and_not_matched() {
-    for name in ["view", "transfer"] {
+    for name in ["view", "transfer", "card-payment", "user-agents"] {
         let compiled = shipped(name);
         let results = compiled.run_cases();
         for rule in compiled.checked().rules() {
@@ -43,7 +51,7 @@ fn every_rule_is_seen_matched_and_not_matched() {
 
 #[test]
 fn shipped_policies_have_no_warnings() {
-    for name in ["view", "transfer"] {
+    for name in ["view", "transfer", "card-payment", "user-agents"] {
         assert_eq!(shipped(name).warnings(), [], "{name}");
     }
 }

@@ -262,7 +262,11 @@ impl<'a, F: Faults> Run<'a, F> {
     }
 
     /// A comparison. Without an order (NaN) each of the four is false.
-    fn ordered(self, a: Cell, b: Cell, holds: fn(Ordering) -> bool) -> Cell {
+    #[inline]
+    fn ordered(self, a: Cell, b: Cell, holds: impl Fn(Ordering) -> bool) -> Cell {
+        if let (Cell::Int(a), Cell::Int(b)) = (a, b) {
+            return Cell::Bool(holds(a.cmp(&b)));
+        }
         self.strict(a, b, |a, b| {
             let order = match (self.value(a), self.value(b)) {
                 (Reading::Bool(a), Reading::Bool(b)) => Some(a.cmp(&b)),
@@ -274,7 +278,7 @@ impl<'a, F: Faults> Run<'a, F> {
                 (Reading::Str(a), Reading::Str(b)) => Some(a.cmp(b)),
                 _ => return Cell::Error,
             };
-            Cell::Bool(order.is_some_and(holds))
+            Cell::Bool(order.is_some_and(&holds))
         })
     }
 
