@@ -11,7 +11,7 @@ use glacis_host::{DirFiles, Host};
 use glacis_seal::{Context, published};
 use glacis_serve::keys::{self, Epoch, KeysError, KeysErrorKind, Plan, Ring, Rotate, Shared};
 use glacis_wire::message::policy::KeyUse;
-use glacis_wire::{NodeName, Realm, TenantId, Timestamp};
+use glacis_wire::{Encode, NodeName, Realm, TenantId, Timestamp};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -75,6 +75,9 @@ struct ExportArgs {
     /// The folder, private to its owner
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Print the bytes that an app is built with, in place of the file for `device enrol --key-set`
+    #[arg(long)]
+    raw: bool,
 }
 
 #[derive(Debug, Args)]
@@ -249,7 +252,13 @@ fn run_fingerprint(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError>
 
 fn run_export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let files = keys::open_private(&args.dir, false)?;
-    let exported = keys::export_key_set(&files, &load(&files, None)?)?;
+    let ring = load(&files, None)?;
+    let exported = match (args.raw, ring.key_set()) {
+        (true, Some(set)) => {
+            set.to_bytes().map_err(|error| KeysError::new(KeysErrorKind::Failed, error.to_string()))?
+        }
+        _ => keys::export_key_set(&files, &ring)?,
+    };
     out.write_all(&exported).and_then(|()| out.flush()).map_err(CliError::output)
 }
 

@@ -8,6 +8,9 @@
 )]
 
 mod attack;
+#[path = "../../../sdk/examples/client.rs"]
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+mod client;
 mod town;
 
 use crate::{code, stderr, stdout};
@@ -98,32 +101,6 @@ fn a_first_contact_needs_a_key_set_a_pin_or_an_explicit_leap_of_faith() {
     assert_eq!(code(&leap), 0, "{}", stderr(&leap));
     assert!(stderr(&leap).contains(&town.fingerprint()), "{}", stderr(&leap));
     assert_eq!(trusting.status()["pinned_by"], "first-use");
-}
-
-#[test]
-fn the_fingerprint_is_what_the_installation_shows() {
-    let town = Town::start();
-    // The folder of the running installation is its own; an operator reads a copy or before it starts.
-    let keys = town.path().join("copy");
-    let from = town.path().join("data/keys");
-    let copied = Command::new(env!("CARGO_BIN_EXE_glacis"))
-        .args(["keys", "fingerprint", "--dir"])
-        .arg(&from)
-        .output()
-        .unwrap();
-    let shown = match code(&copied) {
-        0 => copied,
-        _ => {
-            std::fs::create_dir(&keys).unwrap();
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o700)).unwrap();
-            for entry in from.read_dir().unwrap().flatten() {
-                std::fs::copy(entry.path(), keys.join(entry.file_name())).unwrap();
-            }
-            crate::keys(&keys, &["fingerprint"], &[])
-        }
-    };
-    assert_eq!(stdout(&shown).trim(), town.fingerprint());
 }
 
 #[test]
@@ -264,5 +241,58 @@ fn a_clock_that_is_an_hour_off_is_named_with_what_to_do() {
         let told = stderr(&refused);
         assert_eq!(code(&refused), 1, "{told}");
         assert!(told.contains("G9055") && told.contains("here it is 2") && told.contains("NTP"), "{told}");
+    }
+}
+
+#[test]
+fn the_sdks_example_client_enrols_acts_answers_and_outlives_a_restart() {
+    let mut town = Town::start();
+    let keys = glacis_serve::keys::read_key_set("key set", &std::fs::read(town.key_set()).unwrap());
+    let (_, pinned) = keys.unwrap();
+    let dir = town.path().join("app");
+    let edge = town.url().trim_start_matches("http://").to_owned();
+    let mut device = client::Device::open(&edge, pinned.clone(), &dir).unwrap();
+    let mut transfer = |amount: u32| {
+        let body = format!("{{\"amount\":{amount}}}").into_bytes();
+        device.call("payment.transfer", "POST", "/transfers", body)
+    };
+    assert_eq!(transfer(10).unwrap().response.unwrap().body, b"carried");
+    town.kill();
+    assert!(transfer(10).is_err(), "no decision without an edge");
+    town.serve();
+    assert!(transfer(10).unwrap().allowed(), "the leg is renewed on the way");
+    assert!(transfer(5_000).unwrap().allowed(), "the passkey answers");
+    assert!(!transfer(500_000).unwrap().allowed());
+    assert_eq!(town.seen().len(), 3);
+    drop(device);
+    let again = client::Device::open(&edge, pinned, &dir).unwrap();
+    drop(again);
+
+    let (_, foreign) =
+        glacis_serve::keys::read_key_set("key set", &std::fs::read(Town::start().key_set()).unwrap())
+            .unwrap();
+    let refused = client::Device::open(&edge, foreign, &town.path().join("foreign"));
+    assert!(refused.is_err(), "another installation's key set");
+}
+
+#[test]
+fn the_exported_key_set_is_the_file_for_devices_or_the_bytes_for_apps() {
+    use glacis_wire::Decode as _;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("keys");
+    let made = crate::keys(&dir, &["make"], &["--tenant", "acme", "--realm", "production"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let file = crate::keys(&dir, &["export"], &[]).stdout;
+    assert_eq!(file, std::fs::read(dir.join("key-set-1.json")).unwrap());
+    let (_, set) = glacis_serve::keys::read_key_set("export", &file).unwrap();
+    let raw = crate::keys(&dir, &["export"], &["--raw"]).stdout;
+    assert_eq!(glacis_wire::message::policy::KeySet::from_bytes(&raw).unwrap(), set);
+    let shown = stdout(&crate::keys(&dir, &["fingerprint"], &[]));
+    assert_eq!(shown.trim(), glacis_seal::published::fingerprint(&set).unwrap().to_string());
+    for (from, to) in
+        [("\"version\": 1", "\"version\": 2"), ("acme", "acne"), ("glacis-key-set/1", "glacis-key-set/2")]
+    {
+        let changed = String::from_utf8(file.clone()).unwrap().replacen(from, to, 1);
+        assert!(glacis_serve::keys::read_key_set("changed", changed.as_bytes()).is_err(), "{to}");
     }
 }
