@@ -38,7 +38,9 @@ pub enum ModeError {
     #[error("`{0}` is not a route; write it as in `POST /transfers/{{id}}`")]
     Malformed(String),
     /// As many routes as may be have a mode of their own.
-    #[error("{ROUTES_MAX} routes have a mode of their own already; set one of them back first")]
+    #[error(
+        "{ROUTES_MAX} routes have a mode of their own already; set modes in the node's configuration instead"
+    )]
     Full,
     /// The name of the operator is empty, too long or not text.
     #[error("operator's name must be 1 to {OPERATOR_NAME_BYTES_MAX} characters of text")]
@@ -148,7 +150,7 @@ impl Modes {
         for (route, mode) in &kept.modes {
             let (method, path) = parse(route).ok_or_else(|| bad(format!("`{route}` is not a route")))?;
             let key = key(method, path).ok_or_else(|| bad(format!("`{route}` is not a route")))?;
-            modes.learnt.set((&key, route), Some(*mode), first);
+            modes.learnt.set((&key, route), *mode);
         }
         modes.put(kept);
         Ok(modes)
@@ -196,17 +198,13 @@ impl EdgeCore {
         let _one_at_a_time = lock(&self.operating);
         let known = self.modes.learnt.get(&key).ok_or_else(|| ModeError::Unknown(shown(method, path)))?;
         let mut kept = lock(&self.modes.kept).clone();
-        let own = (mode != known.configured()).then_some(mode);
-        match own {
-            Some(mode) => kept.modes.insert(known.shown().to_owned(), mode),
-            None => kept.modes.remove(known.shown()),
-        };
+        kept.modes.insert(known.shown().to_owned(), mode);
         if kept.modes.len() > ROUTES_MAX {
             return Err(ModeError::Full);
         }
         let name = if mode == Mode::Enforce { "enforce" } else { "observe" };
         self.keep_action(actor, "mode", format!("{name} {}", known.shown()), &kept)?;
-        self.modes.learnt.set((&key, known.shown()), own, known.configured());
+        self.modes.learnt.set((&key, known.shown()), mode);
         self.modes.put(kept);
         Ok(())
     }

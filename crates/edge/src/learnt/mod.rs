@@ -72,9 +72,9 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Known {
     shown: String,
-    /// Mode of the configured route that it is part of.
+    /// Mode of the configured route that it is part of, where no operator set another.
     configured: Mode,
-    /// What an operator set: see [`code`].
+    /// What an operator set, 0 where none did: see [`code`].
     set: AtomicU8,
     counts: [[AtomicU64; 4]; 2],
 }
@@ -110,11 +110,10 @@ pub struct Learning {
     fate: Fate,
 }
 
-const fn code(mode: Option<Mode>) -> u8 {
+const fn code(mode: Mode) -> u8 {
     match mode {
-        None => 0,
-        Some(Mode::Observe) => 1,
-        Some(Mode::Enforce) => 2,
+        Mode::Observe => 1,
+        Mode::Enforce => 2,
     }
 }
 
@@ -134,10 +133,6 @@ impl Known {
 
     pub(crate) fn shown(&self) -> &str {
         &self.shown
-    }
-
-    pub(crate) const fn configured(&self) -> Mode {
-        self.configured
     }
 
     pub(crate) fn count(&self, mode: Mode, fate: Fate) {
@@ -227,9 +222,9 @@ impl Learnt {
     }
 
     /// Puts an operator's mode on a route, also on one that is not learnt.
-    pub(crate) fn set(&self, (key, shown): (&[u8], &str), mode: Option<Mode>, configured: Mode) {
+    pub(crate) fn set(&self, (key, shown): (&[u8], &str), mode: Mode) {
         // As many routes as may be learnt and as may be named by operators.
-        if let Some(known) = self.insert(key, shown, configured, 2 * ROUTES_MAX) {
+        if let Some(known) = self.insert(key, shown, mode, 2 * ROUTES_MAX) {
             known.set.store(code(mode), Ordering::Relaxed);
         }
     }

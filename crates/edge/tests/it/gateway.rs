@@ -23,7 +23,7 @@ struct Town {
 }
 
 /// An HTTP/1.1 service of the test: one thread a connection, 200 with the body's length for every request.
-fn upstream() -> (SocketAddr, Receiver<String>) {
+pub(crate) fn upstream() -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (send, seen) = channel();
@@ -130,7 +130,7 @@ impl Drop for Town {
     }
 }
 
-fn render(request: &Request) -> Vec<u8> {
+pub(crate) fn render(request: &Request) -> Vec<u8> {
     let mut out = format!(
         "{} {}{} HTTP/1.1\r\nhost: {}\r\n",
         request.method, request.path, request.query, request.authority
@@ -147,7 +147,7 @@ fn render(request: &Request) -> Vec<u8> {
     out
 }
 
-fn read_parts(socket: &mut TcpStream) -> (String, Vec<u8>) {
+pub(crate) fn read_parts(socket: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut piece = [0; 4_096];
     loop {

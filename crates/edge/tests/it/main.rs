@@ -10,8 +10,10 @@
 mod answers;
 mod attack;
 mod cloud;
+mod crash;
 mod decisions;
 mod device;
+mod full_disk;
 mod gateway;
 mod golden;
 mod modes;

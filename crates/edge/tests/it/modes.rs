@@ -170,12 +170,15 @@ fn modes_and_bypass_survive_a_restart_and_a_bypass_ends_by_itself() {
 
     shield.restart();
     assert_eq!(shield.core.bypassed(), None, "an ended bypass does not come back");
+    shield.core.set_mode("GET /login", Mode::Enforce, "ann").unwrap();
+    assert!(challenged(&shield.send(&get("/login"), 200)), "a mode that is set again stays");
     shield.core.bypass(shield.host.now().after(Duration::from_secs(60)), "ann", "").unwrap();
     shield.core.end_bypass("bob").unwrap();
     assert!(challenged(&shield.send(&get("/login"), 200)));
     assert!(matches!(shield.core.end_bypass("bob"), Err(ModeError::NoBypass)));
     let actions: Vec<_> = shield.actions().iter().map(|a| (a.actor.0.clone(), a.action.0.clone())).collect();
-    let want = [("ann", "mode"), ("ann", "bypass"), ("ann", "bypass"), ("bob", "bypass-end")];
+    let want =
+        [("ann", "mode"), ("ann", "bypass"), ("ann", "mode"), ("ann", "bypass"), ("bob", "bypass-end")];
     assert_eq!(actions, want.map(|(actor, action)| (actor.to_owned(), action.to_owned())));
     assert!(shield.actions()[1].detail.ends_with("upstream upgrade"));
 }
