@@ -157,13 +157,14 @@ impl Vault {
         let salt: [u8; SALT_BYTES] = reader.array().map_err(|_| broken())?;
         let sealed = reader.raw(reader.remaining()).map_err(|_| broken())?;
         let key = self.key.derive(&salt, &self.context, Purpose::Storage, name.as_bytes());
-        let plain = key
+        let mut plain = key
             .open(&self.context, Purpose::Storage, NONCE, name.as_bytes(), sealed)
             .map_err(|_| broken())?;
-        let mut plain = Reader::new(&plain);
-        let counter = plain.u64().map_err(|_| broken())?;
-        let content = plain.raw(plain.remaining()).map_err(|_| broken())?;
-        Ok((counter, content.to_vec()))
+        let mut reader = Reader::new(&plain);
+        let counter = reader.u64();
+        let content = reader.raw(reader.remaining()).map(<[u8]>::to_vec);
+        zeroize::Zeroize::zeroize(&mut plain);
+        Ok((counter.map_err(|_| broken())?, content.map_err(|_| broken())?))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {

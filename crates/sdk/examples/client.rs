@@ -24,6 +24,7 @@ use std::time::Duration;
 type Failure = Box<dyn Error>;
 
 /// One device that talks to one edge.
+#[derive(Debug)]
 pub struct Device {
     client: Client,
     edge: Edge,
@@ -88,6 +89,7 @@ impl User for Person {
 }
 
 /// Host and port of the edge: one connection a request. The app owns TLS, proxies and time-outs.
+#[derive(Debug)]
 struct Edge(String);
 
 impl Transport for Edge {

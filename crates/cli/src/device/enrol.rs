@@ -4,7 +4,7 @@
 //! another edge or another key set is refused, never taken over.
 
 use super::Place;
-use super::home::{Home, PinnedBy, Profile};
+use super::home::{self, Home, PinnedBy, Profile};
 use super::phone::Phone;
 use super::pin::{PinArgs, Trusted, fingerprint};
 use super::target::Target;
@@ -34,8 +34,8 @@ pub(crate) struct EnrolArgs {
     #[command(flatten)]
     pin: PinArgs,
     /// What the app calls itself: the signal `app.id` of the device slice, as claimed as everything here
-    #[arg(long, value_name = "ID", default_value = "")]
-    app_id: String,
+    #[arg(long, value_name = "ID")]
+    app_id: Option<String>,
     /// Renew the enrolment also where it lasts
     #[arg(long)]
     renew: bool,
@@ -66,8 +66,32 @@ pub(crate) fn run(args: &EnrolArgs, out: &mut dyn Write) -> Result<ExitCode, Cli
             (Home::found(&args.place, &host, &trusted.context, profile)?, true)
         }
     };
+    let (done, facts) = match finish(args, home, http, &host, fresh) {
+        Ok(finished) => finished,
+        Err(error) => {
+            // A first contact that failed leaves nothing behind that the next would have to agree with.
+            if fresh {
+                home::forget(&args.place, &host, false)?;
+            }
+            return Err(error);
+        }
+    };
+    say(args, out, done, &facts)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+type Facts = Vec<(&'static str, String)>;
+
+/// Enrols the device of this folder, or finds that it is.
+fn finish(
+    args: &EnrolArgs,
+    home: Home,
+    http: Http,
+    host: &Arc<SystemHost>,
+    fresh: bool,
+) -> Result<(&'static str, Facts), CliError> {
     let by = home.profile.by;
-    let mut phone = Phone::assemble(&home, http, &host, NonZeroU32::MIN)?;
+    let mut phone = Phone::assemble(&home, http, host, NonZeroU32::MIN)?;
     if !fresh && !args.pin.agrees(&[&home.profile.pinned, phone.client.key_set()])? {
         let what = format!("the device in {} trusts another key set", args.place.dir.display());
         return Err(CliError::new(Code::DevicePin, what));
@@ -95,28 +119,33 @@ pub(crate) fn run(args: &EnrolArgs, out: &mut dyn Write) -> Result<ExitCode, Cli
         facts.push(("trust", enrolled.result().trust.name().to_owned()));
         facts.push(("not_after", rfc3339(enrolled.not_after())));
     }
-    say(args, out, done, &facts)?;
-    Ok(ExitCode::SUCCESS)
+    Ok((done, facts))
 }
 
 /// A folder that holds a device already: it must be this edge's.
 fn known(args: &EnrolArgs, authority: &str, home: Home) -> Result<Home, CliError> {
+    let dir = args.place.dir.display();
+    if args.app_id.as_ref().is_some_and(|id| *id != home.profile.app_id.0) {
+        let what = format!("the device in {dir} has the app id `{}`", home.profile.app_id.0);
+        return Err(CliError::new(Code::DeviceExists, what));
+    }
     if home.profile.authority.0 == authority {
         return Ok(home);
     }
-    let (dir, other) = (args.place.dir.display(), &home.profile.authority.0);
+    let other = &home.profile.authority.0;
     Err(CliError::new(Code::DeviceExists, format!("the device in {dir} is enrolled at {other}")))
 }
 
 fn profile(args: &EnrolArgs, authority: &str, trusted: &Trusted) -> Result<Profile, CliError> {
-    if args.app_id.len() > 128 {
+    let app_id = args.app_id.clone().unwrap_or_default();
+    if app_id.len() > 128 {
         return Err(CliError::new(Code::Argument, "--app-id: at most 128 bytes"));
     }
     Ok(Profile {
         authority: Text(authority.to_owned()),
         pinned: trusted.key_set.clone(),
         by: trusted.by,
-        app_id: Text(args.app_id.clone()),
+        app_id: Text(app_id),
     })
 }
 

@@ -111,8 +111,11 @@ fn another_installations_key_set_or_edge_is_refused() {
     assert_eq!(code(&refused), 3, "{}", stderr(&refused));
     assert!(stderr(&refused).contains("G9054"), "{}", stderr(&refused));
     assert_eq!(code(&device.run("status", &[])), 4);
+    let right = device.enrol(&town, &["--key-set", &town.key_set()]);
+    assert_eq!(code(&right), 0, "a failed first contact leaves nothing behind: {}", stderr(&right));
 
     let device = town.device("other");
+    assert_eq!(code(&device.enrol(&town, &["--app-id", "other.app"])), 4);
     let moved = device.enrol(&other, &["--key-set", &other.key_set()]);
     assert_eq!(code(&moved), 4, "{}", stderr(&moved));
     let elsewhere = device.run("sign", &["GET", &other.transfers()]);
