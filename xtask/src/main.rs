@@ -85,6 +85,11 @@ const TASKS: &[Task] = &[
         about: fuzz::ABOUT,
         run: fuzz::run,
     },
-    Task { name: "soak", usage: "equality [--seed S] [--cases N]", about: soak::ABOUT, run: soak::run },
+    Task {
+        name: "soak",
+        usage: "equality|backtest [--seed S] [--cases N] [--rows N]",
+        about: soak::ABOUT,
+        run: soak::run,
+    },
     Task { name: "bench", usage: "edge-smoke|group-commit", about: bench::ABOUT, run: bench::run },
 ];

@@ -1,6 +1,6 @@
-//! Long runs by hand: the equality of run and whole over many random policies and events.
+//! Long runs by hand: the equality of run and whole over many random policies and events, and the speed of backtests.
 //!
-//! The work is done by an example of `sim`, in release; this only bounds it, passes the seed and prints the
+//! The work is done by an example of a crate, in release; this only bounds it, passes the seed and prints the
 //! command, so that a failure can be repeated.
 
 use crate::error::Failure;
@@ -10,42 +10,57 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run the equality check for long: `soak equality`\n\
-    --cases N   cases to run (default 1,000,000)\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak backtest`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
-    Also catches the seeded engine bugs, each of which must be found.";
+    equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
+    --cases N   cases to run (default 1,000,000)\n\
+    backtest    events a second of one core and resident memory, over generated rows\n\
+    --rows N    rows to decide (default 5,000,000)";
 
 /// Runs a soak.
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
-    match options.word().as_deref() {
-        Some("equality") => {}
-        Some(other) => return Err(Failure::new(format!("no soak `{other}`; there is `equality`"))),
-        None => return Err(Failure::new("which soak? there is `equality`")),
-    }
-    let cases = options.number("--cases")?.unwrap_or(CASES);
+    let soak = match options.word().as_deref() {
+        Some("equality") => EQUALITY,
+        Some("backtest") => BACKTEST,
+        Some(other) => {
+            return Err(Failure::new(format!("no soak `{other}`; there are `equality` and `backtest`")));
+        }
+        None => return Err(Failure::new("which soak? there are `equality` and `backtest`")),
+    };
+    let count = options.number(soak.option)?.unwrap_or(soak.count);
     let seed = options.number("--seed")?.unwrap_or_else(|| u64::from(std::process::id()));
     options.finish()?;
-    let example = [
-        "run",
-        "--release",
-        "--locked",
-        "-p",
-        "glacis-sim",
-        "--example",
-        "soak_equality",
-        "--features",
-        "mutants",
-    ];
-    let (cases, seed) = (cases.to_string(), seed.to_string());
-    println!("soak: equality --seed {seed} --cases {cases}");
+    let (count, seed) = (count.to_string(), seed.to_string());
+    println!("soak: {} --seed {seed} {} {count}", soak.name, soak.option);
     let clock = Stopwatch::start();
-    let job = Job::cargo().args(example).args(["--", "--cases", &cases, "--seed", &seed]);
+    let job = Job::cargo().args(["run", "--release", "--locked"]).args(soak.example.iter().copied());
+    let job = job.args(["--", soak.option, &count, "--seed", &seed]);
     let done = job.dir(&files::root()?).limit(LIMIT).show(Show::All).run()?;
     println!("soak: {} ({:.1} s)", done.how, clock.elapsed().as_secs_f64());
     Ok(done.success)
 }
 
-/// What the acceptance of the project asks for.
-const CASES: u64 = 1_000_000;
+/// One kind of soak.
+struct Soak {
+    name: &'static str,
+    /// How the example calls the amount of work.
+    option: &'static str,
+    /// What the acceptance of the project asks for.
+    count: u64,
+    example: &'static [&'static str],
+}
+
+const EQUALITY: Soak = Soak {
+    name: "equality",
+    option: "--cases",
+    count: 1_000_000,
+    example: &["-p", "glacis-sim", "--example", "soak_equality", "--features", "mutants"],
+};
+const BACKTEST: Soak = Soak {
+    name: "backtest",
+    option: "--rows",
+    count: 5_000_000,
+    example: &["-p", "glacis-backtest", "--example", "soak_backtest"],
+};
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

@@ -76,6 +76,15 @@ codes! {
     CasesFail "G7012" FAILED "cases do not hold",
         "A policy decides otherwise than its cases.toml says. Such a policy is not published.",
         "`glacis policy test DIR` shows what differs.";
+    EventsFile "G7013" NOT_FOUND "file of a backtest cannot be read",
+        "The policy, its mapping or the file of past events is not there, or may not be read.",
+        "Look at the path that the message names.";
+    EventsBroken "G7014" FAILED "past events cannot be read to their end",
+        "The file is cut, damaged, no UTF-8, lacks a column, or has a record over the limit. A report on a part of a file would pass for one on the whole, so there is none.",
+        "Repair or fetch the file again; the message names the line.";
+    Mapping "G7015" USAGE "mapping refused",
+        "events.toml does not say how columns become signals, or it would make a signal of the label or the id.",
+        "Correct it as the message says; docs/guide/backtest.md has every key.";
     Config "G7020" USAGE "configuration refused",
         "A configuration file, an address or a policy of an installation is not what it must be.",
         "Correct it at the place that the message names; docs/samples has working files.";

@@ -11,6 +11,7 @@ mod error;
 mod explain_error;
 mod keys;
 mod output;
+mod policy;
 mod protect;
 mod serve;
 mod time;
@@ -53,6 +54,9 @@ enum Role {
     /// Enrol a software device, sign requests with it for curl, or send them
     #[command(after_help = EXIT_CODES)]
     Device(device::DeviceArgs),
+    /// Work on policies
+    #[command(after_help = EXIT_CODES)]
+    Policy(policy::PolicyArgs),
     /// Print what a shell needs to complete this command's words
     #[command(after_help = EXIT_CODES)]
     Completions(completions::CompletionsArgs),
@@ -103,6 +107,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Serve(serve) => serve::run(serve, out),
         Role::Keys(keys) => keys::run(keys, host, out),
         Role::Device(device) => device::run(device, out),
+        Role::Policy(policy) => policy::run(policy, host, out),
         Role::Completions(completions) => completions::run(completions, out).map(done),
         Role::ExplainError(explain) => explain_error::run(explain, out).map(done),
         Role::Victim => Ok(glacis_sim::victim::main()),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper of tests fails the test")]
 
+mod backtest;
 mod codes;
 mod device;
 mod help;
