@@ -1,5 +1,5 @@
-//! What the node owes: records of its decisions, openings and device records, in a journal until the cloud has
-//! them; and counters of what it did.
+//! What the node owes: records of its decisions, openings, device records and what operators changed, in a journal
+//! until the cloud has them.
 //!
 //! An entry is written before the answer that it belongs to leaves (invariant 10: it survives kill -9; a sync
 //! follows within 100 ms, called by whoever owns the node). What cannot be written is not decided: the caller
@@ -14,13 +14,12 @@ use glacis_wire::message::List;
 use glacis_wire::message::decide::{
     AttributedBatch, ClosedBy, DeviceBatch, EventFacts, OperatorAction, Record, Report,
 };
-use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::OpeningRecord;
 use glacis_wire::{
     Decode, DecodeError, Encode, EncodeError, NodeName, Reader, Reference, Timestamp, Verdict, Writer, Zone,
 };
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The journal of one node.
 #[derive(Debug)]
@@ -139,6 +138,11 @@ impl Duty {
         Ok(())
     }
 
+    /// Bytes that wait for the cloud.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal.total_bytes()
+    }
+
     /// Makes what was written durable against power loss; to be called every 100 ms or less.
     pub fn sync(&self) -> Result<(), JournalError> {
         if self.dirty.swap(false, Ordering::AcqRel) {
@@ -198,110 +202,3 @@ const RECORD: u8 = 0;
 const OPENING: u8 = 1;
 const DEVICES: u8 = 2;
 const OPERATOR: u8 = 3;
-
-/// Counters of one node. Read them with [`Facts::snapshot`].
-#[derive(Debug, Default)]
-pub struct Facts {
-    requests: AtomicU64,
-    sessions: AtomicU64,
-    legs: AtomicU64,
-    repeated: AtomicU64,
-    bundles: AtomicU64,
-    edge: [AtomicU64; 3],
-    cloud: [AtomicU64; 3],
-    refused: [AtomicU64; Refusal::ALL.len()],
-    would_refuse: [AtomicU64; Refusal::ALL.len()],
-}
-
-/// What [`Facts`] held at one time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Requests begun.
-    pub requests: u64,
-    /// Sessions opened.
-    pub sessions: u64,
-    /// Further legs opened.
-    pub legs: u64,
-    /// Stored verdicts given again.
-    pub repeated: u64,
-    /// Bundles put in force.
-    pub bundles: u64,
-    /// Verdicts of this node: allow, challenge, block.
-    pub edge: [u64; 3],
-    /// Verdicts of the cloud: allow, challenge, block.
-    pub cloud: [u64; 3],
-    /// Refusals by code, those that happened.
-    pub refused: Vec<(&'static str, u64)>,
-    /// Refusals by code that did not happen because the route observes.
-    pub would_refuse: Vec<(&'static str, u64)>,
-}
-
-impl Facts {
-    fn add(counter: Option<&AtomicU64>) {
-        if let Some(counter) = counter {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn request(&self) {
-        Self::add(Some(&self.requests));
-    }
-
-    pub(crate) fn session(&self) {
-        Self::add(Some(&self.sessions));
-    }
-
-    pub(crate) fn leg(&self) {
-        Self::add(Some(&self.legs));
-    }
-
-    pub(crate) fn repeated(&self) {
-        Self::add(Some(&self.repeated));
-    }
-
-    pub(crate) fn bundle(&self) {
-        Self::add(Some(&self.bundles));
-    }
-
-    pub(crate) fn decided(&self, zone: Zone, verdict: Verdict) {
-        let counters = if zone == Zone::Cloud { &self.cloud } else { &self.edge };
-        let at = match verdict {
-            Verdict::Allow => 0,
-            Verdict::Challenge(_) => 1,
-            Verdict::Block => 2,
-        };
-        Self::add(counters.get(at));
-    }
-
-    pub(crate) fn refused(&self, refusal: Refusal) {
-        Self::add(place(refusal).and_then(|at| self.refused.get(at)));
-    }
-
-    pub(crate) fn would_refuse(&self, refusal: Refusal) {
-        Self::add(place(refusal).and_then(|at| self.would_refuse.get(at)));
-    }
-
-    /// All counters now.
-    pub fn snapshot(&self) -> Snapshot {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let by_code = |counters: &[AtomicU64]| {
-            let all = Refusal::ALL.iter().zip(counters).map(|(refusal, count)| (refusal.name(), read(count)));
-            all.filter(|(_, count)| *count > 0).collect()
-        };
-        Snapshot {
-            requests: read(&self.requests),
-            sessions: read(&self.sessions),
-            legs: read(&self.legs),
-            repeated: read(&self.repeated),
-            bundles: read(&self.bundles),
-            edge: [0, 1, 2].map(|at: usize| self.edge.get(at).map_or(0, read)),
-            cloud: [0, 1, 2].map(|at: usize| self.cloud.get(at).map_or(0, read)),
-            refused: by_code(&self.refused),
-            would_refuse: by_code(&self.would_refuse),
-        }
-    }
-}
-
-fn place(refusal: Refusal) -> Option<usize> {
-    Refusal::ALL.iter().position(|known| *known == refusal)
-}

@@ -16,6 +16,7 @@ pub mod extract;
 pub mod gateway;
 mod learnt;
 pub mod limit;
+mod metrics;
 pub mod request;
 mod route;
 mod state;
@@ -23,9 +24,10 @@ mod trust;
 
 pub use crate::config::{ConfigError, EdgeConfig};
 pub use crate::core::{
-    AcceptError, BYPASS_MAX, Body, EdgeCore, EdgeKeys, Forward, Held, ModeError, Pending, Relay, StartError,
-    Step,
+    AcceptError, BYPASS_MAX, Body, EdgeCore, EdgeKeys, Forward, Gauges, Held, ModeError, Pending, Relay,
+    StartError, Step,
 };
-pub use crate::duty::{Batch, Duty, Facts as Metrics, JournalError, Snapshot};
+pub use crate::duty::{Batch, Duty, JournalError};
 pub use crate::learnt::{Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};
+pub use crate::metrics::{Facts as Metrics, Histogram, LATENCY_BUCKETS_US, Snapshot};
 pub use crate::request::{Fields, RequestHead};

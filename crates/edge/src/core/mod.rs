@@ -16,9 +16,10 @@ mod own;
 mod publish;
 
 use crate::config::EdgeConfig;
-use crate::duty::{Duty, Facts};
-use crate::learnt::Learning;
+use crate::duty::Duty;
+use crate::learnt::{Learning, OTHER};
 use crate::limit::{Budget, Gcra, Prefix};
+use crate::metrics::Facts;
 use crate::request::RequestHead;
 use crate::state::events::Events;
 use crate::state::legs::Legs;
@@ -39,6 +40,7 @@ use live::Live;
 use operate::Modes;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 pub use event::Pending;
 pub use operate::{BYPASS_MAX, ModeError};
@@ -147,6 +149,25 @@ pub struct Forward {
     pub body_max: usize,
     /// To be handed to [`EdgeCore::learn`] when the upstream has answered, or has not.
     pub learn: Option<Learning>,
+}
+
+/// What a node is at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// Routes learnt or named.
+    pub learnt_routes: usize,
+    /// Bytes of the journal that wait for the cloud.
+    pub journal_bytes: u64,
+    /// Version of the policy in force.
+    pub bundle_version: Option<u64>,
+    /// Version of the key set that is held.
+    pub key_set_version: u64,
+    /// Version of the revocation feed.
+    pub feed_version: Option<u64>,
+    /// Time since the feed was signed, or since it was confirmed that there is none newer.
+    pub feed_age: Option<Duration>,
+    /// How long the bypass in force will last; `None` where there is none.
+    pub bypassed_for: Option<Duration>,
 }
 
 /// The trust pipeline of one node.
@@ -259,6 +280,21 @@ impl EdgeCore {
     /// Counters of this node.
     pub const fn metrics(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What this node is now, for its metrics.
+    pub fn gauges(&self) -> Gauges {
+        let now = self.host.now();
+        let feed = self.feed();
+        Gauges {
+            learnt_routes: self.routes().iter().filter(|route| route.route != OTHER).count(),
+            journal_bytes: self.duty.journal_bytes(),
+            bundle_version: self.bundle_version(),
+            key_set_version: self.key_set_version(),
+            feed_version: feed.version(),
+            feed_age: feed.age(now),
+            bypassed_for: self.modes.bypassed(now).map(|until| until.since(now)),
+        }
     }
 
     /// What is owed to the cloud.

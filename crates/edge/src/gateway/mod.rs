@@ -208,6 +208,7 @@ impl Worker {
     fn accept(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         let worker = Arc::clone(self);
         let open = self.shared.connections.fetch_add(1, Ordering::AcqRel);
+        self.core.metrics().connected();
         tokio::spawn(async move {
             if open < worker.core.config().limits.connections {
                 worker.connection(socket, peer).await;
@@ -215,6 +216,7 @@ impl Worker {
                 worker.turn_away(socket, Refusal::Overloaded).await;
             }
             worker.shared.connections.fetch_sub(1, Ordering::AcqRel);
+            worker.core.metrics().disconnected();
         });
     }
 
@@ -237,7 +239,7 @@ impl Worker {
             tunnel: Mutex::default(),
         });
         let head_max = self.core.config().limits.head_bytes;
-        let stream = ClientStream::new(socket, head_max, Arc::clone(&watch), served);
+        let stream = ClientStream::new(socket, Arc::clone(&self.core), Arc::clone(&watch), served);
         let peer = Arc::clone(&client);
         let service = service_fn(move |request| {
             let client = Arc::clone(&peer);

@@ -88,7 +88,9 @@ impl Peer {
                         }
                     }
                     Step::AskCloud(pending) => {
+                        let begun = core.host().monotonic();
                         let answer = Box::pin(self.worker.cloud.decide(pending.facts())).await;
+                        core.metrics().cloud_took(core.host().monotonic().saturating_sub(begun));
                         core.resume(pending, answer, core.host().now())
                     }
                     Step::Relay(relay) => {
@@ -176,7 +178,10 @@ impl Peer {
             // Whoever reads this has the body, or there is none.
             None => drop(request.headers_mut().remove(EXPECT)),
         }
-        match links.send(request, Some(&self.watch)).await {
+        let begun = core.host().monotonic();
+        let answered = links.send(request, Some(&self.watch)).await;
+        core.metrics().upstream_took(core.host().monotonic().saturating_sub(begun));
+        match answered {
             Ok((answer, link)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 if !tunnel || !wants_tunnel(answer.headers()) {
                     return Err(Refusal::Upstream);
@@ -184,6 +189,7 @@ impl Peer {
                 let mut response = respond(answer.into_parts().0, forward, OutBody::Full(None));
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+                core.metrics().tunnel();
                 *lock(&self.tunnel) = Some(link);
                 Ok(response)
             }

@@ -5,6 +5,7 @@
 
 use super::framing::Tracker;
 use super::watch::{Phase, Watch};
+use crate::core::EdgeCore;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,12 +21,26 @@ pub(super) struct ClientStream {
     pub(super) tracker: Tracker,
     watch: Arc<Watch>,
     served: Arc<AtomicU64>,
+    core: Arc<EdgeCore>,
 }
 
 impl ClientStream {
     /// `served` counts the requests that were answered.
-    pub(super) fn new(socket: TcpStream, head_max: usize, watch: Arc<Watch>, served: Arc<AtomicU64>) -> Self {
-        Self { socket, tracker: Tracker::new(head_max), watch, served }
+    pub(super) fn new(
+        socket: TcpStream,
+        core: Arc<EdgeCore>,
+        watch: Arc<Watch>,
+        served: Arc<AtomicU64>,
+    ) -> Self {
+        let tracker = Tracker::new(core.config().limits.head_bytes);
+        Self { socket, tracker, watch, served, core }
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(written) = written {
+            self.watch.progress();
+            self.core.metrics().passed(0, written.as_ref().map_or(0, |bytes| *bytes));
+        }
     }
 
     /// Whether hyper may see the end of a stopped stream: inside a body at once (the request is lost), at a head
@@ -57,6 +72,7 @@ impl AsyncRead for ClientStream {
         if fresh.is_empty() {
             return Poll::Ready(Ok(()));
         }
+        this.core.metrics().passed(fresh.len(), 0);
         let was_in_head = this.tracker.is_in_head();
         let passed = this.tracker.feed(fresh);
         buf.set_filled(before + passed);
@@ -78,9 +94,7 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        if written.is_ready() {
-            self.watch.progress();
-        }
+        self.wrote(&written);
         written
     }
 
@@ -90,9 +104,7 @@ impl AsyncWrite for ClientStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        if written.is_ready() {
-            self.watch.progress();
-        }
+        self.wrote(&written);
         written
     }
 

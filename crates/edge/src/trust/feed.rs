@@ -49,10 +49,16 @@ impl FeedState {
         Self { confirmed: now, ..self.clone() }
     }
 
+    /// Time since it was confirmed, or since it was signed where that is longer; `None` before the first.
+    pub(crate) fn age(&self, now: Timestamp) -> Option<Duration> {
+        self.version?;
+        Some(now.since(self.confirmed).max(now.since(self.issued.after(SKEW))))
+    }
+
     /// How old our knowledge is.
     pub(crate) fn freshness(&self, stale: Duration, very_stale: Duration, now: Timestamp) -> Freshness {
-        let age = now.since(self.confirmed).max(now.since(self.issued.after(SKEW)));
-        if self.version.is_none() || age > very_stale {
+        let Some(age) = self.age(now) else { return Freshness::VeryStale };
+        if age > very_stale {
             Freshness::VeryStale
         } else if age > stale {
             Freshness::Stale

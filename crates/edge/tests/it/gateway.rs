@@ -348,3 +348,25 @@ fn a_taken_port_says_by_whom_and_shutdown_lets_requests_finish() {
     assert_eq!(kept.read(&mut [0; 10]).unwrap_or(0), 0, "idle connections are closed");
     assert!(TcpStream::connect(town.address).is_err());
 }
+
+#[test]
+fn connections_bytes_and_waits_are_counted() {
+    let town = Town::new();
+    let mut kept = town.connect();
+    for _ in 0..3 {
+        kept.write_all(b"GET /public/a HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        assert!(read_one(&mut kept).starts_with("HTTP/1.1 200"));
+    }
+    let core = town.running.as_ref().unwrap().core();
+    let counts = core.metrics().snapshot();
+    assert_eq!((counts.connections, counts.open_connections, counts.tunnels), (1, 1, 0));
+    assert_eq!(counts.upstream.buckets.iter().sum::<u64>(), 3);
+    assert_eq!(counts.bytes_in, 3 * b"GET /public/a HTTP/1.1\r\nhost: a\r\n\r\n".len() as u64);
+    assert!(counts.bytes_out > 3 * "HTTP/1.1 200 OK\r\n\r\nok".len() as u64);
+    assert_eq!(counts.cloud_wait.buckets.iter().sum::<u64>(), 0);
+    let gauges = core.gauges();
+    assert_eq!((gauges.bundle_version, gauges.feed_version, gauges.bypassed_for), (Some(1), Some(1), None));
+    assert!(gauges.feed_age.is_some() && gauges.learnt_routes == 0, "{gauges:?}");
+    town.session();
+    assert!(core.gauges().journal_bytes > gauges.journal_bytes, "an opening waits for the cloud");
+}
