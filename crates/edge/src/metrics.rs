@@ -1,6 +1,7 @@
 //! Counters of what the node did, cheap enough for the hot path: relaxed atomics, read as a whole on demand.
 //!
-//! No path, address, user or device is ever counted apart; learnt routes have their own table.
+//! No path, address, user or device is ever counted apart, so nobody outside makes a counter; learnt routes have
+//! their own bounded table. Latencies are in fixed buckets, since an average hides what a user waits for.
 
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Verdict, Zone};

@@ -5,7 +5,7 @@
 
 use super::Worker;
 use super::body::{Checked, Fate, OutBody, Uncollected, UpBody, UpstreamBody, collect};
-use super::gate::Gate;
+use super::gate::{Gate, Key};
 use super::link::{Link, LinkError};
 use super::watch::{Phase, Watch};
 use crate::config::Upstream;
@@ -144,25 +144,8 @@ impl Peer {
             return Err(Refusal::Upstream);
         };
         let fate = Fate::default();
-        let mut key = None;
-        let body = match body {
-            Outgoing::Empty => UpBody::Empty,
-            Outgoing::Full(bytes) => UpBody::Full(Some(bytes)),
-            Outgoing::Rest(begun, body) => {
-                UpBody::Stream(Box::new(Checked::resumed(begun, body, fate.clone())))
-            }
-            Outgoing::Stream(body) => {
-                let checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
-                let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
-                UpBody::Stream(Box::new(if expects {
-                    let (gate, opener) = Gate::new();
-                    key = Some(opener);
-                    checked.behind(gate)
-                } else {
-                    checked
-                }))
-            }
-        };
+        let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
+        let (body, key) = body.on_its_way(&forward, expects, &fate);
         let tunnel = wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
         let mut request = self.upstream_request(parts, body, &forward, place).ok_or(Refusal::Framing)?;
         if tunnel {
@@ -265,6 +248,26 @@ enum Outgoing {
     /// The beginning was read already.
     Rest(Bytes, Incoming),
     Stream(Incoming),
+}
+
+impl Outgoing {
+    /// The body as a link takes it; where the client waits to be asked for it, what asks.
+    fn on_its_way(self, forward: &Forward, expects: bool, fate: &Fate) -> (UpBody, Option<Key>) {
+        let stream = |checked| UpBody::Stream(Box::new(checked));
+        match self {
+            Self::Empty => (UpBody::Empty, None),
+            Self::Full(bytes) => (UpBody::Full(Some(bytes)), None),
+            Self::Rest(begun, body) => (stream(Checked::resumed(begun, body, fate.clone())), None),
+            Self::Stream(body) => {
+                let checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
+                if !expects {
+                    return (stream(checked), None);
+                }
+                let (gate, key) = Gate::new();
+                (stream(checked.behind(gate)), Some(key))
+            }
+        }
+    }
 }
 
 /// A head with what hyper keeps elsewhere made readable.
