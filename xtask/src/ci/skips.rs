@@ -77,6 +77,7 @@ const PROBES: &[Probe] = &[
     Probe { name: "ptrace", ask: ptrace },
     Probe { name: "ipv6", ask: ipv6 },
     Probe { name: "tmpfs", ask: tmpfs },
+    Probe { name: "netns", ask: netns },
 ];
 
 /// Whether one process may trace another.
@@ -103,6 +104,18 @@ fn tmpfs() -> bool {
     }
     drop(std::fs::remove_dir(&folder));
     mounted
+}
+
+/// Whether a network namespace can be made, entered, and its packets filtered.
+fn netns() -> bool {
+    let name = format!("glprobe{}", std::process::id());
+    let ip = |args: &[&str]| Job::new("ip").args(args).run().is_ok_and(|done| done.success);
+    let made = ip(&["netns", "add", &name]);
+    let works = made && ip(&["netns", "exec", &name, "iptables", "-L", "-n"]);
+    if made {
+        ip(&["netns", "del", &name]);
+    }
+    works
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod backtest;
 mod codes;
 mod device;
+mod faults;
 mod help;
 mod keys;
 mod live;

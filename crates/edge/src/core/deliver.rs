@@ -72,10 +72,13 @@ impl EdgeCore {
                 self.record(case, Verdict::Block, ClosedBy::Stance, List(Vec::new()), now)
             }
             Stance::Closed => {
-                self.write(&case, Verdict::Block, ClosedBy::Stance, &List(Vec::new()), now)?;
+                let reference =
+                    self.write(&case, Verdict::Block, ClosedBy::Stance, &List(Vec::new()), now)?;
                 // No verdict on the event: when a policy is there again, it is decided.
                 self.forget(&case);
-                Err(Refusal::Unavailable)
+                self.facts.refused(Refusal::Unavailable);
+                // The reference of the record, so that an operator finds what the client was given.
+                Ok(Step::Answer(answer::refusal(Refusal::Unavailable, reference)))
             }
         }
     }

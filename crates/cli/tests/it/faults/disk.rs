@@ -1,0 +1,80 @@
+//! A disk that fills up under a serving process: told clearly, survived, nothing acknowledged is lost.
+
+use super::{Ledger, Load, all_on_record, ready};
+use crate::live::{Service, ask, control, wait_for};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file system of its own, small enough to fill; gone when dropped.
+struct Tmpfs {
+    at: PathBuf,
+}
+
+impl Tmpfs {
+    fn mount(at: &Path) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"]).arg(at).output();
+        done.ok()?.status.success().then(|| Self { at: at.to_owned() })
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // A process that another test is just forking may hold our files for a moment.
+        for _ in 0..50 {
+            let done = Command::new("umount").arg(&self.at).output();
+            if done.is_ok_and(|done| done.status.success()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        println!("could not unmount {}", self.at.display());
+    }
+}
+
+/// Takes all the room that is left.
+fn fill(file: &Path) {
+    let mut ballast = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    for size in [65_536, 4_096, 1] {
+        while ballast.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn invariant_10_a_full_disk_is_told_and_observing_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::mount(&folder.path().join("disk")) else {
+        println!("skipped: tmpfs: this machine does not let us mount one");
+        return;
+    };
+    let (service, data) = (Service::start(), disk.at.join("data"));
+    let (mut process, at) = ready(folder.path(), &service, &data);
+    let ledger = Ledger::default();
+    let forwards: fn(u16) = |status| assert_eq!(status, 200, "observing refuses nothing, disk or no disk");
+    let load = Load::start(at, "/things", &ledger, forwards);
+    wait_for("acknowledged decisions", || (ledger.lock().unwrap().len() > 50).then_some(()));
+    let ballast = disk.at.join("ballast");
+    let token = r#"{"name":"full","scopes":["read"],"life_s":60}"#;
+    let told = wait_for("a write that is refused for want of room", || {
+        fill(&ballast);
+        let answer = control(&data, "POST", "/admin/v1/tokens", token)?;
+        (answer.status != 201).then_some(answer)
+    });
+    assert_eq!((told.status, told.json()["code"].as_str()), (507, Some("storage-full")), "{told:?}");
+    for _ in 0..50 {
+        forwards(ask(at, "GET", "/things/during", "").unwrap().status);
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    wait_for("writes after room was made", || {
+        (control(&data, "POST", "/admin/v1/tokens", token)?.status == 201).then_some(())
+    });
+    let before = ledger.lock().unwrap().len();
+    wait_for("decisions after room was made", || (ledger.lock().unwrap().len() > before + 50).then_some(()));
+    let answers = load.stop();
+    let kept = all_on_record(&data, &ledger);
+    println!("{answers} answers, {kept} acknowledged, all on record");
+    process.signal("-TERM");
+    assert_eq!(process.wait().code(), Some(0), "{}", process.printed());
+}
