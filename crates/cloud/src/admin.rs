@@ -273,6 +273,7 @@ impl CloudCore {
         change: &ListChange<'_>,
         expected: &Expected,
     ) -> Result<u64, CloudError> {
+        check_code("list", change.list)?;
         self.call(|tx| {
             expected.check("the list", tx.desk.state.lists.version(change.list))?;
             tx.change_list(change)
@@ -395,7 +396,6 @@ impl Tx<'_> {
     }
 
     fn change_list(&mut self, change: &ListChange<'_>) -> Result<u64, CloudError> {
-        check_code("list", change.list)?;
         if change.item.is_empty() || change.item.len() > VALUE_BYTES_MAX {
             return Err(CloudError::invalid(format!("an item has 1 to {VALUE_BYTES_MAX} bytes")));
         }

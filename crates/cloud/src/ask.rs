@@ -213,7 +213,10 @@ impl Declared {
     fn scalar(&self, ty: Type, json: &serde_json::Value) -> Result<Value, String> {
         let value = match ty {
             Type::Bool => json.as_bool().map(Value::Bool),
-            Type::Int => json.as_i64().map(Value::Int),
+            Type::Int => {
+                let integral = || json.as_f64().filter(|_| !json.is_u64()).and_then(integral);
+                json.as_i64().or_else(integral).map(Value::Int)
+            }
             Type::Double => double(json).map(Value::Double),
             _ => json.as_str().map(|text| Value::String(text.to_owned())),
         };
@@ -225,6 +228,13 @@ impl Declared {
             None => Err(format!("not a `{}`", self.ty.name())),
         }
     }
+}
+
+/// The integer that the double is, where doubles are exact: JSON has one kind of number, and `5.0` is 5.
+pub(crate) fn integral(value: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i64)
 }
 
 /// The double that the number is. Source: IEEE 754 binary64 holds integers up to 2^53 exactly.
@@ -365,7 +375,9 @@ mod tests {
             (Type::Bool, json!(true), Some(Value::Bool(true))),
             (Type::Bool, json!(1), None),
             (Type::Int, json!(-5), Some(Value::Int(-5))),
-            (Type::Int, json!(5.0), None),
+            (Type::Int, json!(5.0), Some(Value::Int(5))),
+            (Type::Int, json!(5.5), None),
+            (Type::Int, json!(1e300), None),
             (Type::Int, json!("5"), None),
             (Type::Int, json!(u64::MAX), None),
             (Type::Double, json!(5), Some(Value::Double(5.0))),

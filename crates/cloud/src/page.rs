@@ -69,11 +69,11 @@ impl Listing<'_> {
 }
 
 impl CloudCore {
-    /// The event log, oldest first; from sequence number `from` on where there is no cursor.
+    /// The event log from sequence number `from` on, oldest first.
     pub fn events_page(&mut self, ask: &Ask, from: u64) -> Result<Page<LoggedEvent>, CloudError> {
         self.read(|tx| {
             let after = tx.after_row(Listing::Events, ask)?;
-            let from = after.map_or(from, |seq| seq.saturating_add(1));
+            let from = after.map_or(from, |seq| seq.saturating_add(1).max(from));
             let sql = "SELECT seq, ingested, facts_bytes FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
             let mut statement = tx.conn.prepare_cached(sql)?;
             let mut rows = statement.query(params![int(from), ask.rows()])?;

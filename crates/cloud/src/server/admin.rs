@@ -9,7 +9,8 @@
 
 use super::Shared;
 use super::rest::{
-    Named, NoQuery, Reply, Rows, bearer, body_of, expected, json_of, parse_reference, parse_thumbprint,
+    Named, NoQuery, Reply, Rows, Token, body_of, expected, json_of, parse_reference, parse_thumbprint, whole,
+    whole_or_none,
 };
 use super::spec::{Operation, Routes, number, text};
 use super::view;
@@ -20,11 +21,12 @@ use crate::error::CloudError;
 use crate::policy::{PUBLISH_BYTES_MAX, Publish};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::routing::{delete, get, post};
 use glacis_wire::http::MEDIA_TYPE;
 use glacis_wire::{Decode as _, Timestamp};
 use http::HeaderMap;
+use http::request::Parts;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,7 +223,7 @@ fn about_decisions(routes: Routes<Surface>) -> Routes<Surface> {
         .on(
             read("/admin/v1/events", "events", "The event log, oldest first; its end by default")
                 .pages()
-                .query("from", number().minimum(Some(0)), "First sequence number; not with `cursor`.")
+                .query("from", number().minimum(Some(0)), "First sequence number.")
                 .gives::<view::Events>(200, "A page."),
             get(events),
         )
@@ -251,6 +253,7 @@ struct BootstrapBody {
     #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: String,
     /// Its life in seconds.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 31_622_400)]
     life_s: u64,
 }
@@ -265,6 +268,7 @@ struct TokenBody {
     #[schema(min_items = 1, max_items = 16)]
     scopes: Vec<ScopeName>,
     /// Its life in seconds.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 31_622_400)]
     life_s: u64,
 }
@@ -292,6 +296,7 @@ struct ListBody {
     /// Whether it shall be in the list.
     present: bool,
     /// From when on; now where it is not said, never earlier. Milliseconds since the epoch.
+    #[serde(default, deserialize_with = "whole_or_none")]
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     effective_ms: Option<u64>,
 }
@@ -337,13 +342,13 @@ async fn bootstrap(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) 
     Reply::created(&view::NewToken { token: token.expose().to_owned() })
 }
 
-async fn tokens(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+async fn tokens(State(app): App, caller: Caller, rows: Rows) -> Answer {
     let ask = rows.page()?;
-    let page = scoped(&app, &headers, Scope::Tokens, move |core, _by| core.tokens_page(&ask)).await?;
+    let page = scoped(&app, &caller, Scope::Tokens, move |core, _by| core.tokens_page(&ask)).await?;
     Reply::ok(&view::Tokens::of(page))
 }
 
-async fn create_token(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
+async fn create_token(State(app): App, caller: Caller, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
     let body: TokenBody = json_of(&headers, body).await?;
     let scopes: Vec<Scope> = body.scopes.iter().map(|name| name.scope()).collect();
     let life = Duration::from_secs(body.life_s);
@@ -351,33 +356,34 @@ async fn create_token(State(app): App, headers: HeaderMap, _: NoQuery, body: Bod
         scopes.iter().try_for_each(|scope| by.require(*scope))?;
         core.create_token(&body.name, &scopes, life)
     };
-    let token = scoped(&app, &headers, Scope::Tokens, make).await?;
+    let token = scoped(&app, &caller, Scope::Tokens, make).await?;
     Reply::created(&view::NewToken { token: token.expose().to_owned() })
 }
 
-async fn revoke_token(State(app): App, headers: HeaderMap, Named(id): Named, _: NoQuery) -> Answer {
+async fn revoke_token(State(app): App, caller: Caller, Named(id): Named, _: NoQuery) -> Answer {
     let id: u64 = id.parse().map_err(|_| CloudError::not_found("token"))?;
-    scoped(&app, &headers, Scope::Tokens, move |core, _by| core.revoke_token(id)).await?;
+    scoped(&app, &caller, Scope::Tokens, move |core, _by| core.revoke_token(id)).await?;
     Reply::ok(&view::Revoked { revoked: id })
 }
 
-async fn lists(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
-    let lists = scoped(&app, &headers, Scope::Read, |core, _by| core.lists()).await?;
+async fn lists(State(app): App, caller: Caller, _: NoQuery) -> Answer {
+    let lists = scoped(&app, &caller, Scope::Read, |core, _by| core.lists()).await?;
     Reply::ok(&view::Lists::of(lists))
 }
 
-async fn list(State(app): App, headers: HeaderMap, Named(list): Named, rows: Rows) -> Answer {
+async fn list(State(app): App, caller: Caller, Named(list): Named, rows: Rows) -> Answer {
     let ask = rows.page()?;
     let read = move |core: &mut CloudCore, _by: &Bearer| {
         let (version, page) = core.items_page(&list, &ask)?;
         Ok((view::List::of(list, version, page), version))
     };
-    let (list, version) = scoped(&app, &headers, Scope::Read, read).await?;
+    let (list, version) = scoped(&app, &caller, Scope::Read, read).await?;
     Ok(Reply::ok(&list)?.at_version(version))
 }
 
 async fn change_list(
     State(app): App,
+    caller: Caller,
     headers: HeaderMap,
     Named(list): Named,
     _: NoQuery,
@@ -396,20 +402,21 @@ async fn change_list(
         let version = core.change_list_if(&change, &expected)?;
         Ok(view::ListVersion { list, version })
     };
-    let changed = scoped(&app, &headers, Scope::Lists, change).await?;
+    let changed = scoped(&app, &caller, Scope::Lists, change).await?;
     Ok(Reply::ok(&changed)?.at_version(changed.version))
 }
 
-async fn record(State(app): App, headers: HeaderMap, Named(reference): Named, _: NoQuery) -> Answer {
+async fn record(State(app): App, caller: Caller, Named(reference): Named, _: NoQuery) -> Answer {
     let reference = parse_reference(&reference)?;
     let read = move |core: &mut CloudCore, _by: &Bearer| {
         Ok(view::Record::of(&core.decision(&reference)?, core.feedback_on(&reference)?))
     };
-    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
+    Reply::ok(&scoped(&app, &caller, Scope::Read, read).await?)
 }
 
 async fn feedback(
     State(app): App,
+    caller: Caller,
     headers: HeaderMap,
     Named(reference): Named,
     _: NoQuery,
@@ -418,45 +425,47 @@ async fn feedback(
     let reference = parse_reference(&reference)?;
     let body: FeedbackBody = json_of(&headers, body).await?;
     let take = move |core: &mut CloudCore, by: &Bearer| core.feedback(&reference, &body.outcome, by.name());
-    scoped(&app, &headers, Scope::Feedback, take).await?;
+    scoped(&app, &caller, Scope::Feedback, take).await?;
     Reply::created(&view::Referred { reference: reference.text() })
 }
 
-async fn events(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+async fn events(State(app): App, caller: Caller, rows: Rows) -> Answer {
     let Rows { ask, from } = rows;
     let read = move |core: &mut CloudCore, _by: &Bearer| {
         let end = core.newest_event()?.saturating_sub(u64::from(ask.limit)).saturating_add(1);
-        core.events_page(&ask, from.unwrap_or(end))
+        let begin = if ask.cursor.is_some() { 0 } else { end };
+        core.events_page(&ask, from.unwrap_or(begin))
     };
-    Reply::ok(&view::Events::of(scoped(&app, &headers, Scope::Read, read).await?))
+    Reply::ok(&view::Events::of(scoped(&app, &caller, Scope::Read, read).await?))
 }
 
-async fn incidents(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+async fn incidents(State(app): App, caller: Caller, rows: Rows) -> Answer {
     let ask = rows.page()?;
-    let page = scoped(&app, &headers, Scope::Read, move |core, _by| core.incidents_page(&ask)).await?;
+    let page = scoped(&app, &caller, Scope::Read, move |core, _by| core.incidents_page(&ask)).await?;
     Reply::ok(&view::Incidents::of(page))
 }
 
-async fn status(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+async fn status(State(app): App, caller: Caller, _: NoQuery) -> Answer {
     let read =
         |core: &mut CloudCore, _by: &Bearer| Ok(view::Status::of(&core.counts()?, &core.live_policies()?));
-    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
+    Reply::ok(&scoped(&app, &caller, Scope::Read, read).await?)
 }
 
-async fn devices(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+async fn devices(State(app): App, caller: Caller, rows: Rows) -> Answer {
     let ask = rows.page()?;
-    let page = scoped(&app, &headers, Scope::Read, move |core, _by| core.devices_page(&ask)).await?;
+    let page = scoped(&app, &caller, Scope::Read, move |core, _by| core.devices_page(&ask)).await?;
     Reply::ok(&view::Devices::of(page))
 }
 
-async fn device(State(app): App, headers: HeaderMap, Named(thumbprint): Named, _: NoQuery) -> Answer {
+async fn device(State(app): App, caller: Caller, Named(thumbprint): Named, _: NoQuery) -> Answer {
     let device = parse_thumbprint(&thumbprint)?;
-    let found = scoped(&app, &headers, Scope::Read, move |core, _by| core.device(&device)).await?;
+    let found = scoped(&app, &caller, Scope::Read, move |core, _by| core.device(&device)).await?;
     Reply::ok(&view::Device::of(found))
 }
 
 async fn refuse_device(
     State(app): App,
+    caller: Caller,
     headers: HeaderMap,
     Named(thumbprint): Named,
     _: NoQuery,
@@ -468,40 +477,40 @@ async fn refuse_device(
         core.refuse_device(&device, &body.reason)?;
         core.device(&device)
     };
-    Reply::ok(&view::Device::of(scoped(&app, &headers, Scope::Devices, refuse).await?))
+    Reply::ok(&view::Device::of(scoped(&app, &caller, Scope::Devices, refuse).await?))
 }
 
-async fn policies(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
+async fn policies(State(app): App, caller: Caller, _: NoQuery) -> Answer {
     let read =
         |core: &mut CloudCore, _by: &Bearer| Ok((core.live_policies()?, core.policy_versions(VERSIONS_MAX)?));
-    let (live, versions) = scoped(&app, &headers, Scope::Read, read).await?;
+    let (live, versions) = scoped(&app, &caller, Scope::Read, read).await?;
     let version = live.version;
     Ok(Reply::ok(&view::Policies::of(live, &versions))?.at_version(version))
 }
 
-async fn publish(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
+async fn publish(State(app): App, caller: Caller, headers: HeaderMap, _: NoQuery, body: Body) -> Answer {
     // Look at the token before reading what may be fifty megabytes.
-    scoped(&app, &headers, Scope::Policies, |_core, _by| Ok(())).await?;
+    scoped(&app, &caller, Scope::Policies, |_core, _by| Ok(())).await?;
     let expected = expected(&headers)?;
     let bytes = body_of(&headers, body, MEDIA_TYPE, PUBLISH_BYTES_MAX).await?;
     let publish = Publish::from_bytes(&bytes)
         .map_err(|error| CloudError::invalid(format!("the body is no publish: {error}")))?;
     let take = move |core: &mut CloudCore, _by: &Bearer| core.publish_if(&publish, &expected);
-    let version = scoped(&app, &headers, Scope::Policies, take).await?;
+    let version = scoped(&app, &caller, Scope::Policies, take).await?;
     Ok(Reply::created(&view::Published { version })?.at_version(version))
 }
 
-async fn audit(State(app): App, headers: HeaderMap, rows: Rows) -> Answer {
+async fn audit(State(app): App, caller: Caller, rows: Rows) -> Answer {
     let limit = rows.newest()?;
     let read = move |core: &mut CloudCore, _by: &Bearer| {
         Ok(view::Audit::of(&core.audit_head()?, &core.audit_tail(limit)?))
     };
-    Reply::ok(&scoped(&app, &headers, Scope::Read, read).await?)
+    Reply::ok(&scoped(&app, &caller, Scope::Read, read).await?)
 }
 
 /// In steps, between which other calls get their turn.
-async fn verify_audit(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer {
-    scoped(&app, &headers, Scope::Read, |_core, _by| Ok(())).await?;
+async fn verify_audit(State(app): App, caller: Caller, _: NoQuery) -> Answer {
+    scoped(&app, &caller, Scope::Read, |_core, _by| Ok(())).await?;
     let mut head = Head::default();
     loop {
         let report = app.shared.handle.call(move |core| core.verify_audit(head, VERIFY_STEP)).await?;
@@ -512,23 +521,39 @@ async fn verify_audit(State(app): App, headers: HeaderMap, _: NoQuery) -> Answer
     }
 }
 
+/// Who asks, before anything of it is believed.
+#[derive(Clone)]
+enum Caller {
+    Token(String),
+    Local,
+}
+
+impl FromRequestParts<Surface> for Caller {
+    type Rejection = CloudError;
+    async fn from_request_parts(parts: &mut Parts, app: &Surface) -> Result<Self, CloudError> {
+        match app.signed_in {
+            SignedIn::Local => Ok(Self::Local),
+            SignedIn::Nobody => {
+                Token::from_request_parts(parts, app).await.map(|Token(token)| Self::Token(token))
+            }
+        }
+    }
+}
+
 /// Runs `run` with the bearer of the token or the operator who is signed in, if `scope` is among what they may.
 async fn scoped<T: Send + 'static>(
     app: &Surface,
-    headers: &HeaderMap,
+    caller: &Caller,
     scope: Scope,
     run: impl FnOnce(&mut CloudCore, &Bearer) -> Result<T, CloudError> + Send + 'static,
 ) -> Result<T, CloudError> {
-    let token = match app.signed_in {
-        SignedIn::Nobody => Some(bearer(headers)?),
-        SignedIn::Local => None,
-    };
+    let caller = caller.clone();
     app.shared
         .handle
         .call(move |core| {
-            let bearer = match token {
-                Some(token) => core.authorise(&token)?,
-                None => Bearer::local(),
+            let bearer = match caller {
+                Caller::Token(token) => core.authorise(&token)?,
+                Caller::Local => Bearer::local(),
             };
             bearer.require(scope)?;
             run(core, &bearer)

@@ -10,7 +10,7 @@ use super::Shared;
 use super::admin::{FeedbackBody, REFERENCE};
 use super::problem::{PROBLEM, answer, refused};
 use super::rest::{
-    JSON, JSON_BYTES_MAX, Named, NoQuery, Reply, bearer, body_of, json_of, parse_reference, read_json, single,
+    JSON, JSON_BYTES_MAX, Named, NoQuery, Reply, Token, body_of, json_of, parse_reference, read_json, single,
 };
 use super::spec::{Operation, Routes, text};
 use super::view;
@@ -91,8 +91,13 @@ pub(super) fn operations() -> Routes<Surface> {
         )
 }
 
-async fn decide(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> Result<Response, CloudError> {
-    let token = bearer(&headers)?;
+async fn decide(
+    State(app): App,
+    Token(token): Token,
+    headers: HeaderMap,
+    _: NoQuery,
+    body: Body,
+) -> Result<Response, CloudError> {
     let key = idempotency_key(&headers)?;
     let bytes = body_of(&headers, body, JSON, JSON_BYTES_MAX).await?;
     let question = read_json::<DecideBody>(&bytes)?.question()?;
@@ -116,16 +121,17 @@ async fn decide(State(app): App, headers: HeaderMap, _: NoQuery, body: Body) -> 
     Ok(answer(status, media_type, sent.body).into_response())
 }
 
-async fn decision(State(app): App, headers: HeaderMap, Named(reference): Named, _: NoQuery) -> Answer {
+async fn decision(State(app): App, token: Token, Named(reference): Named, _: NoQuery) -> Answer {
     let reference = parse_reference(&reference)?;
     let read = move |core: &mut CloudCore, _by: &Bearer| {
         Ok(view::Decision::of(&core.decision(&reference)?, core.feedback_on(&reference)?))
     };
-    Reply::ok(&allowed(&app, &headers, read).await?)
+    Reply::ok(&allowed(&app, token, read).await?)
 }
 
 async fn feedback(
     State(app): App,
+    token: Token,
     headers: HeaderMap,
     Named(reference): Named,
     _: NoQuery,
@@ -134,17 +140,16 @@ async fn feedback(
     let reference = parse_reference(&reference)?;
     let body: FeedbackBody = json_of(&headers, body).await?;
     let take = move |core: &mut CloudCore, by: &Bearer| core.feedback(&reference, &body.outcome, by.name());
-    allowed(&app, &headers, take).await?;
+    allowed(&app, token, take).await?;
     Reply::created(&view::Referred { reference: reference.text() })
 }
 
 /// Runs `run` with the bearer of the token, if it carries the scope `decide`.
 async fn allowed<T: Send + 'static>(
     app: &Surface,
-    headers: &HeaderMap,
+    Token(token): Token,
     run: impl FnOnce(&mut CloudCore, &Bearer) -> Result<T, CloudError> + Send + 'static,
 ) -> Result<T, CloudError> {
-    let token = bearer(headers)?;
     app.shared
         .handle
         .call(move |core| {

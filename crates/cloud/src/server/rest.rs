@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use glacis_wire::{Reference, Thumbprint};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Media type of what is answered.
 pub(super) const JSON: &str = "application/json";
@@ -67,6 +67,18 @@ impl IntoResponse for CloudError {
     }
 }
 
+/// The token that a request brings. Comes first among what a handler takes, so that a stranger learns nothing
+/// about the rest of their request.
+#[derive(Debug)]
+pub(super) struct Token(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Token {
+    type Rejection = CloudError;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, CloudError> {
+        bearer(&parts.headers).map(Self)
+    }
+}
+
 /// Rows of a listing, from the query.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -111,9 +123,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Rows {
         let limit = raw.limit.unwrap_or(ROWS_DEFAULT);
         if limit == 0 || limit > ROWS_MAX {
             return Err(CloudError::invalid(format!("`limit` is 1 to {ROWS_MAX}")));
-        }
-        if raw.from.is_some() && raw.cursor.is_some() {
-            return Err(CloudError::invalid("`from` and `cursor` both say where to begin; give one"));
         }
         Ok(Self { ask: Ask { cursor: raw.cursor, limit }, from: raw.from })
     }
@@ -194,13 +203,29 @@ pub(super) async fn json_of<T: DeserializeOwned>(headers: &HeaderMap, body: Body
     read_json(&body_of(headers, body, JSON, JSON_BYTES_MAX).await?)
 }
 
+/// A whole number in either of JSON's spellings: `5` and `5.0` are one number. Below 2^53, where all readers agree
+/// (RFC 8259 §6).
+pub(super) fn whole<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(input)?;
+    let read = number.as_u64().or_else(|| number.as_f64().and_then(crate::ask::integral)?.try_into().ok());
+    let read = read.filter(|whole| *whole < 1 << 53);
+    read.ok_or_else(|| D::Error::custom(format!("`{number}` is no whole number from zero to 2^53")))
+}
+
+/// [`whole`], or nothing.
+pub(super) fn whole_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] u64);
+    Ok(Option::<Whole>::deserialize(input)?.map(|Whole(number)| number))
+}
+
 /// JSON of the form of `T`.
 pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CloudError> {
     serde_json::from_slice(bytes).map_err(|error| CloudError::invalid(format!("body: {error}")))
 }
 
 /// RFC 6750 §2.1: one `Authorization` field of scheme `Bearer`.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<String, CloudError> {
+fn bearer(headers: &HeaderMap) -> Result<String, CloudError> {
     let token = single(headers, &header::AUTHORIZATION).ok().flatten().and_then(|field| {
         let (scheme, token) = field.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())

@@ -15,7 +15,7 @@ pub(crate) fn token(running: &Running, root: &str, scopes: &Value) -> String {
     post(running, root, "/admin/v1/tokens", &body).json()["token"].as_str().unwrap().to_owned()
 }
 
-fn question(id: u8, fields: &Value) -> Value {
+pub(crate) fn question(id: u8, fields: &Value) -> Value {
     json!({
         "event": "payment.transfer",
         "event_id": format!("{id:032x}"),

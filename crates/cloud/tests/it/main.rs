@@ -23,6 +23,7 @@ mod otp;
 mod policy;
 mod report;
 mod retention;
+mod schemathesis;
 mod speed;
 mod upgrade;
 mod world;
