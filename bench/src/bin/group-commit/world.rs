@@ -230,6 +230,7 @@ impl World {
             records: List(vec![record]),
             openings: List(Vec::new()),
             devices: List(Vec::new()),
+            operator: List(Vec::new()),
         };
         let ack = handle.call(move |core| core.report(&report)).await?;
         if ack.accepted == 1 { Ok(()) } else { Err("the record was not new".into()) }
