@@ -3,10 +3,14 @@
 use crate::world::{World, decided, thumb};
 use glacis_cloud::server::writer::{Writer, WriterLimits};
 use glacis_cloud::{Birth, CloudErrorKind, Place, restore};
+use glacis_host::SystemHost;
 use glacis_wire::{Realm, Reference, TenantId};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn birth(world: &World) -> Birth {
     Birth { tenant: world.context.tenant.clone(), realm: world.context.realm }
@@ -145,6 +149,64 @@ fn a_restore_refuses_what_is_not_a_backup_of_this_installation() {
     assert!(names(dir.path()).iter().all(|name| !name.contains(".part")), "{:?}", names(dir.path()));
     drop(handle);
     writer.join();
+}
+
+/// The child: decides, and makes one backup after another, until it is killed.
+#[test]
+#[ignore = "run by the test below, which kills it"]
+fn child_backs_up_until_killed() {
+    let mut folder = String::new();
+    std::io::stdin().read_line(&mut folder).unwrap();
+    let folder = Path::new(folder.trim());
+    let core = crate::crash::open(&folder.join("cloud.db"));
+    let (_writer, handle) = Writer::start(core, WriterLimits::default()).unwrap();
+    let busy = handle.clone();
+    std::thread::spawn(move || {
+        let (world, host) = (World::new(80), SystemHost::new());
+        loop {
+            let facts = crate::crash::facts(&world, &host, 1);
+            busy.call_blocking(move |core| core.decide(&facts)).unwrap();
+        }
+    });
+    for number in 0.. {
+        let id = std::process::id();
+        handle.backup_to(&folder.join(format!("backup-{id}-{number}"))).unwrap();
+        std::io::stdout().write_all(b"\nmade\n").unwrap();
+    }
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_nothing_that_looks_like_one() {
+    let world = World::new(80);
+    let dir = tempfile::tempdir().unwrap();
+    crate::crash::open(&dir.path().join("cloud.db")).publish(&world.publish(1)).unwrap();
+    let mut made = 0;
+    for round in 0..12_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "backup::child_backs_up_until_killed", "--ignored", "--nocapture"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{}", dir.path().display()).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let done = lines.by_ref().map_while(Result::ok).filter(|line| line == "made").take(2).count();
+        assert_eq!(done, 2, "the child ended by itself");
+        std::thread::sleep(Duration::from_micros(round * 1_700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for name in names(dir.path()).iter().filter(|name| name.starts_with("backup-")) {
+            let file = dir.path().join(name);
+            if !name.contains(".part") {
+                made += 1;
+                let to = dir.path().join("restored");
+                restore(&file, &to, &birth(&world)).unwrap();
+                std::fs::remove_file(&to).unwrap();
+            }
+            std::fs::remove_file(&file).unwrap();
+        }
+    }
+    assert!(made >= 24, "{made}");
 }
 
 #[test]
