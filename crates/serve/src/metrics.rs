@@ -3,8 +3,10 @@
 //! Values are read from the zones at each scrape; nothing is counted here. Names start with `glacis_`, units are in
 //! the name, labels have small fixed sets of values: no path, no address, no device is ever a label.
 
+mod edge;
+
 use crate::health::Probes;
-use glacis_edge::Snapshot;
+use glacis_edge::{Gauges, Snapshot};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -22,7 +24,7 @@ pub(crate) async fn text(probes: &Probes) -> Result<String, fmt::Error> {
     let scrape = Scrape {
         checks: ready.checks.into_iter().map(|(name, fault)| (name, fault.is_none())).collect(),
         store_bytes: probes.store_bytes(),
-        edge: probes.edge().map(|edge| (edge.metrics().snapshot(), edge.bundle_version().unwrap_or(0))),
+        edge: probes.edge().map(|edge| (edge.metrics().snapshot(), edge.gauges())),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(scrape));
@@ -36,7 +38,7 @@ pub(crate) async fn text(probes: &Probes) -> Result<String, fmt::Error> {
 struct Scrape {
     checks: Vec<(&'static str, bool)>,
     store_bytes: Option<u64>,
-    edge: Option<(Snapshot, u64)>,
+    edge: Option<(Snapshot, Gauges)>,
 }
 
 impl Collector for Scrape {
@@ -47,35 +49,10 @@ impl Collector for Scrape {
         if let Some(bytes) = self.store_bytes {
             gauges(out, "glacis_store_bytes", "Size of the store on disk", vec![([], signed(bytes))])?;
         }
-        let Some((edge, version)) = &self.edge else { return Ok(()) };
-        let plain = |value: u64| vec![([], value)];
-        counters(out, "glacis_edge_requests", "Requests begun", plain(edge.requests))?;
-        counters(out, "glacis_edge_sessions", "Sessions opened", plain(edge.sessions))?;
-        counters(out, "glacis_edge_legs", "Further legs of sessions opened", plain(edge.legs))?;
-        counters(out, "glacis_edge_repeated", "Stored verdicts given again", plain(edge.repeated))?;
-        counters(out, "glacis_edge_bundles", "Policy bundles put in force", plain(edge.bundles))?;
-        gauges(
-            out,
-            "glacis_edge_policy_version",
-            "Policy version in force, 0 for none",
-            vec![([], signed(*version))],
-        )?;
-        let verdicts = ["allow", "challenge", "block"];
-        let by_zone = [("edge", edge.edge), ("cloud", edge.cloud)];
-        let decisions = by_zone.iter().flat_map(|(zone, counts)| {
-            verdicts
-                .iter()
-                .zip(counts)
-                .map(|(verdict, count)| ([("zone", *zone), ("verdict", *verdict)], *count))
-        });
-        counters(
-            out,
-            "glacis_edge_decisions",
-            "Decisions by deciding zone and verdict",
-            decisions.collect(),
-        )?;
-        let refused = edge.refused.iter().map(|(code, count)| ([("code", *code)], *count));
-        counters(out, "glacis_edge_refused", "Requests refused before a decision, by code", refused.collect())
+        match &self.edge {
+            Some((counts, now)) => edge::encode(out, counts, now),
+            None => Ok(()),
+        }
     }
 }
 
