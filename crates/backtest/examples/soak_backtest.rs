@@ -1,4 +1,4 @@
-//! Speed and memory of a backtest over generated rows: `soak_backtest --rows N --seed S`.
+//! Speed and memory of a backtest over generated rows: `soak_backtest --rows N --seed S --rules N`.
 //!
 //! Writes the rows to a file, then backtests it in this process and prints what the kernel counted for it: time of
 //! one core (the work is one thread) and the high-water mark of resident memory. Run by `cargo xtask soak backtest`.
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut rows, mut seed) = (5_000_000, 1);
+    let (mut rows, mut seed, mut rules) = (5_000_000, 1, 50);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let value = args.next().and_then(|value| value.replace('_', "").parse().ok());
@@ -29,12 +29,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         match arg.as_str() {
             "--rows" => rows = value,
             "--seed" => seed = value,
+            "--rules" => rules = value,
             _ => return Err(format!("unexpected argument {arg}").into()),
         }
     }
     let scratch = tempfile::tempdir()?;
     let (folder, file) = (scratch.path().join("policy"), scratch.path().join("events.csv"));
-    generate::write_policy(&folder)?;
+    generate::write_policy(&folder, rules)?;
     let mut out = BufWriter::new(std::fs::File::create(&file)?);
     generate::write_csv(&mut out, rows, seed)?;
     out.flush()?;

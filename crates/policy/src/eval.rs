@@ -73,7 +73,8 @@ fn index(node: u32) -> usize {
 
 /// The obligations of the rules that matched.
 fn obligations<F: Faults>(faults: F, slice: &Slice, scratch: &Scratch) -> Obligations {
-    slice.rules().iter().zip(&scratch.rules).fold(Obligations::NONE, |owed, (rule, state)| match state {
+    let owing = slice.rules().iter().zip(&scratch.rules).filter(|(rule, _)| !rule.obligations.is_empty());
+    owing.fold(Obligations::NONE, |owed, (rule, state)| match state {
         RuleState::Matched { .. } if rule::owes(faults, rule, scratch.given(rule.root)) => {
             owed.union(rule.obligations)
         }

@@ -1,4 +1,4 @@
-//! A seeded generator of card payments, and a policy of six features and fifty rules over them.
+//! A seeded generator of card payments, and a policy of six features and up to fifty rules over them.
 //!
 //! Rows are about a second apart, some at the same time; cards and stores are skewed, so that a few are busy and
 //! most come once. The label follows the amount with noise. Same seed, same bytes.
@@ -25,11 +25,11 @@ pub(crate) fn write_csv(out: &mut dyn Write, rows: u64, seed: u64) -> io::Result
     Ok(())
 }
 
-/// Writes the policy folder.
-pub(crate) fn write_policy(folder: &Path) -> io::Result<()> {
+/// Writes the policy folder, with so many rules.
+pub(crate) fn write_policy(folder: &Path, rules: u64) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("signals.toml"), signals())?;
-    std::fs::write(folder.join("policy.toml"), policy())?;
+    std::fs::write(folder.join("policy.toml"), policy(rules))?;
     std::fs::write(folder.join("events.toml"), EVENTS)
 }
 
@@ -83,14 +83,14 @@ fn signals() -> String {
     text
 }
 
-fn policy() -> String {
+fn policy(rules: u64) -> String {
     let mut text = String::from(
         "[policy]\nname = \"generated\"\nevent = \"payment.card\"\npurpose = \"fraud-prevention\"\n\
          combine = \"strictest\"\nmethods = [\"otp\", \"passkey\"]\nif_error = \"challenge(otp)\"\n\
          [policy.if_unknown]\nwithheld = \"challenge(otp)\"\ndenied = \"challenge(otp)\"\n\
          inexact = \"challenge(otp)\"\nunavailable = \"challenge(otp)\"\n",
     );
-    for rule in 0..RULES {
+    for rule in 0..rules {
         let step = rule / 5;
         let (when, effect) = match rule % 5 {
             0 if step == 0 => ("amount > 98000 && !present".to_owned(), "block"),
@@ -131,7 +131,6 @@ const FEATURES: [(&str, &str, &str, &str, &str); 6] = [
     ("store.sum", "sum", "store", "amount", "1h"),
     ("store.cards", "distinct", "store", "card", "24h"),
 ];
-const RULES: u64 = 50;
 const CARDS: u64 = 200_000;
 const STORES: u64 = 5_000;
 const COUNTRIES: [&str; 8] = ["AA", "BB", "CC", "DD", "EE", "FF", "GG", "HH"];

@@ -148,7 +148,7 @@ fn what_unpacks_to_a_thousand_times_its_size_is_read_in_pieces() {
 fn keys_that_never_come_again_leave_memory_with_their_windows() {
     let scratch = Scratch::new();
     let folder = scratch.path("policy");
-    generate::write_policy(&folder).unwrap();
+    generate::write_policy(&folder, 50).unwrap();
     let mut text = String::from("id,at,card,store,amount,country,present,fraud\n");
     let rows = 200_000_u64;
     for row in 0..rows {

@@ -9,7 +9,7 @@ const ROWS: u64 = 50_000;
 fn run(seed: u64) -> Report {
     let scratch = Scratch::new();
     let folder = scratch.path("policy");
-    generate::write_policy(&folder).unwrap();
+    generate::write_policy(&folder, 50).unwrap();
     let mut text = Vec::new();
     generate::write_csv(&mut text, ROWS, seed).unwrap();
     let policy = Policy::read(&folder).unwrap();

@@ -104,10 +104,31 @@ pub(super) struct Series {
     mark: usize,
     total: i128,
     values: Option<Box<Values>>,
+    bounds: Bounds,
     seq_max: u64,
     /// When an event of this key was last not kept.
     incomplete: Option<Timestamp>,
 }
+
+/// Receive times of some entries, kept beside the aggregate: most questions then touch no entry at all, and a key
+/// that was not asked about lately costs no walk through cold memory.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Of the first entry; without one, the end of time.
+    oldest: Timestamp,
+    /// Of the last entry; without one, the beginning.
+    newest: Timestamp,
+    /// Of the entry before the mark; without one, nothing.
+    before_mark: Option<Timestamp>,
+    /// Of the entry at the mark; without one, the end of time.
+    at_mark: Timestamp,
+}
+
+impl Bounds {
+    const NONE: Self = Self { oldest: FOREVER, newest: Timestamp::ZERO, before_mark: None, at_mark: FOREVER };
+}
+
+const FOREVER: Timestamp = Timestamp::from_ms(u64::MAX);
 
 impl Series {
     pub(super) const fn new(measure: Measure) -> Self {
@@ -117,6 +138,7 @@ impl Series {
             mark: 0,
             total: 0,
             values: None,
+            bounds: Bounds::NONE,
             seq_max: 0,
             incomplete: None,
         }
@@ -138,22 +160,49 @@ impl Series {
     pub(super) fn insert(&mut self, received: Timestamp, seq: u64, item: Item<'_>) {
         let held = self.hold(item);
         self.seq_max = self.seq_max.max(seq);
-        let behind = self.entries.iter().rev().take_while(|e| (e.received, e.seq) > (received, seq)).count();
-        let at = self.entries.len() - behind;
-        if at < self.mark {
-            self.mark += 1;
-        } else {
-            cover(&mut self.total, self.values.as_deref_mut(), &held);
-        }
         // Most keys come once in their window.
         if self.entries.capacity() == 0 {
             self.entries.reserve_exact(1);
         }
-        self.entries.insert(at, Entry { received, seq, held });
+        let entry = Entry { received, seq, held };
+        if received > self.bounds.newest {
+            cover(&mut self.total, self.values.as_deref_mut(), &entry.held);
+            self.bounds.newest = received;
+            self.bounds.oldest = self.bounds.oldest.min(received);
+            self.bounds.at_mark = self.bounds.at_mark.min(received);
+            self.entries.push_back(entry);
+        } else {
+            self.insert_behind(entry);
+        }
         if self.measure == Measure::Distinct && self.values.is_none() && self.entries.len() - self.mark > FEW
         {
             self.count_values();
         }
+    }
+
+    /// Inserts an entry that may not be the last.
+    fn insert_behind(&mut self, entry: Entry) {
+        let place = (entry.received, entry.seq);
+        let behind = self.entries.iter().rev().take_while(|e| (e.received, e.seq) > place).count();
+        let at = self.entries.len() - behind;
+        if at < self.mark {
+            self.mark += 1;
+        } else {
+            cover(&mut self.total, self.values.as_deref_mut(), &entry.held);
+        }
+        self.entries.insert(at, entry);
+        self.find_bounds();
+    }
+
+    fn find_bounds(&mut self) {
+        let received = |entry: Option<&Entry>| entry.map(|entry| entry.received);
+        let before = self.mark.checked_sub(1);
+        self.bounds = Bounds {
+            oldest: received(self.entries.front()).unwrap_or(FOREVER),
+            newest: received(self.entries.back()).unwrap_or(Timestamp::ZERO),
+            before_mark: before.and_then(|before| received(self.entries.get(before))),
+            at_mark: received(self.entries.get(self.mark)).unwrap_or(FOREVER),
+        };
     }
 
     /// Starts the table of values.
@@ -183,17 +232,23 @@ impl Series {
 
     /// Moves the mark to the start of a window that ends at `now`.
     pub(super) fn follow(&mut self, window: Duration, now: Timestamp) {
-        let Some(start) = open_start(now, window) else { return };
+        let Some(start) = open_start(now, window).filter(|start| self.bounds.at_mark <= *start) else {
+            return;
+        };
         while let Some(entry) = self.entries.get(self.mark).filter(|entry| entry.received <= start) {
             uncover(&mut self.total, self.values.as_deref_mut(), &entry.held);
             self.mark += 1;
         }
+        self.find_bounds();
     }
 
     /// Drops entries received before `horizon`; says how many.
     pub(super) fn expire(&mut self, horizon: Timestamp) -> usize {
         let mut dropped = 0;
         self.incomplete = self.incomplete.filter(|at| *at >= horizon);
+        if self.bounds.oldest >= horizon {
+            return 0;
+        }
         while self.entries.front().is_some_and(|entry| entry.received < horizon) {
             let Some(entry) = self.entries.pop_front() else { break };
             dropped += 1;
@@ -203,6 +258,7 @@ impl Series {
                 self.mark -= 1;
             }
         }
+        self.find_bounds();
         dropped
     }
 
@@ -212,9 +268,10 @@ impl Series {
             return Answer::unknown(Cause::Unavailable);
         }
         let first = open_start(at, window).map_or(0, |start| self.first_after(start));
-        let end = match self.entries.back() {
-            Some(last) if last.received > at => self.entries.partition_point(|entry| entry.received <= at),
-            _ => self.entries.len(),
+        let end = if self.bounds.newest > at {
+            self.entries.partition_point(|entry| entry.received <= at)
+        } else {
+            self.entries.len()
         };
         let all_before_cut = self.entries.is_empty() || self.seq_max < cut;
         if all_before_cut && self.measure != Measure::SumDouble {
@@ -226,12 +283,14 @@ impl Series {
 
     /// The first entry received after `start`, looked for from the mark, which is near it.
     fn first_after(&self, start: Timestamp) -> usize {
-        let outside = |entry: &&Entry| entry.received <= start;
-        let back = self.entries.iter().take(self.mark).rev().take_while(|entry| !outside(entry)).count();
-        if back > 0 {
-            return self.mark - back;
+        if self.bounds.before_mark.is_none_or(|before| before <= start) && self.bounds.at_mark > start {
+            return self.mark;
         }
-        self.mark + self.entries.iter().skip(self.mark).take_while(outside).count()
+        let outside = |entry: &&Entry| entry.received <= start;
+        if self.bounds.at_mark <= start {
+            return self.mark + self.entries.iter().skip(self.mark).take_while(outside).count();
+        }
+        self.mark - self.entries.iter().take(self.mark).rev().take_while(|entry| !outside(entry)).count()
     }
 
     /// Entries `from..to`.

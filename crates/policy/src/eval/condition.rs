@@ -158,7 +158,12 @@ impl<'a, F: Faults> Run<'a, F> {
     }
 
     /// `||` where `decides` is true, `&&` where it is false.
+    #[inline]
     fn connective(self, decides: bool, a: Cell, b: Cell) -> Cell {
+        // The common case first; no slip touches it.
+        if let (Cell::Bool(a), Cell::Bool(b)) = (a, b) {
+            return Cell::Bool(if decides { a | b } else { a & b });
+        }
         if let Some(slip) = self.connective_slip(decides, a, b) {
             return slip;
         }
