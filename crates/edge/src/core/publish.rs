@@ -149,14 +149,15 @@ pub(super) fn restore(
     let (key_set, bundle) = KeySet::decode(&mut input)
         .and_then(|key_set| Ok((key_set, Signed::decode(&mut input)?)))
         .map_err(|error| StartError::State(error.to_string()))?;
+    // A key that a newer pinned set no longer names may have leaked: nothing it signed is believed any more.
+    let key_set = if key_set.version < pinned.version { pinned } else { key_set };
     let held = Held { key_set, bundle: None };
     let newest = Published { key_sets: List(Vec::new()), bundle };
-    let accepted = published::accept(&held, context, Zone::Edge, &newest)
-        .map_err(|error| StartError::State(error.to_string()))?;
+    let accepted = published::accept(&held, context, Zone::Edge, &newest).map_err(|error| {
+        StartError::State(format!(
+            "file `{FILE}`: {error}; remove the file to start without a policy, which the next pull brings"
+        ))
+    })?;
     let live = Live::load(&accepted.bundle, config).map_err(|error| StartError::State(error.to_string()))?;
-    let mut held = accepted.held;
-    if held.key_set.version < pinned.version {
-        held.key_set = pinned;
-    }
-    Ok((held, live))
+    Ok((accepted.held, live))
 }

@@ -8,6 +8,7 @@ use glacis_seal::{MacKey, Purpose, Secret, sha256, sign_envelope};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, Grant, Proof};
 use glacis_wire::message::decide::{ClosedBy, DecideAnswer, Decided};
+use glacis_wire::message::policy::KeyUse;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{
     Answer, Decode, Encode, Method, NodeOutcome, PolicyDigest, Realm, Reference, Value, Verdict, Zone,
@@ -378,6 +379,34 @@ fn what_was_answered_survives_a_restart_and_the_policy_never_goes_back() {
     let older = world.authority.bundle(Zone::Edge, 6, vec![slice("view", Zone::Edge)]);
     assert!(again.accept_bundle(&older).unwrap_err().to_string().contains("older"));
     assert_eq!(again.bundle_version(), Some(7));
+}
+
+/// After a key leaked, its owner pins a set without it: a restart must not go on with what it signed.
+#[test]
+fn a_stored_policy_is_believed_under_the_newer_of_both_key_sets() {
+    let world = World::new();
+    let restart = |version: u64, policy: bool| {
+        let mut keys = world.authority.edge_keys();
+        keys.key_set.version = version;
+        for key in keys.key_set.keys.0.iter_mut().filter(|key| !policy && key.usage == KeyUse::Policy) {
+            key.key = crate::device::key(78).public();
+            key.id = glacis_seal::key_id(&key.key);
+        }
+        let text = crate::world::config(&world.authority.token, "");
+        let config = glacis_edge::EdgeConfig::parse("edge.toml", &text).unwrap();
+        let files = Arc::clone(&world.files) as Arc<dyn Files>;
+        glacis_edge::EdgeCore::new(config, keys, Arc::new(world.host.clone()), files)
+    };
+    assert_eq!(restart(2, true).unwrap().bundle_version(), Some(1));
+    let error = restart(2, false).unwrap_err().to_string();
+    assert!(error.contains("published") && error.contains("remove the file"), "{error}");
+    assert_eq!(
+        restart(1, false).unwrap().bundle_version(),
+        Some(1),
+        "the stored set is as new as the pinned"
+    );
+    world.files.remove("published").unwrap();
+    assert_eq!(restart(2, false).unwrap().bundle_version(), None);
 }
 
 #[test]
