@@ -142,7 +142,10 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
         return Err(keys.bad("admin_at", "must be on loopback: the admin surface has no TLS of its own"));
     }
     let rule = "must be an address and port, such as 127.0.0.1:7403";
-    let api_at = keys.parsed("api_at", rule, |text| text.parse().ok())?;
+    let api_at: Option<SocketAddr> = keys.parsed("api_at", rule, |text| text.parse().ok())?;
+    if api_at.is_some_and(|at| !at.ip().is_loopback()) {
+        return Err(keys.bad("api_at", "must be on loopback: the decision API has no TLS of its own"));
+    }
     let days = keys.integer("retention_days", 1..=3_650)?.unwrap_or(RETENTION_DAYS);
     let megabytes = keys.integer("disk_quota_mb", 16..=(1 << 30))?.unwrap_or(DISK_QUOTA_MB);
     let webhook = keys.table("webhook")?.map(webhook).transpose()?;

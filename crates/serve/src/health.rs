@@ -4,12 +4,10 @@
 //! missing that comes by itself or by an operator: policy, feed, room on the disk. Both name every check.
 
 use crate::config::CloudSection;
-use crate::installation::Installation;
-use glacis_cloud::CloudErrorKind;
 use glacis_cloud::server::writer::CloudHandle;
+use glacis_cloud::{CloudErrorKind, CloudMetrics};
 use glacis_edge::EdgeCore;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is asked.
@@ -22,7 +20,6 @@ pub(crate) struct Probes {
 #[derive(Clone, Debug)]
 struct StoreProbe {
     handle: CloudHandle,
-    path: PathBuf,
     quota: u64,
 }
 
@@ -50,16 +47,9 @@ impl Health {
 
 impl Probes {
     /// Questions to what runs in this process.
-    pub(crate) fn new(
-        installation: &Installation,
-        cloud: Option<(&CloudHandle, &CloudSection)>,
-        edge: Option<Arc<EdgeCore>>,
-    ) -> Self {
-        let store = cloud.map(|(handle, section)| StoreProbe {
-            handle: handle.clone(),
-            path: installation.store(),
-            quota: section.disk_quota,
-        });
+    pub(crate) fn new(cloud: Option<(&CloudHandle, &CloudSection)>, edge: Option<Arc<EdgeCore>>) -> Self {
+        let store =
+            cloud.map(|(handle, section)| StoreProbe { handle: handle.clone(), quota: section.disk_quota });
         Self { store, edge }
     }
 
@@ -92,7 +82,7 @@ impl Probes {
                 Err(kind) => Some(format!("the store does not take calls: {}", kind.code())),
             };
             checks.push(("store", fault));
-            let (bytes, quota) = (store.bytes(), store.quota);
+            let (bytes, quota) = (store.handle.metrics().store_bytes, store.quota);
             let over = bytes >= quota;
             let why = || {
                 format!("the store holds {bytes} bytes, its quota is {quota}; raise it or shorten retention")
@@ -108,23 +98,15 @@ impl Probes {
         Health { checks }
     }
 
-    /// Size of the store on disk; `None` where it is not here. Unit: bytes.
-    pub(crate) fn store_bytes(&self) -> Option<u64> {
-        self.store.as_ref().map(StoreProbe::bytes)
+    /// What the control plane counts, if it runs here.
+    pub(crate) fn cloud_metrics(&self) -> Option<CloudMetrics> {
+        self.store.as_ref().map(|store| store.handle.metrics())
     }
 }
 
 impl StoreProbe {
     async fn answers(&self) -> Result<(), CloudErrorKind> {
         self.handle.call(|_core| Ok(())).await.map_err(|error| error.kind())
-    }
-
-    /// The file and its write-ahead log.
-    fn bytes(&self) -> u64 {
-        let size = |path: PathBuf| path.metadata().map_or(0, |meta| meta.len());
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        size(self.path.clone()).saturating_add(size(PathBuf::from(log)))
     }
 }
 

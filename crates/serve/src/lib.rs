@@ -3,6 +3,7 @@
 //! Puts control plane and gateway together for whoever operates them: keys and folders, listeners, health,
 //! metrics, the local control socket. What a zone does is in its own crate; nothing here decides.
 
+mod backup;
 pub mod config;
 mod control;
 mod edge_api;
@@ -19,6 +20,7 @@ mod surface;
 mod watchdog;
 mod zones;
 
+pub use backup::{Restored, restore};
 pub use config::{LogFormat, Role, ServeConfig};
 pub use error::{ServeError, ServeErrorKind};
 pub use installation::Installation;

@@ -4,8 +4,10 @@
 //! the name, labels have small fixed sets of values: no path, no address, no device is ever a label.
 
 mod edge;
+mod store;
 
 use crate::health::Probes;
+use glacis_cloud::CloudMetrics;
 use glacis_edge::{Gauges, Snapshot};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -23,7 +25,7 @@ pub(crate) async fn text(probes: &Probes) -> Result<String, fmt::Error> {
     let ready = probes.ready().await;
     let scrape = Scrape {
         checks: ready.checks.into_iter().map(|(name, fault)| (name, fault.is_none())).collect(),
-        store_bytes: probes.store_bytes(),
+        store: probes.cloud_metrics(),
         edge: probes.edge().map(|edge| (edge.metrics().snapshot(), edge.gauges())),
     };
     let mut registry = Registry::default();
@@ -37,7 +39,7 @@ pub(crate) async fn text(probes: &Probes) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Scrape {
     checks: Vec<(&'static str, bool)>,
-    store_bytes: Option<u64>,
+    store: Option<CloudMetrics>,
     edge: Option<(Snapshot, Gauges)>,
 }
 
@@ -46,8 +48,8 @@ impl Collector for Scrape {
         let out = &mut encoder;
         let checks = self.checks.iter().map(|(name, good)| ([("check", *name)], i64::from(*good))).collect();
         gauges(out, "glacis_ready", "1 where the check of /readyz holds", checks)?;
-        if let Some(bytes) = self.store_bytes {
-            gauges(out, "glacis_store_bytes", "Size of the store on disk", vec![([], signed(bytes))])?;
+        if let Some(counts) = &self.store {
+            store::encode(out, counts)?;
         }
         match &self.edge {
             Some((counts, now)) => edge::encode(out, counts, now),

@@ -4,6 +4,7 @@
 //! process with an error: it is never tried again in this one, since after a failed fsync a retry may succeed without
 //! the data.
 
+use crate::backup;
 use crate::config::{Role, ServeConfig};
 use crate::control::Control;
 use crate::error::{ServeError, ServeErrorKind};
@@ -87,9 +88,12 @@ impl Opened {
         host: Arc<dyn Host>,
     ) -> Result<Self, ServeError> {
         narrow(&mut config, role)?;
-        let limits = CloudLimits::default();
-        let cloud = match config.cloud {
-            Some(_) => Some(open_cloud(&installation, &ring, &limits, &host)?),
+        let cloud = match &config.cloud {
+            Some(section) => {
+                let (retention, disk_quota) = (section.retention, section.disk_quota);
+                let limits = CloudLimits { retention, disk_quota, ..CloudLimits::default() };
+                Some(open_cloud(&installation, &ring, &limits, &host)?)
+            }
             None => None,
         };
         Ok(Self { config, installation, ring, cloud, host })
@@ -126,7 +130,7 @@ impl Opened {
         let edge = zones.edge.as_ref().map(|edge| Arc::clone(edge.core()));
         let cloud = zones.cloud.as_ref();
         let stores = cloud.zip(config.cloud.as_ref()).map(|(zone, section)| (&zone.handle, section));
-        let probes = Probes::new(&installation, stores, edge.clone());
+        let probes = Probes::new(stores, edge.clone());
         let facts = Up {
             edge: zones.edge.as_ref().map(glacis_edge::gateway::Running::local_addr),
             nodes: cloud.map(|cloud| cloud.nodes_at),
@@ -136,7 +140,7 @@ impl Opened {
             control: installation.control(),
         };
         let (stopping, stopped) = watch::channel(());
-        let local = cloud.map(|cloud| cloud.local.clone());
+        let local = cloud.map(|cloud| cloud.local.clone().merge(backup::router(cloud.handle.clone())));
         let control = tokio::spawn(control.serve(local, edge, stopped.clone()));
         if let Some(listener) = health {
             tokio::spawn(listen::serve(listener, surface::router(probes.clone()), stopped));
