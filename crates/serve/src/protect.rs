@@ -70,7 +70,6 @@ upstream = "app"
 event = "http.request"
 device = "optional"
 mode = "observe"
-stance = "open"
 body_max_bytes = {BODY_MAX}
 [edge.route.fields."http.route"]
 target = "route"

@@ -9,6 +9,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod clock;
 mod disk;
 mod network;
 
