@@ -10,6 +10,7 @@ use glacis_wire::limits::SIGNALS_MAX;
 use glacis_wire::message::List;
 use glacis_wire::message::decide::{DEVICE_ZONE, EventFacts, SignalAnswer};
 use glacis_wire::{Answer, Cause, SignalName};
+use std::cell::OnceCell;
 
 /// Where the answer about a signal of zone request or edge comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +55,9 @@ impl Origin {
                 facts.principal.as_ref().map_or(Reading::WITHHELD, |user| Reading::Str(&user.0))
             }
             Self::Tier => Reading::Str(facts.tier.name()),
-            Self::DeviceId => stated.device_id.as_deref().map_or(Reading::Missing, Reading::Str),
+            Self::DeviceId => stated.facts.thumbprint.map_or(Reading::Missing, |device| {
+                Reading::Str(stated.device_id.get_or_init(|| device.to_string()))
+            }),
             Self::Signed => Reading::Bool(facts.thumbprint.is_some()),
             Self::Field(signal) => find(&facts.fields, signal),
             Self::Observed(signal) => find(&facts.observed, signal),
@@ -75,12 +78,13 @@ impl Origin {
 #[derive(Debug)]
 pub(crate) struct Stated<'a> {
     pub(crate) facts: &'a EventFacts,
-    device_id: Option<String>,
+    /// Written out once it is asked for.
+    device_id: OnceCell<String>,
 }
 
 impl<'a> Stated<'a> {
-    pub(crate) fn new(facts: &'a EventFacts) -> Self {
-        Self { facts, device_id: facts.thumbprint.map(|device| device.to_string()) }
+    pub(crate) const fn new(facts: &'a EventFacts) -> Self {
+        Self { facts, device_id: OnceCell::new() }
     }
 }
 

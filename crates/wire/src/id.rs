@@ -49,7 +49,9 @@ macro_rules! fixed_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+                let mut digits = nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16));
+                digits.try_for_each(|digit| fmt::Write::write_char(f, digit))
             }
         }
 

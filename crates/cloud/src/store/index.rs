@@ -8,7 +8,8 @@
 
 use crate::error::CloudError;
 use rusqlite::{Connection, OptionalExtension as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Keys that are moved in one sweep.
@@ -107,8 +108,10 @@ pub(crate) type Filters = Arc<BTreeMap<i64, Filter>>;
 #[derive(Debug)]
 pub(crate) struct KeyIndex {
     keyed: Keyed,
-    active: BTreeSet<(i64, i64)>,
-    frozen: BTreeSet<(i64, i64)>,
+    active: Held,
+    frozen: Held,
+    /// What is left of `frozen`, greatest first.
+    queue: Vec<(i64, i64)>,
     frozen_last: i64,
     newest: i64,
     filters: Filters,
@@ -121,8 +124,9 @@ impl KeyIndex {
     pub(crate) fn empty(keyed: Keyed) -> Self {
         Self {
             keyed,
-            active: BTreeSet::new(),
-            frozen: BTreeSet::new(),
+            active: Held::default(),
+            frozen: Held::default(),
+            queue: Vec::new(),
             frozen_last: 0,
             newest: 0,
             filters: Filters::default(),
@@ -145,7 +149,7 @@ impl KeyIndex {
         let mut rows = statement.query((moved(keyed, conn)?, i64::MAX))?;
         while let Some(row) = rows.next()? {
             let (at, key) = tail_key(keyed, row)?;
-            index.active.insert((key, at));
+            index.active.add(key, at);
             index.newest = at;
         }
         Ok(index)
@@ -153,9 +157,7 @@ impl KeyIndex {
 
     /// Rows that may have this key; the caller compares them.
     pub(crate) fn rows(&self, conn: &Connection, key: i64) -> Result<Vec<i64>, CloudError> {
-        let range = (key, i64::MIN)..=(key, i64::MAX);
-        let held = self.active.range(range.clone()).chain(self.frozen.range(range));
-        let mut found: Vec<i64> = held.map(|(_, row)| *row).collect();
+        let mut found: Vec<i64> = self.active.rows(key).chain(self.frozen.rows(key)).collect();
         for (generation, filter) in self.filters.iter().rev() {
             if filter.may_have(key) {
                 let mut statement = conn.prepare_cached(self.keyed.find())?;
@@ -170,13 +172,19 @@ impl KeyIndex {
 
     /// Takes the key of a row that was just written; rows only grow.
     pub(crate) fn add(&mut self, key: i64, row: i64) {
-        self.active.insert((key, row));
+        self.active.add(key, row);
         self.newest = row;
         self.due += MOVED_A_KEY;
-        if self.frozen.is_empty() && self.active.len() >= SWEEP_KEYS {
-            self.frozen = std::mem::take(&mut self.active);
-            self.frozen_last = self.newest;
+        if self.queue.is_empty() && self.active.len() >= SWEEP_KEYS {
+            self.freeze();
         }
+    }
+
+    fn freeze(&mut self) {
+        self.frozen = std::mem::take(&mut self.active);
+        self.frozen_last = self.newest;
+        self.queue = self.frozen.all();
+        self.queue.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// The filters, for the index that takes this one's place.
@@ -202,21 +210,63 @@ impl KeyIndex {
     /// Moves what is due into the table, inside the open transaction.
     pub(crate) fn move_due(&mut self, conn: &Connection) -> Result<(), CloudError> {
         let due = std::mem::take(&mut self.due);
-        if self.frozen.is_empty() {
+        if self.queue.is_empty() {
             return Ok(());
         }
         let mut statement = conn.prepare_cached(self.keyed.insert())?;
         let filters = Arc::make_mut(&mut self.filters);
         for _ in 0..due {
-            let Some((key, row)) = self.frozen.pop_first() else { break };
+            let Some((key, row)) = self.queue.pop() else { break };
             let generation = row >> GENERATION_BITS;
             statement.execute([generation, key, row])?;
             filters.entry(generation).or_insert_with(Filter::new).add(key);
+            self.frozen.remove(key, row);
         }
-        if self.frozen.is_empty() {
+        if self.queue.is_empty() {
             set_moved(self.keyed, conn, self.frozen_last)?;
         }
         Ok(())
+    }
+}
+
+/// Keys in memory. Nearly every key has one row; the others are few, however they came about.
+#[derive(Debug, Default)]
+struct Held {
+    one: HashMap<i64, i64>,
+    more: BTreeSet<(i64, i64)>,
+}
+
+impl Held {
+    fn add(&mut self, key: i64, row: i64) {
+        match self.one.entry(key) {
+            Entry::Vacant(free) => {
+                free.insert(row);
+            }
+            Entry::Occupied(_) => {
+                self.more.insert((key, row));
+            }
+        }
+    }
+
+    fn remove(&mut self, key: i64, row: i64) {
+        if self.one.get(&key) == Some(&row) {
+            self.one.remove(&key);
+        } else {
+            self.more.remove(&(key, row));
+        }
+    }
+
+    fn rows(&self, key: i64) -> impl Iterator<Item = i64> {
+        let more = (!self.more.is_empty()).then(|| self.more.range((key, i64::MIN)..=(key, i64::MAX)));
+        self.one.get(&key).copied().into_iter().chain(more.into_iter().flatten().map(|(_, row)| *row))
+    }
+
+    fn len(&self) -> usize {
+        self.one.len() + self.more.len()
+    }
+
+    fn all(&self) -> Vec<(i64, i64)> {
+        self.one.iter().map(|(key, row)| (*key, *row)).chain(self.more.iter().copied()).collect()
     }
 }
 

@@ -97,8 +97,8 @@ fn two_rows_of_one_key_are_both_found() {
     index.add(7, 1);
     index.add(7, 2);
     assert_eq!(index.rows(conn, 7).unwrap(), [1, 2]);
-    index.frozen = std::mem::take(&mut index.active);
-    index.frozen_last = 2;
+    index.freeze();
+    assert_eq!(index.rows(conn, 7).unwrap(), [1, 2]);
     index.move_due(conn).unwrap();
     index.add(7, 3);
     assert_eq!(index.rows(conn, 7).unwrap(), [3, 1, 2]);
@@ -113,7 +113,7 @@ fn whole_generations_are_forgotten_in_steps() {
     for row in [1, 2, 3, (1 << GENERATION_BITS) + old] {
         index.add(row * 1_000, row);
     }
-    index.frozen = std::mem::take(&mut index.active);
+    index.freeze();
     index.move_due(conn).unwrap();
     assert_eq!(
         index.forget(conn, (1 << GENERATION_BITS) - 2, 9).unwrap(),
