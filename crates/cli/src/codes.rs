@@ -111,7 +111,7 @@ codes! {
         "chmod 600 FILE; it holds the token on one line.";
     NotFound "G8010" NOT_FOUND "not found",
         "What was asked for does not exist there.",
-        "Look with the listing command of the same kind which there are.";
+        "Correct the name: `list show`, `devices list`, `token list`, `policy list` and `events tail` say what there is.";
     Conflict "G8011" NOT_FOUND "conflict",
         "The change contradicts what is there: it exists already, or somebody else was faster.",
         "Look at what is there now and try again.";

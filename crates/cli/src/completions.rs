@@ -1,6 +1,7 @@
 //! `glacis completions`: what a shell needs to complete this command's words.
 //!
-//! Generated from the same definition as the help, so it cannot fall behind.
+//! Generated from the same definition as the help, so it cannot fall behind. The script completes words only; it
+//! never asks a server.
 
 use crate::error::CliError;
 use clap::{Args, CommandFactory as _, ValueEnum};

@@ -41,6 +41,15 @@ impl CliError {
         self
     }
 
+    /// Says how many of several changes were made before this one was refused.
+    #[must_use]
+    pub(crate) fn after(mut self, done: usize, of: usize) -> Self {
+        if of > 1 {
+            self.what = format!("{} ({done} of {of} were changed before)", self.what);
+        }
+        self
+    }
+
     /// Standard output cannot be written.
     pub(crate) fn output(error: io::Error) -> Self {
         Self::new(Code::Output, format!("cannot write to standard output: {error}")).caused_by(error)

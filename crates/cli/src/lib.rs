@@ -3,18 +3,28 @@
 //! A role parses its arguments, calls one function and prints what it returns. Standard output is data, standard
 //! error is for people. Exit codes are part of the interface ([`EXIT_CODES`]).
 
+mod audit;
+mod client;
 pub mod codes;
 mod completions;
 mod demo;
 mod device;
+mod devices;
 mod error;
+mod events;
+mod explain;
 mod explain_error;
 mod keys;
+mod list;
+mod openapi;
 mod output;
+mod pages;
 mod policy;
 mod protect;
 mod serve;
+mod status;
 mod time;
+mod token;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -54,9 +64,33 @@ enum Role {
     /// Enrol a software device, sign requests with it for curl, or send them
     #[command(after_help = EXIT_CODES)]
     Device(device::DeviceArgs),
-    /// Work on policies
+    /// Check, test, backtest, publish and roll back policies
     #[command(after_help = EXIT_CODES)]
     Policy(policy::PolicyArgs),
+    /// Say why a decision came out as it did
+    #[command(after_help = EXIT_CODES)]
+    Explain(explain::ExplainArgs),
+    /// Show the installation at a glance
+    #[command(after_help = EXIT_CODES)]
+    Status(status::StatusArgs),
+    /// Show decisions as they come
+    #[command(after_help = EXIT_CODES)]
+    Events(events::EventsArgs),
+    /// Show lists and change them
+    #[command(after_help = EXIT_CODES)]
+    List(list::ListArgs),
+    /// Show enrolled devices and refuse one
+    #[command(after_help = EXIT_CODES)]
+    Devices(devices::DevicesArgs),
+    /// Make, list and revoke bearer tokens
+    #[command(after_help = EXIT_CODES)]
+    Token(token::TokenArgs),
+    /// Verify the hash chain over everything that was stored
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::AuditArgs),
+    /// Print the OpenAPI document of the decision API and the admin API
+    #[command(after_help = EXIT_CODES)]
+    Openapi(openapi::OpenapiArgs),
     /// Print what a shell needs to complete this command's words
     #[command(after_help = EXIT_CODES)]
     Completions(completions::CompletionsArgs),
@@ -108,6 +142,14 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Keys(keys) => keys::run(keys, host, out),
         Role::Device(device) => device::run(device, out),
         Role::Policy(policy) => policy::run(policy, host, out),
+        Role::Explain(explain) => explain::run(explain, out).map(done),
+        Role::Status(status) => status::run(status, out).map(done),
+        Role::Events(events) => events::run(events, out).map(done),
+        Role::List(list) => list::run(list, host, out).map(done),
+        Role::Devices(devices) => devices::run(devices, out).map(done),
+        Role::Token(token) => token::run(token, out).map(done),
+        Role::Audit(audit) => audit::run(audit, out),
+        Role::Openapi(openapi) => openapi::run(openapi, out).map(done),
         Role::Completions(completions) => completions::run(completions, out).map(done),
         Role::ExplainError(explain) => explain_error::run(explain, out).map(done),
         Role::Victim => Ok(glacis_sim::victim::main()),

@@ -280,6 +280,12 @@ impl CloudCore {
         })
     }
 
+    /// Checks a change as [`change_list`](Self::change_list) does and makes none; answers the version it would make.
+    pub fn check_list_change(&mut self, change: &ListChange<'_>) -> Result<u64, CloudError> {
+        check_code("list", change.list)?;
+        self.read(|tx| tx.check_list_change(change).map(|(version, _effective)| version))
+    }
+
     /// Items that are in `list` now or will be, sorted, and its version.
     pub fn list(&mut self, list: &str) -> Result<(u64, Vec<ListItem>), CloudError> {
         self.read(|tx| {
@@ -396,6 +402,25 @@ impl Tx<'_> {
     }
 
     fn change_list(&mut self, change: &ListChange<'_>) -> Result<u64, CloudError> {
+        let (version, effective) = self.check_list_change(change)?;
+        let sql = "INSERT INTO list_change (list, version, item, present, effective, at, by) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.conn.prepare_cached(sql)?.execute(params![
+            change.list,
+            int(version),
+            change.item,
+            change.present,
+            int(effective.as_ms()),
+            int(self.now.as_ms()),
+            change.by,
+        ])?;
+        self.audit_inserted(AuditKind::ListChange)?;
+        self.state().lists.apply(change.list, version, change.item, change.present, effective);
+        Ok(version)
+    }
+
+    /// The version that a change would make, and from when on it would count.
+    fn check_list_change(&self, change: &ListChange<'_>) -> Result<(u64, Timestamp), CloudError> {
         if change.item.is_empty() || change.item.len() > VALUE_BYTES_MAX {
             return Err(CloudError::invalid(format!("an item has 1 to {VALUE_BYTES_MAX} bytes")));
         }
@@ -411,21 +436,7 @@ impl Tx<'_> {
                 "the lists hold as many changes as they may",
             ));
         }
-        let version = self.desk.state.lists.version(change.list) + 1;
-        let sql = "INSERT INTO list_change (list, version, item, present, effective, at, by) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.conn.prepare_cached(sql)?.execute(params![
-            change.list,
-            int(version),
-            change.item,
-            change.present,
-            int(effective.as_ms()),
-            int(self.now.as_ms()),
-            change.by,
-        ])?;
-        self.audit_inserted(AuditKind::ListChange)?;
-        self.state().lists.apply(change.list, version, change.item, change.present, effective);
-        Ok(version)
+        Ok((self.desk.state.lists.version(change.list) + 1, effective))
     }
 }
 

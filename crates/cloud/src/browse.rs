@@ -11,7 +11,8 @@ use crate::state::facts_of;
 use crate::store::{int, uint};
 use glacis_wire::message::decide::DeviceRecord;
 use glacis_wire::{Decode as _, Reference, Thumbprint, Tier, Timestamp};
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
+use std::collections::BTreeMap;
 
 /// Something that should not happen and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,16 @@ impl CloudCore {
             }
             Ok((last, found))
         })
+    }
+
+    /// The newest decisions, oldest of them first, and the row to go on from.
+    pub fn newest_decisions(&mut self, limit: u32) -> Result<(u64, Vec<StoredDecision>), CloudError> {
+        let newest = self.read(|tx| {
+            let sql = "SELECT id FROM decision ORDER BY id DESC LIMIT 1 OFFSET ?1";
+            let found = tx.conn.prepare_cached(sql)?.query_row([limit], |row| row.get(0)).optional()?;
+            Ok(found.map_or(0, uint))
+        })?;
+        self.decisions(newest, limit)
     }
 
     /// The event log from sequence number `from` on, at most `limit`.
@@ -192,6 +203,22 @@ impl CloudCore {
                 found.push((Thumbprint::new(row.get(0)?), tier));
             }
             Ok(found)
+        })
+    }
+
+    /// Nodes that stated the newest events, at most `events` of them, with the newest time of each.
+    pub fn nodes_seen(&mut self, events: u32) -> Result<BTreeMap<String, Timestamp>, CloudError> {
+        self.read(|tx| {
+            let sql = "SELECT facts_bytes FROM event ORDER BY seq DESC LIMIT ?1";
+            let mut statement = tx.conn.prepare_cached(sql)?;
+            let mut rows = statement.query([events])?;
+            let mut seen: BTreeMap<String, Timestamp> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let facts = facts_of(&row.get::<_, Vec<u8>>(0)?)?;
+                let newest = seen.entry(facts.node.to_string()).or_insert(facts.received);
+                *newest = facts.received.max(*newest);
+            }
+            Ok(seen)
         })
     }
 

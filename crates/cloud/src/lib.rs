@@ -17,6 +17,7 @@ mod core;
 mod decide;
 mod error;
 mod evaluate;
+pub mod explain;
 mod fact;
 mod feature;
 mod list;

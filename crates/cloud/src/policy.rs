@@ -75,6 +75,15 @@ pub(crate) struct Release {
     pub(crate) policies: Vec<CloudPolicy>,
 }
 
+/// A publish that may be taken.
+struct Checked {
+    release: Release,
+    /// The newest key set with it.
+    keys: KeySet,
+    /// Version of the newest key set before it.
+    stored_keys: u64,
+}
+
 /// What is live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LivePolicies {
@@ -135,6 +144,14 @@ impl Decode for Publish {
     }
 }
 
+impl PolicySource {
+    /// Compiles.
+    pub(crate) fn compile(&self) -> Result<Compiled, glacis_compiler::Diagnostics> {
+        let cases = self.cases.as_ref().map(SourceFile::source);
+        compile(self.catalogue.source(), self.policy.source(), cases)
+    }
+}
+
 impl SourceFile {
     fn source(&self) -> Source<'_> {
         Source { name: &self.name, text: &self.text }
@@ -153,6 +170,23 @@ impl CloudCore {
             let live = tx.desk.state.shelf.live().map_or(0, |release| release.version);
             expected.check("the live policy", live)?;
             tx.publish(publish)
+        })
+    }
+
+    /// Checks a publish as [`publish`](Self::publish) does and stores nothing. Answers the version that it would be.
+    pub fn check_publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
+        self.read(|tx| tx.check_publish(publish).map(|checked| checked.release.version))
+    }
+
+    /// What was published as `version`: its sources and its signed bundles. Key sets are not repeated.
+    pub fn publication(&mut self, version: u64) -> Result<Publish, CloudError> {
+        self.read(|tx| {
+            let bundles = signed_bundles(tx.conn, version)?;
+            if bundles.is_empty() {
+                return Err(CloudError::not_found(format!("policy version {version}")));
+            }
+            let sources = List(sources_of(tx.conn, version)?);
+            Ok(Publish { key_sets: List(Vec::new()), sources, bundles: List(bundles) })
         })
     }
 
@@ -233,6 +267,23 @@ impl Tx<'_> {
     }
 
     fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
+        let Checked { release, keys, stored_keys } = self.check_publish(publish)?;
+        let version = release.version;
+        let mut stored = stored_keys;
+        for signed in publish.key_sets.iter() {
+            let set = peek_key_set(signed)?;
+            if set.version > stored {
+                self.store_key_set(&set, signed)?;
+                stored = set.version;
+            }
+        }
+        self.store_publish(publish, version)?;
+        self.put_release(release, keys)?;
+        Ok(version)
+    }
+
+    /// Everything that a publish must be; changes nothing.
+    fn check_publish(&self, publish: &Publish) -> Result<Checked, CloudError> {
         let before = match &self.desk.state.key_set {
             Some(set) => set.clone(),
             None => return Err(CloudError::corrupt("no key set")),
@@ -246,17 +297,7 @@ impl Tx<'_> {
         }
         let (release, slices) = compile_release(version, &publish.sources)?;
         compare(&bundles, &slices)?;
-        let mut stored = before.version;
-        for signed in publish.key_sets.iter() {
-            let set = peek_key_set(signed)?;
-            if set.version > stored {
-                self.store_key_set(&set, signed)?;
-                stored = set.version;
-            }
-        }
-        self.store_publish(publish, version)?;
-        self.put_release(release, keys)?;
-        Ok(version)
+        Ok(Checked { release, keys, stored_keys: before.version })
     }
 
     fn store_publish(&mut self, publish: &Publish, version: u64) -> Result<(), CloudError> {
@@ -317,7 +358,7 @@ pub(crate) fn load_releases(conn: &Connection, shelf: &Shelf) -> Result<Vec<Arc<
     Ok(releases)
 }
 
-fn sources_of(conn: &Connection, version: u64) -> Result<Vec<PolicySource>, CloudError> {
+pub(crate) fn sources_of(conn: &Connection, version: u64) -> Result<Vec<PolicySource>, CloudError> {
     let sql = "SELECT source_bytes FROM policy_source WHERE version = ?1 ORDER BY ordinal";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([int(version)])?;
@@ -330,14 +371,20 @@ fn sources_of(conn: &Connection, version: u64) -> Result<Vec<PolicySource>, Clou
 }
 
 fn stored_bundles(conn: &Connection, version: u64) -> Result<Vec<Bundle>, CloudError> {
+    let bundle = |signed: &Signed| {
+        let bundle = Bundle::from_bytes(&signed.body);
+        bundle.map_err(|error| CloudError::corrupt(format!("bundle: {error}")))
+    };
+    signed_bundles(conn, version)?.iter().map(bundle).collect()
+}
+
+fn signed_bundles(conn: &Connection, version: u64) -> Result<Vec<Signed>, CloudError> {
     let sql = "SELECT signed_bytes FROM bundle WHERE version = ?1 ORDER BY zone";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([int(version)])?;
     let mut bundles = Vec::new();
     while let Some(row) = rows.next()? {
-        let signed = signed_of(&row.get::<_, Vec<u8>>(0)?)?;
-        let bundle = Bundle::from_bytes(&signed.body);
-        bundles.push(bundle.map_err(|error| CloudError::corrupt(format!("bundle: {error}")))?);
+        bundles.push(signed_of(&row.get::<_, Vec<u8>>(0)?)?);
     }
     Ok(bundles)
 }
@@ -377,12 +424,9 @@ fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, V
     let mut policies = Vec::new();
     let mut all: Vec<Slices> = Vec::new();
     for source in sources {
-        let compiled = compile(
-            source.catalogue.source(),
-            source.policy.source(),
-            source.cases.as_ref().map(SourceFile::source),
-        )
-        .map_err(|found| CloudError::new(CloudErrorKind::PolicyInvalid, found.to_string()))?;
+        let compiled = source
+            .compile()
+            .map_err(|found| CloudError::new(CloudErrorKind::PolicyInvalid, found.to_string()))?;
         if all.iter().any(|other| other.compiled.event() == compiled.event()) {
             return Err(mismatch(format!("two policies for event `{}`", compiled.event())));
         }
@@ -441,7 +485,7 @@ fn peek_key_set(signed: &Signed) -> Result<KeySet, CloudError> {
     KeySet::from_bytes(&signed.body).map_err(|error| CloudError::invalid(format!("key set: {error}")))
 }
 
-fn signed_of(bytes: &[u8]) -> Result<Signed, CloudError> {
+pub(crate) fn signed_of(bytes: &[u8]) -> Result<Signed, CloudError> {
     Signed::from_bytes(bytes).map_err(|error| CloudError::corrupt(format!("signed message: {error}")))
 }
 

@@ -142,6 +142,15 @@ impl CloudCore {
         self.call(|tx| tx.enrol(request))
     }
 
+    /// How many devices the feed refuses and how many it caps.
+    pub fn listed_devices(&mut self) -> Result<(usize, usize), CloudError> {
+        self.read(|tx| {
+            let entries = &tx.desk.state.feed.entries;
+            let refused = entries.values().filter(|entry| entry.action == FeedAction::Refuse).count();
+            Ok((refused, entries.len() - refused))
+        })
+    }
+
     /// The signed revocation feed, at most one second old.
     pub fn feed(&mut self) -> Result<Signed, CloudError> {
         self.read(|tx| {

@@ -141,3 +141,10 @@ fn quoted(text: &str, out: &mut String) {
     }
     out.push('"');
 }
+
+impl std::fmt::Display for Expr {
+    /// As condition text that parses to the same tree.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&render(self))
+    }
+}

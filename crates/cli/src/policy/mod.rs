@@ -1,9 +1,16 @@
 //! `glacis policy`: from a folder of text to what is in force, and back.
 //!
-//! Each action is a module; this only names them. What an action does without an installation it does in this
-//! process, and says the same as the installation would.
+//! Checking and testing need no installation. Publishing compiles and signs here, with the policy key of this
+//! machine's key ring; the cloud compiles again and takes nothing that it cannot derive itself.
 
 mod backtest;
+mod check;
+pub(crate) mod describe;
+mod diff;
+mod publish;
+mod release;
+mod source;
+mod test;
 
 use crate::error::CliError;
 use clap::{Args, Subcommand};
@@ -20,14 +27,34 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Compile policies; show each rule's zones and what leaves the device
+    #[command(after_help = crate::EXIT_CODES)]
+    Check(check::CheckArgs),
+    /// Run the cases of policies and show what differs
+    #[command(after_help = crate::EXIT_CODES)]
+    Test(test::TestArgs),
     /// Run a policy over past events and compare its verdicts with what they were
     #[command(after_help = crate::EXIT_CODES)]
     Backtest(backtest::BacktestArgs),
+    /// Sign policies and put them into force
+    #[command(after_help = crate::EXIT_CODES)]
+    Publish(publish::PublishArgs),
+    /// Show what is in force and which versions there were
+    #[command(after_help = crate::EXIT_CODES)]
+    List(publish::ListArgs),
+    /// Put an earlier version into force again, as the next version
+    #[command(after_help = crate::EXIT_CODES)]
+    Rollback(publish::RollbackArgs),
 }
 
 /// Runs one action.
 pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.action {
         Action::Backtest(backtest) => backtest::run(backtest, host, out),
+        Action::Check(check) => check::run(check, out),
+        Action::Test(test) => test::run(test, out),
+        Action::Publish(publish) => publish::run(publish, host, out),
+        Action::List(list) => publish::run_list(list, out),
+        Action::Rollback(rollback) => publish::run_rollback(rollback, host, out),
     }
 }

@@ -36,6 +36,33 @@ fn the_compilers_table_holds_exactly_the_codes_that_its_sources_use() {
     assert_eq!(table.len(), CODES.len(), "no code twice");
 }
 
+/// Every `Code::Name` in the sources below `dir`, except in the table itself.
+fn named(dir: &Path, found: &mut BTreeSet<String>) {
+    for entry in dir.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            named(&path, found);
+        } else if path.file_name().unwrap() != "codes.rs" {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text.split("Code::").skip(1);
+            let word =
+                |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric()).collect::<String>();
+            found.extend(names.map(word));
+        }
+    }
+}
+
+#[test]
+fn every_code_of_the_command_can_happen() {
+    let mut found = BTreeSet::new();
+    named(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    // `ExitCode::SUCCESS` and `Code::exit` are no codes.
+    found.retain(|name| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase));
+    let table: BTreeSet<String> = Code::ALL.iter().map(|code| format!("{code:?}")).collect();
+    assert_eq!(found, table);
+    assert_eq!(table.len(), Code::ALL.len());
+}
+
 #[test]
 fn codes_ascend_are_unique_and_say_what_to_do() {
     let own = Code::ALL.iter().map(|code| (code.code(), code.title(), code.cause(), code.remedy()));

@@ -7,6 +7,8 @@
 //! The same routes with an operator who is signed in already ([`Server::local_router`](super::Server::local_router))
 //! are for a socket that only that operator can open: whoever may open the installation's own file needs no token.
 
+mod operate;
+
 use super::Shared;
 use super::rest::{
     Named, NoQuery, Reply, Rows, Token, body_of, expected, json_of, parse_reference, parse_thumbprint, whole,
@@ -39,6 +41,8 @@ const VERSIONS_MAX: u32 = 100;
 const TAG: &str = "admin";
 /// Path of a list.
 const LIST: &str = "/admin/v1/lists/{list}";
+/// Path of a change of a list that is checked and not made.
+const LIST_CHECK: &str = "/admin/v1/lists/{list}/check";
 /// Form of names that things are counted by.
 const CODE: &str = "^[a-z0-9._-]{1,64}$";
 /// Form of a thumbprint.
@@ -77,7 +81,7 @@ pub(super) fn local_router(shared: Arc<Shared>) -> Router {
 
 /// Every operation with its handler.
 pub(super) fn operations() -> Routes<Surface> {
-    about_decisions(about_devices(about_lists(about_tokens(Routes::new()))))
+    operate::operations(about_decisions(about_devices(about_lists(about_tokens(Routes::new())))))
         .on(
             read("/admin/v1/status", "status", "How much there is, and what is in force")
                 .gives::<view::Status>(200, "The numbers."),

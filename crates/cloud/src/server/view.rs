@@ -192,7 +192,7 @@ struct Facts {
 /// An answer about a signal.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Stated {
+pub(super) enum Stated {
     /// It has this value.
     Value(Value),
     /// There is none.
@@ -244,12 +244,6 @@ impl Feedback {
 
 impl Facts {
     fn of(facts: &EventFacts) -> Self {
-        let node = |outcome: &NodeOutcome| match outcome {
-            NodeOutcome::False => "false",
-            NodeOutcome::True => "true",
-            NodeOutcome::Unknown => "unknown",
-            NodeOutcome::Error => "error",
-        };
         Self {
             event: facts.event.to_string(),
             event_id: facts.event_id.to_string(),
@@ -259,7 +253,10 @@ impl Facts {
             trust: facts.trust.name(),
             principal: facts.principal.as_ref().map(|principal| principal.0.clone()),
             received_ms: facts.received.as_ms(),
-            released: facts.disclosed.as_ref().map(|out| out.nodes.iter().map(node).collect()),
+            released: facts
+                .disclosed
+                .as_ref()
+                .map(|out| out.nodes.iter().map(|outcome| node(*outcome)).collect()),
             fields: stated(&facts.fields),
             observed: stated(&facts.observed),
             passed: facts.passed.as_ref().map(|passed| passed.method.name()),
@@ -268,11 +265,21 @@ impl Facts {
     }
 }
 
+/// What a device said of one released condition.
+pub(super) const fn node(outcome: NodeOutcome) -> &'static str {
+    match outcome {
+        NodeOutcome::False => "false",
+        NodeOutcome::True => "true",
+        NodeOutcome::Unknown => "unknown",
+        NodeOutcome::Error => "error",
+    }
+}
+
 fn stated(answers: &[SignalAnswer]) -> BTreeMap<String, Stated> {
     answers.iter().map(|stated| (stated.signal.to_string(), answer(&stated.answer))).collect()
 }
 
-fn answer(answer: &Answer) -> Stated {
+pub(super) fn answer(answer: &Answer) -> Stated {
     match answer {
         Answer::Value(value) => Stated::Value(signal_value(value)),
         Answer::Missing => Stated::Missing,
