@@ -27,6 +27,8 @@ pub struct Duty {
     journal: Journal,
     /// Device records are taken while the journal holds no more than this. Unit: bytes.
     courtesy_bytes: u64,
+    /// Records of observed requests likewise.
+    observed_bytes: u64,
     node: NodeName,
     dirty: AtomicBool,
 }
@@ -70,6 +72,8 @@ pub struct Batch {
 const REPORT_BYTES_MAX: usize = 512 << 10;
 /// The part of the journal that device records may fill: one in this many.
 const COURTESY_SHARE: u64 = 4;
+/// The part that records of requests on which nothing acts may fill: one in this many.
+const OBSERVED_SHARE: u64 = 2;
 /// Device records per entry: with the longest disclosures still within one journal record.
 const DEVICE_RECORDS_MAX: usize = 8;
 
@@ -96,10 +100,26 @@ impl Duty {
             tracing::info!(entries = opened.unacknowledged, "the journal holds entries for the cloud");
         }
         let courtesy_bytes = journal_bytes / COURTESY_SHARE;
-        Ok(Self { journal: opened.journal, courtesy_bytes, node, dirty: AtomicBool::new(false) })
+        let observed_bytes = journal_bytes / OBSERVED_SHARE;
+        Ok(Self {
+            journal: opened.journal,
+            courtesy_bytes,
+            observed_bytes,
+            node,
+            dirty: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn record(&self, record: &Owed<'_>) -> Result<(), JournalError> {
+        self.write(RECORD, record)
+    }
+
+    /// Takes the record of a request on which nothing acts, while there is room: whoever sends many of them, unsigned,
+    /// must not leave enforced routes without a journal.
+    pub(crate) fn observed(&self, record: &Owed<'_>) -> Result<(), JournalError> {
+        if self.journal.total_bytes() > self.observed_bytes {
+            return Err(JournalError::of("the rest of it is kept for decisions that act"));
+        }
         self.write(RECORD, record)
     }
 

@@ -4,7 +4,8 @@
 //! segments, back slashes, percent-encoded letters, digits, dots, slashes or control characters — is refused
 //! before any route is looked at, so no second reading can reach another route's service.
 
-use crate::config::{RouteConfig, Segment};
+use crate::config::{Mode, RouteConfig, Segment};
+use crate::learnt::reads_as;
 use crate::request::RequestHead;
 
 /// Most captures of one path. LIMIT: further ones are not recorded, and the pattern parser has no use for them.
@@ -48,6 +49,17 @@ pub(crate) fn find<'r, 'a>(
             .then(|| matches(&route.path, head.path))
             .flatten()
             .map(|captures| (at, route, captures))
+    })
+}
+
+/// Whether one of the enforced routes before `at` is what many services read in this request.
+pub(crate) fn is_spelt_around(routes: &[RouteConfig], at: usize, head: &RequestHead<'_>) -> bool {
+    let mut before = routes.iter().take(at);
+    before.any(|route| {
+        route.event.is_some()
+            && route.mode == Mode::Enforce
+            && route.authority.as_deref().is_none_or(|authority| authority == head.authority)
+            && reads_as((route.method.as_deref(), &route.path), head.method, head.path)
     })
 }
 

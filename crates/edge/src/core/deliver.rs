@@ -109,7 +109,9 @@ impl EdgeCore {
         let reference = self.reference();
         let facts = &case.facts;
         let owed = Owed { facts, verdict, reference, closed_by, decided: now, reasons };
-        if self.duty.record(&owed).is_err() {
+        let observes = case.way.observes();
+        let taken = if observes { self.duty.observed(&owed) } else { self.duty.record(&owed) };
+        if taken.is_err() {
             self.forget(case);
             return Err(Refusal::Overloaded);
         }

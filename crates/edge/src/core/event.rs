@@ -136,6 +136,9 @@ impl EdgeCore {
             return Err(Refusal::BodyUnreadable);
         }
         let way = self.way((at, route), head, plain_path, now);
+        if self.evades(&way, head, now) {
+            return Err(Refusal::BodyUnreadable);
+        }
         if limited {
             return self.give_up(way, Refusal::PrefixLimited);
         }
@@ -167,6 +170,18 @@ impl EdgeCore {
         let bypassed = self.modes.bypassed(now).is_some();
         let mode = if bypassed { Mode::Observe } else { set.unwrap_or(route.mode) };
         Way { route: at, mode, sighting }
+    }
+
+    /// Whether nothing acts on a request that many services read as one of an enforced route, further up in the
+    /// configuration, which it only is not in its spelling.
+    fn evades(&self, way: &Way, head: &RequestHead<'_>, now: Timestamp) -> bool {
+        let routes = &self.config.routes;
+        let acts = !way.observes() && routes.get(way.route).is_some_and(|route| route.event.is_some());
+        let asked = matches!(&way.sighting, Sighting::Known(known) if known.set().is_some());
+        !acts
+            && !asked
+            && self.modes.bypassed(now).is_none()
+            && route::is_spelt_around(routes, way.route, head)
     }
 
     /// A refusal that acts only where the route enforces.

@@ -196,15 +196,20 @@ impl EdgeCore {
         let (method, path) = parse(route).ok_or_else(malformed)?;
         let key = key(method, path).ok_or_else(malformed)?;
         let _one_at_a_time = lock(&self.operating);
-        let known = self.modes.learnt.get(&key).ok_or_else(|| ModeError::Unknown(shown(method, path)))?;
+        let name = match self.modes.learnt.get(&key) {
+            Some(known) => known.shown().to_owned(),
+            // Strangers may have filled the table; a route that it has no room for can be named all the same.
+            None if self.modes.learnt.is_full() => shown(method, path),
+            None => return Err(ModeError::Unknown(shown(method, path))),
+        };
         let mut kept = lock(&self.modes.kept).clone();
-        kept.modes.insert(known.shown().to_owned(), mode);
+        kept.modes.insert(name.clone(), mode);
         if kept.modes.len() > ROUTES_MAX {
             return Err(ModeError::Full);
         }
-        let name = if mode == Mode::Enforce { "enforce" } else { "observe" };
-        self.keep_action(actor, "mode", format!("{name} {}", known.shown()), &kept)?;
-        self.modes.learnt.set((&key, known.shown()), mode);
+        let verb = if mode == Mode::Enforce { "enforce" } else { "observe" };
+        self.keep_action(actor, "mode", format!("{verb} {name}"), &kept)?;
+        self.modes.learnt.set((&key, &name), mode);
         self.modes.put(kept);
         Ok(())
     }

@@ -6,10 +6,11 @@
 
 mod name;
 
-pub(crate) use name::{PATH_BYTES_MAX, key, parse, shown};
+pub(crate) use name::{PATH_BYTES_MAX, key, parse, reads_as, shown};
 
 use crate::config::Mode;
 use glacis_wire::Verdict;
+use name::{covers, is_wide};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -82,8 +83,15 @@ pub(crate) struct Known {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Learnt {
-    routes: RwLock<HashMap<Box<[u8]>, Arc<Known>>>,
+    routes: RwLock<Table>,
     other: Arc<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_name: HashMap<Box<[u8]>, Arc<Known>>,
+    /// Those with an `{id}` that an operator set a mode for.
+    wide: Vec<(Box<[u8]>, Arc<Known>)>,
 }
 
 /// Which learnt route a request belongs to.
@@ -168,9 +176,10 @@ impl Learnt {
     pub(crate) fn find(&self, method: &str, path: &str, configured: Mode) -> Sighting {
         let Some(key) = key(method, path) else { return self.other() };
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        match routes.get(key.as_slice()) {
+        let known = routes.by_name.get(key.as_slice());
+        match routes.enforced_by(&key, known).or(known) {
             Some(known) => Sighting::Known(Arc::clone(known)),
-            None if routes.len() >= ROUTES_MAX => self.other(),
+            None if routes.by_name.len() >= ROUTES_MAX => self.other(),
             None => Sighting::Fresh(Arc::new(Fresh { shown: shown(method, path), key, configured })),
         }
     }
@@ -205,38 +214,63 @@ impl Learnt {
     /// The route of this key, made where there is room among `max`.
     fn insert(&self, key: &[u8], shown: &str, configured: Mode, max: usize) -> Option<Arc<Known>> {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = routes.get(key) {
+        if let Some(known) = routes.by_name.get(key) {
             return Some(Arc::clone(known));
         }
-        if routes.len() >= max {
+        if routes.by_name.len() >= max {
             return None;
         }
         let known = Arc::new(Known::new(shown.to_owned(), configured));
-        routes.insert(key.into(), Arc::clone(&known));
+        routes.by_name.insert(key.into(), Arc::clone(&known));
         Some(known)
     }
 
     /// A learnt route by its key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Arc<Known>> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).by_name.get(key).cloned()
+    }
+
+    /// Whether no further route is learnt from requests.
+    pub(crate) fn is_full(&self) -> bool {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).by_name.len() >= ROUTES_MAX
     }
 
     /// Puts an operator's mode on a route, also on one that is not learnt.
     pub(crate) fn set(&self, (key, shown): (&[u8], &str), mode: Mode) {
         // As many routes as may be learnt and as may be named by operators.
         if let Some(known) = self.insert(key, shown, mode, 2 * ROUTES_MAX) {
-            known.set.store(code(mode), Ordering::Relaxed);
+            let first = known.set.swap(code(mode), Ordering::Relaxed) == 0;
+            if first && is_wide(key) {
+                self.routes.write().unwrap_or_else(PoisonError::into_inner).wide.push((key.into(), known));
+            }
         }
     }
 
     /// All routes by name; `other` last and only where it counted something.
     pub(crate) fn list(&self) -> Vec<LearntRoute> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let mut list: Vec<LearntRoute> = routes.values().map(|known| known.view()).collect();
+        let view = |key: &[u8], known: &Arc<Known>| {
+            let view = known.view();
+            let mode = routes.enforced_by(key, Some(known)).map_or(view.mode, |_| Mode::Enforce);
+            LearntRoute { mode, ..view }
+        };
+        let mut list: Vec<LearntRoute> = routes.by_name.iter().map(|(key, known)| view(key, known)).collect();
         drop(routes);
         list.sort_by(|a, b| a.route.cmp(&b.route));
         list.extend(Some(self.other.view()).filter(|other| other.requests() > 0));
         list
+    }
+}
+
+impl Table {
+    /// The enforced route with an `{id}` that takes this name, which has no mode of its own.
+    fn enforced_by(&self, key: &[u8], known: Option<&Arc<Known>>) -> Option<&Arc<Known>> {
+        if known.is_some_and(|known| known.set().is_some()) {
+            return None;
+        }
+        let mut wide = self.wide.iter();
+        let found = wide.find(|(pattern, known)| known.set() == Some(Mode::Enforce) && covers(pattern, key));
+        found.map(|(_, known)| known)
     }
 }
 

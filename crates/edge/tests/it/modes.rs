@@ -142,11 +142,144 @@ fn no_spelling_of_an_enforced_route_gets_around_it() {
     for path in ["//login", "/x/../login", "/./login", "/%6cogin", "/x\\..\\login"] {
         assert_eq!(shield.send(&post(path, vec![1]), 200), "body-unreadable", "{path}");
     }
-    let mut head = get("/login");
-    head.method = "HEAD".into();
+    for path in ["/login%3Bx", "/login%20", "/%20login", "/login."] {
+        assert!(challenged(&shield.send(&post(path, vec![1]), 200)), "{path}");
+    }
     shield.send(&get("/login"), 200);
     shield.core.set_mode("GET /login", Mode::Enforce, "ann").unwrap();
-    assert!(challenged(&shield.send(&head, 200)));
+    for method in ["HEAD", "head", "get", "Get", "hEAD"] {
+        let mut asked = get("/login");
+        asked.method = method.into();
+        assert!(challenged(&shield.send(&asked, 200)), "{method}");
+    }
+}
+
+/// Many services read more as an id than we do: ` 17`, `+17`, `17.0`, `17a`, a name.
+#[test]
+fn an_enforced_id_is_any_segment() {
+    let mut shield = Shield::new("");
+    for path in ["/accounts/17", "/accounts/me", "/accounts/17/card", "/accounts"] {
+        shield.send(&get(path), 200);
+    }
+    shield.core.set_mode("GET /accounts/{id}", Mode::Enforce, "ann").unwrap();
+    for _start in 0..2 {
+        for id in ["17", "+17", "17%20", "17.0", "17a", "0x11", "ann", "me", "{id}", "1;2"] {
+            assert!(challenged(&shield.send(&get(&format!("/accounts/{id}")), 200)), "{id}");
+        }
+        for path in ["/accounts", "/accounts/", "/accounts/17/card", "/account/17"] {
+            assert_eq!(shield.send(&get(path), 200), "forward", "{path}");
+        }
+        assert_eq!(shield.send(&post("/accounts/ann", vec![1]), 200), "forward");
+        shield.restart();
+    }
+    shield.core.set_mode("GET /accounts/{id}", Mode::Observe, "ann").unwrap();
+    assert_eq!(shield.send(&get("/accounts/me"), 200), "forward");
+    shield.core.set_mode("GET /accounts/{id}", Mode::Enforce, "ann").unwrap();
+    shield.core.set_mode("GET /accounts/me", Mode::Observe, "ann").unwrap();
+    assert_eq!(shield.send(&get("/accounts/me"), 200), "forward", "a mode of its own goes before");
+    assert!(challenged(&shield.send(&get("/accounts/you"), 200)));
+}
+
+/// The name of a route is kept and written to files, so no request may make it long.
+#[test]
+fn no_spelling_makes_a_long_name() {
+    let mut shield = Shield::new("");
+    for long in ["%3B", "%20", ";", "."] {
+        shield.send(&get(&format!("/login{}", long.repeat(2_000))), 200);
+    }
+    let names = shield.names();
+    assert!(names.iter().all(|name| name.len() < 1_500), "{names:?}");
+    for name in names.iter().filter(|name| *name != OTHER) {
+        shield.core.set_mode(name, Mode::Enforce, "ann").unwrap();
+    }
+    shield.restart();
+    assert_eq!(shield.core.routes().iter().filter(|route| route.set).count(), names.len());
+}
+
+/// A service that answers everything lets strangers fill the table; its routes can be enforced all the same.
+#[test]
+fn a_full_table_hides_no_route_from_its_operator() {
+    let mut shield = Shield::new("");
+    for n in 0..ROUTES_MAX {
+        shield.send(&get(&format!("/page-{n}x")), 200);
+    }
+    assert_eq!(shield.send(&get("/login"), 200), "forward");
+    assert!(!shield.names().contains(&"GET /login".to_owned()));
+    shield.core.set_mode("GET /login", Mode::Enforce, "ann").unwrap();
+    assert!(challenged(&shield.send(&get("/login"), 200)));
+    shield.restart();
+    assert!(challenged(&shield.send(&get("/Login/"), 200)));
+}
+
+/// A laxer route behind an enforced one must not take what services read as the enforced one.
+#[test]
+fn no_spelling_of_a_configured_route_falls_through_to_a_laxer_one() {
+    let routes = r#"
+[[route]]
+method = "POST"
+path = "/pay/{to}"
+upstream = "app"
+event = "account.view"
+device = "optional"
+mode = "enforce"
+[[route]]
+method = "GET"
+path = "/pay"
+upstream = "app"
+event = "account.view"
+device = "optional"
+mode = "enforce"
+"#;
+    let lax = "[[route]]\npath = \"/{*}\"\nupstream = \"app\"\n";
+    let text = config("").replacen("[[route]]", &format!("{routes}\n[[route]]"), 1);
+    let (before, _) = text.rsplit_once("[[route]]").unwrap();
+    for text in [text.clone(), format!("{before}{lax}")] {
+        let (authority, host) = (Authority::new("acme", Realm::Demo), SeededHost::new(7, START));
+        let core = start(&authority, &text, &host, Arc::new(MemoryFiles::new()));
+        core.accept_bundle(&authority.bundle(Zone::Edge, 1, vec![crate::world::slice("view", Zone::Edge)]))
+            .unwrap();
+        core.accept_feed(&authority.feed(1, &[]), START).unwrap();
+        let ask = |method: &str, path: &str| {
+            let mut asked = if method.eq_ignore_ascii_case("post") { post(path, vec![1]) } else { get(path) };
+            asked.method = method.into();
+            outcome(step(&core, &asked, PEER, START))
+        };
+        assert!(challenged(&ask("POST", "/pay/bob")));
+        assert!(challenged(&ask("GET", "/pay")));
+        for (method, path) in [
+            ("post", "/pay/bob"),
+            ("POST", "/Pay/bob"),
+            ("POST", "/pay/bob/"),
+            ("POST", "/pay;x/bob"),
+            ("POST", "/pay%3Bx/bob"),
+            ("HEAD", "/pay"),
+            ("GET", "/pay/"),
+        ] {
+            assert_eq!(ask(method, path), "body-unreadable", "{method} {path}");
+        }
+        for (method, path) in [("PUT", "/pay/bob"), ("POST", "/pay"), ("POST", "/pay/a/b"), ("GET", "/pays")]
+        {
+            assert_eq!(ask(method, path), "forward", "{method} {path}");
+        }
+        core.bypass(START.after(Duration::from_secs(60)), "ann", "").unwrap();
+        assert_eq!(ask("POST", "/pay/bob/"), "forward");
+    }
+}
+
+/// What only observes must not take the room that decisions need.
+#[test]
+fn observed_requests_leave_room_for_enforced_ones() {
+    let limits = "[limits]\njournal_bytes = 262144\n[limits.prefix]\nburst = 100000\nper_second = 100000\n";
+    let shield = Shield::new(limits);
+    shield.send(&get("/login"), 200);
+    shield.core.set_mode("GET /login", Mode::Enforce, "ann").unwrap();
+    for _ in 0..5_000 {
+        assert_eq!(shield.send(&get("/page"), 200), "forward");
+    }
+    assert!(shield.core.duty().journal_bytes() <= 262_144 / 2 + 4_096);
+    assert!(challenged(&shield.send(&get("/login"), 200)));
+    let would = shield.would_refuse();
+    assert!(would.iter().any(|(code, count)| *code == "overloaded" && *count > 0), "{would:?}");
 }
 
 #[test]
