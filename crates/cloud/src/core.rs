@@ -13,6 +13,7 @@ use crate::metrics::{Metrics, Tally};
 use crate::state::State;
 use crate::store::index::Keyed;
 use crate::store::{Place, Store};
+use crate::webhook::Tell;
 use glacis_attest::Anchors;
 use glacis_host::Host;
 use glacis_seal::Context;
@@ -36,6 +37,8 @@ pub(crate) struct Desk {
     /// Decisions of the open transaction.
     pub(crate) tally: Tally,
     pub(crate) metrics: Arc<Metrics>,
+    /// Which verdicts leave a message in the outbox.
+    pub(crate) tell: Tell,
 }
 
 /// One domain call: the store inside a transaction, the desk, and the time of the call.
@@ -92,7 +95,18 @@ impl CloudCore {
         let context = Context::new(birth.tenant, birth.realm);
         let state = State::empty(&limits);
         let (tally, metrics) = (Tally::default(), Arc::default());
-        let desk = Desk { context, keys, anchors, limits, host, state, used: 0, tally, metrics };
+        let desk = Desk {
+            context,
+            keys,
+            anchors,
+            limits,
+            host,
+            state,
+            used: 0,
+            tally,
+            metrics,
+            tell: Tell::default(),
+        };
         let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false, loaded: false };
         for keyed in [Keyed::Event, Keyed::Reference] {
             crate::store::index::catch_up(keyed, core.store.conn())?;
@@ -116,6 +130,10 @@ impl CloudCore {
     /// The tenant and realm that the store was born with.
     pub const fn context(&self) -> &Context {
         &self.desk.context
+    }
+
+    pub(crate) const fn desk_mut(&mut self) -> &mut Desk {
+        &mut self.desk
     }
 
     /// Starts a batch: calls up to [`commit`](Self::commit) share one transaction and one fsync.

@@ -276,6 +276,7 @@ impl Tx<'_> {
                    first_decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(event))?;
         self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(decision))?;
+        self.leave_message(new)?;
         self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes))?;
         self.desk.tally.add(new.tail.verdict);
         let state = self.state();
@@ -292,6 +293,7 @@ impl Tx<'_> {
         record.extend(new.tail.to_bytes()?);
         let cells = self.decision_cells(new, [seq, id], [&record, &settled], Cell::NULL);
         self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(cells))?;
+        self.leave_message(new)?;
         self.audit(AuditKind::Decision, int(id))?;
         self.desk.tally.add(new.tail.verdict);
         self.state().decided(id, &new.tail.reference);

@@ -33,6 +33,7 @@ pub mod server;
 mod state;
 mod store;
 mod sweep;
+pub mod webhook;
 
 pub use crate::core::CloudCore;
 pub use config::{CloudConfig, CloudKeys, CloudLimits};

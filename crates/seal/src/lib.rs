@@ -22,6 +22,7 @@ pub mod session;
 pub mod share;
 pub mod text;
 pub mod ticket;
+pub mod webhook;
 
 mod error;
 

@@ -224,6 +224,7 @@ impl Cloud {
             nodes_at: anywhere,
             admin_at: anywhere,
             api_at: None,
+            webhook: None,
             nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
             writer: WriterLimits::default(),
             otp: otp as Arc<dyn OtpSender>,

@@ -13,6 +13,7 @@ mod problem;
 mod rest;
 mod spec;
 mod view;
+pub mod webhook;
 pub mod writer;
 
 use crate::core::CloudCore;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use webhook::Webhook;
 use writer::{CloudHandle, Writer, WriterLimits};
 
 /// Time for a peer to send the head of a request.
@@ -52,6 +54,8 @@ pub struct ServerConfig {
     pub admin_at: SocketAddr,
     /// Where backends ask for decisions; none for no such listener. On loopback; any other address is refused.
     pub api_at: Option<SocketAddr>,
+    /// Who is told of challenges and blocks.
+    pub webhook: Option<Webhook>,
     /// Nodes that may ask, with the keys shared with them.
     pub nodes: Vec<NodeKey>,
     /// Bounds of queue and batch.
@@ -87,6 +91,7 @@ pub struct Server {
     nodes: TcpListener,
     admin: TcpListener,
     api: Option<TcpListener>,
+    webhook: Option<Webhook>,
     shared: Arc<Shared>,
     writer: Writer,
 }
@@ -99,7 +104,7 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// Binds the listeners and starts the writer. An address beyond loopback is refused where tokens are taken.
-    pub async fn bind(core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
+    pub async fn bind(mut core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
         for (surface, at) in [("admin", Some(config.admin_at)), ("decision API", config.api_at)] {
             if let Some(at) = at.filter(|at| !at.ip().is_loopback()) {
                 return Err(BindError::Exposed { surface, at });
@@ -111,10 +116,11 @@ impl Server {
             Some(at) => Some(bind(at).await?),
             None => None,
         };
+        let webhook = listening(&mut core, config.webhook).map_err(BindError::Writer)?;
         let context = core.context().clone();
         let (writer, handle) = Writer::start(core, config.writer).map_err(BindError::Writer)?;
         let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
-        Ok(Self { nodes, admin, api, shared: Arc::new(shared), writer })
+        Ok(Self { nodes, admin, api, webhook, shared: Arc::new(shared), writer })
     }
 
     /// Where nodes ask.
@@ -149,10 +155,18 @@ impl Server {
     ///
     /// The writer ends once every [`handle`](Self::handle) is dropped.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Self { nodes, admin, api, shared, writer } = self;
+        let Self { nodes, admin, api, webhook, shared, writer } = self;
         let (stopping, stopped) = tokio::sync::watch::channel(());
         let nodes = serve(nodes, nodes::router(Arc::clone(&shared)), stopped.clone());
         let admin = serve(admin, admin::router(Arc::clone(&shared)), stopped.clone());
+        let webhook = {
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            async move {
+                if let Some(webhook) = webhook {
+                    webhook::deliver(webhook, shared, stopped).await;
+                }
+            }
+        };
         let api = async move {
             if let Some(api) = api {
                 serve(api, api::router(shared), stopped).await;
@@ -162,7 +176,7 @@ impl Server {
             stop.await;
             drop(stopping);
         };
-        tokio::join!(nodes, admin, api, stop);
+        tokio::join!(nodes, admin, api, webhook, stop);
         drop(writer);
     }
 }
@@ -202,6 +216,19 @@ pub enum BindError {
     /// The writer did not start.
     #[error("{0}")]
     Writer(#[source] CloudError),
+}
+
+/// Has the core leave messages for a receiver that still wants them.
+fn listening(core: &mut CloudCore, webhook: Option<Webhook>) -> Result<Option<Webhook>, CloudError> {
+    let Some(webhook) = webhook else { return Ok(None) };
+    if core.is_receiver_gone(&webhook.url())? {
+        tracing::warn!(
+            "the receiver of webhooks said 410 and is told nothing; give another address to resume"
+        );
+        return Ok(None);
+    }
+    core.tell(webhook.tell());
+    Ok(Some(webhook))
 }
 
 async fn bind(at: SocketAddr) -> Result<TcpListener, BindError> {

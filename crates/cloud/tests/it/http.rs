@@ -2,9 +2,10 @@
 
 use crate::world::{World, decided, policy_text, thumb};
 use glacis_cloud::server::node::NodeKey;
+use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
 use glacis_cloud::server::{Server, ServerConfig};
-use glacis_cloud::{OtpSendError, OtpSender};
+use glacis_cloud::{CloudCore, OtpSendError, OtpSender};
 use glacis_host::Clock as _;
 use glacis_seal::httpsig::{
     Cover, Params, content_digest, parse_signature, profile, sfv, write_base, write_signature,
@@ -54,12 +55,17 @@ fn node_key() -> MacKey {
 
 pub(crate) fn start(seed: u64) -> Running {
     let world = World::new(seed);
-    let mut core = world.core();
-    let bootstrap = core.bootstrap_token().unwrap().unwrap().expose().to_owned();
+    let core = world.core();
+    start_with(world, core, None)
+}
+
+pub(crate) fn start_with(world: World, mut core: CloudCore, webhook: Option<Webhook>) -> Running {
+    let bootstrap = core.bootstrap_token().unwrap().map_or(String::new(), |token| token.expose().to_owned());
     let config = ServerConfig {
         nodes_at: "127.0.0.1:0".parse().unwrap(),
         admin_at: "127.0.0.1:0".parse().unwrap(),
         api_at: Some("127.0.0.1:0".parse().unwrap()),
+        webhook,
         nodes: vec![NodeKey { name: NodeName::parse("edge-1").unwrap(), key: node_key() }],
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
@@ -424,6 +430,7 @@ fn the_local_operator_needs_no_token_on_a_socket_of_their_own() {
             nodes_at: anywhere,
             admin_at: anywhere,
             api_at: None,
+            webhook: None,
             nodes: Vec::new(),
             writer: WriterLimits::default(),
             otp: Arc::new(NoSender),
@@ -504,6 +511,7 @@ fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() 
         nodes_at,
         admin_at: admin_at.parse().unwrap(),
         api_at: api_at.map(|at| at.parse().unwrap()),
+        webhook: None,
         nodes: Vec::new(),
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),

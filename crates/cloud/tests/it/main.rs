@@ -26,4 +26,5 @@ mod retention;
 mod schemathesis;
 mod speed;
 mod upgrade;
+mod webhook;
 mod world;

@@ -3,15 +3,17 @@
 //! The ring may be ahead of the store: a rotated key signs only once the key set that names it is in force, which
 //! the next publish brings. Until then the store is opened with the keys before it.
 
-use crate::config::CloudSection;
+use crate::config::{self, CloudSection};
 use crate::error::{ServeError, ServeErrorKind};
 use crate::installation::{Installation, cloud_keys, first_key_set, node_keys};
 use crate::keys::Ring;
 use axum::Router;
 use glacis_attest::Anchors;
 use glacis_cloud::otp::OtpSendError;
+use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
 use glacis_cloud::server::{Server, ServerConfig};
+use glacis_cloud::webhook::Tell;
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudErrorKind, CloudLimits, OtpSender, Place};
 use glacis_host::Host;
 use std::fmt;
@@ -73,6 +75,19 @@ pub(crate) fn open_cloud(
         .map_or_else(|| ServeError::new(ServeErrorKind::Missing, "keys: none fits the store"), Into::into))
 }
 
+/// The receiver of the configuration, with the secrets of its file: one a line, two while one is replaced.
+fn webhook(section: &config::Webhook) -> Result<Webhook, ServeError> {
+    let file = section.secret_file.display();
+    let secrets = std::fs::read_to_string(&section.secret_file).map_err(|error| {
+        ServeError::new(ServeErrorKind::Missing, format!("webhook: cannot read `{file}`: {error}"))
+    })?;
+    let tells = |event: &str| section.events.iter().any(|told| told == event);
+    let tell = Tell { challenge: tells("challenge"), block: tells("block") };
+    Webhook::new(&section.url, secrets.lines().filter(|line| !line.trim().is_empty()), tell).map_err(
+        |error| ServeError::new(ServeErrorKind::Usage, format!("webhook (secrets in `{file}`): {error}")),
+    )
+}
+
 impl CloudZone {
     /// Serves `core` from a thread of its own; returns when it listens.
     ///
@@ -89,6 +104,7 @@ impl CloudZone {
             nodes_at: section.nodes_at,
             admin_at: section.admin_at,
             api_at: section.api_at,
+            webhook: section.webhook.as_ref().map(webhook).transpose()?,
             nodes: node_keys(ring)?,
             writer: WriterLimits::default(),
             otp: Arc::new(NoOtp),
