@@ -44,6 +44,17 @@ pub(super) enum UpBody {
     Stream(Box<Checked>),
 }
 
+impl UpBody {
+    /// The same body once more, where sending it does not use it up.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
 /// Why a streamed request body was not sent to its end; shared with whoever answers the client.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fate(Arc<AtomicU8>);

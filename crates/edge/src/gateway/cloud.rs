@@ -45,7 +45,7 @@ pub(super) enum Outage {
 impl CloudClient {
     pub(super) fn new(core: Arc<EdgeCore>) -> Self {
         let address = core.config().cloud;
-        Self { core, links: Links::new(address), authority: address.to_string() }
+        Self { core, links: Links::new(address, Duration::MAX), authority: address.to_string() }
     }
 
     /// Asks for a decision; `None` where there is none in time.

@@ -12,6 +12,7 @@ mod body;
 mod cloud;
 mod framing;
 mod gate;
+mod line;
 mod link;
 mod listen;
 mod proxy;
@@ -153,7 +154,8 @@ impl Shared {
 
 impl Worker {
     fn new(core: Arc<EdgeCore>, shared: Arc<Shared>) -> Arc<Self> {
-        let links = |upstream: &crate::config::Upstream| Arc::new(Links::new(upstream.address));
+        let links =
+            |upstream: &crate::config::Upstream| Arc::new(Links::new(upstream.address, upstream.idle));
         let upstreams = core.config().upstreams.iter().map(links).collect();
         let cloud = CloudClient::new(Arc::clone(&core));
         Arc::new(Self { core, shared, upstreams, cloud, watcher: Watcher::new() })
@@ -202,6 +204,7 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.watcher.tick(&self.core.config().limits);
+            self.upstreams.iter().for_each(|links| links.tick());
         }
     }
 

@@ -29,10 +29,15 @@ pub(crate) struct Shield {
 impl Shield {
     /// In front of `behind`; `event` decides whether the edge must ask the cloud at `cloud`.
     pub(crate) fn before(behind: SocketAddr, cloud: SocketAddr, event: &str) -> Self {
+        Self::over(behind, "", cloud, event)
+    }
+
+    /// With further `keys` of the upstream.
+    pub(crate) fn over(behind: SocketAddr, keys: &str, cloud: SocketAddr, event: &str) -> Self {
         let authority = Authority::new("acme", Realm::Demo);
         let text = format!(
             "tenant = \"acme\"\nrealm = \"demo\"\nnode = \"edge-1\"\nlisten = \"127.0.0.1:0\"\n\
-             cloud = \"{cloud}\"\n[upstream.app]\naddress = \"{behind}\"\n[[route]]\npath = \"/{{*}}\"\n\
+             cloud = \"{cloud}\"\n[upstream.app]\naddress = \"{behind}\"\n{keys}[[route]]\npath = \"/{{*}}\"\n\
              upstream = \"app\"\nevent = \"{event}\"\ndevice = \"optional\"\nmode = \"observe\"\n"
         );
         let host = Arc::new(SystemHost::new());

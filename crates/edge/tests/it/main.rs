@@ -16,6 +16,7 @@ mod device;
 mod full_disk;
 mod gateway;
 mod golden;
+mod links;
 mod modes;
 mod passage;
 mod reasons;

@@ -7,13 +7,18 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// A service of one connection at a time, in the test's hands.
-struct Upstream {
-    shield: Shield,
+pub(crate) struct Upstream {
+    pub(crate) shield: Shield,
     connections: Receiver<TcpStream>,
 }
 
 impl Upstream {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With further `keys` of the upstream.
+    pub(crate) fn with(keys: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (send, connections) = channel();
@@ -26,23 +31,23 @@ impl Upstream {
             }
         });
         let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
-        Self { shield: Shield::before(address, nobody, "account.view"), connections }
+        Self { shield: Shield::over(address, keys, nobody, "account.view"), connections }
     }
 
-    fn client(&self) -> TcpStream {
+    pub(crate) fn client(&self) -> TcpStream {
         let socket = TcpStream::connect(self.shield.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket
     }
 
     /// The next connection that the gateway makes.
-    fn accept(&self) -> TcpStream {
+    pub(crate) fn accept(&self) -> TcpStream {
         self.connections.recv_timeout(Duration::from_secs(10)).unwrap()
     }
 }
 
 /// Reads until `end` is there; all that was read.
-fn until(socket: &mut TcpStream, end: &str) -> String {
+pub(crate) fn until(socket: &mut TcpStream, end: &str) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end.as_bytes()) {
         let mut byte = [0];
@@ -53,7 +58,7 @@ fn until(socket: &mut TcpStream, end: &str) -> String {
 }
 
 /// Reads to the end, which may be an abrupt one.
-fn rest(socket: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn rest(socket: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = socket.read_to_end(&mut bytes);
     bytes
