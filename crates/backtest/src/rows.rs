@@ -195,12 +195,11 @@ fn fill<'m>(records: &Records, mapping: &'m Mapping, row: u64, event: &mut Event
         None => EventId::new(u128::from(row).to_be_bytes()),
         Some(at) => event_id(records.cell(at).ok_or("no id")?),
     };
-    facts.principal = None;
     let mut fields = facts.fields.0.iter_mut();
     let mut observed = facts.observed.0.iter_mut();
     for from in &mapping.signals {
         match from.role {
-            Role::Principal => facts.principal = principal(records, from)?,
+            Role::Principal => facts.principal = principal(records, from, facts.principal.take())?,
             Role::Field => fill_signal(records, from, fields.next())?,
             Role::Observed => fill_signal(records, from, observed.next())?,
         }
@@ -223,13 +222,19 @@ fn fill_signal<'m>(
     Ok(())
 }
 
-fn principal<'m>(records: &Records, from: &'m SignalFrom) -> Result<Option<Text<PRINCIPAL>>, &'m str> {
-    let mut answer = Answer::Missing;
+/// Reads the principal into the memory of the one before it.
+fn principal<'m>(
+    records: &Records,
+    from: &'m SignalFrom,
+    before: Option<Text<PRINCIPAL>>,
+) -> Result<Option<Text<PRINCIPAL>>, &'m str> {
+    let mut answer = before.map_or(Answer::Missing, |user| Answer::Value(Value::String(user.0)));
     match &from.from {
         From::Constant(constant) => answer = constant.clone(),
         From::Column(at) => match records.cell(*at) {
             Some(cell) if !from.spelling.read(cell, &mut answer) => return Err(&from.bad),
-            _ => {}
+            Some(_) => {}
+            None => answer = Answer::Missing,
         },
     }
     Ok(match answer {

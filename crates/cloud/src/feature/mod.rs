@@ -71,6 +71,9 @@ pub(crate) enum Lookup {
 
 type Key = Box<[u8]>;
 
+/// Room for a usual key, so that writing one allocates once. Unit: bytes.
+const KEY_BYTES: usize = 96;
+
 /// Writes the key of an event; where it has none, what a feature by it then reads.
 fn read_key(origins: &[Origin], stated: &Stated<'_>, key: &mut Vec<u8>) -> Result<(), Answer> {
     key.clear();
@@ -306,8 +309,9 @@ impl FeatureTable {
     }
 
     /// Starts asking for a decision on `stated` at cut `cut`.
-    pub(crate) const fn probe<'t>(&'t self, stated: &'t Stated<'t>, cut: u64) -> Probe<'t> {
-        Probe { table: self, stated, cut, found: None, key: Vec::new(), value: Vec::new() }
+    pub(crate) fn probe<'t>(&'t self, stated: &'t Stated<'t>, cut: u64) -> Probe<'t> {
+        let bytes = || Vec::with_capacity(KEY_BYTES);
+        Probe { table: self, stated, cut, found: None, key: bytes(), value: bytes() }
     }
 }
 
