@@ -54,8 +54,14 @@ impl Control {
             }
             Err(_nothing_there) => {}
         }
-        let listener =
-            UnixListener::bind(path).map_err(|error| fail(ServeErrorKind::Failed, error.to_string()))?;
+        let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => {
+                let what =
+                    "the path of a socket has at most 107 bytes: name the data folder by a shorter path";
+                fail(ServeErrorKind::Usage, what.to_owned())
+            }
+            _ => fail(ServeErrorKind::Failed, error.to_string()),
+        })?;
         let file = SocketFile(path.to_owned());
         // The folder is private already, so nobody can have come in between.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
@@ -103,6 +109,14 @@ mod tests {
         drop(control);
         assert!(!path.exists());
         Control::bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_for_a_socket_is_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Control::bind(&folder.path().join("d".repeat(120))).unwrap_err();
+        assert_eq!(refused.kind(), ServeErrorKind::Usage);
+        assert!(refused.to_string().contains("shorter path"), "{refused}");
     }
 
     #[tokio::test]

@@ -48,7 +48,7 @@ pub fn restore(from: &Path, to: &Path, birth: &Birth) -> Result<Copied, CloudErr
         return Err(exists(to));
     }
     let part = Part::begin(to)?;
-    std::fs::copy(from, &part.path).map_err(|error| cannot_open(from, error))?;
+    part.fill(from)?;
     let store = Store::open(&Place::File(&part.path), birth)?;
     let context = Context::new(birth.tenant.clone(), birth.realm);
     let report = crate::audit::verify_whole(store.conn(), &context)?;
@@ -107,18 +107,40 @@ impl Part {
             return Err(exists(to));
         }
         let path = beside(to, ".part");
+        let failed = |error| cannot_open(&path, error);
+        let taken = || {
+            let detail = format!("`{}` is being written by another process", to.display());
+            CloudError::new(CloudErrorKind::Storage, detail)
+        };
+        let left = match path.symlink_metadata() {
+            Ok(meta) if meta.is_file() => Some(File::open(&path).map_err(failed)?),
+            _ => None,
+        };
+        if left.as_ref().is_some_and(|left| left.try_lock().is_err()) {
+            return Err(taken());
+        }
+        // What a crash left of an earlier try is worth nothing, and it may be a file that somebody else can write.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let held = options.open(&path).map_err(|error| cannot_open(&path, error))?;
+        let held = options.open(&path).map_err(failed)?;
         if held.try_lock().is_err() {
-            let detail = format!("`{}` is being written by another process", to.display());
-            return Err(CloudError::new(CloudErrorKind::Storage, detail));
+            return Err(taken());
         }
-        // What a crash left of an earlier try is worth nothing.
-        held.set_len(0).map_err(|error| cannot_open(&path, error))?;
         Ok(Self { path, held: Some(held) })
+    }
+
+    /// Fills it with a copy of `from`, whose permissions are not taken over.
+    fn fill(&self, from: &Path) -> Result<(), CloudError> {
+        let mut source = File::open(from).map_err(|error| cannot_open(from, error))?;
+        let mut target = self.held.as_ref().ok_or_else(|| CloudError::corrupt("the part is gone"))?;
+        let copied = std::io::copy(&mut source, &mut target);
+        copied.map(|_bytes| ()).map_err(|error| cannot_open(&self.path, error))
     }
 
     /// Puts the whole file on the disk, then gives it its name, which nobody else may have taken meanwhile.

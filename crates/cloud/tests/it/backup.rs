@@ -105,6 +105,36 @@ fn a_backup_overwrites_nothing_and_a_store_in_memory_has_none() {
     writer.join();
 }
 
+/// Where others may write, one of them may have put something under the name that a backup is built under.
+#[test]
+fn a_backup_writes_into_no_file_that_somebody_left_for_it() {
+    let world = World::new(154);
+    let dir = tempfile::tempdir().unwrap();
+    let core = world.open(&Place::File(&dir.path().join("cloud.db")));
+    let (writer, handle) = Writer::start(core, WriterLimits::default()).unwrap();
+    let (copy, part) = (dir.path().join("copy"), dir.path().join("copy.part"));
+    let precious = dir.path().join("precious");
+    std::fs::write(&precious, "precious").unwrap();
+    std::os::unix::fs::symlink(&precious, &part).unwrap();
+    handle.backup_to(&copy).unwrap();
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+    std::fs::remove_file(&copy).unwrap();
+
+    std::fs::write(&part, "left by a crash, or by somebody").unwrap();
+    std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let theirs = std::fs::File::open(&part).unwrap();
+    handle.backup_to(&copy).unwrap();
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(theirs.metadata().unwrap().len(), 31, "it is another file");
+
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let new = dir.path().join("new.db");
+    restore(&copy, &new, &birth(&world)).unwrap();
+    assert_eq!(new.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    drop(handle);
+    writer.join();
+}
+
 #[test]
 fn a_restore_refuses_what_is_not_a_backup_of_this_installation() {
     let world = World::new(152);
