@@ -6,6 +6,7 @@
 use crate::error::{CloudError, CloudErrorKind};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Held while the store is open.
 #[derive(Debug)]
@@ -21,7 +22,14 @@ impl Lock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(|error| super::cannot_open(&path, error))?;
-        match file.try_lock() {
+        let mut waits = 0..LOCK_WAITS;
+        let taken = loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if waits.next().is_some() => std::thread::sleep(LOCK_WAIT),
+                taken => break taken,
+            }
+        };
+        match taken {
             Ok(()) => Ok(Self { _held: file }),
             Err(TryLockError::WouldBlock) => {
                 let detail = format!(
@@ -34,6 +42,12 @@ impl Lock {
         }
     }
 }
+
+/// Pause between two looks whether the lock is free.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+/// Looks before the store counts as somebody else's. An owner that has just ended may hold the lock a moment
+/// longer: its thread still closes the file, or a child of it has not started its program yet.
+const LOCK_WAITS: u32 = 50;
 
 /// The path with something appended to its name.
 pub(crate) fn beside(store: &Path, suffix: &str) -> PathBuf {
