@@ -66,6 +66,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("umount", "mount", "full-disk tests"),
     ci("ip", "iproute2", "cli tests: gateway and control plane in two network namespaces"),
     ci("iptables", "iptables", "cli tests: packets that are lost between them"),
+    ci("cp", "coreutils", "cli tests: copies a data folder"),
+    ci("sh", "dash", "cli tests: runs the guide"),
     ci("faketime", "faketime", "cli tests: a clock that jumps"),
     ci("python3", "python3-venv", "tests: services that we did not make, and Schemathesis"),
     ci("nginx", "nginx-light", "edge tests: a service that we did not make; bench edge-smoke: the peer"),

@@ -17,6 +17,7 @@ mod explain_error;
 mod keys;
 mod list;
 mod openapi;
+mod operate;
 mod output;
 mod pages;
 mod policy;
@@ -58,6 +59,24 @@ enum Role {
     /// Run an installation: control plane, gateway or both, as a configuration file says
     #[command(after_help = EXIT_CODES)]
     Serve(serve::ServeArgs),
+    /// List what a gateway was asked for and what became of it, or would have
+    #[command(after_help = EXIT_CODES)]
+    Routes(operate::RoutesArgs),
+    /// Let verdicts act on routes from now on
+    #[command(after_help = EXIT_CODES)]
+    Enforce(operate::ModeArgs),
+    /// Let routes only observe again
+    #[command(after_help = EXIT_CODES)]
+    Observe(operate::ModeArgs),
+    /// Let every route observe for a while; audited, ends by itself
+    #[command(after_help = EXIT_CODES)]
+    Bypass(operate::BypassArgs),
+    /// Copy the store of a running installation
+    #[command(after_help = EXIT_CODES)]
+    Backup(operate::BackupArgs),
+    /// Make the store of a new installation of a backup
+    #[command(after_help = EXIT_CODES)]
+    Restore(operate::RestoreArgs),
     /// Make, list and rotate the keys of one tenant in one realm
     #[command(after_help = EXIT_CODES)]
     Keys(keys::KeysArgs),
@@ -139,6 +158,12 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Demo(demo) => demo::run(demo, out),
         Role::Protect(protect) => protect::run(protect),
         Role::Serve(serve) => serve::run(serve, out),
+        Role::Routes(routes) => operate::routes(routes, out),
+        Role::Enforce(mode) => operate::set_mode(mode, "enforce", out),
+        Role::Observe(mode) => operate::set_mode(mode, "observe", out),
+        Role::Bypass(bypass) => operate::bypass(bypass, out),
+        Role::Backup(backup) => operate::backup(backup, out),
+        Role::Restore(restore) => operate::restore(restore, out),
         Role::Keys(keys) => keys::run(keys, host, out),
         Role::Device(device) => device::run(device, out),
         Role::Policy(policy) => policy::run(policy, host, out),

@@ -6,9 +6,11 @@ mod backtest;
 mod codes;
 mod device;
 mod faults;
+mod guide;
 mod help;
 mod keys;
 mod live;
+mod operate;
 mod protect;
 
 use std::path::Path;
