@@ -115,19 +115,39 @@ impl Answer {
 pub(crate) fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> Option<Answer> {
     let stream = TcpStream::connect_timeout(&at, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(15))).ok()?;
-    exchange(stream, method, path, body)
+    exchange(stream, method, path, &[], body)
+}
+
+/// The same with header fields.
+pub(crate) fn ask_with(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
+    let stream = TcpStream::connect_timeout(&at, Duration::from_secs(5)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(15))).ok()?;
+    exchange(stream, method, path, headers, body)
 }
 
 /// The same, to the control socket of a data folder.
 pub(crate) fn control(dir: &Path, method: &str, path: &str, body: &str) -> Option<Answer> {
     let stream = UnixStream::connect(dir.join("control.sock")).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(15))).ok()?;
-    exchange(stream, method, path, body)
+    exchange(stream, method, path, &[], body)
 }
 
-fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Option<Answer> {
+fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
+    let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: service.test\r\nuser-agent: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: service.test\r\nuser-agent: test\r\nconnection: close\r\n{fields}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;

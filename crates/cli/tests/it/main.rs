@@ -8,9 +8,12 @@ mod device;
 mod faults;
 mod guide;
 mod help;
+mod installation;
 mod keys;
+mod liar;
 mod live;
 mod operate;
+mod policy;
 mod protect;
 
 use std::path::Path;

@@ -1,0 +1,186 @@
+//! `glacis policy`: what is drawn, what is published, what a lying installation can make of it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use crate::installation::{Installation, shipped};
+use crate::{code, glacis, keys, stderr, stdout};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A copy of a shipped policy with one text replaced.
+fn edited(dir: &Path, name: &str, file: &str, from: &str, to: &str) -> String {
+    let (source, target) = (Path::new(&shipped(name)).to_path_buf(), dir.join(name));
+    std::fs::create_dir_all(&target).unwrap();
+    std::fs::copy(source.join("../signals.toml"), target.join("signals.toml")).unwrap();
+    for each in ["policy.toml", "cases.toml"] {
+        let text = std::fs::read_to_string(source.join(each)).unwrap();
+        let text = if each == file {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        } else {
+            text
+        };
+        std::fs::write(target.join(each), text).unwrap();
+    }
+    target.to_string_lossy().into_owned()
+}
+
+fn parsed(args: &[&str], want: i32) -> Value {
+    let output = glacis(args);
+    assert_eq!(code(&output), want, "{args:?}: {}{}", stdout(&output), stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn check_says_where_each_rule_lives_and_what_leaves_the_device() {
+    let told = parsed(&["policy", "check", &shipped("transfer"), "--json"], 0);
+    let policy = &told["policies"][0];
+    assert_eq!((&told["ok"], &policy["event"]), (&json!(true), &json!("payment.transfer")));
+    let zones = |id: &str| {
+        let rules = policy["rules"].as_array().unwrap();
+        rules.iter().find(|rule| rule["id"] == id).unwrap()["zones"].clone()
+    };
+    assert_eq!(zones("tampered-app"), json!(["device", "edge", "cloud"]));
+    assert_eq!(zones("weak-device"), json!(["edge", "cloud"]));
+    assert_eq!(zones("mule"), json!(["cloud"]));
+    assert_eq!(policy["leaves_device"]["nodes"][0]["condition"], "app.hooked || app.debugger");
+    assert_eq!(policy["leaves_device"]["values"], json!([]));
+    assert_eq!(code(&glacis(&["policy", "check", &shipped("transfer"), &shipped("view")])), 0);
+}
+
+#[test]
+fn a_diagnostic_is_drawn_under_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");
+    let output = glacis(&["policy", "check", &dir]);
+    assert_eq!(code(&output), 1);
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("error[G3005]")).unwrap();
+    assert!(lines[at + 1].contains("policy.toml:32:9"), "{text}");
+    let (source, mark) = (lines[at + 3], lines[at + 4]);
+    let column = mark.find('^').unwrap();
+    assert_eq!(source.get(column..column + 6), Some("amuont"), "{text}");
+    assert_eq!(mark.matches('^').count(), 6, "{text}");
+    assert!(text.contains("= help: did you mean `amount`?"), "{text}");
+    let json = parsed(&["policy", "check", &dir, "--json"], 1);
+    assert_eq!(json["policies"][0]["errors"][0]["code"], "G3005");
+    assert_eq!(
+        (code(&glacis(&["policy", "test", &dir])), code(&glacis(&["policy", "check", "/nowhere"]))),
+        (1, 4)
+    );
+}
+
+#[test]
+fn test_shows_what_was_expected_and_what_came() {
+    let told = parsed(&["policy", "test", &shipped("transfer"), "--json"], 0);
+    assert_eq!((&told["ok"], &told["failed"]), (&json!(true), &json!(0)));
+    let folder = tempfile::tempdir().unwrap();
+    let dir = edited(
+        folder.path(),
+        "transfer",
+        "policy.toml",
+        "user.transfers_1h >= 30",
+        "user.transfers_1h >= 31",
+    );
+    let output = glacis(&["policy", "test", &dir]);
+    assert_eq!(code(&output), 1);
+    let text = stdout(&output);
+    assert!(text.contains("FAIL  the next one goes through too, and somebody looks at it"), "{text}");
+    assert!(text.contains("reasons: expected [burst], got []"), "{text}");
+    assert!(text.contains("25 passed, 1 failed"), "{text}");
+    let told = parsed(&["policy", "test", &dir, "--json"], 1);
+    let failed =
+        told["policies"][0]["cases"].as_array().unwrap().iter().find(|case| case["ok"] == false).unwrap();
+    assert_eq!((&failed["expected"]["reasons"], &failed["got"]["reasons"]), (&json!(["burst"]), &json!([])));
+    std::fs::remove_file(Path::new(&dir).join("cases.toml")).unwrap();
+    assert_eq!(code(&glacis(&["policy", "test", &dir])), 4, "nothing to test is no success");
+}
+
+#[test]
+fn publishing_keeps_other_policies_shows_the_difference_and_rolls_back() {
+    let at = Installation::start();
+    let rows = at.audit_rows();
+    let rehearsed = at.json(&["policy", "publish", &shipped("transfer"), "--dry-run"]);
+    assert_eq!((&rehearsed["version"], &rehearsed["dry_run"]), (&json!(1), &json!(true)));
+    assert_eq!((at.audit_rows(), at.json(&["policy", "list"])["live"].as_u64()), (rows, Some(0)));
+    at.publish("transfer");
+    at.publish("view");
+    let listed = at.json(&["policy", "list"]);
+    assert_eq!((&listed["live"], listed["policies"].as_array().unwrap().len()), (&json!(2), 2));
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 && !(", "amount > 1500 && !(");
+    let refused = at.run(&["policy", "publish", &dir]);
+    assert_eq!(code(&refused), 1, "its cases do not hold any more");
+    assert!(stderr(&refused).contains("G7012"), "{}", stderr(&refused));
+    let dir = edited(folder.path(), "transfer", "policy.toml", "id = \"vip\"", "id = \"friends\"");
+    let cases = std::fs::read_to_string(Path::new(&dir).join("cases.toml")).unwrap();
+    std::fs::write(Path::new(&dir).join("cases.toml"), cases.replace("\"vip\"", "\"friends\"")).unwrap();
+    let changed = at.json(&["policy", "publish", &dir]);
+    let transfer = &changed["policies"][1];
+    assert_eq!((&changed["version"], &transfer["change"]), (&json!(3), &json!("changed")));
+    let rules: Vec<(&str, &str)> = transfer["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| (rule["rule"].as_str().unwrap(), rule["change"].as_str().unwrap()))
+        .collect();
+    assert_eq!(rules, [("friends", "added"), ("vip", "removed")]);
+    assert_eq!(changed["policies"][0]["change"], "same", "the policy of another event stays");
+    assert_eq!(at.json(&["policy", "publish", &dir])["changed"], false, "the same again is no version");
+
+    let rows = at.audit_rows();
+    let rehearsed = at.json(&["policy", "rollback", "2", "--dry-run"]);
+    assert_eq!((&rehearsed["version"], at.audit_rows()), (&json!(4), rows));
+    let back = at.json(&["policy", "rollback", "2"]);
+    assert_eq!((&back["version"], &back["from"], &back["before"]), (&json!(4), &json!(2), &json!(3)));
+    assert_eq!(at.json(&["policy", "list"])["live"], 4);
+    for version in ["0", "5", "99"] {
+        assert_eq!(code(&at.run(&["policy", "rollback", version])), 4, "{version}");
+    }
+    let only = at.json(&["policy", "publish", &shipped("view"), "--only"]);
+    assert_eq!(only["policies"][1]["change"], "removed");
+    assert_eq!(at.json(&["policy", "list"])["policies"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn keys_of_another_ring_publish_nothing() {
+    let at = Installation::start();
+    at.publish("transfer");
+    let rows = at.audit_rows();
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("keys");
+    assert_eq!(code(&keys(&other, &["make"], &["--tenant", "acme", "--realm", "production"])), 0);
+    let other = other.to_string_lossy().into_owned();
+    for args in [
+        &["policy", "publish", &shipped("view"), "--keys", &other][..],
+        &["policy", "publish", &shipped("view"), "--only", "--keys", &other],
+        &["policy", "rollback", "1", "--keys", &other],
+    ] {
+        let output = at.run(args);
+        assert_eq!(code(&output), 3, "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("G8006"), "{}", stderr(&output));
+    }
+    assert_eq!(at.audit_rows(), rows);
+    let missing = at.run(&["policy", "publish", &shipped("view"), "--keys", "/nowhere"]);
+    assert_eq!(code(&missing), 4, "{}", stderr(&missing));
+}
+
+#[test]
+fn a_rotated_policy_key_publishes_and_a_token_without_the_scope_does_not() {
+    let at = Installation::start();
+    at.publish("transfer");
+    assert_eq!(code(&keys(&at.data().join("keys"), &["rotate", "policy"], &[])), 0);
+    let told = at.json(&["policy", "publish", &shipped("transfer")]);
+    assert_eq!((&told["changed"], &told["version"]), (&json!(true), &json!(2)), "the new key set goes out");
+    assert_eq!(at.json(&["policy", "list"])["key_set"], 2);
+    let reader = at.token("reader", &["read"]);
+    let ring = at.data().join("keys").to_string_lossy().into_owned();
+    for dry in [&[][..], &["--dry-run"]] {
+        let view = shipped("view");
+        let args = [&["policy", "publish", &view, "--keys", &ring][..], dry].concat();
+        let output = at.with_token(&reader, &args);
+        assert_eq!(code(&output), 3, "{}", stderr(&output));
+        assert!(stderr(&output).contains("`policies`"), "{}", stderr(&output));
+    }
+}
