@@ -1,10 +1,11 @@
 //! `glacis protect` and `glacis serve` as an operator meets them: start, health, modes, signals, refusals.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use crate::live::{Service, ask, control, protect, wait_for};
+use crate::live::{Process, Service, ask, control, protect, wait_for};
 use crate::{code, glacis, stderr, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 fn routes(data: &Path) -> serde_json::Value {
     control(data, "GET", "/edge/v1/routes", "").unwrap().json()
@@ -161,4 +162,44 @@ fn a_second_signal_does_not_wait_for_the_drain() {
     wait_for("the end of the control socket", || (!data.join("control.sock").exists()).then_some(()));
     process.signal("-INT");
     assert_eq!(process.wait().code(), Some(130), "{}", process.printed());
+}
+
+#[test]
+fn a_gateway_with_the_key_before_a_rotation_is_still_known_and_another_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, data) = (Service::start(), folder.path().join("cloud"));
+    let (mut first, _at) = protect(folder.path(), &service, &data);
+    first.signal("-TERM");
+    assert_eq!(first.wait().code(), Some(0));
+    let edge = folder.path().join("edge");
+    assert!(Command::new("cp").arg("-a").arg(&data).arg(&edge).status().unwrap().success());
+    let keys = data.join("keys").to_string_lossy().into_owned();
+    let rotate = || glacis(&["keys", "rotate", "node", "--node", "edge-1", "--dir", &keys]);
+    let owner = "tenant = \"local\"\nrealm = \"production\"\n";
+    let cloud_file = folder.path().join("cloud.toml").to_string_lossy().into_owned();
+    let listen = "nodes_at = \"127.0.0.1:0\"\nadmin_at = \"127.0.0.1:0\"\n";
+    std::fs::write(&cloud_file, format!("{owner}data_dir = \"cloud\"\n[cloud]\n{listen}")).unwrap();
+    let edge_file = folder.path().join("edge.toml").to_string_lossy().into_owned();
+    for (rotations, known) in [(1, true), (2, false)] {
+        assert_eq!(code(&rotate()), 0);
+        let args = ["serve", "--config", &cloud_file, "--role", "cloud"];
+        let mut control_plane = Process::start(folder.path(), "rotated", &args);
+        let nodes = control_plane.address("control plane for gateways on ");
+        let text = format!(
+            "{owner}data_dir = \"edge\"\n[edge]\nnode = \"edge-1\"\nlisten = \"127.0.0.1:0\"\ncloud = \"{nodes}\"\n\
+             feed_every_ms = 100\n[edge.upstream.app]\naddress = \"{}\"\n[[edge.route]]\npath = \"/{{*}}\"\n\
+             upstream = \"app\"\n",
+            service.at
+        );
+        std::fs::write(&edge_file, text).unwrap();
+        let mut gateway = Process::start(folder.path(), "old", &["serve", "--config", &edge_file]);
+        gateway.address("gateway on ");
+        let ready = || Some(control(&edge, "GET", "/edge/v1/status", "")?.json()["ready"] == true);
+        if known {
+            wait_for("policy and feed under the key before", || ready().filter(|ready| *ready));
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(800));
+            assert_eq!(ready(), Some(false), "after {rotations} rotations");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub const NODE_MAC: &str = "glacis-node-mac";
 /// How far a node's clock may be off. Skew between servers that keep time by NTP is far below it.
 pub const NODE_SKEW: Duration = Duration::from_secs(60);
 
-/// One node that may ask, and the key shared with it.
+/// One node that may ask, and a key shared with it. Two of one name while its key is rotated.
 #[derive(Clone, Debug)]
 pub struct NodeKey {
     /// Its name, which is the `keyid` of its requests.
@@ -112,10 +112,15 @@ pub fn authenticate(request: &Request, nodes: &[NodeKey], now: Timestamp) -> Res
         return Err(NodeRefusal::Expired);
     }
     let name = params.keyid.as_deref().ok_or(NodeRefusal::Parameters)?;
-    let node = nodes.iter().find(|node| node.name.as_str() == name).ok_or(NodeRefusal::UnknownNode)?;
+    let mut keys = nodes.iter().filter(|node| node.name.as_str() == name).peekable();
+    if keys.peek().is_none() {
+        return Err(NodeRefusal::UnknownNode);
+    }
     let mut base = String::new();
     input.write_base(&mut base, request).map_err(|_| NodeRefusal::Malformed)?;
-    node.key.verify_raw(base.as_bytes(), &signature).map_err(|_| NodeRefusal::Signature)?;
+    // A node whose key was rotated is known under the new one and the one before it.
+    let node = keys.find(|node| node.key.verify_raw(base.as_bytes(), &signature).is_ok());
+    let node = node.ok_or(NodeRefusal::Signature)?;
     let digest = parse_content_digest(digest).map_err(|_| NodeRefusal::Malformed)?;
     if digest != sha256(&request.body) {
         return Err(NodeRefusal::Digest);
