@@ -52,7 +52,7 @@ fn planted_violations_in_source_are_found() {
         ("macro_rules! m { () => { #[allow(x)] fn f() {} } }\n", "a lint is lifted"),
         ("fn f() { dbg!(1); }\n", "`dbg!`"),
         ("fn f() { todo!() }\n", "`todo!`"),
-        ("fn f() { Command::new(\"curl\"); }\n", "starts `curl`"),
+        ("fn f() { Command::new(\"wget\"); }\n", "starts `wget`"),
         ("fn f( {\n", "cannot parse"),
         (&format!("// {note}: later\n"), "is left over"),
         (&format!("// {fix}\n"), "is left over"),
