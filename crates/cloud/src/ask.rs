@@ -9,6 +9,7 @@
 //! decision. Without one, the event id still counts once and gives the same verdict again.
 
 use crate::core::{CloudCore, Tx};
+use crate::decide::Prepared;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::state::facts_of;
 use crate::store::int;
@@ -23,6 +24,7 @@ use glacis_wire::{
     Timestamp, Trust, Type, Value, Verdict,
 };
 use rusqlite::{OptionalExtension as _, params};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -123,8 +125,8 @@ impl CloudCore {
             {
                 return Ok(sent);
             }
-            let facts = tx.facts_of_question(question)?;
-            let sent = match tx.decide(&facts)? {
+            let prepared = tx.facts_of_question(question)?;
+            let sent = match tx.decide(&prepared)? {
                 DecideAnswer::Refused(refusal) => render(Err(refusal)),
                 DecideAnswer::Decided(decided) => {
                     let told = tx.told(&decided.reference, decided.repeated)?;
@@ -250,7 +252,7 @@ fn pointer(field: &str) -> String {
 
 impl Tx<'_> {
     /// As an edge would state it; of an event that is known, as it was stated then, if it is the same.
-    fn facts_of_question(&self, question: &Question) -> Result<EventFacts, CloudError> {
+    fn facts_of_question(&self, question: &Question) -> Result<Prepared<'static>, CloudError> {
         let live = self.desk.state.shelf.live();
         let mut policies = live.into_iter().flat_map(|release| &release.policies);
         let policy = policies.find(|policy| *policy.slice.event() == question.event).ok_or_else(|| {
@@ -277,13 +279,18 @@ impl Tx<'_> {
             passed: None,
             node: NodeName::parse(NODE).map_err(|error| CloudError::corrupt(error.to_string()))?,
         };
-        Ok(self.stated_before(&facts)?.unwrap_or(facts))
+        let prepared = Prepared::new(Cow::Owned(facts))?;
+        match self.stated_before(&prepared)? {
+            None => Ok(prepared),
+            Some(before) => Prepared::new(Cow::Owned(before)),
+        }
     }
 
     /// The facts of the event that was logged under this id, where they state the same action. A catalogue that
     /// declares one signal more since then makes no other action of a retry.
-    fn stated_before(&self, facts: &EventFacts) -> Result<Option<EventFacts>, CloudError> {
-        let Some(known) = self.known(facts)? else { return Ok(None) };
+    fn stated_before(&self, prepared: &Prepared<'_>) -> Result<Option<EventFacts>, CloudError> {
+        let facts = &*prepared.facts;
+        let Some(known) = self.known(prepared)? else { return Ok(None) };
         let sql = "SELECT facts_bytes FROM event WHERE seq = ?1";
         let bytes: Vec<u8> = self.conn.prepare_cached(sql)?.query_row([int(known.seq)], |row| row.get(0))?;
         let before = facts_of(&bytes)?;

@@ -50,9 +50,29 @@ pub(crate) struct KeptDecision {
 const INSERT_DECISION: &str = "INSERT INTO decision (id, seq, proof, standing, reference, ingested, record_bytes, \
                                settled_bytes, shared) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+/// Facts with what storing them takes; made before the writer's queue where they come through it.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) facts: Cow<'a, EventFacts>,
+    /// Their encoding.
+    pub(crate) bytes: Vec<u8>,
+    /// What makes two requests the same action.
+    pub(crate) identity: Digest,
+    /// Of (thumbprint, event id), in the index of events.
+    pub(crate) key: i64,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(facts: Cow<'a, EventFacts>) -> Result<Self, CloudError> {
+        let (bytes, identity) = (facts.to_bytes()?, identity(&facts)?);
+        let key = Keyed::Event.key(device_key(facts.thumbprint.as_ref()), facts.event_id.as_bytes());
+        Ok(Self { facts, bytes, identity, key })
+    }
+}
+
 /// A decision to be stored; `tail` is its record without the facts.
 pub(crate) struct NewDecision<'a> {
-    pub(crate) facts: &'a EventFacts,
+    pub(crate) of: &'a Prepared<'a>,
     pub(crate) tail: &'a RecordTail,
     pub(crate) settled: Option<&'a Settled>,
     pub(crate) standing: bool,
@@ -61,31 +81,37 @@ pub(crate) struct NewDecision<'a> {
 impl CloudCore {
     /// Decides an event, or says again what was decided.
     pub fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
-        self.call_late(|tx| tx.decide(facts))
+        self.decide_prepared(&Prepared::new(Cow::Borrowed(facts))?)
+    }
+
+    /// [`decide`](Self::decide) of facts that were prepared before the writer's queue.
+    pub(crate) fn decide_prepared(&mut self, prepared: &Prepared<'_>) -> Result<DecideAnswer, CloudError> {
+        self.call_late(|tx| tx.decide(prepared))
     }
 }
 
 impl Tx<'_> {
-    pub(crate) fn decide(&mut self, facts: &EventFacts) -> Result<DecideAnswer, CloudError> {
-        self.check_received(facts)?;
-        let Some(facts) = self.apply_registry(facts) else {
-            return Ok(DecideAnswer::Refused(Refusal::DeviceRefused));
+    pub(crate) fn decide(&mut self, prepared: &Prepared<'_>) -> Result<DecideAnswer, CloudError> {
+        self.check_received(&prepared.facts)?;
+        let lowered = match self.apply_registry(&prepared.facts) {
+            None => return Ok(DecideAnswer::Refused(Refusal::DeviceRefused)),
+            Some(Cow::Borrowed(_)) => None,
+            Some(lowered) => Some(Prepared::new(lowered)?),
         };
-        let facts = &*facts;
-        let identity = identity(facts)?;
-        match self.known(facts)? {
-            None => self.decide_first(facts, &identity),
-            Some(known) if known.identity != identity => {
-                self.incident("event-conflict", facts, &facts.to_bytes()?)?;
+        let new = lowered.as_ref().unwrap_or(prepared);
+        match self.known(new)? {
+            None => self.decide_first(new),
+            Some(known) if known.identity != new.identity => {
+                self.incident("event-conflict", &new.facts, &new.bytes)?;
                 Ok(DecideAnswer::Refused(Refusal::EventConflict))
             }
-            Some(known) => self.decide_again(facts, known.seq),
+            Some(known) => self.decide_again(new, known.seq),
         }
     }
 
-    fn decide_first(&mut self, facts: &EventFacts, identity: &Digest) -> Result<DecideAnswer, CloudError> {
+    fn decide_first(&mut self, of: &Prepared<'_>) -> Result<DecideAnswer, CloudError> {
         self.check_quota()?;
-        let seq = self.desk.state.next_seq();
+        let (facts, seq) = (&*of.facts, self.desk.state.next_seq());
         let Some(evaluated) = self.evaluate(facts, seq)? else {
             return self.no_policy();
         };
@@ -94,13 +120,13 @@ impl Tx<'_> {
             return Ok(DecideAnswer::Refused(refusal));
         }
         let settled = settled(evaluated);
-        let new = NewDecision { facts, tail: &tail, settled: Some(&settled), standing: true };
-        self.store_first(&new, identity)?;
+        self.store_first(&NewDecision { of, tail: &tail, settled: Some(&settled), standing: true })?;
         Ok(DecideAnswer::Decided(decided))
     }
 
     /// The same request again: a new proof decides anew, anything else gets what stands.
-    fn decide_again(&mut self, facts: &EventFacts, seq: u64) -> Result<DecideAnswer, CloudError> {
+    fn decide_again(&mut self, of: &Prepared<'_>, seq: u64) -> Result<DecideAnswer, CloudError> {
+        let facts = &*of.facts;
         let Some(passed) = &facts.passed else {
             return self.repeat(facts, seq);
         };
@@ -124,7 +150,7 @@ impl Tx<'_> {
             return Ok(DecideAnswer::Refused(refusal));
         }
         let settled = settled(evaluated);
-        let new = NewDecision { facts, tail: &tail, settled: Some(&settled), standing: true };
+        let new = NewDecision { of, tail: &tail, settled: Some(&settled), standing: true };
         self.store_again(&new, seq)?;
         Ok(DecideAnswer::Decided(decided))
     }
@@ -232,9 +258,9 @@ impl Tx<'_> {
         }
     }
 
-    pub(crate) fn known(&self, facts: &EventFacts) -> Result<Option<Known>, CloudError> {
-        let (device, event_id) = (device_key(facts.thumbprint.as_ref()), facts.event_id.as_bytes());
-        for seq in self.desk.state.events.rows(self.conn, Keyed::Event.key(device, event_id))? {
+    pub(crate) fn known(&self, of: &Prepared<'_>) -> Result<Option<Known>, CloudError> {
+        let (device, event_id) = (device_key(of.facts.thumbprint.as_ref()), of.facts.event_id.as_bytes());
+        for seq in self.desk.state.events.rows(self.conn, of.key)? {
             let sql = "SELECT identity FROM event WHERE seq = ?1 AND thumbprint = ?2 AND event_id = ?3";
             let key = params![seq, device, event_id];
             let found: Option<[u8; 32]> =
@@ -249,14 +275,10 @@ impl Tx<'_> {
     /// Appends an event to the log together with its first decision; gives its sequence number.
     ///
     /// One link of the chain is over both rows. Everything that can fail but the disk comes before the first write.
-    pub(crate) fn store_first(
-        &mut self,
-        new: &NewDecision<'_>,
-        identity: &Digest,
-    ) -> Result<u64, CloudError> {
+    pub(crate) fn store_first(&mut self, new: &NewDecision<'_>) -> Result<u64, CloudError> {
         let (seq, id, ingested) = (self.desk.state.next_seq(), self.desk.state.next_decision(), self.now);
-        let facts = new.facts;
-        let (device, facts_bytes) = (device_key(facts.thumbprint.as_ref()), facts.to_bytes()?);
+        let Prepared { facts, bytes: facts_bytes, identity, key } = new.of;
+        let device = device_key(facts.thumbprint.as_ref());
         let event = [
             Cell::int(seq),
             Cell::blob(device),
@@ -264,7 +286,7 @@ impl Tx<'_> {
             Cell::blob(identity.as_bytes()),
             Cell::int(facts.received.as_ms()),
             Cell::int(ingested.as_ms()),
-            Cell::blob(&facts_bytes),
+            Cell::blob(facts_bytes),
             Cell::int(id),
         ];
         let (tail, settled) = (new.tail.to_bytes()?, settled_bytes(new)?);
@@ -280,7 +302,7 @@ impl Tx<'_> {
         self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes))?;
         self.desk.tally.add(new.tail.verdict);
         let state = self.state();
-        state.events.add(Keyed::Event.key(device, facts.event_id.as_bytes()), int(seq));
+        state.events.add(*key, int(seq));
         state.decided(id, &new.tail.reference);
         state.logged(&Logged { seq, ingested, facts });
         Ok(seq)
@@ -289,7 +311,7 @@ impl Tx<'_> {
     /// Stores a further decision on event `seq`.
     pub(crate) fn store_again(&mut self, new: &NewDecision<'_>, seq: u64) -> Result<(), CloudError> {
         let id = self.desk.state.next_decision();
-        let (mut record, settled) = (new.facts.to_bytes()?, settled_bytes(new)?);
+        let (mut record, settled) = (new.of.bytes.clone(), settled_bytes(new)?);
         record.extend(new.tail.to_bytes()?);
         let cells = self.decision_cells(new, [seq, id], [&record, &settled], Cell::NULL);
         self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(cells))?;
@@ -307,7 +329,7 @@ impl Tx<'_> {
         [record, settled]: [&'a [u8]; 2],
         shared: Cell<'a>,
     ) -> [Cell<'a>; 9] {
-        let proof = new.facts.passed.as_ref().map(|passed| passed.proof.as_bytes().as_slice());
+        let proof = new.of.facts.passed.as_ref().map(|passed| passed.proof.as_bytes().as_slice());
         [
             Cell::int(id),
             Cell::int(seq),
@@ -393,7 +415,7 @@ pub(crate) fn device_key(thumbprint: Option<&Thumbprint>) -> &[u8] {
 }
 
 /// Digest of what makes two requests the same action.
-pub(crate) fn identity(facts: &EventFacts) -> Result<Digest, CloudError> {
+fn identity(facts: &EventFacts) -> Result<Digest, CloudError> {
     let mut out = Writer::new();
     facts.event.encode(&mut out)?;
     facts.content.encode(&mut out)?;

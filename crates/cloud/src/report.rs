@@ -8,7 +8,7 @@
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
-use crate::decide::{NewDecision, device_key, identity, settled};
+use crate::decide::{NewDecision, Prepared, device_key, settled};
 use crate::error::CloudError;
 use crate::record::{RecordTail, Settled};
 use crate::store::int;
@@ -16,6 +16,7 @@ use glacis_wire::Encode as _;
 use glacis_wire::NodeName;
 use glacis_wire::message::decide::{AttributedBatch, ClosedBy, OperatorAction, Record, Report, ReportAck};
 use rusqlite::params;
+use std::borrow::Cow;
 
 /// A reported decision, settled.
 struct SettledRecord {
@@ -25,9 +26,9 @@ struct SettledRecord {
 }
 
 impl SettledRecord {
-    fn borrow<'a>(&'a self, record: &'a Record) -> NewDecision<'a> {
+    fn borrow<'a>(&'a self, of: &'a Prepared<'a>) -> NewDecision<'a> {
         let Self { tail, settled, standing } = self;
-        NewDecision { facts: &record.facts, tail, settled: settled.as_ref(), standing: *standing }
+        NewDecision { of, tail, settled: settled.as_ref(), standing: *standing }
     }
 }
 
@@ -70,26 +71,26 @@ impl Tx<'_> {
 
     /// Whether the record was new.
     fn take_record(&mut self, record: &Record) -> Result<bool, CloudError> {
-        let identity = identity(&record.facts)?;
-        let Some(known) = self.known(&record.facts)? else {
+        let prepared = Prepared::new(Cow::Borrowed(&record.facts))?;
+        let Some(known) = self.known(&prepared)? else {
             let seq = self.desk.state.next_seq();
             let new = self.settle(record, seq, true)?;
             // A proof that another event spent leaves an incident; the decision happened all the same.
             let _refusal = self.spend(&record.facts, seq)?;
-            self.store_first(&new.borrow(record), &identity)?;
+            self.store_first(&new.borrow(&prepared))?;
             return Ok(true);
         };
         if self.has_reference(record)? {
             return Ok(false);
         }
-        if known.identity != identity {
+        if known.identity != prepared.identity {
             self.incident("event-conflict", &record.facts, &record.to_bytes()?)?;
             return Ok(true);
         }
         let standing = !self.has_decision(known.seq, record)?;
         let new = self.settle(record, known.seq, standing)?;
         let _refusal = self.spend(&record.facts, known.seq)?;
-        self.store_again(&new.borrow(record), known.seq)?;
+        self.store_again(&new.borrow(&prepared), known.seq)?;
         Ok(true)
     }
 

@@ -11,6 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// Name of the thread.
+pub(crate) const THREAD: &str = "bare-line";
+
 type Job = (Vec<u8>, oneshot::Sender<()>);
 
 /// Appends for many, with one sync for all that wait.
@@ -22,7 +25,9 @@ impl Bare {
     pub(crate) fn start(path: &Path) -> Outcome<Self> {
         let file = OpenOptions::new().create_new(true).append(true).open(path)?;
         let (queue, jobs) = sync_channel(4_096);
-        std::thread::Builder::new().spawn(move || run(file, &jobs).expect("the bare log is written"))?;
+        std::thread::Builder::new()
+            .name(THREAD.to_owned())
+            .spawn(move || run(file, &jobs).expect("the bare log is written"))?;
         Ok(Self { queue })
     }
 

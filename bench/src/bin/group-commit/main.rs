@@ -9,9 +9,13 @@
 //! * `report`: a decision that an edge took, settled by the whole policy and stored;
 //! * `store`: the same of a policy that is not in force here, so that nothing is evaluated: the bare storing.
 //!
+//! Beside the rates stands the CPU time that the thread that commits took for one: what else the machine does moves
+//! it little.
+//!
 //! All of them check (thumbprint, event id), index the reference and go under the hash chain. Exit 1 if the
 //! median of `decide` beside the bare line of its round is below the bar.
 
+mod cpu;
 mod line;
 mod world;
 
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
 /// What one line did in one round.
 struct Round {
     per_second: f64,
+    /// CPU microseconds of the committing thread for one of them.
+    cpu_us: f64,
     /// Microseconds from call to acknowledgement, sorted.
     waits: Vec<u64>,
 }
@@ -61,6 +67,10 @@ impl Line {
 
     fn rates(&self) -> Vec<f64> {
         self.rounds.iter().map(|round| round.per_second).collect()
+    }
+
+    fn cpu_us(&self) -> Vec<f64> {
+        self.rounds.iter().map(|round| round.cpu_us).collect()
     }
 
     fn wait_us(&self, share: f64) -> u64 {
@@ -113,7 +123,9 @@ fn compare() -> Outcome<bool> {
 }
 
 async fn drive(name: &'static str, site: &Arc<Site>) -> Outcome<Round> {
-    let start = Instant::now();
+    let thread = if name == "bare" { line::THREAD } else { "glacis-cloud-writer" };
+    let (cpu, start) = (cpu::Thread::find(thread)?, Instant::now());
+    let before = cpu.used()?;
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
         let site = Arc::clone(site);
@@ -137,21 +149,24 @@ async fn drive(name: &'static str, site: &Arc<Site>) -> Outcome<Round> {
         waits.extend(client??);
     }
     waits.sort_unstable();
-    Ok(Round { per_second: waits.len() as f64 / start.elapsed().as_secs_f64(), waits })
+    let done = waits.len() as f64;
+    let cpu_us = (cpu.used()? - before).as_secs_f64() * 1e6 / done;
+    Ok(Round { per_second: done / start.elapsed().as_secs_f64(), cpu_us, waits })
 }
 
 fn report(lines: &[Line; 4], payload: usize, on_disk: f64) -> Outcome<bool> {
     let bare = &lines[0];
     println!(
-        "{:<8} {:>10} {:>10} {:>10}   p50 ms   p99 ms   share of bare",
+        "{:<8} {:>10} {:>10} {:>10}   p50 ms   p99 ms   CPU µs   share of bare",
         "line", "a second", "least", "most"
     );
     for line in lines {
         let (least, median, most) = spread(&line.rates());
         let (ratio_least, ratio, ratio_most) = spread(&line.ratios(bare));
+        let (_, cpu, _) = spread(&line.cpu_us());
         let (p50, p99) = (line.wait_us(0.5) as f64 / 1e3, line.wait_us(0.99) as f64 / 1e3);
         println!(
-            "{:<8} {median:>10.0} {least:>10.0} {most:>10.0} {p50:>8.2} {p99:>8.2}   {ratio:.3} ({ratio_least:.3} to {ratio_most:.3})",
+            "{:<8} {median:>10.0} {least:>10.0} {most:>10.0} {p50:>8.2} {p99:>8.2} {cpu:>8.2}   {ratio:.3} ({ratio_least:.3} to {ratio_most:.3})",
             line.name
         );
     }
@@ -160,7 +175,7 @@ fn report(lines: &[Line; 4], payload: usize, on_disk: f64) -> Outcome<bool> {
     println!("decide {ratio:.3} of bare, bar {RATIO_MIN}: {}", if holds { "holds" } else { "MISSED" });
     let rows: Vec<_> = lines
         .iter()
-        .map(|line| json!({"name": line.name, "per_second": line.rates(), "ratios": line.ratios(bare), "p50_us": line.wait_us(0.5), "p99_us": line.wait_us(0.99)}))
+        .map(|line| json!({"name": line.name, "per_second": line.rates(), "ratios": line.ratios(bare), "cpu_us": line.cpu_us(), "p50_us": line.wait_us(0.5), "p99_us": line.wait_us(0.99)}))
         .collect();
     let settings = json!({"clients": CLIENTS, "rounds": ROUNDS, "round_ms": ROUND.as_millis() as u64, "payload": payload});
     println!(

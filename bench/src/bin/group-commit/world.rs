@@ -204,7 +204,7 @@ impl World {
 
     pub(crate) async fn decide(&self, handle: &CloudHandle, client: usize) -> Outcome<()> {
         let facts = self.facts(client)?;
-        match handle.call(move |core| core.decide(&facts)).await? {
+        match handle.decide(facts).await? {
             DecideAnswer::Decided(decided) if !decided.repeated => Ok(()),
             other => Err(format!("not a new decision: {other:?}").into()),
         }

@@ -9,6 +9,7 @@ pub mod admin;
 mod api;
 pub mod node;
 mod nodes;
+mod post;
 mod problem;
 mod rest;
 mod spec;

@@ -121,7 +121,7 @@ async fn dispatch(
         ("POST", "/v1/decide") => {
             let facts: EventFacts = decode(body)?;
             require_node(node, &facts.node)?;
-            Reply::message(&handle.call(move |core| core.decide(&facts)).await?)
+            Reply::message(&handle.decide(facts).await?)
         }
         ("POST", "/v1/report") => {
             let report: Report = decode(body)?;

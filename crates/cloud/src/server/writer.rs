@@ -5,9 +5,13 @@
 //! means [`CloudErrorKind::Overloaded`], at once.
 
 use crate::core::CloudCore;
+use crate::decide::Prepared;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::metrics::{CloudMetrics, Metrics};
+use crate::server::post::{Letter, Mail, PostOffice, Postman};
 use crate::store::backup::Copied;
+use glacis_wire::message::decide::{DecideAnswer, EventFacts};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +40,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a failed batch tells each of its jobs.
 #[derive(Clone, Debug)]
-struct Failure {
+pub(super) struct Failure {
     kind: CloudErrorKind,
     detail: Arc<str>,
 }
@@ -51,8 +55,12 @@ impl Failure {
     }
 }
 
-/// Sends an answer, or the failure that took its place.
-type Answer = Box<dyn FnOnce(Option<&Failure>) + Send>;
+/// An answer that waits for its batch, and who takes it to the caller.
+struct Answer {
+    letter: Letter,
+    postman: Option<Postman>,
+}
+
 /// Runs in the batch, or is told that there is none.
 type Job = Box<dyn FnOnce(Result<&mut CloudCore, &Failure>) -> Option<Answer> + Send>;
 
@@ -62,6 +70,7 @@ pub struct CloudHandle {
     queue: SyncSender<Job>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Path>>,
+    office: PostOffice,
 }
 
 impl fmt::Debug for CloudHandle {
@@ -76,7 +85,19 @@ impl CloudHandle {
         &self,
         call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
     ) -> Result<T, CloudError> {
-        self.submit(call)?.await.unwrap_or_else(|_| Err(gone()))
+        self.submit(call, self.office.here())?.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// [`CloudCore::decide`]. What does not need the core is worked out here, before the queue.
+    pub async fn decide(&self, facts: EventFacts) -> Result<DecideAnswer, CloudError> {
+        let prepared = Prepared::new(Cow::Owned(facts))?;
+        let call = move |core: &mut CloudCore| {
+            let answer = core.decide_prepared(&prepared)?;
+            // They go back with the answer: the caller frees what it allocated.
+            Ok((answer, prepared))
+        };
+        let (answer, _) = self.call(call).await?;
+        Ok(answer)
     }
 
     /// [`call`](Self::call) for a thread that may wait.
@@ -84,7 +105,7 @@ impl CloudHandle {
         &self,
         call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
     ) -> Result<T, CloudError> {
-        self.submit(call)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
+        self.submit(call, None)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
     }
 
     /// What the cloud counts about itself.
@@ -103,6 +124,7 @@ impl CloudHandle {
     fn submit<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
+        postman: Option<Postman>,
     ) -> Result<oneshot::Receiver<Result<T, CloudError>>, CloudError> {
         let (answer, wait) = oneshot::channel();
         let job: Job = Box::new(move |core| match core {
@@ -113,14 +135,15 @@ impl CloudHandle {
             }
             Ok(core) => {
                 let result = call(core);
-                Some(Box::new(move |failure| {
+                let letter: Letter = Box::new(move |failure| {
                     // An error of the call itself says more than the fate of its batch.
                     let result = match (result, failure) {
                         (Ok(_), Some(failure)) => Err(failure.error()),
                         (result, _) => result,
                     };
                     let _ = answer.send(result);
-                }))
+                });
+                Some(Answer { letter, postman })
             }
         });
         self.metrics.enqueued();
@@ -156,7 +179,7 @@ impl Writer {
             .map_err(|error| {
                 CloudError::new(CloudErrorKind::Storage, "no thread for the writer").caused_by(error)
             })?;
-        Ok((Self { thread }, CloudHandle { queue, metrics, store }))
+        Ok((Self { thread }, CloudHandle { queue, metrics, store, office: PostOffice::default() }))
     }
 
     /// Waits until the last handle is gone and everything queued is answered.
@@ -210,7 +233,9 @@ fn run(mut core: CloudCore, jobs: &Receiver<Job>, batch_max: usize) {
             None => metrics.committed(pace.jobs, pace.commit),
             Some(_) => metrics.failed(),
         }
-        answers.drain(..).for_each(|answer| answer(failure.as_ref()));
+        let mut mail = Mail::new(failure.as_ref());
+        answers.drain(..).for_each(|Answer { letter, postman }| mail.add(postman, letter));
+        mail.send();
         if failure.is_some() {
             pause(&core);
         }
