@@ -84,3 +84,54 @@ impl<'f> Mail<'f> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::sync::oneshot;
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn a_runtime_that_stands_still_or_ended_holds_up_no_other() {
+        let office = PostOffice::default();
+        let (still, going) = (runtime(), runtime());
+        let stuck = still.block_on(async { office.here() });
+        going.block_on(async {
+            let (answer, wait) = oneshot::channel();
+            let mut mail = Mail::new(None);
+            mail.add(stuck.clone(), Box::new(|_| {}));
+            mail.add(office.here(), Box::new(move |failure| answer.send(failure.is_none()).unwrap()));
+            mail.send();
+            assert!(wait.await.unwrap());
+        });
+        drop(still);
+        let (answer, wait) = oneshot::channel::<()>();
+        let mut mail = Mail::new(None);
+        mail.add(stuck, Box::new(move |_| answer.send(()).unwrap()));
+        mail.send();
+        assert!(wait.blocking_recv().is_err(), "its letters are gone with it");
+        runtime().block_on(async { assert!(office.here().is_some()) });
+        assert_eq!(office.0.lock().unwrap().len(), 2, "a postman whose runtime ended is forgotten");
+    }
+
+    #[test]
+    fn every_letter_of_a_failed_batch_tells_the_failure() {
+        let runtime = runtime();
+        runtime.block_on(async {
+            let office = PostOffice::default();
+            let error = crate::CloudError::new(crate::CloudErrorKind::StorageFull, "full");
+            let failure = Failure::of(&error);
+            let mut mail = Mail::new(Some(&failure));
+            let (own, thread) = (oneshot::channel(), std::sync::mpsc::channel());
+            mail.add(office.here(), Box::new(move |failure| own.0.send(failure.is_some()).unwrap()));
+            mail.add(None, Box::new(move |failure| thread.0.send(failure.is_some()).unwrap()));
+            assert!(thread.1.try_recv().unwrap(), "a thread that waits is answered at once");
+            mail.send();
+            assert!(own.1.await.unwrap());
+        });
+    }
+}

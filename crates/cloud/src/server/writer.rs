@@ -46,7 +46,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn of(error: &CloudError) -> Self {
+    pub(super) fn of(error: &CloudError) -> Self {
         Self { kind: error.kind(), detail: Arc::from(error.detail()) }
     }
 
