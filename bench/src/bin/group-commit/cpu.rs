@@ -1,4 +1,6 @@
-//! CPU time of one thread of this process, as the scheduler counts it.
+//! CPU time of one thread of this process, as the scheduler counts it (`/proc/self/task`, Linux only).
+//!
+//! Unlike a rate it hardly depends on what else the machine does; time in the kernel, syncs too, is in it.
 
 use crate::Outcome;
 use std::path::PathBuf;
