@@ -8,7 +8,11 @@
 //!
 //! Refused: any two lengths, `transfer-encoding` other than exactly `chunked`, in HTTP/1.0 or beside a length;
 //! folded lines; bare CR or LF; white space before a colon; none or several `host`s, or one that an absolute
-//! target contradicts; chunk extensions and trailers; anything before the request line.
+//! target contradicts; anything before the request line.
+//!
+//! Chunk extensions and trailers pass where they can be read in one way: no CR or LF but at the end of a line, each
+//! trailer a field like those of a head, both bounded. hyper drops the ones and the gateway the others, and the body
+//! is framed anew for the service, so it never sees either.
 
 use crate::core::answer;
 use glacis_wire::message::refusal::Refusal;
@@ -18,6 +22,11 @@ use std::io::BufRead;
 pub(crate) const HEADERS_MAX: usize = 100;
 /// Longest chunk size line in digits: 32 bits, more than any body limit.
 const CHUNK_DIGITS_MAX: u32 = 8;
+/// Longest chunk extensions of one body together. Unit: bytes. Source: below hyper's 16 KiB, so that this refusal
+/// comes first.
+const EXTENSIONS_MAX: usize = 16_000;
+/// Longest trailers of one body. Unit: bytes. Source: as for [`EXTENSIONS_MAX`].
+const TRAILERS_MAX: usize = 8_192;
 
 /// Follows the requests on one connection.
 #[derive(Debug)]
@@ -25,6 +34,8 @@ pub(crate) struct Tracker {
     state: State,
     head: Vec<u8>,
     head_max: usize,
+    /// Bytes of chunk extensions in this body.
+    extensions: usize,
     /// Heads that were complete and good.
     pub(crate) heads: u64,
     stopped_at_head: bool,
@@ -40,18 +51,30 @@ enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunk {
-    Size { value: u64, digits: u32 },
+    Size {
+        value: u64,
+        digits: u32,
+    },
+    /// White space before an extension (RFC 9112 §7.1.1).
+    SizeSpace(u64),
+    Extension(u64),
     SizeLf(u64),
     Data(u64),
     DataCr,
     DataLf,
-    EndCr,
-    EndLf,
+    Trailers,
 }
 
 impl Tracker {
     pub(crate) const fn new(head_max: usize) -> Self {
-        Self { state: State::Head, head: Vec::new(), head_max, heads: 0, stopped_at_head: false }
+        Self {
+            state: State::Head,
+            head: Vec::new(),
+            head_max,
+            extensions: 0,
+            heads: 0,
+            stopped_at_head: false,
+        }
     }
 
     /// Why the stream was stopped, if it was.
@@ -130,6 +153,7 @@ impl Tracker {
 
     fn complete(&mut self, head: &Head) -> usize {
         self.heads += 1;
+        self.extensions = 0;
         self.state = match head.body {
             Length::Sized(0) => State::Head,
             Length::Sized(bytes) => State::Sized(bytes),
@@ -144,26 +168,55 @@ impl Tracker {
             self.state = State::Chunk(if here == left { Chunk::DataCr } else { Chunk::Data(left - here) });
             return Ok(usize::try_from(here).unwrap_or(rest.len()));
         }
+        if chunk == Chunk::Trailers {
+            return self.trailers(rest);
+        }
         let byte = rest.first().copied().unwrap_or(0);
         let next = match (chunk, byte) {
-            (Chunk::Size { digits: 1.., value }, b'\r') => Chunk::SizeLf(value),
+            (Chunk::Size { digits: 1.., value } | Chunk::Extension(value), b'\r') => Chunk::SizeLf(value),
+            (Chunk::Size { digits: 1.., value } | Chunk::SizeSpace(value), b' ' | b'\t') => {
+                self.extension(Chunk::SizeSpace(value))?
+            }
+            (Chunk::Size { digits: 1.., value } | Chunk::SizeSpace(value), b';') => {
+                self.extension(Chunk::Extension(value))?
+            }
+            (Chunk::Extension(_), b'\t' | b' '..=b'~' | 0x80..) => self.extension(chunk)?,
             (Chunk::Size { value, digits }, _) if digits < CHUNK_DIGITS_MAX => {
                 let digit = char::from(byte).to_digit(16).ok_or(Refusal::Framing)?;
                 Chunk::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (Chunk::SizeLf(0), b'\n') => Chunk::EndCr,
+            (Chunk::SizeLf(0), b'\n') => Chunk::Trailers,
             (Chunk::SizeLf(size), b'\n') => Chunk::Data(size),
             (Chunk::DataCr, b'\r') => Chunk::DataLf,
             (Chunk::DataLf, b'\n') => Chunk::Size { value: 0, digits: 0 },
-            (Chunk::EndCr, b'\r') => Chunk::EndLf,
-            (Chunk::EndLf, b'\n') => {
-                self.state = State::Head;
-                return Ok(1);
-            }
             _ => return Err(Refusal::Framing),
         };
         self.state = State::Chunk(next);
         Ok(1)
+    }
+
+    /// One more byte of an extension.
+    fn extension(&mut self, next: Chunk) -> Result<Chunk, Refusal> {
+        self.extensions += 1;
+        if self.extensions > EXTENSIONS_MAX { Err(Refusal::Framing) } else { Ok(next) }
+    }
+
+    /// What follows the last chunk: fields, mostly none, and an empty line.
+    fn trailers(&mut self, rest: &[u8]) -> Result<usize, Refusal> {
+        let before = self.head.len();
+        let room = TRAILERS_MAX.saturating_sub(before).min(rest.len());
+        let Some(taken) = rest.get(..room).filter(|taken| !taken.is_empty()) else {
+            return Err(Refusal::Framing);
+        };
+        self.head.extend_from_slice(taken);
+        if taken.contains(&b'\n')
+            && let Some(end) = trailers(&self.head)?
+        {
+            self.head.clear();
+            self.state = State::Head;
+            return Ok(end - before);
+        }
+        Ok(room)
     }
 }
 
@@ -196,6 +249,23 @@ fn parse(bytes: &[u8], head_max: usize) -> Result<Option<Head>, Refusal> {
         }
         seen.field(line)?;
     }
+}
+
+/// Where the trailers at the start of `bytes` end; `None` where they are not complete.
+fn trailers(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    let mut rest = bytes;
+    let mut seen = Seen::default();
+    while let Some(line) = next_line(&mut rest, bytes.len(), TRAILERS_MAX)? {
+        if line.is_empty() {
+            return Ok(Some(bytes.len() - rest.len()));
+        }
+        seen.field(line)?;
+        // Whoever takes trailers for fields of the head would frame or route by these (RFC 9110 §6.5.1).
+        if seen.chunked || seen.length.is_some() || seen.host.is_some() {
+            return Err(Refusal::Framing);
+        }
+    }
+    Ok(None)
 }
 
 /// The next line without its CRLF; `None` where it is not complete.

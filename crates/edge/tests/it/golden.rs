@@ -312,6 +312,14 @@ fn nginx_answers_alike() {
         Script::new("pipelined", &["GET"; 4], vec![pipelined.into_bytes()]),
         Script::chunked("POST", "/index.html", &[b"abc", b"defg"]),
         Script::new(
+            "chunk extensions and trailers",
+            &["POST"],
+            vec![
+                b"POST /index.html HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+                b"3;x=y\r\nabc\r\n0;z\r\nX-Sum: 1\r\n\r\n".to_vec(),
+            ],
+        ),
+        Script::new(
             "closing",
             &["GET"],
             vec![b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_vec()],

@@ -26,6 +26,7 @@ fn strict_requests_pass_in_any_pieces() {
         OK.repeat(3),
         "POST /x?y HTTP/1.1\r\nhost: a:1\r\nContent-Length: 5\r\n\r\nhello".to_owned() + OK,
         "POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0a\r\n0123456789\r\n0\r\n\r\n".to_owned() + OK,
+        "POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b;c=\"d e\"\r\nhello\r\n1 \t;\r\n!\r\n0;z\r\nX-Sum: 1\r\nx-sum:2\r\n\r\n".to_owned() + OK,
         "GET http://a/x HTTP/1.1\r\nHost: A\r\n\r\n".to_owned(),
         "GET / HTTP/1.0\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost:a\r\nX:\t y \r\nZ:\r\n\r\n".to_owned(),
@@ -98,7 +99,13 @@ fn ambiguous_framing_is_stopped_before_the_request_is_complete() {
 fn bad_chunks_are_stopped() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
     for body in [
-        "5;x=y\r\nhello\r\n0\r\n\r\n",
+        ";x\r\n",
+        "5;x\nhello\r\n0\r\n\r\n",
+        "5;x\r\rhello\r\n",
+        "5;x\0\r\nhello\r\n",
+        "5;\"\r\n\"\r\nhello\r\n",
+        "5 x\r\nhello\r\n",
+        "5\t5\r\nhello\r\n",
         "5 \r\nhello\r\n0\r\n\r\n",
         "\r\n",
         "0x5\r\nhello\r\n",
@@ -109,13 +116,40 @@ fn bad_chunks_are_stopped() {
         "-1\r\n",
         "000000005\r\nhello\r\n",
         "fffffffff\r\n",
-        "0\r\nx: y\r\n\r\n",
+        "0\r\nx: y\n\r\n",
+        "0\r\nx: y\rz\r\n\r\n",
+        "0\r\nx: y\r\n z\r\n\r\n",
+        "0\r\nx : y\r\n\r\n",
+        "0\r\nno colon\r\n\r\n",
+        "0\r\nContent-Length: 5\r\n\r\n",
+        "0\r\ntransfer-encoding: chunked\r\n\r\n",
+        "0\r\nhost: a\r\n\r\n",
     ] {
         for piece in [1, 4_096] {
             let (_, heads, refusal) = check(&format!("{head}{body}"), piece);
             assert_eq!((heads, refusal), (1, Some("framing")), "{body:?} in pieces of {piece}");
         }
     }
+}
+
+#[test]
+fn extensions_and_trailers_are_bounded_for_each_body() {
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("1;{}\r\nx\r\n", "e".repeat(99));
+    let field = |bytes: usize| format!("x: {}\r\n", "y".repeat(bytes - 5));
+    let body = |chunks: usize, trailers: &str| format!("{head}{}0\r\n{trailers}\r\n", chunk.repeat(chunks));
+    let fits = body(EXTENSIONS_MAX / 100, &field(TRAILERS_MAX - 2));
+    let twice = fits.repeat(2);
+    assert_eq!(check(&twice, 4_096), (twice.len(), 2, None));
+    for over in [body(EXTENSIONS_MAX / 100 + 1, ""), body(0, &field(TRAILERS_MAX - 1))] {
+        for piece in [1, 4_096] {
+            let (passed, heads, refusal) = check(&over, piece);
+            assert_eq!((heads, refusal), (1, Some("framing")));
+            assert!(passed < over.len());
+        }
+    }
+    let many = body(0, &"x:\r\n".repeat(HEADERS_MAX + 1));
+    assert_eq!(check(&many, 4_096).2, Some("head-too-large"));
 }
 
 proptest! {
