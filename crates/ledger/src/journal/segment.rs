@@ -56,9 +56,12 @@ impl Segment {
         head.extend_from_slice(&frame::write(&salt, FIRST, before_first, &[]));
         head.extend_from_slice(&frame::write(&salt, MARK, acknowledged.number(), &[]));
         let file = files.append(&name)?;
+        // What an attempt before this one left here, and could not remove, is in front of nothing.
+        file.truncate(0)?;
         // Durable before the first record, so that damage to it is never the work of a crash.
         if let Err(error) = file.append(&head).and_then(|()| file.sync()) {
-            // Left behind, it would be read as a torn header, which is harmless.
+            // Left behind, it is overwritten by the next attempt; read before that, it is a torn header, or a segment
+            // without records.
             let _ = files.remove(&name);
             return Err(error.into());
         }

@@ -21,6 +21,7 @@ struct Faults {
     room: Mutex<Option<usize>>,
     sync_fails: AtomicBool,
     truncate_fails: AtomicBool,
+    remove_fails: AtomicBool,
     syncs: AtomicU64,
 }
 
@@ -40,7 +41,11 @@ impl Files for Faulty {
         self.files.replace(name, bytes)
     }
     fn remove(&self, name: &str) -> Result<(), FileError> {
-        self.files.remove(name)
+        if self.faults.remove_fails.load(Ordering::Relaxed) {
+            Err(broken(name))
+        } else {
+            self.files.remove(name)
+        }
     }
     fn list(&self) -> Result<Vec<String>, FileError> {
         self.files.list()
@@ -163,6 +168,37 @@ fn a_torn_write_that_cannot_be_undone_stops_the_journal() {
     files.faults.truncate_fails.store(false, Ordering::Relaxed);
     let again = Journal::open(Arc::new(files.clone()), host(), "edge", SMALL).unwrap();
     assert_eq!((again.unacknowledged, again.torn_bytes), (1, 5), "the next start cuts it");
+}
+
+/// A segment whose head was written in part, and which could not be removed, is begun anew and not appended to.
+#[test]
+fn leftovers_of_a_segment_that_could_not_be_begun_are_not_built_upon() {
+    for room in 0..120 {
+        let files = Faulty::default();
+        let journal = open(&files);
+        journal.append(&[1; 300]).unwrap();
+        *files.faults.room.lock().unwrap() = Some(room);
+        files.faults.remove_fails.store(true, Ordering::Relaxed);
+        let Err(error) = journal.append(&[2; 300]) else {
+            panic!("{room} bytes are no room for a head and 300")
+        };
+        assert!(error.is_disk_full(), "{error}");
+        let held = [(1, vec![1; 300])];
+        let left = Faulty { files: files.files.snapshot(), ..Faulty::default() };
+        assert_eq!(all(&open(&left)), held, "read as they are, leftovers of {room} bytes are no record");
+        files.faults.truncate_fails.store(true, Ordering::Relaxed);
+        *files.faults.room.lock().unwrap() = None;
+        // Where they can be taken away in no way, nothing is written.
+        let refused = journal.append(&[2; 300]).is_err();
+        files.faults.truncate_fails.store(false, Ordering::Relaxed);
+        if refused {
+            journal.append(&[2; 300]).unwrap();
+        }
+        let held = [held[0].clone(), (2, vec![2; 300])];
+        assert_eq!(all(&journal), held, "after {room} bytes");
+        let left = Faulty { files: files.files.snapshot(), ..Faulty::default() };
+        assert_eq!(all(&open(&left)), held, "after {room} bytes and a restart");
+    }
 }
 
 #[test]
