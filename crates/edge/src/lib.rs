@@ -28,6 +28,6 @@ pub use crate::core::{
     StartError, Step,
 };
 pub use crate::duty::{Batch, Duty, JournalError};
-pub use crate::learnt::{Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};
+pub use crate::learnt::{Counted, Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};
 pub use crate::metrics::{Facts as Metrics, Histogram, LATENCY_BUCKETS_US, Snapshot};
 pub use crate::request::{Fields, RequestHead};

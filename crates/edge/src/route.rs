@@ -11,6 +11,9 @@ use crate::request::RequestHead;
 /// Most captures of one path. LIMIT: further ones are not recorded, and the pattern parser has no use for them.
 pub(crate) const CAPTURES_MAX: usize = 16;
 
+/// The target of `OPTIONS *`, which names no path.
+const WHOLE: &str = "*";
+
 /// The captures of a matched path, still percent-encoded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Captures<'a> {
@@ -70,6 +73,10 @@ pub(crate) fn captures<'a>(route: &RouteConfig, head: &RequestHead<'a>) -> Optio
 
 fn matches<'a>(pattern: &[Segment], path: &'a str) -> Option<Captures<'a>> {
     let mut captures = Captures::default();
+    // The service as a whole: only where all of it is one route.
+    if path == WHOLE {
+        return (pattern == [Segment::Rest]).then_some(captures);
+    }
     let mut rest = Some(path.strip_prefix('/')?).filter(|rest| !rest.is_empty());
     for segment in pattern {
         if *segment == Segment::Rest {
@@ -204,5 +211,7 @@ mod tests {
         }
         assert!(matches(&rest, "/ab").is_none());
         assert!(matches(&[], "/").is_some());
+        assert!(matches(&[Segment::Rest], "*").is_some());
+        assert!(matches(&rest, "*").is_none() && matches(&[Segment::Capture("x".into())], "*").is_none());
     }
 }

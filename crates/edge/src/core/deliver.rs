@@ -8,7 +8,7 @@ use super::live::Reasons;
 use super::{EdgeCore, Forward, Step, answer};
 use crate::config::Stance;
 use crate::duty::Owed;
-use crate::learnt::{Fate, Learning};
+use crate::learnt::{Fate, Learning, Learnt};
 use crate::request::render_sequence;
 use crate::state::events::Stored;
 use glacis_policy::Close;
@@ -212,8 +212,11 @@ impl EdgeCore {
             verdict: maced,
             reference: Some(reference.text()),
             policy_version: case.live.version,
-            // Where nothing acts, a body that is not the signed one goes on as well.
-            content: case.stream.filter(|_| !observes),
+            content: case.stream,
+            counted: case
+                .stream
+                .filter(|_| observes)
+                .and_then(|_| Learnt::counted(&case.way.sighting, case.way.mode, Fate::Verdict(verdict))),
             learn,
             ..plain(route, case.way.mode)
         })))

@@ -430,7 +430,7 @@ enum Caller {
 pub(super) fn plain(route: &RouteConfig, mode: Mode) -> Forward {
     // Limits are policy, and do not act where the route observes.
     let body_max = if mode == Mode::Observe { usize::MAX } else { route.body_max };
-    Forward { upstream: route.upstream, body_max, ..Forward::default() }
+    Forward { upstream: route.upstream, body_max, observes: mode == Mode::Observe, ..Forward::default() }
 }
 
 /// What the cloud must know of a route besides its event: that nothing was to be expected from a device, and that

@@ -17,7 +17,7 @@ mod publish;
 
 use crate::config::EdgeConfig;
 use crate::duty::Duty;
-use crate::learnt::{Learning, OTHER};
+use crate::learnt::{Counted, Learning, OTHER};
 use crate::limit::{Budget, Gcra, Prefix};
 use crate::metrics::Facts;
 use crate::request::RequestHead;
@@ -143,8 +143,13 @@ pub struct Forward {
     pub reference: Option<String>,
     /// Value of the header `glacis-policy-version` to the client.
     pub policy_version: Option<u64>,
-    /// What the body that still streams must have as SHA-256; its last byte is held until it does.
+    /// What the body that still streams must have as SHA-256; its last byte is held until it does, or where the route
+    /// observes, [`EdgeCore::unlike`] is told when it does not.
     pub content: Option<Digest>,
+    /// Whether the route observes, so that a body goes on whatever it is.
+    pub observes: bool,
+    /// To be handed to [`EdgeCore::unlike`].
+    pub counted: Option<Counted>,
     /// Longest body. Unit: bytes.
     pub body_max: usize,
     /// To be handed to [`EdgeCore::learn`] when the upstream has answered, or has not.
@@ -363,6 +368,14 @@ impl EdgeCore {
     /// The upstream answered a forwarded request with this status; `None` where it did not answer.
     pub fn learn(&self, learning: &Learning, status: Option<u16>) {
         self.modes.learnt.learn(learning, status);
+    }
+
+    /// The body that streamed on an observed route is not the signed one.
+    pub fn unlike(&self, counted: Option<Counted>) {
+        self.facts.would_refuse(Refusal::DigestMismatch);
+        if let Some(counted) = counted {
+            counted.refused();
+        }
     }
 
     /// Takes the cloud's answer to [`Pending::facts`]; `None` where there was none in time, or none authentic.

@@ -6,6 +6,8 @@
 use super::gate::Gate;
 use super::link::{Link, Links};
 use super::watch::Watch;
+use crate::core::EdgeCore;
+use crate::learnt::Counted;
 use bytes::Bytes;
 use glacis_seal::Sha256;
 use glacis_wire::Digest;
@@ -81,7 +83,7 @@ impl Fate {
 }
 
 /// A streamed request body. Its last byte is held back until the digest over all of it is the signed one, so an
-/// upstream never gets a whole body that is not.
+/// upstream never gets a whole body that is not; where the route observes, the body goes on as it is and the core is told.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// What was read before it was decided that the body streams; never with a digest.
@@ -92,6 +94,8 @@ pub(super) struct Checked {
     left: usize,
     done: bool,
     fate: Fate,
+    /// Who is told of another digest, where that does not act.
+    observer: Option<(Arc<EdgeCore>, Option<Counted>)>,
     /// Closed while the upstream has not said that it wants the body.
     gate: Option<Gate>,
 }
@@ -100,7 +104,8 @@ impl Checked {
     /// `content` is what the body must hash to; `None` where nobody signed it.
     pub(super) fn new(inner: Incoming, content: Option<Digest>, limit: usize, fate: Fate) -> Self {
         let hash = content.map(|content| (Sha256::new(), content));
-        Self { before: None, inner, hash, held: None, left: limit, done: false, fate, gate: None }
+        let (before, held, observer, gate) = (None, None, None, None);
+        Self { before, inner, hash, held, left: limit, done: false, fate, observer, gate }
     }
 
     /// A body of which `before` was read already, as nobody signed it or nothing acts.
@@ -120,6 +125,25 @@ impl Checked {
         self
     }
 
+    /// A body with another digest goes on as well; `core` is told.
+    pub(super) fn observed(mut self, core: Arc<EdgeCore>, counted: Option<Counted>) -> Self {
+        self.observer = Some((core, counted));
+        self
+    }
+
+    /// The body is whole: whether it may end.
+    fn ends_well(&mut self) -> bool {
+        let genuine = self.hash.take().is_none_or(|(hash, want)| hash.finish() == want);
+        if genuine {
+            return true;
+        }
+        let observer = self.observer.take();
+        observer.is_some_and(|(core, counted)| {
+            core.unlike(counted);
+            true
+        })
+    }
+
     fn fail(&mut self, fate: u8, refusal: Refusal) -> BodyError {
         self.fate.set(fate);
         self.done = true;
@@ -137,8 +161,7 @@ impl Checked {
         while !self.done {
             let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
                 self.done = true;
-                let genuine = self.hash.take().is_none_or(|(hash, want)| hash.finish() == want);
-                if !genuine {
+                if !self.ends_well() {
                     return Poll::Ready(Some(Err(self.fail(Fate::DIGEST, Refusal::DigestMismatch))));
                 }
                 break;
@@ -156,6 +179,13 @@ impl Checked {
             self.left = left;
             let Some((hash, _)) = &mut self.hash else { return Poll::Ready(Some(Ok(Frame::data(data)))) };
             hash.update(&data);
+            if self.observer.is_some() {
+                // Nobody may ask again when all bytes that were announced are there.
+                if self.inner.is_end_stream() {
+                    self.ends_well();
+                }
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
             let last = data.split_off(data.len() - 1);
             let before = self.held.replace(last);
             return Poll::Ready(Some(Ok(Frame::data(match before {

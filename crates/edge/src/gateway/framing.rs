@@ -307,6 +307,7 @@ impl<'a> RequestLine<'a> {
         }
         let authority = match target {
             [b'/', ..] => None,
+            b"*" if method == b"OPTIONS" => None,
             _ => {
                 let (scheme, rest) = target.split_at_checked(b"http://".len()).ok_or(Refusal::Framing)?;
                 if !scheme.eq_ignore_ascii_case(b"http://") {

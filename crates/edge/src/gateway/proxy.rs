@@ -9,7 +9,7 @@ use super::gate::{Gate, Key};
 use super::link::{Link, LinkError};
 use super::watch::{Phase, Watch};
 use crate::config::Upstream;
-use crate::core::{Body as CoreBody, Forward, Step};
+use crate::core::{Body as CoreBody, EdgeCore, Forward, Step};
 use crate::request::{Fields, HOP_BY_HOP, Headers, Once, RequestHead};
 use crate::state::lock;
 use bytes::Bytes;
@@ -136,7 +136,7 @@ impl Peer {
         &self,
         parts: Parts,
         body: Outgoing,
-        forward: Forward,
+        mut forward: Forward,
     ) -> Result<Response<OutBody>, Refusal> {
         let core = &self.worker.core;
         let place = core.config().upstreams.get(forward.upstream);
@@ -145,7 +145,7 @@ impl Peer {
         };
         let fate = Fate::default();
         let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
-        let (body, key) = body.on_its_way(&forward, expects, &fate);
+        let (body, key) = body.on_its_way(&mut forward, expects, &fate, core);
         let tunnel = wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
         let mut request = self.upstream_request(parts, body, &forward, place).ok_or(Refusal::Framing)?;
         if tunnel {
@@ -252,14 +252,23 @@ enum Outgoing {
 
 impl Outgoing {
     /// The body as a link takes it; where the client waits to be asked for it, what asks.
-    fn on_its_way(self, forward: &Forward, expects: bool, fate: &Fate) -> (UpBody, Option<Key>) {
+    fn on_its_way(
+        self,
+        forward: &mut Forward,
+        expects: bool,
+        fate: &Fate,
+        core: &Arc<EdgeCore>,
+    ) -> (UpBody, Option<Key>) {
         let stream = |checked| UpBody::Stream(Box::new(checked));
         match self {
             Self::Empty => (UpBody::Empty, None),
             Self::Full(bytes) => (UpBody::Full(Some(bytes)), None),
             Self::Rest(begun, body) => (stream(Checked::resumed(begun, body, fate.clone())), None),
             Self::Stream(body) => {
-                let checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
+                let mut checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
+                if forward.observes && forward.content.is_some() {
+                    checked = checked.observed(Arc::clone(core), forward.counted.take());
+                }
                 if !expects {
                     return (stream(checked), None);
                 }

@@ -118,6 +118,24 @@ pub struct Learning {
     fate: Fate,
 }
 
+/// A request that was counted while its body was still to come.
+#[derive(Debug)]
+pub struct Counted {
+    known: Arc<Known>,
+    mode: Mode,
+    fate: Fate,
+}
+
+impl Counted {
+    /// Its body turned out to be one that enforcing refuses.
+    pub(crate) fn refused(self) {
+        if let Some(counter) = self.known.counter(self.mode, self.fate) {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.known.count(self.mode, Fate::Refused);
+    }
+}
+
 const fn code(mode: Mode) -> u8 {
     match mode {
         Mode::Observe => 1,
@@ -144,16 +162,19 @@ impl Known {
     }
 
     pub(crate) fn count(&self, mode: Mode, fate: Fate) {
+        if let Some(counter) = self.counter(mode, fate) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counter(&self, mode: Mode, fate: Fate) -> Option<&AtomicU64> {
         let at = match fate {
             Fate::Verdict(Verdict::Allow) => 0,
             Fate::Verdict(Verdict::Challenge(_)) => 1,
             Fate::Verdict(Verdict::Block) => 2,
             Fate::Refused => 3,
         };
-        let counts = self.counts.get(usize::from(mode == Mode::Enforce)).and_then(|counts| counts.get(at));
-        if let Some(counter) = counts {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.get(usize::from(mode == Mode::Enforce)).and_then(|counts| counts.get(at))
     }
 
     fn view(&self) -> LearntRoute {
@@ -197,6 +218,14 @@ impl Learnt {
             Sighting::Fresh(fresh) => return Some(Learning { fresh: Arc::clone(fresh), mode, fate }),
         }
         None
+    }
+
+    /// What was counted for a request; `None` where its route is still to be learnt.
+    pub(crate) fn counted(sighting: &Sighting, mode: Mode, fate: Fate) -> Option<Counted> {
+        match sighting {
+            Sighting::Known(known) => Some(Counted { known: Arc::clone(known), mode, fate }),
+            Sighting::Fresh(_) => None,
+        }
     }
 
     /// The service answered with `status`; `None` where it did not.

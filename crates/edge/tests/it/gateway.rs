@@ -323,6 +323,40 @@ fn streamed_bodies_end_upstream_only_with_the_signed_digest() {
 }
 
 #[test]
+fn a_streamed_body_that_is_not_the_signed_one_is_counted_where_the_route_observes() {
+    let town =
+        Town::with(|text| text.replace("path = \"/upload\"\n", "path = \"/upload\"\nmode = \"observe\"\n"));
+    let mut session = town.session();
+    let clear = says(slice("view", Zone::Edge).policy, NodeOutcome::False);
+    let upload = crate::device::post("/upload", vec![b'x'; 60_000]);
+    let core = town.running.as_ref().unwrap().core();
+    let seen_as = |want: &[(&str, u64)]| assert_eq!(core.metrics().snapshot().would_refuse, want);
+    // The first learns the route, the second is genuine, and the others are not.
+    for (n, swap) in [(1, false), (2, false), (3, true), (4, true)] {
+        let mut request = session.sign(upload.clone(), event(n), Some(&clear), None, town.host.now());
+        request.body[59_999] ^= u8::from(swap);
+        let sent = match n {
+            4 => {
+                let chunk = String::from_utf8(request.body.clone()).unwrap();
+                request.body.clear();
+                request.headers.push(("transfer-encoding".into(), "chunked".into()));
+                format!("{}ea60\r\n{chunk}\r\n0\r\n\r\n", String::from_utf8(render(&request)).unwrap())
+            }
+            _ => String::from_utf8(render(&request)).unwrap(),
+        };
+        assert!(town.raw(sent.as_bytes()).starts_with("HTTP/1.1 200"));
+        town.seen.recv().unwrap();
+        match n {
+            1 | 2 => seen_as(&[]),
+            _ => seen_as(&[("digest-mismatch", n as u64 - 2)]),
+        }
+    }
+    let routes = core.routes();
+    let counts = routes.iter().find(|route| route.route == "POST /upload").unwrap().observed;
+    assert_eq!((counts.refused, counts.sum()), (2, 4), "{counts:?}");
+}
+
+#[test]
 fn an_upstream_that_is_down_is_a_refusal_and_a_cloud_that_is_down_closes_by_policy() {
     let town = Town::with(|text| {
         text.replace("[[route]]\npath = \"/public", "[upstream.gone]\naddress = \"127.0.0.1:1\"\n[[route]]\npath = \"/gone/{*}\"\nupstream = \"gone\"\n[[route]]\npath = \"/public")

@@ -285,6 +285,7 @@ fn files() -> Vec<Script> {
         range("999999-"),
         range("0-4,10-14"),
         Script::get("OPTIONS", "/index.html", ""),
+        Script::get("OPTIONS", "*", ""),
         Script::get("DELETE", "/index.html", ""),
         Script::send("POST", "/index.html", "", b"a=b"),
         Script::send("PUT", "/index.html", "", b""),

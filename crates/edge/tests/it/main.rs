@@ -19,7 +19,6 @@ mod golden;
 mod links;
 mod modes;
 mod passage;
-mod reasons;
 mod refusals;
 mod service;
 mod sessions;
