@@ -1,6 +1,7 @@
 //! CPU time of one thread of this process, as the scheduler counts it (`/proc/self/task`, Linux only).
 //!
 //! Unlike a rate it hardly depends on what else the machine does; time in the kernel, syncs too, is in it.
+//! A system that does not count it fails the bench rather than print a zero.
 
 use crate::Outcome;
 use std::path::PathBuf;
