@@ -9,6 +9,7 @@ use crate::output::{plain, print, print_json};
 use crate::time::rfc3339;
 use clap::Args;
 use glacis_wire::Timestamp;
+use glacis_wire::message::decide::ROUTE_MODE;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -56,6 +57,7 @@ struct Facts {
     principal: Option<String>,
     passed: Option<String>,
     node: String,
+    observed: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,6 +138,9 @@ fn text(told: &Explained) -> String {
         let _ = writeln!(shown, "passed    {method}");
     }
     let _ = writeln!(shown, "closed    {}", closed(&record.closed_by));
+    if facts.observed.contains_key(ROUTE_MODE) {
+        let _ = writeln!(shown, "acted     no: the route observes, and the request went on");
+    }
     rules(told, &mut shown);
     if let Some(policy) = &told.policy {
         signals(policy, &mut shown);

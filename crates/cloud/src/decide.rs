@@ -9,8 +9,9 @@
 
 use crate::audit::{AuditKind, put_cell};
 use crate::core::{CloudCore, Tx};
-use crate::error::CloudError;
+use crate::error::{CloudError, CloudErrorKind};
 use crate::evaluate::Evaluated;
+use crate::fact::acts;
 use crate::feature::Logged;
 use crate::record::{ListVersion, RecordTail, Settled};
 use crate::state::facts_of;
@@ -111,7 +112,12 @@ impl Tx<'_> {
 
     fn decide_first(&mut self, of: &Prepared<'_>) -> Result<DecideAnswer, CloudError> {
         self.check_quota()?;
-        let (facts, seq) = (&*of.facts, self.desk.state.next_seq());
+        let facts = &*of.facts;
+        if self.is_scarce() && !acts(facts) {
+            let detail = "the rest of the disk quota is kept for decisions that act";
+            return Err(CloudError::new(CloudErrorKind::StorageFull, detail));
+        }
+        let seq = self.desk.state.next_seq();
         let Some(evaluated) = self.evaluate(facts, seq)? else {
             return self.no_policy();
         };

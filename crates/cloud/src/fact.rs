@@ -8,7 +8,7 @@ use glacis_compiler::catalogue::{self, Birth, Catalogue};
 use glacis_policy::{Reading, reading_of};
 use glacis_wire::limits::SIGNALS_MAX;
 use glacis_wire::message::List;
-use glacis_wire::message::decide::{DEVICE_ZONE, EventFacts, SignalAnswer};
+use glacis_wire::message::decide::{DEVICE_ZONE, EventFacts, ROUTE_MODE, SignalAnswer};
 use glacis_wire::{Answer, Cause, SignalName};
 use std::cell::OnceCell;
 
@@ -110,6 +110,11 @@ pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
         Reading::List(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => return false,
     }
     true
+}
+
+/// Whether the verdict acts: not where the route of the request only observes.
+pub(crate) fn acts(facts: &EventFacts) -> bool {
+    !facts.observed.iter().any(|stated| stated.signal.as_str() == ROUTE_MODE)
 }
 
 /// Why a device that disclosed nothing says nothing.

@@ -10,6 +10,7 @@ use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
 use crate::decide::{NewDecision, Prepared, device_key, settled};
 use crate::error::CloudError;
+use crate::fact::acts;
 use crate::record::{RecordTail, Settled};
 use crate::store::int;
 use glacis_wire::Encode as _;
@@ -53,7 +54,12 @@ impl Tx<'_> {
         for opening in report.openings.iter() {
             self.take_opening(opening)?;
         }
+        let scarce = self.is_scarce();
         for record in report.records.iter() {
+            if scarce && !acts(&record.facts) {
+                tracing::debug!(reference = %record.reference.text(), "not kept: it did not act, and room is scarce");
+                continue;
+            }
             if self.take_record(record)? {
                 ack.accepted += 1;
             } else {

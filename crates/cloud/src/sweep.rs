@@ -18,6 +18,8 @@ use std::time::Duration;
 const STEP: i64 = 1_024;
 /// Keys that one step forgets at most.
 const STEP_KEYS: usize = 4_096;
+/// The part of the disk quota, three quarters, that records of requests on which nothing acted may fill.
+const OBSERVED_SHARE: (u64, u64) = (3, 4);
 /// Shortest retention. Source: twelve times the life of a challenge, whose event must still be there.
 const RETENTION_MIN: Duration = Duration::from_secs(3_600);
 
@@ -168,6 +170,11 @@ impl Tx<'_> {
         let events = state.events.forget(conn, last, STEP_KEYS)?;
         let references = state.references.forget(conn, oldest.map_or(0, |id| id - 1), STEP_KEYS)?;
         Ok(events + references > 0)
+    }
+
+    /// Whether what did not act is stored no more, so that there is room for what does.
+    pub(crate) const fn is_scarce(&self) -> bool {
+        self.desk.used > self.desk.limits.disk_quota / OBSERVED_SHARE.1 * OBSERVED_SHARE.0
     }
 
     /// Refuses to store more decisions where the store has used up what it may.

@@ -7,6 +7,7 @@
 use crate::core::{CloudCore, Tx};
 use crate::decide::NewDecision;
 use crate::error::CloudError;
+use crate::fact::acts;
 use crate::store::{int, uint};
 use glacis_wire::{Timestamp, Verdict};
 use rusqlite::{OptionalExtension as _, params};
@@ -128,7 +129,8 @@ impl Tx<'_> {
     /// Leaves a message about a decision that is being stored, if its verdict is told.
     pub(crate) fn leave_message(&self, new: &NewDecision<'_>) -> Result<(), CloudError> {
         let verdict = new.tail.verdict;
-        if !new.standing || !self.desk.tell.wants(verdict) {
+        // What a route only observed did not happen.
+        if !new.standing || !self.desk.tell.wants(verdict) || !acts(new.facts) {
             return Ok(());
         }
         let method = match verdict {

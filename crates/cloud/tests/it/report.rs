@@ -12,7 +12,7 @@ use glacis_wire::message::{List, Text};
 use glacis_wire::{Disclosed, Method, NodeName, NodeOutcome, Reference, Tier, Trust, Verdict, Zone};
 use std::time::Duration;
 
-fn record(world: &World, facts: EventFacts, verdict: Verdict) -> Record {
+pub(crate) fn record(world: &World, facts: EventFacts, verdict: Verdict) -> Record {
     Record {
         facts,
         zone: Zone::Edge,
@@ -24,7 +24,7 @@ fn record(world: &World, facts: EventFacts, verdict: Verdict) -> Record {
     }
 }
 
-fn report(core: &mut CloudCore, records: Vec<Record>) -> ReportAck {
+pub(crate) fn report(core: &mut CloudCore, records: Vec<Record>) -> ReportAck {
     let report = Report {
         node: NodeName::parse("edge-1").unwrap(),
         records: List(records),

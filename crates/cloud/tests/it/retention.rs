@@ -1,9 +1,11 @@
 //! Retention and quota: what is old goes in steps, what is needed stays, and nobody can pretend that it went.
 
-use crate::world::{World, decided, passed, thumb};
+use crate::report::{record, report};
+use crate::world::{World, decided, did_not_act, passed, thumb};
 use glacis_cloud::server::writer::{CloudHandle, Writer, WriterLimits};
 use glacis_cloud::{CloudCore, CloudErrorKind, CloudLimits, Place};
-use glacis_wire::{Answer, Method, Reference, Value};
+use glacis_wire::message::decide::ReportAck;
+use glacis_wire::{Answer, Method, Reference, Value, Verdict};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -169,6 +171,41 @@ fn a_report_older_than_the_log_is_settled_without_what_is_gone() {
     let answers = core.decision(&answer.reference).unwrap().settled.unwrap().answers.0;
     let unknown = Answer::unknown(glacis_wire::Cause::Unavailable);
     assert!(answers.iter().any(|stated| stated.answer == unknown), "{answers:?}");
+}
+
+#[test]
+fn what_only_observes_leaves_room_for_what_acts() {
+    let mut world = world(146);
+    world.limits.disk_quota = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let mut core = world.open(&Place::File(&dir.path().join("cloud.db")));
+    core.publish(&world.publish(1)).unwrap();
+    let (writer, handle) = Writer::start(core, WriterLimits::default()).unwrap();
+    let payee = "b".repeat(500);
+    let facts = |observes: bool| {
+        let mut facts = world.transfer(thumb(1), "ann", &payee, 5);
+        facts.observed.0.extend(observes.then(did_not_act));
+        facts
+    };
+    let decide = |observes: bool| {
+        let facts = facts(observes);
+        handle.call_blocking(move |core| core.decide(&facts))
+    };
+    let told = |observes: bool| {
+        let record = record(&world, facts(observes), Verdict::Allow);
+        handle.call_blocking(move |core| Ok(report(core, vec![record]))).unwrap()
+    };
+    let full = (0..10_000).find_map(|_| decide(true).err()).unwrap();
+    assert_eq!(full.kind(), CloudErrorKind::StorageFull);
+    let used = handle.metrics().store_bytes;
+    for _ in 0..20 {
+        assert_eq!(told(true), ReportAck { accepted: 0, repeated: 0 }, "taken, and not kept");
+    }
+    assert!(handle.metrics().store_bytes <= used + 4_096);
+    decided(decide(false).unwrap());
+    assert_eq!(told(false), ReportAck { accepted: 1, repeated: 0 });
+    drop(handle);
+    writer.join();
 }
 
 #[test]

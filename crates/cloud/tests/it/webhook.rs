@@ -2,7 +2,7 @@
 
 use crate::http::{Running, start_with};
 use crate::schemathesis::python;
-use crate::world::{START, World, decided, thumb};
+use crate::world::{START, World, decided, did_not_act, thumb};
 use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::webhook::Tell;
 use glacis_cloud::{CloudCore, Place};
@@ -135,6 +135,11 @@ fn a_block_is_told_signed_and_without_anything_private() {
     let allowed = running.world.transfer(thumb(9), "ann", "bob", 5);
     let handle = running.handle.clone().unwrap();
     handle.call_blocking(move |core| core.decide(&allowed)).unwrap();
+    let mut observed = running.world.transfer(thumb(8), "ann", "m1", 5);
+    observed.observed.0.push(did_not_act());
+    let handle = running.handle.clone().unwrap();
+    let blocked = handle.call_blocking(move |core| core.decide(&observed)).unwrap();
+    assert_eq!(decided(blocked).verdict, Verdict::Block, "on a route that observes: it did not happen");
     let reference = block(&running, 1);
     let post = posts.recv_timeout(PATIENCE).unwrap();
     assert_eq!(

@@ -8,7 +8,7 @@ use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place,
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SeededHost};
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
-use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, SignalAnswer};
+use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, ROUTE_MODE, SignalAnswer};
 use glacis_wire::message::enrol::{EnrolBody, EnrolChallenge, EnrolRequest, Evidence};
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::simulated::{
@@ -391,5 +391,13 @@ pub(crate) fn decided(answer: DecideAnswer) -> Decided {
     match answer {
         DecideAnswer::Decided(decided) => decided,
         DecideAnswer::Refused(refusal) => panic!("refused: {}", refusal.name()),
+    }
+}
+
+/// What an edge says of a request whose route only observes.
+pub(crate) fn did_not_act() -> SignalAnswer {
+    SignalAnswer {
+        signal: SignalName::parse(ROUTE_MODE).unwrap(),
+        answer: Answer::Value(Value::String("observe".to_owned())),
     }
 }
