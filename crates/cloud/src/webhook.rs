@@ -130,7 +130,7 @@ impl Tx<'_> {
     pub(crate) fn leave_message(&self, new: &NewDecision<'_>) -> Result<(), CloudError> {
         let verdict = new.tail.verdict;
         // What a route only observed did not happen.
-        if !new.standing || !self.desk.tell.wants(verdict) || !acts(new.facts) {
+        if !new.standing || !self.desk.tell.wants(verdict) || !acts(&new.of.facts) {
             return Ok(());
         }
         let method = match verdict {
@@ -143,7 +143,7 @@ impl Tx<'_> {
             "timestamp": rfc3339(self.now),
             "data": {
                 "reference": reference,
-                "event": new.facts.event.as_str(),
+                "event": new.of.facts.event.as_str(),
                 "verdict": verdict.name(),
                 "method": method,
                 "reasons": new.tail.reasons.iter().map(|reason| reason.0.as_str()).collect::<Vec<_>>(),
