@@ -10,10 +10,9 @@ use crate::output::{plain, print, print_json};
 use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
 use glacis_wire::Timestamp;
-use glacis_wire::message::decide::ROUTE_MODE;
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::io::Write;
 use std::time::Duration;
 
@@ -75,12 +74,6 @@ struct Line {
     verdict: String,
     zone: String,
     reasons: Vec<String>,
-    facts: Facts,
-}
-
-#[derive(Debug, Deserialize)]
-struct Facts {
-    observed: Map<String, Value>,
 }
 
 /// Runs one action.
@@ -141,9 +134,8 @@ fn show(args: &TailArgs, decision: &Value, out: &mut dyn Write) -> Result<(), Cl
     }
     let at = rfc3339(Timestamp::from_ms(line.decided_ms));
     let reasons = line.reasons.join(",");
-    let acted = if line.facts.observed.contains_key(ROUTE_MODE) { "  (observed)" } else { "" };
     let text = format!(
-        "{at}  {}  {:<18}  {:<6}  {}  {reasons}{acted}",
+        "{at}  {}  {:<18}  {:<6}  {}  {reasons}",
         line.reference, line.verdict, line.zone, line.event
     );
     print(out, plain(&text).trim_end())

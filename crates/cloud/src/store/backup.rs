@@ -179,5 +179,5 @@ impl Drop for Part {
 
 fn exists(path: &Path) -> CloudError {
     let detail = format!("`{}` exists already; nothing is overwritten, name another file", path.display());
-    CloudError::new(CloudErrorKind::Storage, detail)
+    CloudError::new(CloudErrorKind::Conflict, detail)
 }

@@ -87,7 +87,7 @@ fn a_backup_overwrites_nothing_and_a_store_in_memory_has_none() {
             .unwrap();
     let taken = dir.path().join("taken");
     std::fs::write(&taken, "mine").unwrap();
-    assert_eq!(handle.backup_to(&taken).unwrap_err().kind(), CloudErrorKind::Storage);
+    assert_eq!(handle.backup_to(&taken).unwrap_err().kind(), CloudErrorKind::Conflict);
     assert_eq!(std::fs::read(&taken).unwrap(), b"mine");
     assert_eq!(
         handle.backup_to(&dir.path().join("no/such/folder")).unwrap_err().kind(),
@@ -172,7 +172,7 @@ fn a_restore_refuses_what_is_not_a_backup_of_this_installation() {
     // Nothing is overwritten: not a store, not one whose process is running, not the backup itself.
     let before = std::fs::read(&live).unwrap();
     for taken in [&live, &copy] {
-        assert_eq!(restore(&copy, taken, &own).unwrap_err().kind(), CloudErrorKind::Storage);
+        assert_eq!(restore(&copy, taken, &own).unwrap_err().kind(), CloudErrorKind::Conflict);
     }
     assert_eq!(std::fs::read(&live).unwrap(), before);
     restore(&copy, &to, &own).unwrap();
