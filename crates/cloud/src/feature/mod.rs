@@ -18,7 +18,7 @@ use crate::fact::{Origin, Stated, put};
 use glacis_policy::Reading;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, EventName, SignalName, Timestamp};
-use series::{Item, Series};
+use series::{Bytes, Item, Series};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -68,8 +68,6 @@ pub(crate) enum Lookup {
     /// The window reaches behind what memory holds.
     TooOld,
 }
-
-type Key = Box<[u8]>;
 
 /// Room for a usual key, so that writing one allocates once. Unit: bytes.
 const KEY_BYTES: usize = 96;
@@ -159,7 +157,7 @@ struct Group {
     /// Indices of its features.
     members: Vec<usize>,
     /// Of each key one series a member.
-    keys: HashMap<Key, Box<[Series]>>,
+    keys: HashMap<Bytes, Box<[Series]>>,
 }
 
 /// All features of the policies in force.
@@ -272,7 +270,7 @@ impl FeatureTable {
                 }
                 let measures = group.members.iter().filter_map(|index| self.features.get(*index));
                 let series = measures.map(|feature| Series::new(feature.definition.measure)).collect();
-                found = Some(group.keys.entry(self.key.as_slice().into()).or_insert(series));
+                found = Some(group.keys.entry(Bytes::of(&self.key)).or_insert(series));
             }
             let Some(series) = found.as_mut().and_then(|all| all.get_mut(member)) else { continue };
             if full {

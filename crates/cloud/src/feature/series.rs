@@ -35,7 +35,7 @@ enum Held {
 
 /// Bytes of a value: short ones in place, since most are, and a place of their own costs more than they do.
 #[derive(Clone, Debug)]
-enum Bytes {
+pub(super) enum Bytes {
     Short { length: u8, bytes: [u8; SHORT_MAX] },
     Long(Arc<[u8]>),
 }
@@ -44,7 +44,7 @@ enum Bytes {
 const SHORT_MAX: usize = 22;
 
 impl Bytes {
-    fn of(value: &[u8]) -> Self {
+    pub(super) fn of(value: &[u8]) -> Self {
         let mut bytes = [0; SHORT_MAX];
         match (u8::try_from(value.len()), bytes.get_mut(..value.len())) {
             (Ok(length), Some(place)) => {
@@ -267,7 +267,11 @@ impl Series {
         if self.is_incomplete() {
             return Answer::unknown(Cause::Unavailable);
         }
-        let first = open_start(at, window).map_or(0, |start| self.first_after(start));
+        let start = open_start(at, window);
+        if start.is_some_and(|start| self.bounds.newest <= start) {
+            return self.only(own);
+        }
+        let first = start.map_or(0, |start| self.first_after(start));
         let end = if self.bounds.newest > at {
             self.entries.partition_point(|entry| entry.received <= at)
         } else {
@@ -278,6 +282,16 @@ impl Series {
             self.by_difference(first, end, own)
         } else {
             self.by_walk(first, end, cut, own)
+        }
+    }
+
+    /// The aggregate where no entry is in the window, which is usual: it touches none.
+    fn only(&self, own: Option<Item<'_>>) -> Answer {
+        match self.measure {
+            Measure::Count => count(usize::from(own.is_some())),
+            Measure::Sum => int(own.map_or(0, Item::as_int)),
+            Measure::SumDouble => Answer::Value(Value::Double(0.0 + own.map_or(0.0, Item::as_double))),
+            Measure::Distinct => count(usize::from(own.and_then(Item::value).is_some())),
         }
     }
 
@@ -321,20 +335,31 @@ impl Series {
     }
 
     /// Different values among entries `first..end` and the deciding event's own.
-    fn distinct(&self, values: &Values, first: usize, end: usize, own: Option<Item<'_>>) -> usize {
-        let covered = |value: &[u8]| values.get(value).copied().unwrap_or(0);
-        let mut differences: HashMap<&[u8], isize> = HashMap::new();
-        for (held, sign) in self.difference(first, end) {
-            if let Held::Value(value) = held {
-                *differences.entry(value.as_slice()).or_default() += isize::from(sign);
+    fn distinct<'s>(&'s self, values: &Values, first: usize, end: usize, own: Option<Item<'_>>) -> usize {
+        let inside = |value: &[u8], more: isize| {
+            values.get(value).copied().unwrap_or(0).saturating_add_signed(more) > 0
+        };
+        let of_value = |(held, sign): (&'s Held, i8)| match held {
+            Held::Value(value) => Some((value.as_slice(), isize::from(sign))),
+            Held::One | Held::Int(_) | Held::Double(_) => None,
+        };
+        let mut differences: Vec<(&[u8], isize)> = self.difference(first, end).filter_map(of_value).collect();
+        differences.sort_unstable_by_key(|(value, _)| *value);
+        let own = own.and_then(Item::value);
+        let (mut different, mut own_more) = (values.len(), 0);
+        for same in differences.chunk_by(|(a, _), (b, _)| a == b) {
+            let Some((value, _)) = same.first() else { continue };
+            let more = same.iter().map(|(_, more)| more).sum();
+            match (inside(value, 0), inside(value, more)) {
+                (false, true) => different += 1,
+                (true, false) => different -= 1,
+                (false, false) | (true, true) => {}
+            }
+            if own == Some(*value) {
+                own_more = more;
             }
         }
-        let inside = |value: &[u8], more: isize| covered(value).saturating_add_signed(more) > 0;
-        let gained = differences.iter().filter(|(v, more)| covered(v) == 0 && inside(v, **more));
-        let lost = differences.iter().filter(|(v, more)| covered(v) > 0 && !inside(v, **more));
-        let new = |value| !inside(value, differences.get(value).copied().unwrap_or(0));
-        let own = matches!(own, Some(Item::Value(value)) if new(value));
-        values.len() + gained.count() - lost.count() + usize::from(own)
+        different + usize::from(own.is_some_and(|own| !inside(own, own_more)))
     }
 
     /// Different values among few entries, without a table.
@@ -364,13 +389,7 @@ impl Series {
         let items = counted.into_iter().map(|(_, item)| item).chain(own);
         match self.measure {
             Measure::Count => count(items.count()),
-            Measure::Distinct => {
-                let value = |item| match item {
-                    Item::Value(value) => Some(value),
-                    Item::One | Item::Int(_) | Item::Double(_) => None,
-                };
-                count(items.filter_map(value).collect::<HashSet<_>>().len())
-            }
+            Measure::Distinct => count(items.filter_map(Item::value).collect::<HashSet<_>>().len()),
             Measure::SumDouble => {
                 Answer::Value(Value::Double(items.map(Item::as_double).fold(0.0, |sum, value| sum + value)))
             }
@@ -436,7 +455,14 @@ impl Held {
     }
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    const fn value(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::One | Self::Int(_) | Self::Double(_) => None,
+        }
+    }
+
     fn as_int(self) -> i128 {
         match self {
             Self::Int(value) => i128::from(value),
