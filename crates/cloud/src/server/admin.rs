@@ -2,7 +2,7 @@
 //!
 //! Every operation names its scope; checking the token and doing the thing are one job of the writer, so a revoked
 //! token is void at once. Errors are problems with a detail for the operator. Listens on loopback by default.
-//! The document at `/v1/openapi.json` says everything else: it is made from the table of [`operations`].
+//! The document at `/v1/openapi.json` says everything else: it is made from the table of operations.
 //!
 //! The same routes with an operator who is signed in already ([`Server::local_router`](super::Server::local_router))
 //! are for a socket that only that operator can open: whoever may open the installation's own file needs no token.

@@ -1,9 +1,9 @@
 //! The cloud behind HTTP: a listener for nodes, one for operators, one for backends, one writer.
 //!
 //! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
-//! ([`admin`](mod@admin), on loopback), and so do backends that ask for decisions ([`api`]). Handlers only translate: what happens is a domain call on the
-//! [writer]'s thread, and an answer leaves only after it is durable. Bodies, heads, connections and the
-//! queue are bounded.
+//! ([`admin`](mod@admin), on loopback), and so do backends that ask for decisions (`api`). Handlers only translate:
+//! what happens is a domain call on the [writer]'s thread, and an answer leaves only after it is durable. Bodies,
+//! heads, connections and the queue are bounded.
 
 pub mod admin;
 mod api;
