@@ -32,8 +32,10 @@ impl Draws {
 fn readable(answer: &Response) -> Vec<u8> {
     let mut seen = answer.status.to_string().into_bytes();
     for (name, value) in &answer.headers {
-        seen.extend_from_slice(format!("\n{name}: {value}\n").as_bytes());
-        seen.extend(parse_bytes(value, MESSAGE_BYTES_MAX).unwrap_or_default());
+        seen.extend_from_slice(format!("\n{name}: ").as_bytes());
+        // Binary fields decoded only: base64 of random bytes spells a short rule's name now and then.
+        let binary = parse_bytes(value, MESSAGE_BYTES_MAX);
+        seen.extend(binary.unwrap_or_else(|_| value.clone().into_bytes()));
     }
     seen.extend_from_slice(&answer.body);
     seen
