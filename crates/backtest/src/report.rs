@@ -144,7 +144,7 @@ impl Part {
     pub(crate) fn new(part: &'static str, tally: &Tally, rules: &[String]) -> Self {
         let all = tally.events;
         let line = |(verdict, by): &(Verdict, ByLabel)| VerdictLine {
-            verdict: verdict_text(*verdict),
+            verdict: verdict.to_string(),
             positive: by.positive,
             negative: by.negative,
             unlabelled: by.unlabelled,
@@ -179,13 +179,6 @@ impl RuleLine {
             recall: Share::new(matched.positive, all.positive),
             false_positive_rate: Share::new(matched.negative, all.negative),
         }
-    }
-}
-
-pub(crate) fn verdict_text(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Challenge(method) => format!("challenge({})", method.name()),
-        other => other.name().to_owned(),
     }
 }
 

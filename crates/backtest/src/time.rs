@@ -4,6 +4,7 @@
 //! Fractions beyond a millisecond are cut off. What is not exactly of the declared form is no time.
 
 use glacis_wire::Timestamp;
+use glacis_wire::civil::days_from_civil;
 
 /// How a column writes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -84,7 +85,7 @@ fn civil(text: &[u8]) -> Option<(i64, &[u8])> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second.min(59);
+    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second.min(59);
     let (ms, rest) = fraction(rest)?;
     Some((seconds * 1_000 + ms, rest))
 }
@@ -124,17 +125,6 @@ const fn days_in(year: i64, month: i64) -> i64 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
-}
-
-/// Days from 1970-01-01 in the proleptic Gregorian calendar: years counted from March, so that the leap day is
-/// the last of its year.
-const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year_of_march = if month <= 2 { year - 1 } else { year };
-    let months_since_march = (month + 9) % 12;
-    let day_of_year = (153 * months_since_march + 2) / 5 + day - 1;
-    let leap_days =
-        year_of_march.div_euclid(4) - year_of_march.div_euclid(100) + year_of_march.div_euclid(400);
-    year_of_march * 365 + leap_days + day_of_year - 719_468
 }
 
 #[cfg(test)]
@@ -180,12 +170,12 @@ mod tests {
 
     #[test]
     fn every_day_of_four_centuries_follows_the_one_before() {
-        let mut last = days_since_epoch(1969, 12, 31);
+        let mut last = days_from_civil(1969, 12, 31);
         assert_eq!(last, -1);
         for year in 1970..2371 {
             for month in 1..=12 {
                 for day in 1..=days_in(year, month) {
-                    let this = days_since_epoch(year, month, day);
+                    let this = days_from_civil(year, month, day);
                     assert_eq!(this, last + 1, "{year}-{month}-{day}");
                     last = this;
                 }

@@ -18,7 +18,6 @@ mod verify;
 
 use crate::error::CliError;
 use clap::{Args, Subcommand};
-use glacis_wire::Verdict;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,14 +74,5 @@ pub(crate) fn run(args: &DeviceArgs, out: &mut dyn Write) -> Result<ExitCode, Cl
         Action::VerifyAnswer(verify) => verify::run(verify, &mut std::io::stdin(), out),
         Action::Status(status) => status::run(status, out),
         Action::Forget(forget) => status::forget(forget, out),
-    }
-}
-
-/// A verdict as policies write it.
-fn verdict_name(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Allow => String::from("allow"),
-        Verdict::Challenge(method) => format!("challenge({})", method.name()),
-        Verdict::Block => String::from("block"),
     }
 }

@@ -7,7 +7,6 @@ use crate::client::{Connection, segment, typed};
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::pages;
-use crate::time::rfc3339;
 use clap::{Args, Subcommand};
 use glacis_wire::Timestamp;
 use serde::Deserialize;
@@ -147,7 +146,7 @@ fn run_refuse(args: &RefuseArgs, out: &mut dyn Write) -> Result<(), CliError> {
 }
 
 fn text(device: &Device) -> String {
-    let at = |ms| rfc3339(Timestamp::from_ms(ms));
+    let at = |ms| Timestamp::from_ms(ms).rfc3339();
     let mut shown = format!(
         "device    {}\ntier      {}\ntrust     {}\nfamily    {}\nenrolled  {}\nin feed   {}",
         device.thumbprint,

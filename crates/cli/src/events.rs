@@ -7,7 +7,6 @@ use crate::client::{Client, Connection, typed};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
-use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
 use glacis_wire::Timestamp;
 use http::Method;
@@ -132,7 +131,7 @@ fn show(args: &TailArgs, decision: &Value, out: &mut dyn Write) -> Result<(), Cl
     if args.json {
         return print_json(out, decision);
     }
-    let at = rfc3339(Timestamp::from_ms(line.decided_ms));
+    let at = Timestamp::from_ms(line.decided_ms).rfc3339();
     let reasons = line.reasons.join(",");
     let text = format!(
         "{at}  {}  {:<18}  {:<6}  {}  {reasons}",

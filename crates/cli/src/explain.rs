@@ -6,7 +6,6 @@
 use crate::client::{Connection, segment, typed};
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_wire::Timestamp;
 use glacis_wire::message::decide::ROUTE_MODE;
@@ -116,7 +115,7 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
 
 fn text(told: &Explained) -> String {
     let record = &told.record;
-    let at = rfc3339(Timestamp::from_ms(record.decided_ms));
+    let at = Timestamp::from_ms(record.decided_ms).rfc3339();
     let facts = &record.facts;
     let mut shown = format!(
         "{}: {} of `{}`, decided by the {} at {at}\n",
@@ -147,7 +146,7 @@ fn text(told: &Explained) -> String {
     }
     settled(record, &mut shown);
     for said in &record.feedback {
-        let at = rfc3339(Timestamp::from_ms(said.at_ms));
+        let at = Timestamp::from_ms(said.at_ms).rfc3339();
         let _ = writeln!(shown, "\nfeedback  {} by {} at {at}", said.outcome, said.by);
     }
     shown

@@ -5,7 +5,6 @@
 
 use crate::error::CliError;
 use crate::print;
-use crate::time::rfc3339;
 use clap::{Args, Subcommand, ValueEnum};
 use glacis_host::{DirFiles, Host};
 use glacis_seal::{Context, published};
@@ -315,7 +314,7 @@ impl Listing {
 
 impl Row {
     fn new(kind: &'static str, generation: u32, state: &'static str, created: Timestamp, id: String) -> Self {
-        Self { kind, node: None, generation, state, created: rfc3339(created), id }
+        Self { kind, node: None, generation, state, created: created.rfc3339(), id }
     }
 }
 

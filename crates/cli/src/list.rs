@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::pages;
-use crate::time::{Moment, rfc3339};
+use crate::time::Moment;
 use clap::{Args, Subcommand};
 use glacis_host::Host;
 use glacis_wire::Timestamp;
@@ -98,7 +98,7 @@ fn run_show(args: &ShowArgs, out: &mut dyn Write) -> Result<(), CliError> {
     }
     print(out, &format!("{}, version {version}, {} items", plain(name), items.len()))?;
     for item in &items {
-        let from = rfc3339(Timestamp::from_ms(item.effective_ms));
+        let from = Timestamp::from_ms(item.effective_ms).rfc3339();
         print(out, &format!("{from}  {}", plain(&item.item)))?;
     }
     Ok(())

@@ -7,7 +7,6 @@ use crate::client::{Client, Connection, typed};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_wire::Timestamp;
 use serde::Deserialize;
@@ -155,7 +154,7 @@ pub(crate) fn routes(args: &RoutesArgs, out: &mut dyn Write) -> Result<ExitCode,
         print(out, &line)?;
     }
     if let Some(until) = bypassed_until_ms {
-        let until = rfc3339(Timestamp::from_ms(until));
+        let until = Timestamp::from_ms(until).rfc3339();
         print(out, &format!("bypass in force until {until}: every route observes"))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -215,10 +214,10 @@ pub(crate) fn bypass(args: &BypassArgs, out: &mut dyn Write) -> Result<ExitCode,
     let until = answer.get("bypassed_until_ms").and_then(Value::as_u64);
     let text = match (args.dry_run, until) {
         (true, Some(until)) => {
-            format!("a bypass until {} would be replaced", rfc3339(Timestamp::from_ms(until)))
+            format!("a bypass until {} would be replaced", Timestamp::from_ms(until).rfc3339())
         }
         (true, None) => "no bypass is in force".to_owned(),
-        (false, Some(until)) => format!("every route observes until {}", rfc3339(Timestamp::from_ms(until))),
+        (false, Some(until)) => format!("every route observes until {}", Timestamp::from_ms(until).rfc3339()),
         (false, None) => "the bypass is over".to_owned(),
     };
     print(out, &text).map(|()| ExitCode::SUCCESS)

@@ -6,7 +6,6 @@
 use crate::client::{Connection, typed};
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_wire::Timestamp;
 use serde::Deserialize;
@@ -85,7 +84,7 @@ fn text(overview: &Overview) -> String {
     );
     let _ = write!(shown, "incidents  {}", overview.incidents);
     for node in &overview.nodes {
-        let newest = rfc3339(Timestamp::from_ms(node.newest_ms));
+        let newest = Timestamp::from_ms(node.newest_ms).rfc3339();
         let _ = write!(shown, "\nnode       {}, newest event {newest}", node.node);
     }
     plain(&shown)

@@ -1,9 +1,10 @@
 //! Timestamps and durations for people: UTC, seconds, RFC 3339.
 //!
-//! The only calendar of the workspace. Nothing decides by it; what is parsed here comes from an operator's command
-//! line. Stores and messages keep milliseconds.
+//! What is parsed here comes from an operator's command line. Stores and messages keep milliseconds; the calendar is
+//! [`glacis_wire::civil`].
 
 use glacis_wire::Timestamp;
+use glacis_wire::civil::days_from_civil;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -67,17 +68,9 @@ impl FromStr for Span {
     }
 }
 
-/// `2026-11-22T19:28:09Z`.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    let (days, second) = (at.as_secs() / DAY, at.as_secs() % DAY);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 /// The inverse, for years 1970 to 9999; nothing else of RFC 3339.
 fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let number = |from: usize, to: usize| -> Option<u64> {
+    let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
         digits.parse().ok()
     };
@@ -87,34 +80,10 @@ fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         return None;
     }
     let days = days_from_civil(year, month, day);
-    let at = Timestamp::from_secs(days * DAY + hour * 3600 + minute * 60 + second);
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    let at = Timestamp::from_secs(u64::try_from(seconds).ok()?);
     // Whatever is not written as we would write it (31 February, hour 24, other separators) is refused here.
-    (rfc3339(at) == text).then_some(at)
-}
-
-/// Year, month and day of a day since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms").
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
-}
-
-/// Days since 1970-01-01 (the same source).
-const fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year / 400;
-    let year_of_era = year % 400;
-    let from_march = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * from_march + 2) / 5 + day - 1;
-    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
-    era * 146_097 + of_era - 719_468
+    (at.rfc3339() == text).then_some(at)
 }
 
 /// Seconds of a day.
@@ -133,7 +102,7 @@ mod tests {
             (1_795_375_689, "2026-11-22T19:28:09Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
-            assert_eq!(rfc3339(Timestamp::from_secs(secs)), want);
+            assert_eq!(Timestamp::from_secs(secs).rfc3339(), want);
             assert_eq!(want.parse(), Ok(Moment::At(Timestamp::from_secs(secs))));
         }
     }

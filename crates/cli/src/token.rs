@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::pages;
-use crate::time::{Span, rfc3339};
+use crate::time::Span;
 use clap::{Args, Subcommand};
 use glacis_cloud::admin::Scope;
 use glacis_compiler::diagnostic::nearest;
@@ -160,8 +160,8 @@ fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
     for row in &rows {
         let row: Row = typed(row)?;
         let state = match row.ended_ms {
-            Some(at) => format!("ended {}", rfc3339(Timestamp::from_ms(at))),
-            None => format!("until {}", rfc3339(Timestamp::from_ms(row.expires_ms))),
+            Some(at) => format!("ended {}", Timestamp::from_ms(at).rfc3339()),
+            None => format!("until {}", Timestamp::from_ms(row.expires_ms).rfc3339()),
         };
         print(out, &format!("{:>4}  {state}  {}  {}", row.id, plain(&row.name), row.scopes.join(",")))?;
     }

@@ -102,20 +102,7 @@ impl CloudCore {
 
     /// The event log from sequence number `from` on, at most `limit`.
     pub fn events(&mut self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, CloudError> {
-        self.read(|tx| {
-            let sql = "SELECT seq, ingested, facts_bytes FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-            let mut statement = tx.conn.prepare_cached(sql)?;
-            let mut rows = statement.query(params![int(from), limit])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(LoggedEvent {
-                    seq: uint(row.get(0)?),
-                    ingested: Timestamp::from_ms(uint(row.get(1)?)),
-                    facts: facts_of(&row.get::<_, Vec<u8>>(2)?)?,
-                });
-            }
-            Ok(found)
-        })
+        self.read(|tx| tx.logged_from(from, limit))
     }
 
     /// Sequence number of the newest event; zero where there is none.
@@ -242,6 +229,22 @@ impl CloudCore {
 }
 
 impl Tx<'_> {
+    /// The event log from sequence number `from` on, oldest first, at most `limit`.
+    pub(crate) fn logged_from(&self, from: u64, limit: u32) -> Result<Vec<LoggedEvent>, CloudError> {
+        let sql = "SELECT seq, ingested, facts_bytes FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params![int(from), limit])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(LoggedEvent {
+                seq: uint(row.get(0)?),
+                ingested: Timestamp::from_ms(uint(row.get(1)?)),
+                facts: facts_of(&row.get::<_, Vec<u8>>(2)?)?,
+            });
+        }
+        Ok(found)
+    }
+
     /// The decision of this reference.
     pub(crate) fn decision_of(&self, reference: &Reference) -> Result<StoredDecision, CloudError> {
         let found = self.decision_by_reference(reference)?;

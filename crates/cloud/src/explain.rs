@@ -8,6 +8,7 @@ use crate::admin::FeedbackView;
 use crate::core::CloudCore;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::fact::{Origin, Stated};
+use crate::policy::digest_of;
 use crate::policy::{PolicySource, sources_of};
 use crate::record::StoredDecision;
 use crate::store::uint;
@@ -16,13 +17,12 @@ use glacis_compiler::catalogue::{Birth, Signal};
 use glacis_compiler::checked::{Release, Rule};
 use glacis_compiler::reference::{Outcome, Snapshot, evaluate};
 use glacis_policy::{Effect, Entry, Reading};
-use glacis_seal::sha256;
 use glacis_wire::limits::REASON_BYTES_MAX;
 use glacis_wire::message::Text;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
 use glacis_wire::message::policy::Bundle;
 use glacis_wire::{
-    Answer, Cause, Decode as _, Given, NodeOutcome, PolicyDigest, Reference, SignalName, Trust, Value, Zone,
+    Answer, Cause, Decode as _, Given, NodeOutcome, Reference, SignalName, Trust, Value, Zone,
 };
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ impl Explanation {
             let compiled = source
                 .compile()
                 .map_err(|found| CloudError::new(CloudErrorKind::PolicyInvalid, found.to_string()))?;
-            if PolicyDigest::new(*sha256(compiled.canonical()).as_bytes()) == digest {
+            if digest_of(&compiled) == digest {
                 return Ok(Some(self.explain(&compiled)));
             }
         }
@@ -201,18 +201,7 @@ fn entry(entry: Entry) -> String {
     match entry {
         Entry::Skip => "skip".to_owned(),
         Entry::Match => "match".to_owned(),
-        Entry::Milder(effect) => effect_name(effect),
-    }
-}
-
-/// As a policy writes it.
-pub fn effect_name(effect: Effect) -> String {
-    match effect {
-        Effect::Block => "block".to_owned(),
-        Effect::SoftBlock => "block(soft)".to_owned(),
-        Effect::Challenge(method) => format!("challenge({})", method.name()),
-        Effect::Exempt => "exempt".to_owned(),
-        Effect::Score(points) => format!("score({points})"),
+        Entry::Milder(effect) => effect.to_string(),
     }
 }
 

@@ -9,7 +9,6 @@ use crate::browse::Incident;
 use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::record::LoggedEvent;
-use crate::state::facts_of;
 use crate::store::{int, uint};
 use glacis_seal::{Purpose, secret, text};
 use glacis_wire::{Thumbprint, Tier, Timestamp};
@@ -74,17 +73,7 @@ impl CloudCore {
         self.read(|tx| {
             let after = tx.after_row(Listing::Events, ask)?;
             let from = after.map_or(from, |seq| seq.saturating_add(1).max(from));
-            let sql = "SELECT seq, ingested, facts_bytes FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-            let mut statement = tx.conn.prepare_cached(sql)?;
-            let mut rows = statement.query(params![int(from), ask.rows()])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(LoggedEvent {
-                    seq: uint(row.get(0)?),
-                    ingested: Timestamp::from_ms(uint(row.get(1)?)),
-                    facts: facts_of(&row.get::<_, Vec<u8>>(2)?)?,
-                });
-            }
+            let found = tx.logged_from(from, ask.rows())?;
             Ok(tx.page(Listing::Events, ask, found, |event| event.seq.to_be_bytes().to_vec()))
         })
     }

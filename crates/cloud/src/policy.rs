@@ -16,10 +16,10 @@ use crate::store::{int, uint};
 use glacis_compiler::{CaseResult, Compiled, Source, compile};
 use glacis_policy::Slice;
 use glacis_seal::published::{Held, PublishedError, accept, check_key_set, find_key, open_signed};
-use glacis_seal::{Context, Purpose, key_id, sha256};
+use glacis_seal::{Context, Purpose, SealError, SigningKey, key_id, sha256, sign_envelope};
 use glacis_wire::limits::{BUNDLE_BYTES_MAX, BUNDLE_SLICES_MAX};
-use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, Published};
-use glacis_wire::message::{List, Signed, Text};
+use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Published};
+use glacis_wire::message::{Bytes, List, Signed, Text};
 use glacis_wire::{Decode, DecodeError, Encode, EncodeError, PolicyDigest, Reader, Timestamp, Writer, Zone};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
@@ -66,6 +66,37 @@ pub struct Publish {
     pub sources: List<PolicySource, BUNDLE_SLICES_MAX>,
     /// Signed [`Bundle`]s: device, edge, cloud, all of one version.
     pub bundles: List<Signed, 3>,
+}
+
+/// The digest that names a compiled policy.
+pub fn digest_of(compiled: &Compiled) -> PolicyDigest {
+    PolicyDigest::new(*sha256(compiled.canonical()).as_bytes())
+}
+
+/// The bundles of a publish, one a zone: made where `key`, a policy key, is held, which is never here.
+///
+/// # Errors
+/// If a bundle is over a limit.
+pub fn sign_bundles<'c>(
+    key: &SigningKey,
+    context: &Context,
+    version: u64,
+    issued: Timestamp,
+    policies: impl IntoIterator<Item = &'c Compiled>,
+) -> Result<List<Signed, 3>, SealError> {
+    let mut slices: [Vec<BundleSlice>; 3] = Default::default();
+    for compiled in policies {
+        let policy = digest_of(compiled);
+        for (bundle, slice) in slices.iter_mut().zip(compiled.slices(policy)) {
+            bundle.push(BundleSlice { event: compiled.event().clone(), policy, slice: Bytes(slice) });
+        }
+    }
+    let signed = Zone::ALL.into_iter().zip(slices).map(|(zone, slices)| {
+        let (tenant, realm) = (context.tenant.clone(), context.realm);
+        let bundle = Bundle { tenant, realm, zone, version, issued, slices: List(slices) };
+        sign_envelope(key, context, Purpose::Bundle, &bundle)
+    });
+    Ok(List(signed.collect::<Result<_, _>>()?))
 }
 
 /// One version of all policies as the cloud runs it.
@@ -431,7 +462,7 @@ fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, V
             return Err(mismatch(format!("two policies for event `{}`", compiled.event())));
         }
         check_cases(&compiled)?;
-        let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
+        let digest = digest_of(&compiled);
         let bytes = compiled.slices(digest);
         let [_, edge, cloud] = &bytes;
         let load = |bytes: &[u8]| {

@@ -13,9 +13,9 @@ use crate::evaluate::plan::{CloudPolicy, Given, Plan, World, plans, run, sources
 use crate::fact::Stated;
 use crate::feature::{FeatureTable, Logged};
 use crate::list::ListTable;
+use crate::policy::digest_of;
 use glacis_compiler::Compiled;
 use glacis_policy::{Close, Obligations, RuleState, Scratch, Slice};
-use glacis_seal::sha256;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, PolicyDigest, SignalName, Timestamp, Verdict};
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Replayed<'_> {
 impl Replay {
     /// Of a compiled policy, with the bounds of a production core.
     pub fn new(compiled: &Compiled, limits: &CloudLimits) -> Result<Self, CloudError> {
-        let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
+        let digest = digest_of(compiled);
         let [_, edge, cloud] = compiled.slices(digest);
         let load = |bytes: &[u8]| {
             Slice::load(bytes)

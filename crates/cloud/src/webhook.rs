@@ -140,7 +140,7 @@ impl Tx<'_> {
         let reference = new.tail.reference.text();
         let body = json!({
             "type": format!("decision.{}", verdict.name()),
-            "timestamp": rfc3339(self.now),
+            "timestamp": self.now.rfc3339_ms(),
             "data": {
                 "reference": reference,
                 "event": new.of.facts.event.as_str(),
@@ -166,21 +166,6 @@ fn pause(tries: u32, jitter: u8) -> Duration {
     full / 2 + full / 512 * u32::from(jitter)
 }
 
-/// RFC 3339 in UTC, to the millisecond. Days to date: Gregorian rule of 400 years, counted from 1 March.
-fn rfc3339(at: Timestamp) -> String {
-    let (seconds, ms) = (at.as_secs(), at.as_ms() % 1_000);
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let march = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +180,7 @@ mod tests {
             (1_800_000_000_000, "2027-01-15T08:00:00.000Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
-            assert_eq!(rfc3339(Timestamp::from_ms(ms)), want);
+            assert_eq!(Timestamp::from_ms(ms).rfc3339_ms(), want);
         }
     }
 

@@ -7,7 +7,6 @@ use crate::checked::Checked;
 pub use crate::read::cases::Case;
 use crate::reference::{Whole, whole};
 use glacis_policy::Obligations;
-use glacis_wire::Verdict;
 
 /// How one case came out.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +31,7 @@ pub(crate) fn run(policy: &Checked, case: &Case) -> CaseResult {
     let whole = whole(policy, &case.snapshot, case.passed, case.outage);
     let mut faults = Vec::new();
     if whole.verdict != case.verdict {
-        faults.push(format!("verdict is {}, not {}", verdict(whole.verdict), verdict(case.verdict)));
+        faults.push(format!("verdict is {}, not {}", whole.verdict, case.verdict));
     }
     let mut matched = whole.matched.clone();
     matched.sort_unstable();
@@ -43,13 +42,6 @@ pub(crate) fn run(policy: &Checked, case: &Case) -> CaseResult {
         faults.push(format!("obligations are [{}], not [{}]", duties(whole.obligations), duties(wanted)));
     }
     CaseResult { case: case.clone(), whole, faults }
-}
-
-fn verdict(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Challenge(method) => format!("challenge({})", method.name()),
-        other => other.name().to_owned(),
-    }
 }
 
 fn duties(obligations: Obligations) -> String {

@@ -10,6 +10,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 
 mod encode;
@@ -252,6 +253,19 @@ impl Effect {
     /// Whether it may stand in a score class, a milder entry or a summary of soft effects.
     pub const fn is_soft(self) -> bool {
         matches!(self, Self::SoftBlock | Self::Challenge(_))
+    }
+}
+
+/// As policies write it.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block => f.write_str("block"),
+            Self::SoftBlock => f.write_str("block(soft)"),
+            Self::Challenge(method) => write!(f, "challenge({})", method.name()),
+            Self::Exempt => f.write_str("exempt"),
+            Self::Score(points) => write!(f, "score({points})"),
+        }
     }
 }
 

@@ -4,9 +4,7 @@
 //! business.
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use glacis_cloud::server::connection;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +14,6 @@ use tokio::sync::{Semaphore, watch};
 
 /// Connections served at once on one surface; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 64;
-/// Time for a peer to send the head of a request.
-const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// Largest head. Unit: bytes; hyper's minimum.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 /// Pause after a failed accept: out of descriptors, mostly.
@@ -60,7 +56,7 @@ pub(crate) async fn serve(listener: impl Listener, router: Router, mut stopped: 
             (Ok(stream), Ok(slot)) => {
                 let (router, stopped) = (router.clone(), stopped.clone());
                 tokio::spawn(async move {
-                    connection(stream, router, stopped).await;
+                    connection(stream, router, HEAD_BYTES_MAX, stopped).await;
                     drop(slot);
                 });
             }
@@ -70,28 +66,5 @@ pub(crate) async fn serve(listener: impl Listener, router: Router, mut stopped: 
             }
             (_, Err(_)) => return,
         }
-    }
-}
-
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    router: Router,
-    mut stopped: watch::Receiver<()>,
-) {
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = std::pin::pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        _ = stopped.changed() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "connection ended");
     }
 }

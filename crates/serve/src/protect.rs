@@ -9,6 +9,7 @@ use crate::installation::Installation;
 use crate::keys::Ring;
 use crate::release::{PolicyFiles, publish};
 use crate::run::Opened;
+use glacis_cloud::policy::digest_of;
 use glacis_host::Host;
 use glacis_wire::NodeName;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -108,7 +109,7 @@ pub fn ensure_policy(
         None if live.version > 0 => return Ok(None),
         None => built_in(),
     };
-    let (digest, _) = files.compile()?;
+    let digest = digest_of(&files.compile()?);
     if live.policies.iter().any(|(_, known)| *known == digest) {
         return Ok(None);
     }
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_built_in_policy_compiles_and_its_cases_hold() {
-        let (_, compiled) = built_in().compile().unwrap();
+        let compiled = built_in().compile().unwrap();
         let failed: Vec<_> =
             compiled.run_cases().into_iter().filter(|case| !case.faults.is_empty()).collect();
         assert!(failed.is_empty(), "{failed:#?}");

@@ -5,12 +5,11 @@
 
 use crate::error::{ServeError, ServeErrorKind};
 use crate::keys::Ring;
-use glacis_cloud::policy::{PolicySource, Publish, SourceFile};
+use glacis_cloud::policy::{PolicySource, Publish, SourceFile, sign_bundles};
 use glacis_compiler::{Compiled, Source, compile};
-use glacis_seal::{Purpose, sha256, sign_envelope};
-use glacis_wire::message::policy::{Bundle, BundleSlice, KeyUse};
-use glacis_wire::message::{Bytes, List, Text};
-use glacis_wire::{PolicyDigest, Timestamp, Zone};
+use glacis_wire::Timestamp;
+use glacis_wire::message::policy::KeyUse;
+use glacis_wire::message::{List, Text};
 use std::path::Path;
 
 /// The files of one policy, with their names in diagnostics.
@@ -49,12 +48,10 @@ impl PolicyFiles {
     ///
     /// # Errors
     /// The diagnostics, each with its place.
-    pub fn compile(&self) -> Result<(PolicyDigest, Compiled), ServeError> {
+    pub fn compile(&self) -> Result<Compiled, ServeError> {
         let compiled =
             compile(source(&self.catalogue), source(&self.policy), self.cases.as_ref().map(source));
-        let compiled =
-            compiled.map_err(|error| ServeError::new(ServeErrorKind::Usage, format!("policy:\n{error}")))?;
-        Ok((PolicyDigest::new(*sha256(compiled.canonical()).as_bytes()), compiled))
+        compiled.map_err(|error| ServeError::new(ServeErrorKind::Usage, format!("policy:\n{error}")))
     }
 
     fn source(&self) -> PolicySource {
@@ -85,29 +82,17 @@ pub fn publish(
     key_set: u64,
     issued: Timestamp,
 ) -> Result<Publish, ServeError> {
-    let mut slices: [Vec<BundleSlice>; 3] = Default::default();
-    for files in policies {
-        let (policy, compiled) = files.compile()?;
-        for (bundle, slice) in slices.iter_mut().zip(compiled.slices(policy)) {
-            bundle.push(BundleSlice { event: compiled.event().clone(), policy, slice: Bytes(slice) });
-        }
-    }
+    let compiled = policies.iter().map(PolicyFiles::compile).collect::<Result<Vec<_>, _>>()?;
     let signer = ring.signing(KeyUse::Policy).ok_or_else(|| {
         ServeError::new(
             ServeErrorKind::Missing,
             "keys: no policy key in the ring; `glacis keys make` makes it",
         )
     })?;
-    let context = ring.context();
-    let mut bundles = Vec::new();
-    for (zone, slices) in Zone::ALL.into_iter().zip(slices) {
-        let (tenant, realm) = (context.tenant.clone(), context.realm);
-        let bundle = Bundle { tenant, realm, zone, version, issued, slices: List(slices) };
-        let signed = sign_envelope(&signer.key, context, Purpose::Bundle, &bundle);
-        bundles.push(signed.map_err(|error| ServeError::failed("policy", error))?);
-    }
+    let bundles = sign_bundles(&signer.key, ring.context(), version, issued, &compiled);
+    let bundles = bundles.map_err(|error| ServeError::failed("policy", error))?;
     let newer = ring.key_sets().zip(ring.signed_key_sets()).filter(|(set, _)| set.version > key_set);
     let key_sets = newer.map(|(_, signed)| signed.clone()).collect();
     let sources = policies.iter().map(PolicyFiles::source).collect();
-    Ok(Publish { key_sets: List(key_sets), sources: List(sources), bundles: List(bundles) })
+    Ok(Publish { key_sets: List(key_sets), sources: List(sources), bundles })
 }

@@ -12,7 +12,7 @@ use crate::health::Probes;
 use crate::installation::Installation;
 use crate::keys::Ring;
 use crate::watchdog;
-use crate::zones::{CloudZone, Zones, open_cloud, start_edge};
+use crate::zones::{Zones, open_cloud, start_cloud, start_edge};
 use crate::{listen, surface};
 use glacis_cloud::{CloudCore, CloudLimits};
 use glacis_host::Host;
@@ -191,7 +191,7 @@ fn start(
 ) -> Result<Zones, ServeError> {
     let mut zones = Zones { cloud: None, edge: None };
     if let (Some(core), Some(section)) = (cloud, &config.cloud) {
-        zones.cloud = Some(CloudZone::start(core, ring, section, Arc::clone(host))?);
+        zones.cloud = Some(start_cloud(core, ring, section, Arc::clone(host))?);
     }
     let Some(mut edge) = config.edge.clone() else { return Ok(zones) };
     // The control plane beside it may have been given any free port.

@@ -16,7 +16,7 @@ use crate::victim::VictimCommand;
 use crate::world::{Line, World, WorldError};
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::writer::WriterLimits;
-use glacis_cloud::server::{Server, ServerConfig};
+use glacis_cloud::server::{Hosted, ServerConfig};
 use glacis_cloud::{CloudCore, OtpSender};
 use glacis_edge::EdgeCore;
 use glacis_edge::gateway::{Gateway, Running};
@@ -26,10 +26,8 @@ use glacis_wire::NodeName;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// What a run is set up with.
 #[derive(Debug)]
@@ -55,17 +53,8 @@ pub struct HttpWorld {
     victim: VictimCommand,
     store: PathBuf,
     gateway: Option<Running>,
-    cloud: Option<Cloud>,
+    cloud: Option<Hosted>,
     doors: Option<shop::http::Server>,
-}
-
-/// The control plane's thread.
-#[derive(Debug)]
-struct Cloud {
-    nodes_at: SocketAddr,
-    admin_at: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// Name of the one gateway.
@@ -102,7 +91,7 @@ impl HttpWorld {
         let mut core = open_cloud(&keys, &manufacturer, &store, Arc::clone(&host) as Arc<dyn Host>)?;
         publish(&mut core, &keys, setup.policies, &*host)?;
         let bootstrap = core.bootstrap_token().map_err(|error| WorldError::new("cloud", error))?;
-        let cloud = Cloud::start(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
+        let cloud = start_cloud(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
         let access = bootstrap.map_or(String::new(), |token| {
             format!(", bootstrap token (works once, for an hour) {}", token.expose())
         });
@@ -209,65 +198,27 @@ impl World for HttpWorld {
     }
 }
 
-impl Cloud {
-    /// Serves `core` from a thread of its own.
-    fn start(
-        core: CloudCore,
-        keys: &RunKeys,
-        otp: Arc<Shop>,
-        host: Arc<SystemHost>,
-    ) -> Result<Self, WorldError> {
-        let failed = |error: &dyn std::fmt::Display| WorldError::new("cloud", error.to_string());
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let name = NodeName::parse(NODE).map_err(|error| failed(&error))?;
-        let config = ServerConfig {
-            nodes_at: anywhere,
-            admin_at: anywhere,
-            api_at: None,
-            webhook: None,
-            nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
-            writer: WriterLimits::default(),
-            otp: otp as Arc<dyn OtpSender>,
-            host,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(&error))?;
-        let (stop, stopped) = oneshot::channel();
-        let (bound, ready) = mpsc::channel();
-        let serve = move || {
-            runtime.block_on(async move {
-                let server = match Server::bind(core, config).await {
-                    Ok(server) => server,
-                    Err(error) => {
-                        let _gone = bound.send(Err(error.to_string()));
-                        return;
-                    }
-                };
-                let at = server.nodes_at().and_then(|nodes| Ok((nodes, server.admin_at()?)));
-                let _gone = bound.send(at.map_err(|error| error.to_string()));
-                let stop = async {
-                    let _dropped = stopped.await;
-                };
-                server.run(stop).await;
-            });
-        };
-        let thread =
-            thread::Builder::new().name("cloud".to_owned()).spawn(serve).map_err(|error| failed(&error))?;
-        let bound = ready.recv().map_err(|error| failed(&error))?;
-        let (nodes_at, admin_at) = bound.map_err(|error| failed(&error))?;
-        Ok(Self { nodes_at, admin_at, stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _gone = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _panicked = thread.join();
-        }
-    }
+/// Serves `core` from a thread of its own.
+fn start_cloud(
+    core: CloudCore,
+    keys: &RunKeys,
+    otp: Arc<Shop>,
+    host: Arc<SystemHost>,
+) -> Result<Hosted, WorldError> {
+    let failed = |error: &dyn std::fmt::Display| WorldError::new("cloud", error.to_string());
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let name = NodeName::parse(NODE).map_err(|error| failed(&error))?;
+    let config = ServerConfig {
+        nodes_at: anywhere,
+        admin_at: anywhere,
+        api_at: None,
+        webhook: None,
+        nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
+        writer: WriterLimits::default(),
+        otp: otp as Arc<dyn OtpSender>,
+        host,
+    };
+    Hosted::start(core, config).map_err(|error| failed(&error))
 }
 
 /// Starts the gateway and waits until it holds policies and feed.

@@ -4,7 +4,7 @@
 //! key signs what is published; the control plane itself never holds it.
 
 use crate::policies::{Policies, PolicyText, SHIPPED, SIGNALS, SIGNALS_NAME};
-use glacis_cloud::policy::{PolicySource, Publish, SourceFile};
+use glacis_cloud::policy::{PolicySource, Publish, SourceFile, sign_bundles};
 use glacis_cloud::{CloudKeys, CloudLimits};
 use glacis_edge::EdgeKeys;
 use glacis_host::Host;
@@ -12,9 +12,9 @@ use glacis_seal::{
     ClusterKey, ClusterKeys, Context, MacKey, PublicKey, Purpose, SealError, Secret, SigningKey, key_id,
     sign_envelope,
 };
-use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
-use glacis_wire::message::{Bytes, List, Signed, Text};
-use glacis_wire::{Realm, TenantId, Zone};
+use glacis_wire::message::policy::{KeySet, KeyUse, PublishedKey};
+use glacis_wire::message::{List, Signed, Text};
+use glacis_wire::{Realm, TenantId};
 use std::fmt;
 
 /// The keys of one run.
@@ -149,29 +149,10 @@ impl RunKeys {
     /// # Errors
     /// If a slice cannot be cut or signed.
     pub fn publish(&self, policies: &Policies, host: &dyn Host) -> Result<Publish, SealError> {
-        let mut slices: [Vec<BundleSlice>; 3] = Default::default();
-        for (digest, compiled) in policies.all() {
-            let cut = compiled.slices(digest);
-            for (bundle, slice) in slices.iter_mut().zip(cut) {
-                let event = compiled.event().clone();
-                bundle.push(BundleSlice { event, policy: digest, slice: Bytes(slice) });
-            }
-        }
-        let issued = host.now();
-        let mut bundles = Vec::new();
-        for (zone, slices) in Zone::ALL.into_iter().zip(slices) {
-            let bundle = Bundle {
-                tenant: self.context.tenant.clone(),
-                realm: self.context.realm,
-                zone,
-                version: 1,
-                issued,
-                slices: List(slices),
-            };
-            bundles.push(sign_envelope(&self.policy, &self.context, Purpose::Bundle, &bundle)?);
-        }
+        let compiled = policies.all().map(|(_, compiled)| compiled);
+        let bundles = sign_bundles(&self.policy, &self.context, 1, host.now(), compiled)?;
         let sources = SHIPPED.iter().map(source).collect();
-        Ok(Publish { key_sets: List(Vec::new()), sources: List(sources), bundles: List(bundles) })
+        Ok(Publish { key_sets: List(Vec::new()), sources: List(sources), bundles })
     }
 }
 

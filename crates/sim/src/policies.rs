@@ -4,8 +4,8 @@
 //! operator would publish.
 
 use crate::check::principals;
+use glacis_cloud::policy::digest_of;
 use glacis_compiler::{Compiled, Diagnostics, Source, compile};
-use glacis_seal::sha256;
 use glacis_wire::{EventName, PolicyDigest, SignalName, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +58,7 @@ impl Policies {
             let cases = source(text.cases_name, text.cases);
             let compiled =
                 compile(source(SIGNALS_NAME, SIGNALS), source(text.policy_name, text.policy), Some(cases))?;
-            let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
+            let digest = digest_of(&compiled);
             policies.insert(compiled.event().clone(), (digest, compiled));
         }
         Ok(Self(policies))

@@ -11,6 +11,7 @@
 extern crate alloc;
 
 pub mod answer;
+pub mod civil;
 pub mod codec;
 pub mod disclosure;
 pub mod http;

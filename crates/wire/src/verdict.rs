@@ -4,6 +4,7 @@
 //! compare two challenges, so these types do not try.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
+use core::fmt;
 
 /// Where policy runs, in the order of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,16 @@ impl Verdict {
             Self::Allow => "allow",
             Self::Challenge(_) => "challenge",
             Self::Block => "block",
+        }
+    }
+}
+
+/// As policies write it: with the method.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Challenge(method) => write!(f, "challenge({})", method.name()),
+            Self::Allow | Self::Block => f.write_str(self.name()),
         }
     }
 }

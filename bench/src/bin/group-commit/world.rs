@@ -5,18 +5,18 @@
 
 use crate::Outcome;
 use glacis_attest::Anchors;
-use glacis_cloud::policy::{PolicySource, SourceFile};
+use glacis_cloud::policy::{PolicySource, SourceFile, digest_of, sign_bundles};
 use glacis_cloud::server::writer::CloudHandle;
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place, Publish};
-use glacis_compiler::{Source, compile};
+use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SystemHost};
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope};
 use glacis_wire::message::decide::{ClosedBy, DecideAnswer, EventFacts, Record, Report, SignalAnswer};
-use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
-use glacis_wire::message::{Bytes, List, Text};
+use glacis_wire::message::policy::{KeySet, KeyUse, PublishedKey};
+use glacis_wire::message::{List, Text};
 use glacis_wire::{
-    Answer, Digest, Encode as _, EventId, EventName, NodeName, PolicyDigest, Realm, Reference, SignalName,
-    TenantId, Thumbprint, Tier, Trust, Value, Verdict, Zone,
+    Answer, Digest, Encode as _, EventId, NodeName, PolicyDigest, Realm, Reference, SignalName, TenantId,
+    Thumbprint, Tier, Trust, Value, Verdict, Zone,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -83,8 +83,7 @@ pub(crate) struct World {
     keys: [SigningKey; 3],
     source: PolicySource,
     policy: PolicyDigest,
-    slices: [Vec<u8>; 3],
-    event: EventName,
+    compiled: Compiled,
 }
 
 impl World {
@@ -99,7 +98,6 @@ impl World {
         let of = |name, text| Source { name, text };
         let compiled = compile(of("signals.toml", SIGNALS), of("policy.toml", POLICY), None)
             .map_err(|found| format!("policy does not compile: {found}"))?;
-        let policy = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
         let key = |seed: u8| {
             SigningKey::generate(|out| {
                 out.fill(seed);
@@ -112,32 +110,19 @@ impl World {
             context: Context::new(TenantId::parse("bench")?, Realm::Demo),
             keys: [key(1)?, key(2)?, key(3)?],
             source,
-            policy,
-            slices: compiled.slices(policy),
-            event: compiled.event().clone(),
+            policy: digest_of(&compiled),
+            compiled,
         })
     }
 
     /// A new store with the policy live.
     pub(crate) fn open(&self, path: &Path) -> Outcome<CloudCore> {
         let mut core = CloudCore::open(&Place::File(path), self.config()?, self.host.clone())?;
-        let bundles = Zone::ALL.into_iter().zip(&self.slices).map(|(zone, slice)| {
-            let slice =
-                BundleSlice { event: self.event.clone(), policy: self.policy, slice: Bytes(slice.clone()) };
-            let bundle = Bundle {
-                tenant: self.context.tenant.clone(),
-                realm: self.context.realm,
-                zone,
-                version: 1,
-                issued: self.host.now(),
-                slices: List(vec![slice]),
-            };
-            sign_envelope(&self.keys[0], &self.context, Purpose::Bundle, &bundle)
-        });
+        let bundles = sign_bundles(&self.keys[0], &self.context, 1, self.host.now(), [&self.compiled])?;
         core.publish(&Publish {
             key_sets: List(Vec::new()),
             sources: List(vec![self.source.clone()]),
-            bundles: List(bundles.collect::<Result<_, _>>()?),
+            bundles,
         })?;
         Ok(core)
     }
@@ -185,7 +170,7 @@ impl World {
         let payee = Value::String(format!("account-{}", random[19]));
         let fields = [stated("payee", payee), stated("amount", Value::Int(i64::from(random[20])))];
         Ok(EventFacts {
-            event: self.event.clone(),
+            event: self.compiled.event().clone(),
             policy: self.policy,
             thumbprint: Some(Thumbprint::new(*device.as_bytes())),
             tier: Tier::Hardware,

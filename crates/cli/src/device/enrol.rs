@@ -12,7 +12,6 @@ use super::transport::Http;
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_host::SystemHost;
 use glacis_wire::message::Text;
@@ -117,7 +116,7 @@ fn finish(
         facts.push(("device", enrolled.thumbprint().to_string()));
         facts.push(("tier", enrolled.result().tier.name().to_owned()));
         facts.push(("trust", enrolled.result().trust.name().to_owned()));
-        facts.push(("not_after", rfc3339(enrolled.not_after())));
+        facts.push(("not_after", enrolled.not_after().rfc3339()));
     }
     Ok((done, facts))
 }

@@ -7,7 +7,6 @@ use super::home::broken;
 use super::transport::Http;
 use crate::codes::Code;
 use crate::error::CliError;
-use crate::time::rfc3339;
 use glacis_dtx::{EnrolError, KeyError, SessionError, VaultError};
 use glacis_sdk::{FlowError, FlowErrorKind};
 use glacis_wire::Timestamp;
@@ -28,7 +27,10 @@ impl Http {
             Some(date) => format!("at {} it is {date}", self.authority()),
             None => format!("{} is more than its tolerance away", self.authority()),
         };
-        CliError::new(Code::DeviceClock, format!("the clocks disagree: here it is {}, {there}", rfc3339(now)))
+        CliError::new(
+            Code::DeviceClock,
+            format!("the clocks disagree: here it is {}, {there}", now.rfc3339()),
+        )
     }
 }
 

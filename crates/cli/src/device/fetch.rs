@@ -3,8 +3,8 @@
 //! A lost leg or session is renewed on the way, and the same action sent again under the same event id. The body
 //! goes to standard output only after its verdict was verified; everything else goes to standard error.
 
+use super::Place;
 use super::sign::RequestArgs;
-use super::{Place, verdict_name};
 use crate::codes::FAILED;
 use crate::error::CliError;
 use crate::output::print_json;
@@ -73,7 +73,7 @@ fn show(args: &FetchArgs, outcome: &Outcome, out: &mut dyn Write) -> Result<(), 
         let zone = if outcome.zone == Answered::Device { "device" } else { "remote" };
         let body = response.map(|response| body(&response.body));
         let json = json!({
-            "verdict": verdict_name(outcome.verdict),
+            "verdict": outcome.verdict.to_string(),
             "zone": zone,
             "event_id": outcome.event_id.to_string(),
             "reference": reference,
@@ -95,7 +95,7 @@ fn show(args: &FetchArgs, outcome: &Outcome, out: &mut dyn Write) -> Result<(), 
         Verdict::Challenge(Method::Otp) => "; a one-time password is entered in the app",
         _ => "",
     };
-    eprintln!("glacis: {}{reference}{hint}", verdict_name(outcome.verdict));
+    eprintln!("glacis: {}{reference}{hint}", outcome.verdict);
     Ok(())
 }
 

@@ -11,7 +11,6 @@ use super::transport::Http;
 use crate::codes::{Code, FAILED};
 use crate::error::CliError;
 use crate::output::{print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_host::{Clock, SystemHost};
 use serde_json::{Value, json};
@@ -63,14 +62,14 @@ pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, Cl
         ("device", json!(enrolled.thumbprint().to_string())),
         ("tier", json!(enrolled.result().tier.name())),
         ("trust", json!(enrolled.result().trust.name())),
-        ("not_after", json!(rfc3339(enrolled.not_after()))),
+        ("not_after", json!(enrolled.not_after().rfc3339())),
         ("valid", json!(valid)),
     ]);
     if let Some(session) = phone.client.line().session() {
         let (leg, number) = session.position();
         rows.extend([
             ("session", json!(session.id().to_string())),
-            ("session_not_after", json!(rfc3339(session.not_after()))),
+            ("session_not_after", json!(session.not_after().rfc3339())),
             ("leg", json!(leg.to_string())),
             ("numbers_reserved", json!(number)),
         ]);

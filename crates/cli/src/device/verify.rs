@@ -3,10 +3,10 @@
 //! The signed header lines name the request (event, signature, body digest), the session in the folder has the
 //! key. A status line proves nothing: without a verdict that verifies, an answer counts as a refusal.
 
+use super::Place;
 use super::home::Home;
 use super::phone::Phone;
 use super::transport::Http;
-use super::{Place, verdict_name};
 use crate::codes::{Code, FAILED};
 use crate::error::CliError;
 use crate::output::{print, print_json};
@@ -67,10 +67,10 @@ pub(crate) fn run(
     let reference = verdict.reference.text();
     if args.place.json {
         let event_id = verdict.event_id.to_string();
-        let verdict = verdict_name(verdict.verdict);
+        let verdict = verdict.verdict.to_string();
         print_json(out, &json!({ "verdict": verdict, "event_id": event_id, "reference": reference }))?;
     } else {
-        print(out, &format!("{} (reference {reference})", verdict_name(verdict.verdict)))?;
+        print(out, &format!("{} (reference {reference})", verdict.verdict))?;
     }
     Ok(if verdict.verdict == Verdict::Allow { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -3,12 +3,13 @@
 //! Diagnostics are drawn with the line they are about; rules say in which zones they live and what of them leaves
 //! the device. Names in JSON are stable.
 
-use super::source::{Folder, digest};
+use super::source::Folder;
 use crate::output::plain;
+use glacis_cloud::policy::digest_of;
 use glacis_compiler::checked::{Release, Rule};
 use glacis_compiler::{Compiled, Diagnostic};
 use glacis_policy::{Effect, Entry};
-use glacis_wire::{Cause, Verdict, Zone};
+use glacis_wire::{Cause, Zone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -75,7 +76,7 @@ pub(crate) fn policy_json(compiled: &Compiled) -> Value {
         "name": compiled.name(),
         "event": compiled.event().as_str(),
         "purpose": compiled.checked().purpose(),
-        "digest": digest(compiled).to_string(),
+        "digest": digest_of(compiled).to_string(),
         "rules": compiled.checked().rules().iter().map(rule_json).collect::<Vec<_>>(),
         "leaves_device": {
             "nodes": layout.nodes.iter().map(node).collect::<Vec<_>>(),
@@ -89,7 +90,7 @@ fn rule_json(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
         "when": rule.when.to_string(),
-        "effect": effect(rule.effect),
+        "effect": rule.effect.to_string(),
         "obligations": rule.obligations.iter().map(|duty| duty.name()).collect::<Vec<_>>(),
         "text": rule.text.name(),
         "zones": zones(rule),
@@ -105,7 +106,7 @@ pub(crate) fn policy_text(compiled: &Compiled) -> String {
         compiled.name(),
         compiled.event(),
         checked.rules().len(),
-        digest(compiled)
+        digest_of(compiled)
     );
     let width = checked.rules().iter().map(|rule| rule.id.chars().count()).max().unwrap_or(0).max(4);
     let _ = writeln!(shown, "  {:<width$}  {:<20}  {:<7}  zones", "rule", "effect", "text");
@@ -137,8 +138,8 @@ fn does(rule: &Rule) -> String {
     let duties: Vec<&str> = rule.obligations.iter().map(|duty| duty.name()).collect();
     match (rule.effect, duties.is_empty()) {
         (Effect::Score(0), false) => duties.join(", "),
-        (own, true) => effect(own),
-        (own, false) => format!("{}, {}", effect(own), duties.join(", ")),
+        (own, true) => own.to_string(),
+        (own, false) => format!("{own}, {}", duties.join(", ")),
     }
 }
 
@@ -149,30 +150,11 @@ pub(crate) fn zones(rule: &Rule) -> Vec<&'static str> {
     held.into_iter().filter(|(_, held)| *held).map(|(zone, _)| zone.name()).collect()
 }
 
-/// As the policy file writes it.
-pub(crate) fn effect(effect: Effect) -> String {
-    match effect {
-        Effect::Block => "block".to_owned(),
-        Effect::SoftBlock => "block(soft)".to_owned(),
-        Effect::Challenge(method) => format!("challenge({})", method.name()),
-        Effect::Exempt => "exempt".to_owned(),
-        Effect::Score(points) => format!("score({points})"),
-    }
-}
-
-/// As the policy file writes it.
-pub(crate) fn verdict(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Challenge(method) => format!("challenge({})", method.name()),
-        Verdict::Allow | Verdict::Block => verdict.name().to_owned(),
-    }
-}
-
 fn entry(entry: Entry) -> String {
     match entry {
         Entry::Skip => "skip".to_owned(),
         Entry::Match => "match".to_owned(),
-        Entry::Milder(milder) => effect(milder),
+        Entry::Milder(milder) => milder.to_string(),
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::describe::meaning;
 use super::release::{Member, Release};
-use super::source::digest;
 use crate::output::plain;
+use glacis_cloud::policy::digest_of;
 use glacis_compiler::Compiled;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl PolicyDiff {
         let kind = match (old, new) {
             (None, _) => Kind::Added,
             (_, None) => Kind::Removed,
-            (Some(old), Some(new)) if digest(&old.compiled) == digest(&new.compiled) => Kind::Same,
+            (Some(old), Some(new)) if digest_of(&old.compiled) == digest_of(&new.compiled) => Kind::Same,
             _ => Kind::Changed,
         };
         let (old, new) =

@@ -11,7 +11,6 @@ use crate::client::{Client, Connection, typed};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
-use crate::time::rfc3339;
 use clap::Args;
 use glacis_host::Host;
 use glacis_serve::keys::Ring;
@@ -211,7 +210,7 @@ pub(crate) fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<ExitCode,
         print(out, &format!("  {}  {}", plain(&policy.event), plain(&policy.digest)))?;
     }
     for version in &listing.versions {
-        let at = rfc3339(Timestamp::from_ms(version.at_ms));
+        let at = Timestamp::from_ms(version.at_ms).rfc3339();
         print(out, &format!("{at}  version {}", version.version))?;
     }
     Ok(ExitCode::SUCCESS)

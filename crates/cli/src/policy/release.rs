@@ -3,12 +3,13 @@
 //! INVARIANT: nothing that an installation answers is signed unless it was signed before by a policy key of our own
 //! key ring. A cloud that lies could otherwise have its own policy signed by a publish or a rollback.
 
-use super::source::{Folder, digest};
+use super::source::Folder;
 use super::test::compiled;
 use crate::client::{Client, typed};
 use crate::codes::Code;
 use crate::error::CliError;
 use glacis_cloud::policy::Publish;
+use glacis_cloud::policy::digest_of;
 use glacis_compiler::Compiled;
 use glacis_host::{DirFiles, Host};
 use glacis_seal::Purpose;
@@ -143,7 +144,7 @@ impl Release {
     fn gives(&self, bundle: &Bundle) -> bool {
         let same = |slice: &BundleSlice| {
             let member = self.members.iter().find(|member| *member.compiled.event() == slice.event);
-            member.is_some_and(|member| digest(&member.compiled) == slice.policy)
+            member.is_some_and(|member| digest_of(&member.compiled) == slice.policy)
         };
         bundle.slices.len() == self.members.len() && bundle.slices.iter().all(same)
     }

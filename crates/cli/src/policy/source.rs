@@ -8,9 +8,7 @@ use crate::error::CliError;
 use clap::Args;
 use glacis_cloud::policy::{PolicySource, SOURCE_BYTES_MAX, SOURCE_NAME_BYTES_MAX, SourceFile};
 use glacis_compiler::{Compiled, Diagnostics, Source, compile};
-use glacis_seal::sha256;
 use glacis_serve::release::PolicyFiles;
-use glacis_wire::PolicyDigest;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -113,11 +111,6 @@ impl Folder {
         let files = [Some(&self.catalogue), Some(&self.policy), self.cases.as_ref()];
         files.into_iter().flatten().find(|file| file.name == name).map(|file| file.text.as_str())
     }
-}
-
-/// The digest that names a compiled policy.
-pub(crate) fn digest(compiled: &Compiled) -> PolicyDigest {
-    PolicyDigest::new(*sha256(compiled.canonical()).as_bytes())
 }
 
 fn short_name(name: &str) -> String {

@@ -4,7 +4,6 @@
 //! hold or the policy does not compile; a policy without cases is refused, since it would pass any test.
 
 use super::check::errors_text;
-use super::describe::verdict;
 use super::source::{Folder, Folders};
 use crate::codes::{Code, FAILED};
 use crate::error::CliError;
@@ -79,12 +78,12 @@ fn case_json(result: &CaseResult) -> Value {
     let mut matched = whole.matched.clone();
     matched.sort_unstable();
     let expected = json!({
-        "verdict": verdict(case.verdict),
+        "verdict": case.verdict.to_string(),
         "reasons": case.reasons,
         "obligations": case.obligations.map(duties),
     });
     let got = json!({
-        "verdict": verdict(whole.verdict),
+        "verdict": whole.verdict.to_string(),
         "reasons": matched,
         "obligations": duties(whole.obligations),
     });
@@ -98,7 +97,7 @@ fn differences(result: &CaseResult) -> Vec<(&'static str, String, String)> {
     matched.sort_unstable();
     let set = |names: &[String]| format!("[{}]", names.join(", "));
     let rows = [
-        ("verdict", Some(verdict(case.verdict)), verdict(whole.verdict)),
+        ("verdict", Some(case.verdict.to_string()), whole.verdict.to_string()),
         ("reasons", case.reasons.as_deref().map(set), set(&matched)),
         ("obligations", case.obligations.map(|wanted| set(&duties(wanted))), set(&duties(whole.obligations))),
     ];

@@ -12,6 +12,8 @@
 mod clock;
 mod disk;
 mod network;
+#[path = "../../../../tests/support/tmpfs.rs"]
+mod tmpfs;
 
 use crate::live::{Process, Service, ask, control, protect, wait_for};
 use std::io::Read as _;

@@ -305,6 +305,13 @@ struct ListBody {
     effective_ms: Option<u64>,
 }
 
+impl ListBody {
+    fn change<'a>(&'a self, list: &'a str, by: &'a Bearer) -> ListChange<'a> {
+        let effective = self.effective_ms.map(Timestamp::from_ms);
+        ListChange { list, item: &self.item, present: self.present, effective, by: by.name() }
+    }
+}
+
 /// What came of a decided event.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -396,14 +403,7 @@ async fn change_list(
     let expected = expected(&headers)?;
     let body: ListBody = json_of(&headers, body).await?;
     let change = move |core: &mut CloudCore, by: &Bearer| {
-        let change = ListChange {
-            list: &list,
-            item: &body.item,
-            present: body.present,
-            effective: body.effective_ms.map(Timestamp::from_ms),
-            by: by.name(),
-        };
-        let version = core.change_list_if(&change, &expected)?;
+        let version = core.change_list_if(&body.change(&list, by), &expected)?;
         Ok(view::ListVersion { list, version })
     };
     let changed = scoped(&app, &caller, Scope::Lists, change).await?;

@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod api;
+mod hosted;
 pub mod node;
 mod nodes;
 mod post;
@@ -16,6 +17,8 @@ mod spec;
 mod view;
 pub mod webhook;
 pub mod writer;
+
+pub use hosted::{HostError, Hosted};
 
 use crate::core::CloudCore;
 use crate::error::CloudError;
@@ -32,7 +35,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use webhook::Webhook;
@@ -255,9 +259,13 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: tokio::sync::
         };
         match (accepted, slot) {
             (Ok((stream, _peer)), Ok(slot)) => {
+                // Answers are small and wait for a commit; holding them back for Nagle would only add to that.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "no nodelay");
+                }
                 let (router, stopped) = (router.clone(), stopped.clone());
                 open.spawn(async move {
-                    connection(stream, router, stopped).await;
+                    connection(stream, router, HEAD_BYTES_MAX, stopped).await;
                     drop(slot);
                 });
             }
@@ -276,16 +284,18 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: tokio::sync::
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopped: tokio::sync::watch::Receiver<()>) {
-    // Answers are small and wait for a commit; holding them back for Nagle would only add to that.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no nodelay");
-    }
+/// One bounded HTTP/1.1 connection, until it ends or `stopped` closes; also for surfaces beside the server's own.
+pub async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    head_bytes_max: usize,
+    mut stopped: tokio::sync::watch::Receiver<()>,
+) {
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_buf_size(head_bytes_max)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     let result = tokio::select! {

@@ -213,7 +213,7 @@ impl Record {
             ingested_ms: decision.ingested.as_ms(),
             decided_ms: record.decided.as_ms(),
             zone: record.zone.name(),
-            verdict: verdict(record.verdict),
+            verdict: record.verdict.to_string(),
             closed_by: record.closed_by.name(),
             standing: decision.standing,
             reasons: record.reasons.iter().map(|reason| reason.0.clone()).collect(),
@@ -227,7 +227,7 @@ impl Record {
 impl Settlement {
     fn of(settled: &Settled) -> Self {
         Self {
-            verdict: verdict(settled.verdict),
+            verdict: settled.verdict.to_string(),
             matched: settled.matched.iter().map(|reason| reason.0.clone()).collect(),
             obligations: settled.obligations.iter().map(|duty| duty.name()).collect(),
             answers: stated(&settled.answers),
@@ -297,13 +297,6 @@ fn signal_value(value: &SignalValue) -> Value {
         SignalValue::Double(value) => json!(value.to_string()),
         SignalValue::String(value) => json!(value),
         SignalValue::List(items) => items.iter().map(signal_value).collect(),
-    }
-}
-
-pub(super) fn verdict(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Challenge(method) => format!("challenge({})", method.name()),
-        Verdict::Allow | Verdict::Block => verdict.name().to_owned(),
     }
 }
 

@@ -1,43 +1,17 @@
 //! A full disk: a clear error, nothing acknowledged is lost, and the same process goes on once there is space.
 
+use crate::tmpfs::Tmpfs;
 use crate::world::{World, decided, thumb};
 use glacis_cloud::server::writer::{CloudHandle, Writer, WriterLimits};
 use glacis_cloud::{CloudErrorKind, Place};
 use glacis_wire::Reference;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file system of its own, small enough to fill; gone when dropped.
-struct Tmpfs {
-    at: PathBuf,
-}
-
 impl Tmpfs {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let options = format!("size={size}");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
-        done.ok()?.status.success().then(|| Self { at: at.to_owned() })
-    }
-
     fn resize(&self, size: &str) {
         let options = format!("remount,size={size}");
         let done = Command::new("mount").args(["-o", &options]).arg(&self.at).status().unwrap();
         assert!(done.success());
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        // A process that another test is just forking may hold our files for a moment.
-        for _ in 0..50 {
-            let done = Command::new("umount").arg(&self.at).output();
-            if done.is_ok_and(|done| done.status.success()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        println!("could not unmount {}", self.at.display());
     }
 }
 
@@ -130,7 +104,7 @@ fn fills_and_recovers(
 fn invariant_10_a_full_file_system_loses_nothing_acknowledged() {
     let world = World::new(90);
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "3m") else {
+    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "size=3m") else {
         println!("skipped: mounting a small tmpfs needs root; the page limit below covers SQLITE_FULL");
         return;
     };

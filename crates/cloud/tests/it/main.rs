@@ -24,7 +24,8 @@ mod policy;
 mod report;
 mod retention;
 mod schemathesis;
-mod speed;
+#[path = "../../../../tests/support/tmpfs.rs"]
+mod tmpfs;
 mod upgrade;
 mod webhook;
 mod world;

@@ -2,6 +2,7 @@
 //! process goes on once there is room. The journal is filled at many offsets, so that segments begin on a full disk.
 
 use crate::device::{Session, get};
+use crate::tmpfs::Tmpfs;
 use crate::world::{ATTESTED, Authority, PEER, START, config, outcome, says, slice, step};
 use glacis_edge::config::Mode;
 use glacis_edge::{EdgeConfig, EdgeCore, Step};
@@ -9,23 +10,10 @@ use glacis_host::{Clock, DirFiles, Host, SeededHost};
 use glacis_wire::http::Request;
 use glacis_wire::{EventId, NodeOutcome, PolicyDigest, Realm, Zone};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
-/// A file system of its own, small enough to fill; gone when dropped.
-struct Tmpfs {
-    at: PathBuf,
-}
-
 impl Tmpfs {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let options = format!("size={size}");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
-        done.ok()?.status.success().then(|| Self { at: at.to_owned() })
-    }
-
     /// Leaves about this much room.
     fn leave(&self, bytes: usize) {
         let ballast = self.at.join("ballast");
@@ -39,20 +27,6 @@ impl Tmpfs {
 
     fn empty(&self) {
         std::fs::remove_file(self.at.join("ballast")).unwrap();
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        // A process that another test is just forking may hold our files for a moment.
-        for _ in 0..50 {
-            let done = Command::new("umount").arg(&self.at).output();
-            if done.is_ok_and(|done| done.status.success()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        println!("could not unmount {}", self.at.display());
     }
 }
 
@@ -121,7 +95,7 @@ impl Node {
 #[test]
 fn a_full_disk_refuses_observes_and_recovers_at_every_offset() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "2m") else {
+    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "size=2m") else {
         println!("skipped: tmpfs: mounting is not permitted here");
         return;
     };

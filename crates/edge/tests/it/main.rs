@@ -22,4 +22,6 @@ mod passage;
 mod refusals;
 mod service;
 mod sessions;
+#[path = "../../../../tests/support/tmpfs.rs"]
+mod tmpfs;
 mod world;

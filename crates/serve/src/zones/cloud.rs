@@ -7,36 +7,15 @@ use crate::config::{self, CloudSection};
 use crate::error::{ServeError, ServeErrorKind};
 use crate::installation::{Installation, cloud_keys, first_key_set, node_keys};
 use crate::keys::Ring;
-use axum::Router;
 use glacis_attest::Anchors;
 use glacis_cloud::otp::OtpSendError;
 use glacis_cloud::server::webhook::Webhook;
-use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
-use glacis_cloud::server::{Server, ServerConfig};
+use glacis_cloud::server::writer::WriterLimits;
+use glacis_cloud::server::{Hosted, ServerConfig};
 use glacis_cloud::webhook::Tell;
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudErrorKind, CloudLimits, OtpSender, Place};
 use glacis_host::Host;
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
-use tokio::sync::oneshot;
-
-/// A running control plane.
-pub(crate) struct CloudZone {
-    /// Where gateways ask.
-    pub(crate) nodes_at: SocketAddr,
-    /// Where operators ask.
-    pub(crate) admin_at: SocketAddr,
-    /// Where backends ask.
-    pub(crate) api_at: Option<SocketAddr>,
-    /// Domain calls without a socket.
-    pub(crate) handle: CloudHandle,
-    /// The admin routes for whoever can open the control socket.
-    pub(crate) local: Router,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
-}
+use std::sync::Arc;
 
 /// Opens the store of an installation, or makes it.
 ///
@@ -88,97 +67,27 @@ fn webhook(section: &config::Webhook) -> Result<Webhook, ServeError> {
     )
 }
 
-impl CloudZone {
-    /// Serves `core` from a thread of its own; returns when it listens.
-    ///
-    /// # Errors
-    /// If an address cannot be listened on; the message says who holds it.
-    pub(crate) fn start(
-        core: CloudCore,
-        ring: &Ring,
-        section: &CloudSection,
-        host: Arc<dyn Host>,
-    ) -> Result<Self, ServeError> {
-        let failed = |error: &dyn fmt::Display| ServeError::failed("control plane", error);
-        let config = ServerConfig {
-            nodes_at: section.nodes_at,
-            admin_at: section.admin_at,
-            api_at: section.api_at,
-            webhook: section.webhook.as_ref().map(webhook).transpose()?,
-            nodes: node_keys(ring)?,
-            writer: WriterLimits::default(),
-            otp: Arc::new(NoOtp),
-            host,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(&error))?;
-        let (stop, stopped) = oneshot::channel();
-        let (bound, ready) = mpsc::channel();
-        let serve = move || {
-            runtime.block_on(async move {
-                let server = match Server::bind(core, config).await {
-                    Ok(server) => server,
-                    Err(error) => {
-                        let _gone = bound.send(Err(error.to_string()));
-                        return;
-                    }
-                };
-                let _gone = bound.send(Up::of(&server).map_err(|error| error.to_string()));
-                drop(bound);
-                let stop = async {
-                    let _dropped = stopped.await;
-                };
-                server.run(stop).await;
-            });
-        };
-        let thread = thread::Builder::new().name("cloud".to_owned()).spawn(serve);
-        let thread = thread.map_err(|error| failed(&error))?;
-        let up = ready.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let Up { nodes_at, admin_at, api_at, handle, local } = up;
-        Ok(Self { nodes_at, admin_at, api_at, handle, local, stop, thread })
-    }
-
-    /// Lets open requests finish and waits for the end.
-    pub(crate) fn stop(self) {
-        let Self { handle, local, stop, thread, .. } = self;
-        drop((handle, local));
-        // The thread may have ended by itself.
-        let _gone = stop.send(());
-        if thread.join().is_err() {
-            tracing::error!("the control plane ended in a panic");
-        }
-    }
-}
-
-impl fmt::Debug for CloudZone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CloudZone")
-            .field("nodes_at", &self.nodes_at)
-            .field("admin_at", &self.admin_at)
-            .field("api_at", &self.api_at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a server says of itself once it listens.
-struct Up {
-    nodes_at: SocketAddr,
-    admin_at: SocketAddr,
-    api_at: Option<SocketAddr>,
-    handle: CloudHandle,
-    local: Router,
-}
-
-impl Up {
-    fn of(server: &Server) -> std::io::Result<Self> {
-        Ok(Self {
-            nodes_at: server.nodes_at()?,
-            admin_at: server.admin_at()?,
-            api_at: server.api_at()?,
-            handle: server.handle(),
-            local: server.local_router(),
-        })
-    }
+/// Serves `core` from a thread of its own; returns when it listens.
+///
+/// # Errors
+/// If an address cannot be listened on; the message says who holds it.
+pub(crate) fn start_cloud(
+    core: CloudCore,
+    ring: &Ring,
+    section: &CloudSection,
+    host: Arc<dyn Host>,
+) -> Result<Hosted, ServeError> {
+    let config = ServerConfig {
+        nodes_at: section.nodes_at,
+        admin_at: section.admin_at,
+        api_at: section.api_at,
+        webhook: section.webhook.as_ref().map(webhook).transpose()?,
+        nodes: node_keys(ring)?,
+        writer: WriterLimits::default(),
+        otp: Arc::new(NoOtp),
+        host,
+    };
+    Hosted::start(core, config).map_err(|error| ServeError::failed("control plane", error))
 }
 
 /// No way of sending codes is built in: a challenge `otp` cannot be passed, and the device is told so.

@@ -6,17 +6,18 @@
 mod cloud;
 mod edge;
 
-pub(crate) use cloud::{CloudZone, open_cloud};
+pub(crate) use cloud::{open_cloud, start_cloud};
 pub(crate) use edge::start_edge;
 
 use crate::error::ServeError;
+use glacis_cloud::server::Hosted;
 use glacis_edge::gateway::Running;
-use std::fmt;
 
 /// What runs.
+#[derive(Debug)]
 pub(crate) struct Zones {
     /// The control plane, if it runs here.
-    pub(crate) cloud: Option<CloudZone>,
+    pub(crate) cloud: Option<Hosted>,
     /// The gateway, if it runs here.
     pub(crate) edge: Option<Running>,
 }
@@ -29,7 +30,7 @@ impl Zones {
             tracing::info!("gateway stopped");
         }
         if let Some(cloud) = self.cloud {
-            cloud.stop();
+            drop(cloud);
             tracing::info!("control plane stopped");
         }
     }
@@ -52,11 +53,5 @@ impl Zones {
                 Err(error)
             }
         }
-    }
-}
-
-impl fmt::Debug for Zones {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zones").field("cloud", &self.cloud).field("edge", &self.edge).finish()
     }
 }

@@ -1,38 +1,11 @@
 //! A disk that fills up under a serving process: told clearly, survived, nothing acknowledged is lost.
 
+use super::tmpfs::Tmpfs;
 use super::{Ledger, Load, all_on_record, ready};
 use crate::live::{Process, Service, ask, control, wait_for};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// A file system of its own, small enough to fill; gone when dropped.
-struct Tmpfs {
-    at: PathBuf,
-}
-
-impl Tmpfs {
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"]).arg(at).output();
-        done.ok()?.status.success().then(|| Self { at: at.to_owned() })
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        // A process that another test is just forking may hold our files for a moment.
-        for _ in 0..50 {
-            let done = Command::new("umount").arg(&self.at).output();
-            if done.is_ok_and(|done| done.status.success()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        println!("could not unmount {}", self.at.display());
-    }
-}
 
 /// Takes all the room that is left.
 fn fill(file: &Path) {
@@ -45,7 +18,7 @@ fn fill(file: &Path) {
 #[test]
 fn invariant_10_a_full_disk_is_told_and_observing_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(&folder.path().join("disk")) else {
+    let Some(disk) = Tmpfs::mount(&folder.path().join("disk"), "size=6m,mode=700") else {
         println!("skipped: tmpfs: this machine does not let us mount one");
         return;
     };

@@ -6,10 +6,10 @@
 
 use super::{Answer, App, CODE, Caller, LIST_CHECK, ListBody, REFERENCE, Surface, change, read, scoped};
 use crate::CloudCore;
-use crate::admin::{Bearer, ListChange, Scope};
+use crate::admin::{Bearer, Scope};
 use crate::browse::Counts;
 use crate::error::CloudError;
-use crate::explain::{Explained, ExplainedRule, Explanation, ReadSignal, ReleasedNode, effect_name};
+use crate::explain::{Explained, ExplainedRule, Explanation, ReadSignal, ReleasedNode};
 use crate::page::ROWS_MAX;
 use crate::policy::{LivePolicies, PUBLISH_BYTES_MAX, Publish};
 use crate::record::StoredDecision;
@@ -21,7 +21,7 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::routing::{get, post};
 use glacis_seal::text::base64url;
 use glacis_wire::http::MEDIA_TYPE;
-use glacis_wire::{Decode as _, Encode as _, Timestamp};
+use glacis_wire::{Decode as _, Encode as _};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -229,7 +229,7 @@ impl DecisionLine {
             ingested_ms: decision.ingested.as_ms(),
             event: facts.event.to_string(),
             event_id: facts.event_id.to_string(),
-            verdict: view::verdict(record.verdict),
+            verdict: record.verdict.to_string(),
             zone: record.zone.name(),
             closed_by: record.closed_by.name(),
             reasons: record.reasons.iter().map(|reason| reason.0.clone()).collect(),
@@ -259,7 +259,7 @@ impl WhyDecided {
 
 impl RuleWords {
     fn of(rule: ExplainedRule) -> Self {
-        let effect = effect_name(rule.effect);
+        let effect = rule.effect.to_string();
         Self { id: rule.id, when: rule.when, effect, why: rule.why, reads: rule.reads }
     }
 }
@@ -378,14 +378,7 @@ async fn check_list(
 ) -> Answer {
     let body: ListBody = json_of(&headers, body).await?;
     let check = move |core: &mut CloudCore, by: &Bearer| {
-        let change = ListChange {
-            list: &list,
-            item: &body.item,
-            present: body.present,
-            effective: body.effective_ms.map(Timestamp::from_ms),
-            by: by.name(),
-        };
-        let version = core.check_list_change(&change)?;
+        let version = core.check_list_change(&body.change(&list, by))?;
         Ok(view::ListVersion { list, version })
     };
     Reply::ok(&scoped(&app, &caller, Scope::Lists, check).await?)
