@@ -71,7 +71,7 @@ const LAYERS: &[Layer] = &[
     layer("edge", &["wire", "policy", "seal", "attest", "ledger", "host"]),
     layer("cloud", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler"]),
     layer("backtest", &["wire", "policy", "seal", "compiler", "cloud"]),
-    layer("serve", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler", "edge", "cloud"]),
+    layer("serve", &["wire", "seal", "attest", "host", "compiler", "edge", "cloud"]),
     layer("sim", ALL_BELOW_SIM),
     layer("ffi", &["sdk"]),
     layer("jni", &["sdk"]),
