@@ -1,6 +1,7 @@
 //! The checked view of a model's bytes, and what it says of itself.
 //!
-//! Its fields are slices of the bytes it was loaded from; whoever reads them relies on the loader, and on nothing else.
+//! Its fields are slices of the bytes it was loaded from; whoever reads them relies on the loader, and on nothing
+//! else. What a sum or a cost needs of all trees, the loader has added up.
 
 use crate::format::{DEPTH_MAX, HEAD_BYTES, SPARSE, ZERO_IS_MISSING};
 use crate::input::bin_steps;

@@ -1,6 +1,7 @@
 //! The bytes of a checked ensemble: which layout each tree takes, and the sections in their order.
 //!
-//! A tree is complete where that takes no more bytes, since four complete trees are walked at once; else sparse.
+//! A tree is complete where that takes no more bytes, since several complete trees are walked at once; else sparse.
+//! Trees of one shape stand together, in the order in which they came.
 
 use super::{Column, Placed, Tree, whole};
 use crate::format::{COMPLETE_DEPTH_MAX, HEAD_BYTES, MAGIC, PASS, SPARSE, VERSION, ZERO_IS_MISSING};

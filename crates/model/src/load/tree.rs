@@ -1,6 +1,7 @@
 //! The form of trees: what makes evaluation end, stay inside, and visit no node twice.
 //!
 //! Complete trees are checked word by word, sparse ones in one pass with the right children that are still to come.
+//! Nothing is remembered of what was checked but sums, for the declared cost.
 
 use super::{Fault, Input, LoadError};
 use crate::format::{DEPTH_MAX, PASS, SPARSE, Split};
