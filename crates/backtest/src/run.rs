@@ -54,6 +54,8 @@ pub struct Backtest {
     options: Options,
 }
 
+/// Events that are read before the first of them is decided, so that what they need is fetched together.
+const BLOCK: usize = 32;
 /// Rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 4_096;
 
@@ -92,15 +94,24 @@ impl Backtest {
         let chooser = self.options.choose.as_ref().map(|wish| Chooser::new(wish, compiled)).transpose()?;
         let mut counts = Counts::new(&replay, self.policy.compiled().checked().methods(), first, chooser);
         let mut events = self.open(&replay)?;
-        while let Some(event) = self.next(&mut events, false, &mut progress)? {
-            if self.is_counted(&event.facts) {
-                counts.take(&replay.decide(&event.facts)?, &event)?;
-            } else {
-                counts.warm_up += 1;
+        let (mut block, mut ended) = (Vec::with_capacity(BLOCK), false);
+        while !ended {
+            while !ended && block.len() < BLOCK {
+                let event = self.next(&mut events, false, &mut progress)?;
+                ended = event.is_none();
+                block.extend(event);
             }
-            replay.take(&event.facts);
-            counts.entries_max = counts.entries_max.max(replay.entries());
-            events.done(event);
+            replay.warm(block.iter().map(|event| &event.facts));
+            for event in block.drain(..) {
+                if self.is_counted(&event.facts) {
+                    counts.take(&replay.decide(&event.facts)?, &event)?;
+                } else {
+                    counts.warm_up += 1;
+                }
+                replay.take(&event.facts);
+                counts.entries_max = counts.entries_max.max(replay.entries());
+                events.done(event);
+            }
         }
         self.report(&replay, counts, &events)
     }

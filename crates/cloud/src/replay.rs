@@ -121,6 +121,11 @@ impl Replay {
         self.lists.apply(list, self.list_version, item, true, effective);
     }
 
+    /// Says which events come next, a few of them, so that what they need is at hand. Changes no answer.
+    pub fn warm<'f>(&self, next: impl Iterator<Item = &'f EventFacts> + Clone) {
+        self.features.warm(next);
+    }
+
     /// Decides an event with what is known before it.
     pub fn decide(&mut self, facts: &EventFacts) -> Result<Replayed<'_>, CloudError> {
         let stated = Stated::new(facts);

@@ -12,6 +12,7 @@ mod condition;
 mod input;
 mod rule;
 mod scratch;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -19,6 +20,7 @@ mod verdict;
 pub use input::{Close, Input, Inputs, Reading, reading_of};
 pub use rule::RuleState;
 pub use scratch::Scratch;
+pub(crate) use steps::{Step, steps};
 
 use crate::mutant::{Faults, Sound};
 use crate::tree::{Obligations, Slice};

@@ -12,6 +12,7 @@ mod check;
 pub(crate) mod decode;
 pub mod limits;
 
+use crate::eval::steps;
 use crate::tree::{Parts, Slice};
 use core::fmt;
 use glacis_wire::codec::DecodeErrorKind;
@@ -35,7 +36,7 @@ impl Slice {
         let mut input = Reader::new(bytes);
         let parts = decode::parts(&mut input)?;
         input.finish()?;
-        Ok(Self { parts })
+        Ok(Self { steps: steps(&parts), parts })
     }
 
     /// Checks `parts` by the same road as bytes: encode, then [`load`](Self::load).

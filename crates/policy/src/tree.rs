@@ -8,6 +8,8 @@
 //! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
 //! no condition, no threshold, no count.
 
+use crate::eval::Step;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,6 +21,8 @@ mod encode;
 #[derive(Clone, Debug)]
 pub struct Slice {
     pub(crate) parts: Parts,
+    /// How its nodes are computed.
+    pub(crate) steps: Box<[Step]>,
 }
 
 impl Slice {
@@ -227,6 +231,34 @@ pub enum Node {
     EndsWith(u32, u32),
     /// `a.contains(b)`
     Contains(u32, u32),
+}
+
+impl Node {
+    /// Indices of its operands.
+    pub(crate) fn operands(&self) -> [Option<u32>; 3] {
+        match *self {
+            Node::Const(_) | Node::Read(_) | Node::Has(_) => [None; 3],
+            Node::Not(a) | Node::Neg(a) | Node::Size(a) => [Some(a), None, None],
+            Node::If(a, b, c) => [Some(a), Some(b), Some(c)],
+            Node::And(a, b)
+            | Node::Or(a, b)
+            | Node::Eq(a, b)
+            | Node::Ne(a, b)
+            | Node::Lt(a, b)
+            | Node::Le(a, b)
+            | Node::Gt(a, b)
+            | Node::Ge(a, b)
+            | Node::Add(a, b)
+            | Node::Sub(a, b)
+            | Node::Mul(a, b)
+            | Node::Div(a, b)
+            | Node::Rem(a, b)
+            | Node::In(a, b)
+            | Node::StartsWith(a, b)
+            | Node::EndsWith(a, b)
+            | Node::Contains(a, b) => [Some(a), Some(b), None],
+        }
+    }
 }
 
 /// What a matched rule does.

@@ -18,8 +18,9 @@ use crate::fact::{Origin, Stated, put};
 use glacis_policy::Reading;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, EventName, SignalName, Timestamp};
+use hashbrown::HashTable;
 use series::{Bytes, Item, Series};
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// How far before now a decision's receive time may lie and still be answered from memory.
@@ -69,6 +70,8 @@ pub(crate) enum Lookup {
     TooOld,
 }
 
+/// Most events that are warmed at once.
+pub(crate) const WARM_MAX: usize = 32;
 /// Room for a usual key, so that writing one allocates once. Unit: bytes.
 const KEY_BYTES: usize = 96;
 
@@ -156,8 +159,31 @@ struct Group {
     key: Vec<Origin>,
     /// Indices of its features.
     members: Vec<usize>,
-    /// Of each key one series a member.
-    keys: HashMap<Bytes, Box<[Series]>>,
+    keys: HashTable<Keyed>,
+    /// Of keys that expired, for the next that come: most keys come once in their window.
+    spare: Vec<Box<[Series]>>,
+}
+
+/// One key of a group.
+#[derive(Debug)]
+struct Keyed {
+    /// Kept, so that a growing table reads no key again.
+    hash: u64,
+    key: Bytes,
+    /// One a member.
+    series: Box<[Series]>,
+}
+
+impl Group {
+    fn get(&self, hash: u64, key: &[u8]) -> Option<&[Series]> {
+        self.keys.find(hash, |keyed| keyed.is(hash, key)).map(|keyed| &*keyed.series)
+    }
+}
+
+impl Keyed {
+    fn is(&self, hash: u64, key: &[u8]) -> bool {
+        self.hash == hash && self.key.as_slice() == key
+    }
 }
 
 /// All features of the policies in force.
@@ -165,6 +191,8 @@ struct Group {
 pub(crate) struct FeatureTable {
     features: Vec<Feature>,
     groups: Vec<Group>,
+    /// Keys are chosen by strangers, hence a keyed hash.
+    hasher: RandomState,
     entries: usize,
     entries_max: usize,
     sweep_at: usize,
@@ -190,7 +218,13 @@ impl FeatureTable {
             let group = groups.iter().position(same).unwrap_or(groups.len());
             if group == groups.len() {
                 let (event, key) = (definition.event.clone(), definition.key.clone());
-                groups.push(Group { event, key, members: Vec::new(), keys: HashMap::new() });
+                groups.push(Group {
+                    event,
+                    key,
+                    members: Vec::new(),
+                    keys: HashTable::new(),
+                    spare: Vec::new(),
+                });
             }
             let member = groups.get_mut(group).map_or(0, |group| {
                 group.members.push(index);
@@ -201,6 +235,7 @@ impl FeatureTable {
         Self {
             features,
             groups,
+            hasher: RandomState::new(),
             entries: 0,
             entries_max,
             sweep_at: Self::SWEEP_MIN,
@@ -254,7 +289,9 @@ impl FeatureTable {
         if read_key(&group.key, stated, &mut self.key).is_err() {
             return;
         }
-        let mut found = group.keys.get_mut(self.key.as_slice());
+        let hash = self.hasher.hash_one(self.key.as_slice());
+        let same = |keyed: &Keyed| keyed.is(hash, &self.key);
+        let mut found = group.keys.find_mut(hash, same).map(|keyed| &mut *keyed.series);
         for (member, index) in group.members.iter().enumerate() {
             let Some(feature) = self.features.get_mut(*index) else { continue };
             let definition = &feature.definition;
@@ -268,9 +305,13 @@ impl FeatureTable {
                     feature.overflowed = Some(logged.ingested);
                     continue;
                 }
-                let measures = group.members.iter().filter_map(|index| self.features.get(*index));
-                let series = measures.map(|feature| Series::new(feature.definition.measure)).collect();
-                found = Some(group.keys.entry(Bytes::of(&self.key)).or_insert(series));
+                let series = group.spare.pop().unwrap_or_else(|| {
+                    let measures = group.members.iter().filter_map(|index| self.features.get(*index));
+                    measures.map(|feature| Series::new(feature.definition.measure)).collect()
+                });
+                let keyed = Keyed { hash, key: Bytes::of(&self.key), series };
+                let placed = group.keys.insert_unique(hash, keyed, |keyed| keyed.hash);
+                found = Some(&mut *placed.into_mut().series);
             }
             let Some(series) = found.as_mut().and_then(|all| all.get_mut(member)) else { continue };
             if full {
@@ -293,17 +334,51 @@ impl FeatureTable {
             feature.overflowed = feature.overflowed.filter(|at| at >= horizon);
         }
         for group in &mut self.groups {
-            group.keys.retain(|_, all| {
+            let gone = group.keys.extract_if(|Keyed { series: all, .. }| {
                 for (series, index) in all.iter_mut().zip(&group.members) {
                     series.expire(horizons.get(*index).copied().unwrap_or(Timestamp::ZERO));
                     entries += series.len();
                 }
-                all.iter().any(|series| series.len() > 0 || series.is_incomplete())
+                all.iter().all(|series| series.len() == 0 && !series.is_incomplete())
             });
+            group.spare.extend(gone.map(|keyed| keyed.series));
+            group.spare.truncate(group.keys.len());
+            group.spare.iter_mut().flatten().for_each(Series::renew);
         }
         self.entries = entries;
         self.sweep_at = (entries * 2).max(Self::SWEEP_MIN);
         self.swept = now;
+    }
+
+    /// Reads what deciding and adding `events` will read, and leaves everything as it is.
+    ///
+    /// Keys of the long tail are in cold memory. One event after the other waits for several places that each say
+    /// where the next is; a block of events waits for each kind of place once, since the reads overlap.
+    pub(crate) fn warm<'f>(&self, events: impl Iterator<Item = &'f EventFacts> + Clone) {
+        let (mut bytes, mut read) = (Vec::with_capacity(KEY_BYTES), 0);
+        for group in &self.groups {
+            let mut ahead = [0; WARM_MAX];
+            let mut known = 0;
+            for facts in events.clone().filter(|facts| facts.event == group.event) {
+                let Some(hash) = ahead.get_mut(known) else { break };
+                if read_key(&group.key, &Stated::new(facts), &mut bytes).is_ok() {
+                    *hash = self.hasher.hash_one(bytes.as_slice());
+                    known += 1;
+                }
+            }
+            let mut found: [Option<&Keyed>; WARM_MAX] = [None; WARM_MAX];
+            for (found, hash) in found.iter_mut().zip(ahead).take(known) {
+                // The first place that the hash leads to: nearly always the right one, and else no harm.
+                *found = group.keys.find(hash, |_| true);
+            }
+            let all = || found.iter().flatten();
+            read ^= all().fold(0, |read, keyed| read ^ keyed.series.len());
+            let new = group.spare.iter().rev().take(known - all().count());
+            let series = || all().map(|keyed| &keyed.series).chain(new.clone()).flatten();
+            read ^= series().fold(0, |read, series| read ^ series.warm());
+            read ^= series().fold(0, |read, series| read ^ series.warm_entries());
+        }
+        std::hint::black_box(read);
     }
 
     /// Starts asking for a decision on `stated` at cut `cut`.
@@ -368,7 +443,10 @@ impl<'t> Probe<'t> {
             None => Found::Nothing,
             Some(group) => match read_key(&group.key, self.stated, &mut self.key) {
                 Err(answer) => Found::NoKey(answer),
-                Ok(()) => group.keys.get(self.key.as_slice()).map_or(Found::Nothing, |all| Found::Key(all)),
+                Ok(()) => {
+                    let hash = self.table.hasher.hash_one(self.key.as_slice());
+                    group.get(hash, &self.key).map_or(Found::Nothing, Found::Key)
+                }
             },
         };
         self.found = Some((group, found.clone()));

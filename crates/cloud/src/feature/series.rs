@@ -55,7 +55,7 @@ impl Bytes {
         }
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
             Self::Long(bytes) => bytes,
@@ -118,14 +118,15 @@ struct Bounds {
     oldest: Timestamp,
     /// Of the last entry; without one, the beginning.
     newest: Timestamp,
-    /// Of the entry before the mark; without one, nothing.
-    before_mark: Option<Timestamp>,
+    /// Of the entry before the mark; without one, the beginning.
+    before_mark: Timestamp,
     /// Of the entry at the mark; without one, the end of time.
     at_mark: Timestamp,
 }
 
 impl Bounds {
-    const NONE: Self = Self { oldest: FOREVER, newest: Timestamp::ZERO, before_mark: None, at_mark: FOREVER };
+    const NONE: Self =
+        Self { oldest: FOREVER, newest: Timestamp::ZERO, before_mark: Timestamp::ZERO, at_mark: FOREVER };
 }
 
 const FOREVER: Timestamp = Timestamp::from_ms(u64::MAX);
@@ -146,6 +147,38 @@ impl Series {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Makes it new again; keeps the memory of a few entries.
+    pub(super) fn renew(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        if entries.capacity() > FEW {
+            entries = VecDeque::new();
+        }
+        entries.clear();
+        *self = Self { entries, ..Self::new(self.measure) };
+    }
+
+    /// Reads every part of it that a question reads, so that all its cache lines come.
+    pub(super) fn warm(&self) -> usize {
+        let Self { measure: _, entries, mark, total, values, bounds, seq_max, incomplete } = self;
+        let flags = [
+            entries.is_empty(),
+            *total == 0,
+            values.is_some(),
+            bounds.oldest > bounds.newest,
+            bounds.before_mark > bounds.at_mark,
+            *seq_max == 0,
+            incomplete.is_some(),
+        ];
+        flags.into_iter().fold(*mark, |read, flag| read ^ usize::from(flag))
+    }
+
+    /// Reads the entries that a question or the next event looks at first.
+    pub(super) fn warm_entries(&self) -> usize {
+        let newest = self.entries.iter().rev().take(FEW).step_by(2);
+        let places = [self.entries.front(), self.entries.get(self.mark)].into_iter().flatten().chain(newest);
+        places.fold(0, |read, entry| read ^ usize::from(entry.seq == 0))
     }
 
     pub(super) const fn is_incomplete(&self) -> bool {
@@ -200,7 +233,9 @@ impl Series {
         self.bounds = Bounds {
             oldest: received(self.entries.front()).unwrap_or(FOREVER),
             newest: received(self.entries.back()).unwrap_or(Timestamp::ZERO),
-            before_mark: before.and_then(|before| received(self.entries.get(before))),
+            before_mark: before
+                .and_then(|before| received(self.entries.get(before)))
+                .unwrap_or(Timestamp::ZERO),
             at_mark: received(self.entries.get(self.mark)).unwrap_or(FOREVER),
         };
     }
@@ -245,7 +280,9 @@ impl Series {
     /// Drops entries received before `horizon`; says how many.
     pub(super) fn expire(&mut self, horizon: Timestamp) -> usize {
         let mut dropped = 0;
-        self.incomplete = self.incomplete.filter(|at| *at >= horizon);
+        if self.incomplete.is_some_and(|at| at < horizon) {
+            self.incomplete = None;
+        }
         if self.bounds.oldest >= horizon {
             return 0;
         }
@@ -297,7 +334,7 @@ impl Series {
 
     /// The first entry received after `start`, looked for from the mark, which is near it.
     fn first_after(&self, start: Timestamp) -> usize {
-        if self.bounds.before_mark.is_none_or(|before| before <= start) && self.bounds.at_mark > start {
+        if self.bounds.before_mark <= start && self.bounds.at_mark > start {
             return self.mark;
         }
         let outside = |entry: &&Entry| entry.received <= start;

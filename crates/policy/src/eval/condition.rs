@@ -13,9 +13,9 @@
 
 use super::index;
 use super::input::{Inputs, Reading, reading_of_value};
+use super::steps::{Holds, Step};
 use crate::mutant::{Faults, Mutant};
 use crate::tree::{Node, Slice};
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 use glacis_wire::{Causes, Value};
 
@@ -42,19 +42,43 @@ pub(super) enum Cell {
     Unknown(Causes),
 }
 
-/// Fills `cells` with the outcome of each node of the arena.
+/// Fills `cells`, one a node of the arena, with the outcome of each node that is computed.
 pub(super) fn fill<F: Faults>(
     faults: F,
     slice: &Slice,
     inputs: &Inputs<'_>,
     plane: Plane,
-    cells: &mut Vec<Cell>,
+    cells: &mut [Cell],
 ) {
     let run = Run { faults, slice, inputs, plane };
-    cells.clear();
-    for (at, node) in (0..).zip(slice.nodes()) {
-        let cell = run.node(at, node, cells);
-        cells.push(cell);
+    for step in &slice.steps {
+        let (at, cell) = match *step {
+            Step::Bound { at, of, bound, holds } => (at, compare(cells, of, bound, holds)),
+            Step::Connective { at, a, b, decides } => {
+                (at, run.connective(decides, cell(cells, a), cell(cells, b)))
+            }
+            Step::Node(at) => {
+                let node = slice.nodes().get(index(at));
+                (at, node.map_or(Cell::Error, |node| run.node(at, node, cells)))
+            }
+        };
+        if let Some(place) = cells.get_mut(index(at)) {
+            *place = cell;
+        }
+    }
+}
+
+/// The outcome of a node that was computed before.
+fn cell(cells: &[Cell], node: u32) -> Cell {
+    cells.get(index(node)).copied().unwrap_or(Cell::Error)
+}
+
+/// Compares the int of a node with a literal.
+fn compare(cells: &[Cell], of: u32, bound: i64, holds: Holds) -> Cell {
+    match cell(cells, of) {
+        Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
+        Cell::Unknown(causes) => Cell::Unknown(causes),
+        _ => Cell::Error,
     }
 }
 
@@ -70,7 +94,7 @@ struct Run<'a, F> {
 impl<'a, F: Faults> Run<'a, F> {
     /// The outcome of one node, given those before it.
     fn node(self, at: u32, node: &Node, cells: &[Cell]) -> Cell {
-        let cell = |node: u32| cells.get(index(node)).copied().unwrap_or(Cell::Error);
+        let cell = |node| cell(cells, node);
         match *node {
             Node::Const(ref value) => literal(at, value),
             Node::Read(slot) => self.read(slot),

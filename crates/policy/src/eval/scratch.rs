@@ -62,11 +62,9 @@ impl Scratch {
 
     /// Empties it for a run of `slice`; allocates only where it was made for a smaller one.
     pub(super) fn begin(&mut self, slice: &Slice, split: bool) {
-        self.given.clear();
-        self.trusted.clear();
         self.rules.clear();
-        self.given.reserve(slice.nodes().len());
-        self.trusted.reserve(slice.nodes().len());
+        self.given.resize(slice.nodes().len(), Cell::Error);
+        self.trusted.resize(slice.nodes().len(), Cell::Error);
         self.rules.reserve(slice.rules().len());
         self.split = split;
     }

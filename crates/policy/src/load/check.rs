@@ -84,7 +84,7 @@ impl Checker {
     pub(super) fn node(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kind(node)?;
         let mut below =
-            operands(node).into_iter().flatten().map(|at| self.operand(at).map(|node| node.depth));
+            node.operands().into_iter().flatten().map(|at| self.operand(at).map(|node| node.depth));
         let depth = below.try_fold(0, |deepest, depth| depth.map(|depth| usize::max(deepest, depth)))? + 1;
         ensure(depth <= DEPTH_MAX, Fault::TooDeep)?;
         self.nodes.push(Checked { kind, depth });
@@ -209,32 +209,6 @@ fn member((item, list): (Kind, Kind)) -> bool {
         (Kind::Of(item), Kind::Of(list)) => list.element() == Some(item),
         (Kind::Of(item), Kind::EmptyList) => item.element().is_none(),
         (Kind::EmptyList, _) => false,
-    }
-}
-
-/// Indices of a node's operands.
-fn operands(node: &Node) -> [Option<u32>; 3] {
-    match *node {
-        Node::Const(_) | Node::Read(_) | Node::Has(_) => [None; 3],
-        Node::Not(a) | Node::Neg(a) | Node::Size(a) => [Some(a), None, None],
-        Node::If(a, b, c) => [Some(a), Some(b), Some(c)],
-        Node::And(a, b)
-        | Node::Or(a, b)
-        | Node::Eq(a, b)
-        | Node::Ne(a, b)
-        | Node::Lt(a, b)
-        | Node::Le(a, b)
-        | Node::Gt(a, b)
-        | Node::Ge(a, b)
-        | Node::Add(a, b)
-        | Node::Sub(a, b)
-        | Node::Mul(a, b)
-        | Node::Div(a, b)
-        | Node::Rem(a, b)
-        | Node::In(a, b)
-        | Node::StartsWith(a, b)
-        | Node::EndsWith(a, b)
-        | Node::Contains(a, b) => [Some(a), Some(b), None],
     }
 }
 
