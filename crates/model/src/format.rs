@@ -25,8 +25,9 @@
 //! do ([`key`]); -0.0 and NaN have none. The *bin* of a value is the number of its feature's thresholds whose key is
 //! not above its own.
 //!
-//! **Split.** One word: column in the high half, bin `t >= 1` in the low half. A column is twice the feature plus 1
-//! where a missing value goes right. A value goes right where its bin is at least `t`.
+//! **Split.** One word: bin `t >= 1` in the high half, column in the low half. A column is twice the feature plus 1
+//! where a missing value goes right. A value of bin `b` goes right where `b >= t`; so it does where `b * 2^16 + 0xffff`
+//! is at least the word, and that is one comparison.
 //!
 //! **Complete trees** (shape = depth, 0 to [`COMPLETE_DEPTH_MAX`]). `2^(depth + 1)` words in heap order: word 0 is 0,
 //! the children of word `i` are `2i` and `2i + 1`, the last level are leaves (`i32`). A branch that ends early is
@@ -89,7 +90,7 @@ pub(crate) struct Split {
 
 impl Split {
     pub(crate) const fn of(word: [u8; 4]) -> Self {
-        let [low, high, column_low, column_high] = word;
+        let [column_low, column_high, low, high] = word;
         Self {
             column: u16::from_le_bytes([column_low, column_high]) as usize,
             bin: u16::from_le_bytes([low, high]),

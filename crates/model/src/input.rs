@@ -43,7 +43,7 @@ pub(crate) struct Bins {
 
 impl Bins {
     pub(crate) const MISSING: Self = Self { lo: 1, hi: 0, missing: true };
-    pub(crate) const UNKNOWN: Self = Self { lo: 0, hi: BIN_MISSING_RIGHT, missing: true };
+    pub(crate) const UNKNOWN: Self = Self { lo: 0, hi: u16::MAX, missing: true };
 
     const fn at(bin: u16) -> Self {
         Self { lo: bin, hi: bin, missing: false }
@@ -73,8 +73,7 @@ impl Bins {
 }
 
 /// Bin of a missing value in the column of splits that send it left, and right.
-pub(crate) const BIN_MISSING_LEFT: u16 = 0;
-pub(crate) const BIN_MISSING_RIGHT: u16 = u16::MAX;
+pub(crate) const BINS_MISSING: [u16; 2] = [0, u16::MAX];
 
 /// Largest magnitude that LightGBM takes for zero; its `kZeroThreshold` is an `f32`.
 pub(crate) const ZERO: f64 = 1e-35_f32 as f64;
@@ -158,7 +157,7 @@ impl Feature<'_> {
 }
 
 /// The number of thresholds that a key reaches.
-fn bin(thresholds: &[[u8; 8]], key: i64) -> u16 {
+pub(crate) fn bin(thresholds: &[[u8; 8]], key: i64) -> u16 {
     let reached = thresholds.partition_point(|threshold| i64::from_le_bytes(*threshold) <= key);
     // INVARIANT: the loader admits no more thresholds than bins.
     u16::try_from(reached).unwrap_or(u16::MAX)

@@ -12,6 +12,7 @@ use crate::format::{
     BASE_MAX, COMPLETE_DEPTH_MAX, FEATURES_MAX, HEAD_BYTES, MAGIC, MODEL_BYTES_MAX, NAME_BYTES_MAX,
     SCALE_MAX, SPARSE, THRESHOLDS_MAX, TREES_MAX, VERSION, ZERO_IS_MISSING, key,
 };
+use crate::input::bin_steps;
 use crate::link::Link;
 use crate::model::{Group, Kind, Model, Shape, feature_of, next_name};
 use core::fmt;
@@ -23,14 +24,16 @@ impl<'a> Model<'a> {
         let head = Head::read(&mut input, bytes.len())?;
         let features = input.array(head.features)?;
         let groups = input.array(head.groups)?;
-        let mut thresholds: usize = 0;
+        let (mut thresholds, mut shape) = (0_usize, Shape::default());
         for feature in features {
-            thresholds += checked_feature(*feature).ok_or_else(|| input.invalid("feature"))?.thresholds;
+            let feature = checked_feature(*feature).ok_or_else(|| input.invalid("feature"))?;
+            thresholds += feature.thresholds;
+            shape.searches += bin_steps(feature.thresholds);
         }
         check_groups(groups).ok_or_else(|| input.invalid("groups of trees"))?;
         let thresholds: &[[u8; 8]] = input.array(thresholds)?;
         check_thresholds(features, thresholds).ok_or_else(|| input.invalid("thresholds before this"))?;
-        let (trees, mut shape) = (input.rest, Shape::default());
+        let trees = input.rest;
         for group in groups {
             tree::check_group(&mut input, Group::of(*group), features, &mut shape)?;
         }

@@ -4,7 +4,6 @@
 //! else. What a sum or a cost needs of all trees, the loader has added up.
 
 use crate::format::{DEPTH_MAX, HEAD_BYTES, SPARSE, ZERO_IS_MISSING};
-use crate::input::bin_steps;
 use crate::link::Link;
 
 /// A model: a view of bytes that [`Model::load`] has checked.
@@ -30,6 +29,8 @@ pub struct Model<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) trees: u64,
+    /// Comparisons that find the bins of all features.
+    pub(crate) searches: u64,
     /// Longest way.
     pub(crate) depth: usize,
     /// Splits on the longest way of each tree, added up.
@@ -133,10 +134,9 @@ impl<'a> Model<'a> {
     }
 
     /// Most steps of one score.
-    pub fn cost(&self) -> Cost {
-        let bins: u64 = self.features.iter().map(|bytes| bin_steps(feature_of(*bytes).thresholds)).sum();
-        let Shape { trees, ways, nodes, .. } = self.shape;
-        Cost { point: bins + ways + trees, any: 2 * bins + nodes }
+    pub const fn cost(&self) -> Cost {
+        let Shape { trees, searches, ways, nodes, .. } = self.shape;
+        Cost { point: searches + ways + trees, any: 2 * searches + nodes }
     }
 
     /// A score as a margin; exact up to 2^53 units.

@@ -1,13 +1,13 @@
 //! Sums of leaves: one walk a tree where every value is a point, every way that a value leaves open otherwise.
 //!
-//! The point walk goes through four trees at once, since the steps of one wait for each other and those of four do
+//! The point walk goes through eight trees at once, since the steps of one wait for each other and those of eight do
 //! not. The interval walk visits each node at most once; within one tree it narrows what is known of a feature at
 //! each split, so that some values meet the ends of the interval. Two kinds of intervals have holes that are not kept,
 //! and may give a wider one: across zero where a zero is missing, and of integers where doubles are compared. Over
 //! several trees the ends are bounds: each tree may need another value for its own.
 
-use crate::format::{COLUMNS, DEPTH_MAX, FEATURES_MAX, PASS, SPARSE, Split};
-use crate::input::{BIN_MISSING_LEFT, BIN_MISSING_RIGHT, Bins, Input, bin_steps};
+use crate::format::{COLUMNS, DEPTH_MAX, FEATURES_MAX, PASS, SPARSE, Split, key};
+use crate::input::{BINS_MISSING, Bins, Input, bin};
 use crate::model::{Model, feature_of};
 
 /// All scores that the inputs leave open, in units of the model; both ends included.
@@ -30,7 +30,7 @@ impl Interval {
 #[derive(Clone, Debug)]
 pub struct Scratch {
     /// By column, where every value is a point.
-    bins: [u16; COLUMNS],
+    passes: Passes,
     /// By feature, where not.
     known: [Bins; FEATURES_MAX],
     open: [Open; DEPTH_MAX],
@@ -41,7 +41,7 @@ impl Scratch {
     /// Room for any model.
     pub const fn new() -> Self {
         Self {
-            bins: [0; COLUMNS],
+            passes: [0; COLUMNS],
             known: [Bins::UNKNOWN; FEATURES_MAX],
             open: [Open { right: None, split: Split { column: 0, bin: 0 }, before: Bins::UNKNOWN };
                 DEPTH_MAX],
@@ -55,6 +55,9 @@ impl Scratch {
     }
 }
 
+/// By column: the largest word of a split that sends the value right. Its bin is in the high half, as in a word.
+type Passes = [u32; COLUMNS];
+
 impl Default for Scratch {
     fn default() -> Self {
         Self::new()
@@ -65,36 +68,43 @@ impl Model<'_> {
     /// The score of inputs in the order of [`Model::features`]. An input that is not given is [`Input::Unknown`];
     /// one too many is not looked at.
     pub fn score(&self, inputs: &[Input], scratch: &mut Scratch) -> Interval {
+        let cost = self.cost();
         if self.read_points(inputs, scratch) {
-            let score = self.base + self.sum_at_points(&scratch.bins);
-            scratch.steps += self.shape.ways + self.shape.trees;
+            scratch.steps = cost.point;
+            let score = self.base + self.sum_at_points(&scratch.passes);
             Interval { lo: score, hi: score }
         } else {
+            scratch.steps = 2 * self.shape.searches;
             self.read_all(inputs, scratch);
             self.sum_of_ranges(scratch)
         }
     }
 
-    /// Fills in the bins of all columns, if every value is a point.
+    /// Fills in what all columns pass, if every value is a point.
     fn read_points(&self, inputs: &[Input], scratch: &mut Scratch) -> bool {
-        scratch.steps = 0;
         let mut thresholds = self.thresholds;
-        let (columns, _) = scratch.bins.as_chunks_mut();
+        let (columns, _) = scratch.passes.as_chunks_mut();
         let mut inputs = inputs.iter();
         for (bytes, columns) in self.features.iter().zip(columns) {
             let feature = feature_of(*bytes);
             let (own, rest) = thresholds.split_at_checked(feature.thresholds).unwrap_or((&[], &[]));
             thresholds = rest;
-            let Some(point) = inputs.next().and_then(|input| input.point(feature, own)) else { return false };
-            *columns = point.map_or([BIN_MISSING_LEFT, BIN_MISSING_RIGHT], |bin| [bin; 2]);
-            scratch.steps += bin_steps(own.len());
+            let point = match (inputs.next(), bytes) {
+                // What most inputs are; the general way gives the same.
+                (Some(Input::Double(value)), [_, _, 0, 0]) if !value.is_nan() => Some(bin(own, key(*value))),
+                (Some(input), _) => match input.point(feature, own) {
+                    Some(point) => point,
+                    None => return false,
+                },
+                (None, _) => return false,
+            };
+            *columns = point.map_or(BINS_MISSING, |bin| [bin; 2]).map(|bin| u32::from(bin) << 16 | 0xffff);
         }
         true
     }
 
     /// Fills in what is known of all features.
     fn read_all(&self, inputs: &[Input], scratch: &mut Scratch) {
-        scratch.steps = 0;
         let mut thresholds = self.thresholds;
         let mut inputs = inputs.iter();
         for (bytes, known) in self.features.iter().zip(&mut scratch.known) {
@@ -102,25 +112,24 @@ impl Model<'_> {
             let (own, rest) = thresholds.split_at_checked(feature.thresholds).unwrap_or((&[], &[]));
             thresholds = rest;
             *known = inputs.next().map_or(Bins::UNKNOWN, |input| input.bins(feature, own));
-            scratch.steps += 2 * bin_steps(own.len());
         }
     }
 
-    fn sum_at_points(&self, bins: &[u16; COLUMNS]) -> i64 {
+    fn sum_at_points(&self, passes: &Passes) -> i64 {
         let (mut words, mut sum) = (self.words, 0);
         for group in self.groups() {
             if group.shape == SPARSE {
                 for _ in 0..group.trees {
                     let (tree, rest) = next_sparse(words);
                     words = rest;
-                    sum += i64::from(sparse_leaf(tree, bins));
+                    sum += i64::from(sparse_leaf(tree, passes));
                 }
             } else {
                 let size = 2 << group.shape;
                 // At most 2^16 trees of at most 2^13 words.
                 let (own, rest) = words.split_at_checked(size * group.trees as usize).unwrap_or((&[], &[]));
                 words = rest;
-                sum += complete_leaves(own, group.shape, bins);
+                sum += complete_leaves(own, group.shape, passes);
             }
         }
         sum
@@ -149,31 +158,50 @@ impl Model<'_> {
 }
 
 /// Whether a point goes right at a split.
-fn goes_right(word: [u8; 4], bins: &[u16; COLUMNS]) -> bool {
-    let split = Split::of(word);
+fn goes_right(word: [u8; 4], passes: &Passes) -> bool {
+    let word = u32::from_le_bytes(word);
     // INVARIANT: the loader admits no column beyond the array; the remainder tells the compiler so.
-    bins.get(split.column % COLUMNS).is_some_and(|bin| *bin >= split.bin)
+    passes.get(word as usize % COLUMNS).is_some_and(|passes| *passes >= word)
 }
 
-/// Sum of the leaves of complete trees of one depth, four walks at a time.
-fn complete_leaves(words: &[[u8; 4]], depth: u32, bins: &[u16; COLUMNS]) -> i64 {
-    let size = 2_usize << depth;
-    let (mut sum, mut fours) = (0, words.chunks_exact(4 * size));
-    for four in &mut fours {
-        let mut at = [1, size + 1, 2 * size + 1, 3 * size + 1];
-        let starts = [0, size, 2 * size, 3 * size];
-        for _ in 0..depth {
-            for (at, start) in at.iter_mut().zip(starts) {
-                let word = four.get(*at).copied().unwrap_or(PASS);
-                *at = 2 * *at - start + usize::from(goes_right(word, bins));
+/// Sum of the leaves of complete trees of one depth. Usual depths have code of their own: with a size that is known
+/// ahead, no place in a tree needs a check.
+fn complete_leaves(words: &[[u8; 4]], depth: u32, passes: &Passes) -> i64 {
+    match depth {
+        3 => eight_at_once::<16>(words, depth, passes),
+        4 => eight_at_once::<32>(words, depth, passes),
+        5 => eight_at_once::<64>(words, depth, passes),
+        6 => eight_at_once::<128>(words, depth, passes),
+        7 => eight_at_once::<256>(words, depth, passes),
+        8 => eight_at_once::<512>(words, depth, passes),
+        _ => one_by_one(words, depth, passes),
+    }
+}
+
+fn eight_at_once<const WORDS: usize>(words: &[[u8; 4]], depth: u32, passes: &Passes) -> i64 {
+    let (trees, _) = words.as_chunks::<WORDS>();
+    let (eights, others) = trees.as_chunks::<8>();
+    let mut sum = 0;
+    for trees in eights {
+        let mut at = [1_usize; 8];
+        // All are on one level. A count of levels would be unrolled, into something slower.
+        while at.first().is_some_and(|at| *at < WORDS / 2) {
+            for (at, tree) in at.iter_mut().zip(trees) {
+                let word = tree.get(*at % WORDS).copied().unwrap_or(PASS);
+                *at = *at << 1 | usize::from(goes_right(word, passes));
             }
         }
-        sum += at.map(|at| i64::from(leaf(four, at))).iter().sum::<i64>();
+        sum += at.iter().zip(trees).map(|(at, tree)| i64::from(leaf(tree, *at % WORDS))).sum::<i64>();
     }
-    for tree in fours.remainder().chunks_exact(size) {
+    sum + one_by_one(others.as_flattened(), depth, passes)
+}
+
+fn one_by_one(words: &[[u8; 4]], depth: u32, passes: &Passes) -> i64 {
+    let mut sum = 0;
+    for tree in words.chunks_exact(2 << depth) {
         let mut at = 1;
         for _ in 0..depth {
-            at = 2 * at + usize::from(goes_right(tree.get(at).copied().unwrap_or(PASS), bins));
+            at = at << 1 | usize::from(goes_right(tree.get(at).copied().unwrap_or(PASS), passes));
         }
         sum += i64::from(leaf(tree, at));
     }
@@ -192,14 +220,14 @@ fn next_sparse(words: &[[u8; 4]]) -> (&[[u8; 4]], &[[u8; 4]]) {
 }
 
 /// The leaf of a point in a sparse tree. It ends because each step goes forward.
-fn sparse_leaf(tree: &[[u8; 4]], bins: &[u16; COLUMNS]) -> i32 {
+fn sparse_leaf(tree: &[[u8; 4]], passes: &Passes) -> i32 {
     let (nodes, _) = tree.as_chunks::<2>();
     let mut at = 0;
     while let Some([word, second]) = nodes.get(at) {
         if *word == PASS {
             return i32::from_le_bytes(*second);
         }
-        let skip = if goes_right(*word, bins) { u32::from_le_bytes(*second) as usize } else { 1 };
+        let skip = if goes_right(*word, passes) { u32::from_le_bytes(*second) as usize } else { 1 };
         at += skip.max(1);
     }
     0

@@ -136,7 +136,7 @@ impl Words<'_> {
         let Placed::Split { feature, key, missing_right, .. } = *node else { return PASS };
         let table = self.tables.get(feature).map_or(&[][..], Vec::as_slice);
         let bin = table.partition_point(|other| *other <= key);
-        let [[a, b], [c, d]] = [low_u16(bin), low_u16(2 * feature + usize::from(missing_right))];
+        let [[a, b], [c, d]] = [low_u16(2 * feature + usize::from(missing_right)), low_u16(bin)];
         [a, b, c, d]
     }
 
