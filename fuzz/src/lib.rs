@@ -6,6 +6,8 @@
 pub mod condition;
 pub mod disclosed;
 pub mod httpsig;
+pub mod model_import;
+pub mod model_load;
 pub mod policy;
 pub mod published;
 pub mod seeds;

@@ -6,6 +6,7 @@
 use crate::condition;
 use crate::published::{context, key_set, signer};
 use glacis_compiler::{Source, compile};
+use glacis_model::import::Format;
 use glacis_seal::{Purpose, sign_envelope};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, NonceBody, Proof};
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, FeedAction, FeedEntry, Published};
@@ -42,6 +43,7 @@ pub fn all() -> Seeds {
     seeds.extend(policy_seeds());
     seeds.extend(httpsig_seeds());
     seeds.extend(published_seeds()?);
+    seeds.extend(model_seeds()?);
     Ok(seeds)
 }
 
@@ -234,6 +236,44 @@ fn published_seeds() -> Seeds {
     ])
 }
 
+/// A file of each library, and the models that come of them.
+fn model_seeds() -> Seeds {
+    let mut seeds = Vec::new();
+    for (name, which, format, file) in MODELS {
+        seeds.push(seed("model_import", *name, [&[*which][..], file.as_bytes()].concat()));
+        let bytes = glacis_model::import::import(*format, file.as_bytes())?.bytes;
+        let length = u16::try_from(bytes.len())?.to_be_bytes();
+        let choices = [2, 140, 1, 200, 4, 3, 0, 0, 6, 128];
+        seeds.push(seed("model_load", *name, [&length[..], &bytes, &choices].concat()));
+    }
+    Ok(seeds)
+}
+
+const MODELS: &[(&str, u8, Format, &str)] = &[
+    ("xgboost", 0, Format::Xgboost, XGBOOST),
+    ("lightgbm", 1, Format::Lightgbm, LIGHTGBM),
+    ("lightgbm-deep", 1, Format::Lightgbm, LIGHTGBM_DEEP),
+];
+
+const XGBOOST: &str = r#"{"learner":{"attributes":{"best_iteration":"0"},"feature_names":["a","b"],"feature_types":["float","int"],
+"gradient_booster":{"model":{"trees":[{"default_left":[1,0,0,0,0],"left_children":[1,3,-1,-1,-1],"right_children":[2,4,-1,-1,-1],
+"split_conditions":[3.8954627E-2,1.4E1,-1.1E0,5E-1,1.9019069E-1],"split_indices":[0,1,0,0,0],"split_type":[0,0,0,0,0],
+"tree_param":{"num_nodes":"5","size_leaf_vector":"1"}}]},"name":"gbtree"},
+"learner_model_param":{"base_score":"[4.38E-1]","num_class":"0","num_feature":"2","num_target":"1"},
+"objective":{"name":"binary:logistic"}},"version":[3,2,0]}"#;
+
+const LIGHTGBM: &str = r#"{"num_class":1,"num_tree_per_iteration":1,"objective":"binary sigmoid:1","average_output":false,
+"feature_names":["a","\u00e9"],"tree_info":[{"tree_index":0,"tree_structure":{"split_feature":0,"threshold":0.5,"decision_type":"<=",
+"default_left":true,"missing_type":"NaN","left_child":{"leaf_value":-1e-3},"right_child":{"split_feature":1,
+"threshold":1.0000000180025095e-35,"decision_type":"<=","default_left":false,"missing_type":"Zero",
+"left_child":{"leaf_value":2.5},"right_child":{"leaf_value":0}}}}]}"#;
+
+const LIGHTGBM_DEEP: &str = r#"{"num_class":1,"num_tree_per_iteration":1,"objective":"regression","feature_names":["a"],"tree_info":[
+{"tree_structure":{"split_feature":0,"threshold":1,"decision_type":"<=","default_left":true,"missing_type":"None","left_child":{"leaf_value":1},"right_child":
+{"split_feature":0,"threshold":2,"decision_type":"<=","default_left":true,"missing_type":"None","left_child":{"leaf_value":2},"right_child":
+{"split_feature":0,"threshold":3,"decision_type":"<=","default_left":true,"missing_type":"None","left_child":{"leaf_value":3},"right_child":
+{"split_feature":0,"threshold":4,"decision_type":"<=","default_left":true,"missing_type":"None","left_child":{"leaf_value":4},"right_child":{"leaf_value":5}}}}}}]}"#;
+
 const CONDITIONS: &[(&str, &str)] = &[
     ("device", "app.hooked"),
     ("mixed", "app.hooked && amount > 1000"),
@@ -265,6 +305,8 @@ mod tests {
                 "condition" => condition::run,
                 "policy" => crate::policy::run,
                 "httpsig" => crate::httpsig::run,
+                "model_load" => crate::model_load::run,
+                "model_import" => crate::model_import::run,
                 _ => crate::published::run,
             };
             check(&seed.bytes);

@@ -85,6 +85,15 @@ codes! {
     Mapping "G7015" USAGE "mapping refused",
         "events.toml does not say how columns become signals, or it would make a signal of the label or the id.",
         "Correct it as the message says; docs/guide/backtest.md has every key.";
+    ModelFile "G7016" NOT_FOUND "file of a model cannot be read or written",
+        "The file is not there, or may not be read; or the folder of --out is not there, or may not be written.",
+        "Look at the path that the message names.";
+    ModelRefused "G7017" FAILED "model cannot be imported",
+        "The file is not the library's JSON of --format, or its trees mean something that a model cannot: categorical splits, dart, several classes, another objective.",
+        "Change the training as the message says and save the model again; docs/guide/models.md lists what is imported.";
+    ModelBroken "G7018" FAILED "not a model",
+        "The bytes are damaged, cut, of another version, or no model at all.",
+        "Make the model again with `glacis model import`.";
     Config "G7020" USAGE "configuration refused",
         "A configuration file, an address or a policy of an installation is not what it must be.",
         "Correct it at the place that the message names; docs/samples has working files.";

@@ -16,6 +16,7 @@ mod explain;
 mod explain_error;
 mod keys;
 mod list;
+mod model;
 mod openapi;
 mod operate;
 mod output;
@@ -86,6 +87,9 @@ enum Role {
     /// Check, test, backtest, publish and roll back policies
     #[command(after_help = EXIT_CODES)]
     Policy(policy::PolicyArgs),
+    /// Make models of trained trees, and show them
+    #[command(after_help = EXIT_CODES)]
+    Model(model::ModelArgs),
     /// Say why a decision came out as it did
     #[command(after_help = EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -167,6 +171,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Keys(keys) => keys::run(keys, host, out),
         Role::Device(device) => device::run(device, out),
         Role::Policy(policy) => policy::run(policy, host, out),
+        Role::Model(model) => model::run(model, out).map(done),
         Role::Explain(explain) => explain::run(explain, out).map(done),
         Role::Status(status) => status::run(status, out).map(done),
         Role::Events(events) => events::run(events, out).map(done),

@@ -12,6 +12,7 @@ mod installation;
 mod keys;
 mod liar;
 mod live;
+mod model;
 mod operate;
 mod policy;
 mod protect;
