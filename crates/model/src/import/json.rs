@@ -187,8 +187,8 @@ impl Parser<'_> {
         loop {
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
-                Some(0..=0x1f) | None => return Err(self.wrong("a string does not end")),
+                Some(b'\\') if self.at + 1 < self.bytes.len() => self.at += 2,
+                Some(0..=0x1f | b'\\') | None => return Err(self.wrong("a string does not end")),
                 Some(_) => self.at += 1,
             }
         }
@@ -420,6 +420,8 @@ mod tests {
             ("[1}", 2),
             ("1 2", 2),
             ("\"a", 2),
+            ("\"a\\", 2),
+            ("\"a\\\"", 4),
             ("\"a\nb\"", 2),
             ("01", 0),
             ("1.", 0),
