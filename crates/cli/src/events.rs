@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::io::Write;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Pause between two questions while nothing comes.
 const POLL: Duration = Duration::from_millis(500);
@@ -87,6 +88,8 @@ pub(crate) fn run(args: &EventsArgs, out: &mut dyn Write) -> Result<(), CliError
 }
 
 async fn tail(client: &Client, args: &TailArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    // Made once: an interrupt that comes while a line is written is still there at the next look.
+    let mut interrupt = signal(SignalKind::interrupt()).ok();
     let mut after = None;
     loop {
         let asked = match after {
@@ -95,7 +98,7 @@ async fn tail(client: &Client, args: &TailArgs, out: &mut dyn Write) -> Result<(
         };
         let answer = tokio::select! {
             answer = client.ask(Method::GET, &asked, None) => answer?,
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = interrupted(&mut interrupt) => return Ok(()),
         };
         let page: Page = typed(&answer)?;
         if after
@@ -111,9 +114,19 @@ async fn tail(client: &Client, args: &TailArgs, out: &mut dyn Write) -> Result<(
         if page.decisions.is_empty() {
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                () = interrupted(&mut interrupt) => return Ok(()),
             }
         }
+    }
+}
+
+/// Waits for an interrupt; where none can be caught, it ends the process by itself.
+async fn interrupted(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

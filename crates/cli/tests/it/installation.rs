@@ -280,11 +280,13 @@ fn following_goes_on_and_ends_cleanly_when_interrupted_or_when_nobody_reads() {
         assert_eq!(line["event_id"], format!("{id:032x}"));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let ended = wait_for("the end of what was interrupted", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
     drop(out_gone);
     at.decide(&backend, 4, &fields);
     at.decide(&backend, 5, &fields);
-    assert_eq!(reader_gone.wait().unwrap().code(), Some(0));
+    let ended = wait_for("the end of what nobody reads", || reader_gone.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
     let mut said = String::new();
     std::io::Read::read_to_string(&mut reader_gone.stderr.take().unwrap(), &mut said).unwrap();
     assert_eq!(said, "", "nobody's error");
