@@ -292,7 +292,8 @@ impl Tx<'_> {
         let facts = &*prepared.facts;
         let Some(known) = self.known(prepared)? else { return Ok(None) };
         let sql = "SELECT facts_bytes FROM event WHERE seq = ?1";
-        let bytes: Vec<u8> = self.conn.prepare_cached(sql)?.query_row([int(known.seq)], |row| row.get(0))?;
+        let bytes: Vec<u8> =
+            self.log()?.prepare_cached(sql)?.query_row([int(known.seq)], |row| row.get(0))?;
         let before = facts_of(&bytes)?;
         let says = |facts: &EventFacts| -> Vec<SignalAnswer> {
             let mut said: Vec<_> =

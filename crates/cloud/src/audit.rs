@@ -8,7 +8,8 @@
 
 use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
-use crate::store::{int, uint};
+use crate::store::pending::LogTable;
+use crate::store::{Cell, int, uint};
 use glacis_ledger::chain::{Chain, Link};
 use glacis_seal::{Context, sha256};
 use glacis_wire::{Digest, Timestamp};
@@ -272,32 +273,27 @@ impl Tx<'_> {
         let digest = kind.row_digest(self.conn, row)?.ok_or_else(|| {
             CloudError::corrupt(format!("{} {row} is not there to be audited", kind.name()))
         })?;
-        self.audit_digest(kind, row, digest)
+        self.audit_digest(kind, row, digest);
+        Ok(())
     }
 
     /// [`audit`](Self::audit) for a caller that has the bytes of the row at hand.
-    pub(crate) fn audit_digest(
-        &mut self,
-        kind: AuditKind,
-        row: i64,
-        digest: Digest,
-    ) -> Result<(), CloudError> {
+    pub(crate) fn audit_digest(&mut self, kind: AuditKind, row: i64, digest: Digest) {
         let before = self.desk.state.head;
         let (at, kind) = (int(self.now.as_ms()), i64::from(kind.code()));
         let mut entry = Entry { seq: before.seq, at, kind, row, digest, head: before.digest };
         let link = before.chain(&self.desk.context).append(&entry.bytes());
         entry.head = link.hash;
-        let sql = "INSERT INTO audit (seq, at, kind, row, digest, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.conn.prepare_cached(sql)?.execute((
-            int(link.seq),
-            at,
-            kind,
-            row,
-            digest.as_bytes(),
-            entry.head.as_bytes(),
-        ))?;
+        let row = [
+            Cell::int(link.seq),
+            Cell::number(at),
+            Cell::number(kind),
+            Cell::number(row),
+            Cell::blob(digest.as_bytes()),
+            Cell::blob(entry.head.as_bytes()),
+        ];
+        self.desk.pending.get_mut().put(LogTable::Audit, &row);
         self.state().head = Head { seq: link.seq + 1, digest: link.hash };
-        Ok(())
     }
 
     /// [`audit`](Self::audit) of the row that was inserted last.

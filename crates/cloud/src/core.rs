@@ -12,6 +12,7 @@ use crate::error::{CloudError, CloudErrorKind};
 use crate::metrics::{Metrics, Tally};
 use crate::state::State;
 use crate::store::index::Keyed;
+use crate::store::pending::Pending;
 use crate::store::{Place, Store};
 use crate::webhook::Tell;
 use glacis_attest::Anchors;
@@ -19,6 +20,7 @@ use glacis_host::Host;
 use glacis_seal::Context;
 use glacis_wire::Timestamp;
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +34,9 @@ pub(crate) struct Desk {
     pub(crate) limits: CloudLimits,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) state: State,
-    /// Bytes that the store used when the transaction began.
+    /// Rows of the log that the open transaction has still to write; read the log through [`Tx::log`].
+    pub(crate) pending: RefCell<Pending>,
+    /// Bytes that the store used when it was last measured.
     pub(crate) used: u64,
     /// Decisions of the open transaction.
     pub(crate) tally: Tally,
@@ -51,6 +55,19 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Tx<'_> {
+    /// The store, with every row of event, decision and audit chain in its table.
+    pub(crate) fn log(&self) -> Result<&Connection, CloudError> {
+        let mut pending = self
+            .desk
+            .pending
+            .try_borrow_mut()
+            .map_err(|_| CloudError::invalid("the log is being written"))?;
+        if !pending.is_empty() {
+            pending.flush(self.conn)?;
+        }
+        Ok(self.conn)
+    }
+
     /// Memory, to be changed after the rows it is derived from.
     pub(crate) fn state(&mut self) -> &mut State {
         self.touched = true;
@@ -80,8 +97,6 @@ pub struct CloudCore {
     batch: Batch,
     stale: bool,
     stopped: bool,
-    /// Whether the filters of the key indexes were read.
-    loaded: bool,
 }
 
 impl CloudCore {
@@ -102,12 +117,13 @@ impl CloudCore {
             limits,
             host,
             state,
+            pending: RefCell::default(),
             used: 0,
             tally,
             metrics,
             tell: Tell::default(),
         };
-        let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false, loaded: false };
+        let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false };
         for keyed in [Keyed::Event, Keyed::Reference] {
             crate::store::index::catch_up(keyed, core.store.conn())?;
         }
@@ -154,7 +170,8 @@ impl CloudCore {
             Batch::None => Err(CloudError::invalid("no batch is open")),
             Batch::Lost(kind) => Err(lost(kind)),
             Batch::Open { touched } => {
-                let committed = self.move_keys().and_then(|()| self.execute("COMMIT"));
+                let committed =
+                    self.move_keys().and_then(|()| self.flush()).and_then(|()| self.execute("COMMIT"));
                 if committed.is_err() {
                     self.roll_back();
                     self.stale |= touched;
@@ -196,6 +213,7 @@ impl CloudCore {
         if self.stale {
             self.reload()?;
         }
+        self.flush_or_lose()?;
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
         run(&mut tx)
@@ -217,7 +235,7 @@ impl CloudCore {
             self.reload()?;
         }
         let now = self.now();
-        let before = self.store.conn().total_changes();
+        let before = self.own_changes();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
         let result = run(&mut tx);
         let call_touched = tx.touched;
@@ -226,7 +244,7 @@ impl CloudCore {
             (Err(error), _) => {
                 let kind = error.kind();
                 self.note(kind);
-                let wrote = self.store.conn().total_changes() != before;
+                let wrote = self.own_changes() != before || self.desk.pending.get_mut().has_failed();
                 if wrote || self.store.conn().is_autocommit() {
                     self.roll_back();
                     self.batch = Batch::Lost(kind);
@@ -236,6 +254,26 @@ impl CloudCore {
             (Ok(_), _) => {}
         }
         result
+    }
+
+    /// Rows that were changed, without those of earlier calls that only now were written.
+    fn own_changes(&mut self) -> u64 {
+        self.store.conn().total_changes() - self.desk.pending.get_mut().flushed()
+    }
+
+    /// Writes what earlier calls of the transaction left to be written.
+    fn flush(&mut self) -> Result<(), CloudError> {
+        let flushed = self.desk.pending.get_mut().flush(self.store.conn());
+        flushed.inspect_err(|error| self.note(error.kind()))
+    }
+
+    /// [`flush`](Self::flush) in the middle of a batch, which is lost where that fails.
+    fn flush_or_lose(&mut self) -> Result<(), CloudError> {
+        self.flush().inspect_err(|error| {
+            self.roll_back();
+            self.batch = Batch::Lost(error.kind());
+            self.stale = true;
+        })
     }
 
     /// Moves what is due of the key indexes, inside the open transaction.
@@ -257,7 +295,9 @@ impl CloudCore {
             Batch::Open { .. } => true,
             Batch::Lost(kind) => return Err(lost(kind)),
         };
-        if !nested {
+        if nested {
+            self.flush_or_lose()?;
+        } else {
             self.measure()?;
         }
         self.execute(if nested { "SAVEPOINT one_call" } else { "BEGIN IMMEDIATE" })?;
@@ -269,6 +309,7 @@ impl CloudCore {
         let result = result.and_then(|value| {
             if !nested {
                 self.move_keys()?;
+                self.flush()?;
             }
             self.execute(if nested { "RELEASE one_call" } else { "COMMIT" })?;
             Ok(value)
@@ -292,6 +333,7 @@ impl CloudCore {
     /// Takes one failed call back; what the store itself rolled back cannot be told apart from it.
     fn undo(&mut self, nested: bool, touched: bool, kind: CloudErrorKind) {
         self.stale |= touched;
+        self.desk.pending.get_mut().clear();
         if !nested {
             self.roll_back();
         } else if self.store.conn().is_autocommit()
@@ -305,6 +347,7 @@ impl CloudCore {
 
     fn roll_back(&mut self) {
         self.desk.tally = Tally::default();
+        self.desk.pending.get_mut().clear();
         if !self.store.conn().is_autocommit()
             && let Err(error) = self.execute("ROLLBACK")
         {
@@ -342,10 +385,13 @@ impl CloudCore {
         })
     }
 
-    /// How much the store uses now; the quota is checked against it until the next transaction.
+    /// How much the store uses; the quota is checked against it until it is measured again.
     fn measure(&mut self) -> Result<(), CloudError> {
-        self.desk.used = self.store.used_bytes()?;
-        self.desk.metrics.stored(self.desk.used);
+        let room = self.desk.limits.disk_quota.saturating_sub(self.desk.used);
+        if let Some(used) = self.store.used_bytes_if_due(room)? {
+            self.desk.used = used;
+            self.desk.metrics.stored(used);
+        }
         Ok(())
     }
 
@@ -380,11 +426,9 @@ impl CloudCore {
 
     fn reload(&mut self) -> Result<(), CloudError> {
         let now = self.desk.host.now();
-        let held = &self.desk.state;
-        let filters = self.loaded.then(|| (held.events.filters(), held.references.filters()));
-        let state = State::load(self.store.conn(), &self.desk, filters, now)?;
-        self.desk.state = state;
-        self.loaded = true;
+        let held = &mut self.desk.state;
+        let runs = [held.events.take_runs(), held.references.take_runs()];
+        self.desk.state = State::load(self.store.conn(), &self.desk, runs, now)?;
         self.stale = false;
         Ok(())
     }

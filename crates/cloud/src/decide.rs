@@ -16,6 +16,7 @@ use crate::feature::Logged;
 use crate::record::{ListVersion, RecordTail, Settled};
 use crate::state::facts_of;
 use crate::store::index::Keyed;
+use crate::store::pending::LogTable;
 use crate::store::{Cell, int, uint};
 use glacis_seal::{Purpose, sha256};
 use glacis_wire::limits::DECISIONS_PER_EVENT_MAX;
@@ -47,9 +48,6 @@ pub(crate) struct KeptDecision {
     pub(crate) standing: bool,
     pub(crate) proof: Option<[u8; 32]>,
 }
-
-const INSERT_DECISION: &str = "INSERT INTO decision (id, seq, proof, standing, reference, ingested, record_bytes, \
-                               settled_bytes, shared) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Facts with what storing them takes; made before the writer's queue where they come through it.
 #[derive(Clone, Debug)]
@@ -203,7 +201,7 @@ impl Tx<'_> {
         for row in index.rows(self.conn, Keyed::Reference.key(reference.as_bytes(), &[]))? {
             let sql = "SELECT EXISTS (SELECT 1 FROM decision WHERE id = ?1 AND reference = ?2)";
             let key = params![row, reference.as_bytes()];
-            if self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0))? {
+            if self.log()?.prepare_cached(sql)?.query_row(key, |row| row.get(0))? {
                 return Ok(Some(row));
             }
         }
@@ -270,7 +268,7 @@ impl Tx<'_> {
             let sql = "SELECT identity FROM event WHERE seq = ?1 AND thumbprint = ?2 AND event_id = ?3";
             let key = params![seq, device, event_id];
             let found: Option<[u8; 32]> =
-                self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
+                self.log()?.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
             if let Some(identity) = found {
                 return Ok(Some(Known { seq: uint(seq), identity: Digest::new(identity) }));
             }
@@ -300,12 +298,11 @@ impl Tx<'_> {
         let mut bytes = Vec::with_capacity(facts_bytes.len() + tail.len() + settled.len() + 512);
         put_cells(AuditKind::Decision, &decision, &mut bytes);
         put_cells(AuditKind::Event, &event, &mut bytes);
-        let sql = "INSERT INTO event (seq, thumbprint, event_id, identity, received, ingested, facts_bytes, \
-                   first_decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(event))?;
-        self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(decision))?;
         self.leave_message(new)?;
-        self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes))?;
+        let pending = self.desk.pending.get_mut();
+        pending.put(LogTable::Event, &event);
+        pending.put(LogTable::Decision, &decision);
+        self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes));
         self.desk.tally.add(new.tail.verdict);
         let state = self.state();
         state.events.add(*key, int(seq));
@@ -320,9 +317,11 @@ impl Tx<'_> {
         let (mut record, settled) = (new.of.bytes.clone(), settled_bytes(new)?);
         record.extend(new.tail.to_bytes()?);
         let cells = self.decision_cells(new, [seq, id], [&record, &settled], Cell::NULL);
-        self.conn.prepare_cached(INSERT_DECISION)?.execute(rusqlite::params_from_iter(cells))?;
         self.leave_message(new)?;
-        self.audit(AuditKind::Decision, int(id))?;
+        let mut bytes = Vec::with_capacity(record.len() + settled.len() + 256);
+        put_cells(AuditKind::Decision, &cells, &mut bytes);
+        self.desk.pending.get_mut().put(LogTable::Decision, &cells);
+        self.audit_digest(AuditKind::Decision, int(id), sha256(&bytes));
         self.desk.tally.add(new.tail.verdict);
         self.state().decided(id, &new.tail.reference);
         Ok(())
@@ -378,7 +377,7 @@ impl Tx<'_> {
         let sql = "SELECT id, standing, proof FROM decision WHERE id = (SELECT first_decision FROM event \
                    WHERE seq = ?1) UNION ALL SELECT id, standing, proof FROM decision WHERE seq = ?1 \
                    AND shared IS NULL ORDER BY id";
-        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut statement = self.log()?.prepare_cached(sql)?;
         let rows = statement.query_map([int(seq)], |row| {
             Ok(KeptDecision { id: row.get(0)?, standing: row.get(1)?, proof: row.get(2)? })
         })?;
@@ -388,7 +387,7 @@ impl Tx<'_> {
     fn record(&self, id: i64) -> Result<Record, CloudError> {
         let sql = "SELECT record_bytes, shared, facts_bytes FROM decision JOIN event ON event.seq = decision.seq \
                    WHERE decision.id = ?1";
-        self.conn
+        self.log()?
             .prepare_cached(sql)?
             .query_row([id], |row| Ok(record_of(row, 0)))
             .map_err(CloudError::from)?

@@ -12,7 +12,7 @@ use crate::feature::{FeatureTable, Logged};
 use crate::list::ListTable;
 use crate::policy::Release;
 use crate::registry::FeedTable;
-use crate::store::index::{Filters, KeyIndex, Keyed};
+use crate::store::index::{KeyIndex, Keyed, Runs};
 use crate::store::{int, uint};
 use glacis_policy::Scratch;
 use glacis_wire::message::decide::EventFacts;
@@ -66,15 +66,15 @@ impl State {
         }
     }
 
-    /// Builds everything anew; `filters` are those of the indexes before, none at the first load.
+    /// Builds everything anew; `runs` are those of the indexes before, so that only what changed is read.
     pub(crate) fn load(
         conn: &Connection,
         desk: &Desk,
-        filters: Option<(Filters, Filters)>,
+        runs: [Runs; 2],
         now: Timestamp,
     ) -> Result<Self, CloudError> {
         let mut state = Self::empty(&desk.limits);
-        let (events, references) = filters.unzip();
+        let [events, references] = runs;
         state.events = KeyIndex::load(Keyed::Event, conn, events)?;
         state.references = KeyIndex::load(Keyed::Reference, conn, references)?;
         state.key_set = Some(crate::policy::newest_key_set(conn)?);

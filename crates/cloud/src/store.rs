@@ -7,6 +7,7 @@
 pub(crate) mod backup;
 pub(crate) mod index;
 mod lock;
+pub(crate) mod pending;
 
 use crate::error::{CloudError, CloudErrorKind};
 use glacis_wire::{Realm, TenantId};
@@ -24,10 +25,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_birth.sql"),
     include_str!("../migrations/0002_group_commit.sql"),
     include_str!("../migrations/0003_api.sql"),
+    include_str!("../migrations/0004_key_runs.sql"),
 ];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
@@ -39,6 +41,13 @@ const STATEMENTS_MAX: usize = 128;
 /// must be rare beside commits. Checkpoints are ours and not automatic, because SQLite hides the error of an
 /// automatic one and a failed fsync must be seen.
 const CHECKPOINT_ROWS: u64 = 65_536;
+
+/// Rows changed between two looks at how much the store uses, each of them four statements and a system call.
+///
+/// Unit: rows. Fewer near the quota: one for each [`MEASURE_BYTES`] that are left.
+const MEASURE_ROWS: u64 = 1_024;
+/// More than one changed row takes.
+const MEASURE_BYTES: u64 = 128 << 10;
 
 /// Bytes of log that stay allocated after a checkpoint: rewriting them costs less than growing the file.
 const LOG_BYTES_KEPT: i64 = 32 << 20;
@@ -66,6 +75,8 @@ pub struct Birth {
 pub(crate) struct Store {
     conn: Connection,
     checkpointed: u64,
+    /// Rows changed when its size was measured last.
+    measured: Option<u64>,
     file: Option<StoreFile>,
 }
 
@@ -96,7 +107,7 @@ impl Store {
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
         check_birth(&mut conn, birth)?;
-        Ok(Self { conn, checkpointed: 0, file })
+        Ok(Self { conn, checkpointed: 0, measured: None, file })
     }
 
     /// The file of a store that has one.
@@ -110,6 +121,17 @@ impl Store {
         if let Err(error) = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
             tracing::error!(%error, "the store cannot be kept from a checkpoint when it closes");
         }
+    }
+
+    /// [`used_bytes`](Self::used_bytes) where what was written since may be more than a part of `room`.
+    pub(crate) fn used_bytes_if_due(&mut self, room: u64) -> Result<Option<u64>, CloudError> {
+        let changed = self.conn.total_changes();
+        let rows = MEASURE_ROWS.min(room / MEASURE_BYTES);
+        if self.measured.is_some_and(|measured| changed - measured < rows) {
+            return Ok(None);
+        }
+        self.measured = Some(changed);
+        self.used_bytes().map(Some)
     }
 
     /// Bytes that the store needs on the disk: pages in use and the log. Free pages will be used again.
@@ -185,6 +207,8 @@ fn refuse_foreign(conn: &Connection) -> Result<(), CloudError> {
 }
 
 fn set_pragmas(conn: &Connection) -> Result<(), CloudError> {
+    // Of a new store; one that is there keeps its own. A commit writes half as many pages as with 4,096 bytes.
+    conn.pragma_update(None, "page_size", 8_192)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     // One writer makes all rows, and the audit chain shows what is missing; checking each insert again only costs.
@@ -254,6 +278,10 @@ impl<'a> Cell<'a> {
 
     pub(crate) fn int(value: u64) -> Self {
         Self(ValueRef::Integer(int(value)))
+    }
+
+    pub(crate) const fn number(value: i64) -> Self {
+        Self(ValueRef::Integer(value))
     }
 
     pub(crate) const fn blob(bytes: &'a [u8]) -> Self {

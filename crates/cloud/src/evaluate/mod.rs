@@ -175,7 +175,7 @@ impl Tx<'_> {
         {
             return Ok(Answer::unknown(glacis_wire::Cause::Unavailable));
         }
-        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut statement = self.log()?.prepare_cached(sql)?;
         let mut rows = statement.query((int(cut), int(facts.received.as_ms()), int(from.as_ms())))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {

@@ -24,7 +24,7 @@ const CLIENTS: u8 = 8;
 /// Old decisions before the first round: some ten steps of a sweep.
 const OLD: usize = 12_000;
 /// Young ones before the first round: a few less than start a move of keys.
-const YOUNG: usize = 32_740;
+const YOUNG: usize = 114_660;
 /// Their age: beyond the window of a day and the look-back of an hour.
 const AGE: Duration = Duration::from_secs(30 * 3_600);
 /// Rounds between two verifications of everything.
@@ -222,14 +222,14 @@ fn kill_at_points_of(seed: u64) {
     let young = prepare(&full, YOUNG, Duration::ZERO);
     acknowledged += kill_at_points(&full, &mut draw, ROUNDS[1]).len();
     let mut core = open(&full);
-    let keys = "SELECT count(*) FROM event_key";
+    let keys = "SELECT count(*) FROM event_chunk";
     let moved: i64 = core.danger_connection().query_row(keys, [], |row| row.get(0)).unwrap();
     assert!(moved > 0, "no child came to move keys");
     for reference in young.iter().step_by(101) {
         core.decision(reference).unwrap();
     }
     println!(
-        "seed {seed}: {} kills, {acknowledged} acknowledged, all found; {gone} old events swept, {moved} keys moved",
+        "seed {seed}: {} kills, {acknowledged} acknowledged, all found; {gone} old events swept, {moved} rows of keys written",
         ROUNDS.iter().sum::<u64>()
     );
 }

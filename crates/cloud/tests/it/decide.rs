@@ -254,3 +254,80 @@ fn a_route_without_device_zone_is_absent_and_not_withheld() {
     facts.thumbprint = Some(thumb(1));
     assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Challenge(Method::Passkey));
 }
+
+/// What a sequence of calls answers: everything but what is drawn at random.
+fn told(answer: Result<DecideAnswer, glacis_cloud::CloudError>) -> String {
+    match answer {
+        Ok(DecideAnswer::Decided(decided)) => {
+            format!("{:?} cut {} repeated {}", decided.verdict, decided.cut, decided.repeated)
+        }
+        Ok(DecideAnswer::Refused(refusal)) => format!("{refusal:?}"),
+        Err(error) => format!("{:?}", error.kind()),
+    }
+}
+
+#[test]
+fn a_batch_answers_and_stores_what_the_same_calls_do_one_by_one() {
+    let outcome = |batched: bool| {
+        let world = World::new(90);
+        let mut core = world.core();
+        let mut told_all = Vec::new();
+        if batched {
+            core.begin().unwrap();
+        }
+        for device in 1..=40 {
+            let facts = world.transfer(thumb(device % 7), "ann", "bob", 5 + i64::from(device));
+            let mut conflict = world.transfer(thumb(device % 7), "ann", "bob", 9_999);
+            conflict.event_id = facts.event_id;
+            let mut unknown_policy = world.transfer(thumb(3), "ann", "bob", 1);
+            unknown_policy.policy = glacis_wire::PolicyDigest::new([3; 32]);
+            told_all.push(told(core.decide(&facts)));
+            // Each of these reads rows that the batch has not written yet.
+            told_all.push(told(core.decide(&facts)));
+            told_all.push(told(core.decide(&passed(&facts, Method::Otp, device))));
+            told_all.push(told(core.decide(&conflict)));
+            told_all.push(told(core.decide(&unknown_policy)));
+            if device % 9 == 0 {
+                told_all.push(format!("{:?}", core.incidents(100).unwrap().len()));
+                told_all.push(
+                    core.feedback(&glacis_wire::Reference::from_random([9; 8]), "fraud", "x")
+                        .unwrap_err()
+                        .kind()
+                        .code()
+                        .to_owned(),
+                );
+            }
+        }
+        if batched {
+            core.commit().unwrap();
+        }
+        assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+        let verdicts: Vec<_> = core
+            .decisions(0, 1_000)
+            .unwrap()
+            .1
+            .iter()
+            .map(|stored| (stored.record.verdict, stored.cut))
+            .collect();
+        (told_all, core.counts().unwrap(), verdicts)
+    };
+    assert_eq!(outcome(true), outcome(false));
+}
+
+#[test]
+fn a_batch_that_is_given_up_leaves_nothing() {
+    let world = World::new(91);
+    let mut core = world.core();
+    core.decide(&world.transfer(thumb(1), "ann", "bob", 5)).unwrap();
+    let (before, head) = (core.counts().unwrap(), core.audit_head().unwrap());
+    core.begin().unwrap();
+    let facts = world.transfer(thumb(2), "ann", "bob", 5);
+    for _ in 0..2 {
+        core.decide(&facts).unwrap();
+        core.decide(&world.transfer(thumb(3), "ann", "bob", 5)).unwrap();
+    }
+    core.abandon();
+    assert_eq!((core.counts().unwrap(), core.audit_head().unwrap()), (before, head));
+    assert!(!decided(core.decide(&facts).unwrap()).repeated);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}

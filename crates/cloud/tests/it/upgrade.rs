@@ -1,6 +1,6 @@
-//! A store of schema version 1, as its own software left it, opens with today's and loses nothing.
+//! A store of an older schema version, as its own software left it, opens with today's and loses nothing.
 //!
-//! The old file is made from the script of version 1, with rows in the shape of version 1 in every table and the
+//! The file of version 1 is made from the script of version 1, with rows in the shape of version 1 in every table and the
 //! chain of version 1 over them, computed here and not by the code under test.
 
 use crate::world::{World, decided, passed, thumb};
@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use std::path::Path;
 
 const VERSION_1: &str = include_str!("../../migrations/0001_birth.sql");
+const VERSION_2: &str = include_str!("../../migrations/0002_group_commit.sql");
 
 /// Tables under the chain with their code in version 1.
 const KINDS: [(&str, i64); 14] = [
@@ -174,6 +175,48 @@ fn a_store_of_version_1_is_upgraded_with_all_that_it_holds() {
     assert_eq!(core.list("mules").unwrap(), new.list("mules").unwrap());
     assert_eq!(core.authorise(&before.token).unwrap().name(), "ops");
     drop(world);
+}
+
+/// Takes a store back to version 3, with a few of its keys in the tables that version 3 had for them.
+fn as_version_3(path: &Path) {
+    let store = Connection::open(path).unwrap();
+    let key_tables =
+        VERSION_2.split(";\n").filter(|statement| statement.contains("_key (")).collect::<Vec<_>>();
+    assert_eq!(key_tables.len(), 2);
+    store.execute_batch("DROP TABLE key_run; DROP TABLE event_chunk; DROP TABLE reference_chunk").unwrap();
+    store.execute_batch(&key_tables.join(";\n")).unwrap();
+    store
+        .execute_batch("INSERT INTO event_key VALUES (0, 17, 1); INSERT INTO reference_key VALUES (0, 4, 2)")
+        .unwrap();
+    for mark in ["event_key_moved", "reference_key_moved"] {
+        store.execute("INSERT INTO meta VALUES (?1, x'0000000000000002')", [mark]).unwrap();
+    }
+    store.pragma_update(None, "user_version", 3).unwrap();
+}
+
+#[test]
+fn a_store_of_version_3_finds_every_key_after_the_upgrade() {
+    let world = World::new(134);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    let before = live(&world, &mut core);
+    let counts = core.counts().unwrap();
+    drop(core);
+    as_version_3(&path);
+    let mut core = world.open(&Place::File(&path));
+    assert_eq!(core.counts().unwrap(), counts);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    for reference in &before.references {
+        core.decision(reference).unwrap();
+    }
+    for facts in &before.facts {
+        assert!(
+            decided(core.decide(facts).unwrap()).repeated,
+            "the first event is known as well as the last"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Every key is found wherever it is: in memory, half moved, moved, after a restart, after a roll-back.
+//! Every key is found wherever it is: in memory, half written, in a run, after a restart, after a roll-back.
 
+use super::filter::{Filter, LANES, mix};
 use super::*;
 use crate::store::{Birth, Place, Store};
 use glacis_wire::{Realm, TenantId};
+use std::collections::BTreeSet;
 
-const SWEEP: i64 = 32_768;
-const _: () = assert!(SWEEP_KEYS == 32_768);
+const SWEEP: i64 = 114_688;
+const _: () = assert!(SWEEP_KEYS == 114_688);
 
 fn store() -> Store {
     let birth = Birth { tenant: TenantId::parse("acme").unwrap(), realm: Realm::Demo };
@@ -29,9 +31,25 @@ fn log(conn: &Connection, rows: std::ops::Range<i64>) {
     }
 }
 
+fn load(conn: &Connection) -> KeyIndex {
+    KeyIndex::load(Keyed::Reference, conn, Runs::default()).unwrap()
+}
+
+/// Adds rows as batches of 64 decisions do.
+fn add(index: &mut KeyIndex, conn: &Connection, rows: std::ops::Range<i64>) {
+    for row in rows {
+        index.add(key(row), row);
+        if row % 64 == 0 {
+            index.move_due(conn).unwrap();
+        }
+    }
+}
+
+/// Every 97th row is found, and only it; keys that no row has are not.
 fn check(index: &KeyIndex, conn: &Connection, rows: std::ops::Range<i64>) {
     for row in rows.step_by(97) {
-        assert_eq!(index.rows(conn, key(row)).unwrap(), [row], "row {row}");
+        let found: BTreeSet<i64> = index.rows(conn, key(row)).unwrap().into_iter().collect();
+        assert_eq!(found, BTreeSet::from([row]));
         assert!(index.rows(conn, key(row) ^ 0x10).unwrap().is_empty(), "row {row}");
     }
 }
@@ -40,103 +58,146 @@ fn check(index: &KeyIndex, conn: &Connection, rows: std::ops::Range<i64>) {
 fn every_key_is_found_while_it_moves_and_after_a_restart() {
     let store = store();
     let conn = store.conn();
-    let rows = 1..(3 * SWEEP);
+    // The second run is begun at two sweeps and complete half a sweep later.
+    let rows = 1..(2 * SWEEP + SWEEP / 4);
     conn.execute_batch("BEGIN").unwrap();
     log(conn, rows.clone());
-    let mut index = KeyIndex::load(Keyed::Reference, conn, None).unwrap();
-    assert_eq!(index.active.len(), 3 * SWEEP_KEYS - 1);
-    let mut index_fresh = KeyIndex::empty(Keyed::Reference);
-    for row in rows.clone() {
-        index_fresh.add(key(row), row);
-        if row % 64 == 0 {
-            index_fresh.move_due(conn).unwrap();
-        }
-        if row % 20_011 == 0 {
-            check(&index_fresh, conn, 1..row + 1);
-        }
+    assert_eq!(load(conn).active.len(), 2 * SWEEP_KEYS + SWEEP_KEYS / 4 - 1, "no run yet");
+    let mut index = KeyIndex::empty(Keyed::Reference);
+    for part in 0..9 {
+        let from = 1 + part * (SWEEP / 4);
+        add(&mut index, conn, from..(from + SWEEP / 4).min(rows.end));
+        check(&index, conn, 1..(from + SWEEP / 4).min(rows.end));
     }
-    assert!(!index_fresh.filters.is_empty(), "some were moved");
-    // One half moved away, as a crash in the middle of a sweep leaves it.
-    let again = KeyIndex::load(Keyed::Reference, conn, None).unwrap();
-    check_set(&again, conn, rows.clone());
-    // Rolled back: the filters have keys too many, the table none.
-    conn.execute_batch("ROLLBACK; BEGIN").unwrap();
-    log(conn, 1..100);
-    index = KeyIndex::load(Keyed::Reference, conn, Some(index_fresh.filters())).unwrap();
-    check(&index, conn, 1..100);
-    assert!(index.rows(conn, key(50_000)).unwrap().is_empty());
+    assert_eq!(index.runs.last_row(), SWEEP);
+    assert!(index.builder.as_ref().is_some_and(|builder| !builder.is_complete()), "one is half written");
+    // As a crash in the middle of a run leaves it; then the run is written anew, over what is there.
+    let mut again = load(conn);
+    check(&again, conn, rows.clone());
+    log(conn, rows.end..4 * SWEEP);
+    add(&mut again, conn, rows.end..4 * SWEEP);
+    assert!(again.runs.last_row() > SWEEP);
+    check(&again, conn, 1..4 * SWEEP);
+    check(&load(conn), conn, 1..4 * SWEEP);
 }
 
-/// As [`check`], where a key may be both in memory and in the table.
-fn check_set(index: &KeyIndex, conn: &Connection, rows: std::ops::Range<i64>) {
-    for row in rows.step_by(97) {
-        let found: BTreeSet<i64> = index.rows(conn, key(row)).unwrap().into_iter().collect();
-        assert_eq!(found, BTreeSet::from([row]));
-    }
+#[test]
+fn a_roll_back_takes_runs_back_that_it_made() {
+    let store = store();
+    let conn = store.conn();
+    let rows = 1..SWEEP + SWEEP / 2 + 1_000;
+    conn.execute_batch("BEGIN").unwrap();
+    log(conn, 1..SWEEP + 64);
+    let mut index = KeyIndex::empty(Keyed::Reference);
+    add(&mut index, conn, 1..SWEEP + 64);
+    conn.execute_batch("COMMIT; BEGIN").unwrap();
+    log(conn, SWEEP + 64..rows.end);
+    add(&mut index, conn, SWEEP + 64..rows.end);
+    assert_eq!(index.runs.last_row(), SWEEP);
+    conn.execute_batch("ROLLBACK").unwrap();
+    let mut again = KeyIndex::load(Keyed::Reference, conn, index.take_runs()).unwrap();
+    assert_eq!(again.runs.last_row(), 0);
+    check(&again, conn, 1..SWEEP + 64);
+    assert!(again.rows(conn, key(SWEEP + 500)).unwrap().is_empty());
+    log(conn, SWEEP + 64..rows.end);
+    add(&mut again, conn, SWEEP + 64..rows.end);
+    check(&again, conn, rows);
 }
 
 #[test]
 fn a_long_tail_is_moved_before_the_first_use() {
     let store = store();
     let conn = store.conn();
-    let rows = 1..(5 * SWEEP);
+    let rows = 1..(2 * SWEEP + 5);
     conn.execute_batch("BEGIN").unwrap();
     log(conn, rows.clone());
     conn.execute_batch("COMMIT").unwrap();
     catch_up(Keyed::Reference, conn).unwrap();
-    let index = KeyIndex::load(Keyed::Reference, conn, None).unwrap();
-    assert!(index.active.len() < 2 * SWEEP_KEYS);
+    let index = load(conn);
+    assert_eq!(index.active.len(), 4);
     check(&index, conn, rows);
 }
 
 #[test]
-fn two_rows_of_one_key_are_both_found() {
+fn all_rows_of_one_key_are_found_also_where_they_fill_whole_rows_of_a_run() {
     let store = store();
     let conn = store.conn();
     let mut index = KeyIndex::empty(Keyed::Event);
-    index.add(7, 1);
-    index.add(7, 2);
-    assert_eq!(index.rows(conn, 7).unwrap(), [1, 2]);
+    let many = 3 * i64::try_from(CHUNK_KEYS).unwrap();
+    index.add(-9, 1);
+    (2..many).for_each(|row| index.add(7, row));
+    index.add(8, many);
+    index.add(i64::MIN, many + 1);
+    index.add(i64::MAX, many + 2);
     index.freeze();
-    assert_eq!(index.rows(conn, 7).unwrap(), [1, 2]);
+    index.due = usize::MAX;
     index.move_due(conn).unwrap();
-    index.add(7, 3);
-    assert_eq!(index.rows(conn, 7).unwrap(), [3, 1, 2]);
+    assert!(index.builder.is_none() && index.frozen.len() == 0);
+    index.add(7, many + 3);
+    let found: BTreeSet<i64> = index.rows(conn, 7).unwrap().into_iter().collect();
+    assert_eq!(found, (2..many).chain([many + 3]).collect());
+    for (key, row) in [(-9, 1), (8, many), (i64::MIN, many + 1), (i64::MAX, many + 2)] {
+        assert_eq!(index.rows(conn, key).unwrap(), [row]);
+    }
+    assert!(index.rows(conn, 9).unwrap().is_empty());
 }
 
 #[test]
-fn whole_generations_are_forgotten_in_steps() {
+fn whole_runs_are_forgotten_in_steps_and_the_newest_stays() {
     let store = store();
     let conn = store.conn();
     let mut index = KeyIndex::empty(Keyed::Event);
-    let old = 10;
-    for row in [1, 2, 3, (1 << GENERATION_BITS) + old] {
-        index.add(row * 1_000, row);
+    let keys = i64::try_from(2 * CHUNK_KEYS).unwrap();
+    for run in 0..2 {
+        for row in run * keys..(run + 1) * keys {
+            index.add(row * 1_000, row);
+        }
+        index.freeze();
+        index.due = usize::MAX;
+        index.move_due(conn).unwrap();
     }
-    index.freeze();
-    index.move_due(conn).unwrap();
-    assert_eq!(
-        index.forget(conn, (1 << GENERATION_BITS) - 2, 9).unwrap(),
-        0,
-        "one row of it may still be there"
-    );
-    let mut steps = Vec::new();
-    for _ in 0..4 {
-        steps.push(index.forget(conn, (1 << GENERATION_BITS) - 1, 2).unwrap());
-    }
-    assert_eq!(steps, [2, 1, 0, 0]);
-    assert_eq!(index.filters.len(), 1);
+    assert_eq!(index.forget(conn, keys - 2, CHUNK_KEYS).unwrap(), 0, "one row of it may still be there");
+    let steps = [(); 3].map(|()| index.forget(conn, keys - 1, CHUNK_KEYS).unwrap());
+    assert_eq!(steps, [CHUNK_KEYS, CHUNK_KEYS, 0]);
     assert!(index.rows(conn, 1_000).unwrap().is_empty());
-    assert_eq!(index.rows(conn, ((1 << GENERATION_BITS) + old) * 1_000).unwrap().len(), 1);
+    assert_eq!(index.forget(conn, i64::MAX, CHUNK_KEYS).unwrap(), 0, "it says how far the log is in runs");
+    assert_eq!(index.rows(conn, keys * 1_000).unwrap(), [keys]);
+    let again = KeyIndex::load(Keyed::Event, conn, index.take_runs()).unwrap();
+    assert_eq!(again.rows(conn, keys * 1_000).unwrap(), [keys]);
+}
+
+#[test]
+fn forgetting_leaves_a_run_alone_that_is_being_written() {
+    let store = store();
+    let conn = store.conn();
+    let mut index = KeyIndex::empty(Keyed::Event);
+    let keys = i64::try_from(2 * CHUNK_KEYS).unwrap();
+    for run in 0..3 {
+        for row in run * keys..(run + 1) * keys {
+            index.add(row * 1_000, row);
+        }
+        index.freeze();
+        index.due = if run == 2 { CHUNK_KEYS } else { usize::MAX };
+        index.move_due(conn).unwrap();
+    }
+    assert!(index.builder.is_some());
+    index.forget(conn, keys, usize::MAX).unwrap();
+    index.due = usize::MAX;
+    index.move_due(conn).unwrap();
+    assert!(index.builder.is_none());
+    for row in [keys, 2 * keys, 3 * keys - 1] {
+        assert_eq!(index.rows(conn, row * 1_000).unwrap(), [row]);
+    }
 }
 
 #[test]
 fn a_filter_lets_few_strangers_pass() {
     let mut filter = Filter::new();
-    for row in 0..1 << GENERATION_BITS {
-        filter.add(key(row));
+    for lane in 0..LANES {
+        let first = i64::try_from(lane).unwrap() * SWEEP;
+        (first..first + SWEEP).for_each(|row| filter.add(lane, key(row)));
+        assert!((first..first + SWEEP).step_by(101).all(|row| filter.lanes(key(row)) >> lane & 1 == 1));
     }
-    assert!((0..1 << GENERATION_BITS).step_by(101).all(|row| filter.may_have(key(row))));
-    let passed = (0..100_000).filter(|row| filter.may_have(key(row + (1 << 30)))).count();
-    assert!(passed < 5_000, "{passed} of 100,000");
+    let passed: u32 = (0..100_000).map(|row| filter.lanes(key(row + (1 << 40))).count_ones()).sum();
+    assert!(passed < 4_000, "{passed} of 800,000");
 }
