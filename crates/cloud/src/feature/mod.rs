@@ -12,6 +12,8 @@
 //! the log at start. A question about an older time is answered from the log itself by the caller
 //! ([`Lookup::TooOld`]). Bounded: past the limit a key is marked and reads `unknown(unavailable)`.
 
+mod item;
+mod mark;
 mod series;
 
 use crate::fact::{Origin, Stated, put};
@@ -19,7 +21,9 @@ use glacis_policy::Reading;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, EventName, SignalName, Timestamp};
 use hashbrown::HashTable;
-use series::{Bytes, Item, Series};
+use item::{Bytes, Item, MEMBERS_MAX, Member, Row, SHORT_MAX};
+use series::{Question, Series, only};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -119,17 +123,21 @@ impl Definition {
         if let Err(answer) = read_key(&self.key, stated, &mut key) {
             return answer;
         }
-        let mut series = Series::new(self.measure);
+        let member = Member { measure: self.measure, number: 0, column: 0 };
+        let mut series = Series::new(VecDeque::new());
         for logged in events.filter(|logged| self.in_time(logged) && logged.facts.event == self.event) {
             let its = Stated::new(logged.facts);
             if read_key(&self.key, &its, &mut its_key).is_ok()
                 && its_key == key
                 && let Some(item) = self.item(&its, &mut value)
             {
-                series.insert(logged.facts.received, logged.seq, item);
+                let mut row = Row::new(logged.facts.received, logged.seq, 1);
+                row.put(member, item, None);
+                series.insert(&[member], row);
             }
         }
-        series.answer(self.window, stated.facts.received, cut, self.own_item(stated, &mut value))
+        let own = self.own_item(stated, &mut value);
+        series.answer(&Question { member, window: self.window, at: stated.facts.received, cut, own })
     }
 
     fn own_item<'v>(&self, stated: &Stated<'_>, value: &'v mut Vec<u8>) -> Option<Item<'v>> {
@@ -145,23 +153,28 @@ impl Definition {
 #[derive(Debug)]
 struct Feature {
     definition: Definition,
-    /// Which group holds its series, and where in each key's.
+    /// Which group holds its events, and which of that group's features it is.
     group: usize,
-    member: usize,
+    member: Member,
     /// When an event of a key that its group does not hold was last not kept.
     overflowed: Option<Timestamp>,
 }
 
-/// Features over the same events by the same key: one look-up finds the series of all of them.
+/// Features over the same events by the same key: one look-up finds the events of all of them, kept once.
 #[derive(Debug)]
 struct Group {
     event: EventName,
     key: Vec<Origin>,
-    /// Indices of its features.
-    members: Vec<usize>,
+    members: Vec<Member>,
+    /// Indices of the members' features.
+    features: Vec<usize>,
+    /// Data that a row keeps.
+    columns: usize,
+    /// Of the member that looks back longest.
+    window_max: Duration,
     keys: HashTable<Keyed>,
     /// Of keys that expired, for the next that come: most keys come once in their window.
-    spare: Vec<Box<[Series]>>,
+    spare: Vec<VecDeque<Row>>,
 }
 
 /// One key of a group.
@@ -170,13 +183,45 @@ struct Keyed {
     /// Kept, so that a growing table reads no key again.
     hash: u64,
     key: Bytes,
-    /// One a member.
-    series: Box<[Series]>,
+    series: Series,
 }
 
 impl Group {
-    fn get(&self, hash: u64, key: &[u8]) -> Option<&[Series]> {
-        self.keys.find(hash, |keyed| keyed.is(hash, key)).map(|keyed| &*keyed.series)
+    fn new(definition: &Definition) -> Self {
+        Self {
+            event: definition.event.clone(),
+            key: definition.key.clone(),
+            members: Vec::new(),
+            features: Vec::new(),
+            columns: 0,
+            window_max: Duration::ZERO,
+            keys: HashTable::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    fn takes(&self, definition: &Definition) -> bool {
+        self.members.len() < MEMBERS_MAX && self.event == definition.event && self.key == definition.key
+    }
+
+    /// Adds feature `index`.
+    fn join(&mut self, definition: &Definition, index: usize) -> Member {
+        let measure = definition.measure;
+        let member = Member { measure, number: self.members.len(), column: self.columns };
+        self.columns += usize::from(measure != Measure::Count);
+        self.window_max = self.window_max.max(definition.window);
+        self.members.push(member);
+        self.features.push(index);
+        member
+    }
+
+    /// Oldest receive time that it must hold at `now`.
+    fn horizon(&self, now: Timestamp) -> Timestamp {
+        now.before(self.window_max).before(LOOKBACK)
+    }
+
+    fn get(&self, hash: u64, key: &[u8]) -> Option<&Series> {
+        self.keys.find(hash, |keyed| keyed.is(hash, key)).map(|keyed| &keyed.series)
     }
 }
 
@@ -214,23 +259,14 @@ impl FeatureTable {
         let mut groups: Vec<Group> = Vec::new();
         let mut features = Vec::new();
         for (index, definition) in definitions.into_iter().enumerate() {
-            let same = |group: &Group| group.event == definition.event && group.key == definition.key;
-            let group = groups.iter().position(same).unwrap_or(groups.len());
-            if group == groups.len() {
-                let (event, key) = (definition.event.clone(), definition.key.clone());
-                groups.push(Group {
-                    event,
-                    key,
-                    members: Vec::new(),
-                    keys: HashTable::new(),
-                    spare: Vec::new(),
-                });
+            let known = groups.iter().position(|group| group.takes(&definition));
+            let at = known.unwrap_or(groups.len());
+            if known.is_none() {
+                groups.push(Group::new(&definition));
             }
-            let member = groups.get_mut(group).map_or(0, |group| {
-                group.members.push(index);
-                group.members.len() - 1
-            });
-            features.push(Feature { definition, group, member, overflowed: None });
+            let Some(group) = groups.get_mut(at) else { continue };
+            let member = group.join(&definition, index);
+            features.push(Feature { definition, group: at, member, overflowed: None });
         }
         Self {
             features,
@@ -259,7 +295,7 @@ impl FeatureTable {
         self.floor = self.floor.max(now.before(LOOKBACK));
     }
 
-    /// Entries held, over all features and keys.
+    /// Entries held: one an event and group of features, over all keys.
     pub(crate) const fn entries(&self) -> usize {
         self.entries
     }
@@ -289,61 +325,65 @@ impl FeatureTable {
         if read_key(&group.key, stated, &mut self.key).is_err() {
             return;
         }
+        let horizon = group.horizon(logged.ingested);
         let hash = self.hasher.hash_one(self.key.as_slice());
         let same = |keyed: &Keyed| keyed.is(hash, &self.key);
-        let mut found = group.keys.find_mut(hash, same).map(|keyed| &mut *keyed.series);
-        for (member, index) in group.members.iter().enumerate() {
+        let mut found = group.keys.find_mut(hash, same).map(|keyed| &mut keyed.series);
+        let full = self.entries >= self.entries_max;
+        let mut row = Row::new(logged.facts.received, logged.seq, group.columns);
+        for (member, index) in group.members.iter().zip(&group.features) {
             let Some(feature) = self.features.get_mut(*index) else { continue };
             let definition = &feature.definition;
             if !definition.in_time(logged) {
                 continue;
             }
             let Some(item) = definition.item(stated, &mut self.value) else { continue };
-            let full = self.entries >= self.entries_max;
-            if found.is_none() {
-                if full {
-                    feature.overflowed = Some(logged.ingested);
-                    continue;
+            match &mut found {
+                Some(series) if full => series.mark_incomplete(*member, logged.ingested),
+                None if full => feature.overflowed = Some(logged.ingested),
+                found => {
+                    let long = item.value().filter(|value| value.len() > SHORT_MAX);
+                    let known =
+                        found.as_ref().zip(long).and_then(|(series, value)| series.known(*member, value));
+                    row.put(*member, item, known);
                 }
-                let series = group.spare.pop().unwrap_or_else(|| {
-                    let measures = group.members.iter().filter_map(|index| self.features.get(*index));
-                    measures.map(|feature| Series::new(feature.definition.measure)).collect()
-                });
+            }
+        }
+        if full || !row.adds() {
+            return;
+        }
+        let series = match found {
+            Some(series) => series,
+            None => {
+                let series = Series::new(group.spare.pop().unwrap_or_default());
                 let keyed = Keyed { hash, key: Bytes::of(&self.key), series };
-                let placed = group.keys.insert_unique(hash, keyed, |keyed| keyed.hash);
-                found = Some(&mut *placed.into_mut().series);
+                &mut group.keys.insert_unique(hash, keyed, |keyed| keyed.hash).into_mut().series
             }
-            let Some(series) = found.as_mut().and_then(|all| all.get_mut(member)) else { continue };
-            if full {
-                series.mark_incomplete(logged.ingested);
-                continue;
-            }
-            let Some(Feature { definition, .. }) = self.features.get(*index) else { continue };
-            let expired = series.expire(definition.horizon(logged.ingested));
-            self.entries = self.entries.saturating_sub(expired) + 1;
-            series.insert(logged.facts.received, logged.seq, item);
-            series.follow(definition.window, logged.ingested);
+        };
+        let expired = series.expire(horizon);
+        self.entries = self.entries.saturating_sub(expired) + 1;
+        series.insert(&group.members, row);
+        for (member, index) in group.members.iter().zip(&group.features) {
+            let Some(feature) = self.features.get(*index) else { continue };
+            series.follow(*member, feature.definition.window, logged.ingested);
         }
     }
 
     fn sweep(&mut self, now: Timestamp) {
         let mut entries = 0;
-        let horizons: Vec<Timestamp> =
-            self.features.iter().map(|feature| feature.definition.horizon(now)).collect();
-        for (feature, horizon) in self.features.iter_mut().zip(&horizons) {
-            feature.overflowed = feature.overflowed.filter(|at| at >= horizon);
+        for feature in &mut self.features {
+            let horizon = feature.definition.horizon(now);
+            feature.overflowed = feature.overflowed.filter(|at| *at >= horizon);
         }
         for group in &mut self.groups {
-            let gone = group.keys.extract_if(|Keyed { series: all, .. }| {
-                for (series, index) in all.iter_mut().zip(&group.members) {
-                    series.expire(horizons.get(*index).copied().unwrap_or(Timestamp::ZERO));
-                    entries += series.len();
-                }
-                all.iter().all(|series| series.len() == 0 && !series.is_incomplete())
+            let horizon = group.horizon(now);
+            let gone = group.keys.extract_if(|Keyed { series, .. }| {
+                series.expire(horizon);
+                entries += series.len();
+                series.len() == 0 && !series.is_incomplete()
             });
-            group.spare.extend(gone.map(|keyed| keyed.series));
+            group.spare.extend(gone.map(|keyed| keyed.series.into_rows()));
             group.spare.truncate(group.keys.len());
-            group.spare.iter_mut().flatten().for_each(Series::renew);
         }
         self.entries = entries;
         self.sweep_at = (entries * 2).max(Self::SWEEP_MIN);
@@ -372,11 +412,8 @@ impl FeatureTable {
                 *found = group.keys.find(hash, |_| true);
             }
             let all = || found.iter().flatten();
-            read ^= all().fold(0, |read, keyed| read ^ keyed.series.len());
-            let new = group.spare.iter().rev().take(known - all().count());
-            let series = || all().map(|keyed| &keyed.series).chain(new.clone()).flatten();
-            read ^= series().fold(0, |read, series| read ^ series.warm());
-            read ^= series().fold(0, |read, series| read ^ series.warm_entries());
+            read ^= all().fold(0, |read, keyed| read ^ keyed.series.warm());
+            read ^= all().fold(0, |read, keyed| read ^ keyed.series.warm_rows());
         }
         std::hint::black_box(read);
     }
@@ -405,7 +442,7 @@ enum Found<'t> {
     /// The event has no key of this group.
     NoKey(Answer),
     Nothing,
-    Key(&'t [Series]),
+    Key(&'t Series),
 }
 
 impl<'t> Probe<'t> {
@@ -424,14 +461,12 @@ impl<'t> Probe<'t> {
         }
         let definition = &feature.definition;
         let own = definition.own_item(self.stated, &mut self.value);
-        let series = match found {
-            Found::Key(all) => all.get(feature.member),
-            Found::Nothing | Found::NoKey(_) => None,
-        };
-        Lookup::Known(match series {
-            Some(series) => series.answer(definition.window, received, self.cut, own),
-            None if feature.overflowed.is_some() => Answer::unknown(Cause::Unavailable),
-            None => Series::new(definition.measure).answer(definition.window, received, self.cut, own),
+        let member = feature.member;
+        let question = Question { member, window: definition.window, at: received, cut: self.cut, own };
+        Lookup::Known(match found {
+            Found::Key(series) => series.answer(&question),
+            _ if feature.overflowed.is_some() => Answer::unknown(Cause::Unavailable),
+            Found::Nothing | Found::NoKey(_) => only(member, own),
         })
     }
 

@@ -1,466 +1,323 @@
-//! The events of one key of one feature, with an aggregate over the newest of them.
+//! The events of one key, kept once for all features of its group.
 //!
-//! The aggregate covers the entries from a mark on, and the mark follows the start of the window as events come:
-//! a question takes the aggregate, adds or subtracts what lies between the mark and its own window, and so costs
-//! amortised O(1) (O(log n) for a count) however much the look-back holds. A cut in the past, or a sum of doubles
-//! (whose subtraction is not exact), walks the window instead. Nothing here approximates.
+//! Few rows, which is usual, are looked through. A key with many has an aggregate a feature ([`Mark`]), so that a
+//! question costs amortised O(1) however much the look-back holds. A cut in the past, or a sum of doubles (whose
+//! subtraction is not exact), walks the window. Nothing here approximates.
 
 use super::Measure;
+use super::item::{Bytes, Item, Member, Row};
+use super::mark::{FOREVER, Mark, Values};
 use glacis_wire::{Answer, Cause, Timestamp, Value};
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-/// What one event contributes, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Item<'a> {
-    /// To a count.
-    One,
-    /// To a sum of integers.
-    Int(i64),
-    /// To a sum of doubles.
-    Double(f64),
-    /// To a distinct: bytes that are equal iff the values are.
-    Value(&'a [u8]),
-}
-
-/// The same, kept.
-#[derive(Clone, Debug)]
-enum Held {
-    One,
-    Int(i64),
-    Double(f64),
-    Value(Bytes),
-}
-
-/// Bytes of a value: short ones in place, since most are, and a place of their own costs more than they do.
-#[derive(Clone, Debug)]
-pub(super) enum Bytes {
-    Short { length: u8, bytes: [u8; SHORT_MAX] },
-    Long(Arc<[u8]>),
-}
-
-/// Longest value that is kept in place. Unit: bytes; with length and tag as large as the other kinds of item.
-const SHORT_MAX: usize = 22;
-
-impl Bytes {
-    pub(super) fn of(value: &[u8]) -> Self {
-        let mut bytes = [0; SHORT_MAX];
-        match (u8::try_from(value.len()), bytes.get_mut(..value.len())) {
-            (Ok(length), Some(place)) => {
-                place.copy_from_slice(value);
-                Self::Short { length, bytes }
-            }
-            _ => Self::Long(Arc::from(value)),
-        }
-    }
-
-    pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
-            Self::Long(bytes) => bytes,
-        }
-    }
-}
-
-impl PartialEq for Bytes {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Bytes {}
-
-impl std::hash::Hash for Bytes {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_slice().hash(state);
-    }
-}
-
-impl std::borrow::Borrow<[u8]> for Bytes {
-    fn borrow(&self) -> &[u8] {
-        self.as_slice()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    received: Timestamp,
-    seq: u64,
-    held: Held,
-}
-
-/// How often each value occurs among the entries from the mark on.
-type Values = HashMap<Bytes, usize>;
-/// Entries from the mark on above which values are counted in a table; below, looking through them is cheaper.
-const FEW: usize = 12;
+/// Rows above which a key has aggregates; below, looking through them is cheaper.
+pub(super) const FEW: usize = 12;
 
 /// Events of one key, ordered by receive time, then log sequence.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
-    measure: Measure,
-    entries: VecDeque<Entry>,
-    /// First entry that `total` and `values` cover.
-    mark: usize,
-    total: i128,
-    values: Option<Box<Values>>,
-    bounds: Bounds,
-    seq_max: u64,
-    /// When an event of this key was last not kept.
-    incomplete: Option<Timestamp>,
-}
-
-/// Receive times of some entries, kept beside the aggregate: most questions then touch no entry at all, and a key
-/// that was not asked about lately costs no walk through cold memory.
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    /// Of the first entry; without one, the end of time.
+    rows: VecDeque<Row>,
+    /// Receive time of the first row; without one, the end of time.
     oldest: Timestamp,
-    /// Of the last entry; without one, the beginning.
+    /// Receive time of the last row; without one, the beginning.
     newest: Timestamp,
-    /// Of the entry before the mark; without one, the beginning.
-    before_mark: Timestamp,
-    /// Of the entry at the mark; without one, the end of time.
-    at_mark: Timestamp,
+    seq_max: u64,
+    more: Option<Box<More>>,
 }
 
-impl Bounds {
-    const NONE: Self =
-        Self { oldest: FOREVER, newest: Timestamp::ZERO, before_mark: Timestamp::ZERO, at_mark: FOREVER };
+/// What few keys have.
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// By number of member; none while rows are few.
+    marks: Vec<Mark>,
+    /// When an event was last not kept that adds to a member, by its number.
+    incomplete: Vec<Option<Timestamp>>,
 }
 
-const FOREVER: Timestamp = Timestamp::from_ms(u64::MAX);
+/// One question about one feature.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) member: Member,
+    pub(super) window: Duration,
+    /// The end of the window.
+    pub(super) at: Timestamp,
+    /// Log sequences below it count.
+    pub(super) cut: u64,
+    /// What the deciding event adds itself.
+    pub(super) own: Option<Item<'a>>,
+}
 
 impl Series {
-    pub(super) const fn new(measure: Measure) -> Self {
-        Self {
-            measure,
-            entries: VecDeque::new(),
-            mark: 0,
-            total: 0,
-            values: None,
-            bounds: Bounds::NONE,
-            seq_max: 0,
-            incomplete: None,
-        }
+    /// Without an event; `rows` is empty, and memory to be used again.
+    pub(super) const fn new(rows: VecDeque<Row>) -> Self {
+        Self { rows, oldest: FOREVER, newest: Timestamp::ZERO, seq_max: 0, more: None }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.rows.len()
     }
 
-    /// Makes it new again; keeps the memory of a few entries.
-    pub(super) fn renew(&mut self) {
-        let mut entries = std::mem::take(&mut self.entries);
-        if entries.capacity() > FEW {
-            entries = VecDeque::new();
+    /// Its memory, to be used again.
+    pub(super) fn into_rows(self) -> VecDeque<Row> {
+        let mut rows = self.rows;
+        if rows.capacity() > FEW {
+            rows = VecDeque::new();
         }
-        entries.clear();
-        *self = Self { entries, ..Self::new(self.measure) };
+        rows.clear();
+        rows
     }
 
-    /// Reads every part of it that a question reads, so that all its cache lines come.
+    /// Reads every part of it that a question reads first, so that all its cache lines come.
     pub(super) fn warm(&self) -> usize {
-        let Self { measure: _, entries, mark, total, values, bounds, seq_max, incomplete } = self;
-        let flags = [
-            entries.is_empty(),
-            *total == 0,
-            values.is_some(),
-            bounds.oldest > bounds.newest,
-            bounds.before_mark > bounds.at_mark,
-            *seq_max == 0,
-            incomplete.is_some(),
-        ];
-        flags.into_iter().fold(*mark, |read, flag| read ^ usize::from(flag))
+        let Self { rows, oldest, newest, seq_max, more } = self;
+        let flags = [rows.is_empty(), oldest > newest, *seq_max == 0, more.is_some()];
+        flags.into_iter().fold(0, |read, flag| read ^ usize::from(flag))
     }
 
-    /// Reads the entries that a question or the next event looks at first.
-    pub(super) fn warm_entries(&self) -> usize {
-        let newest = self.entries.iter().rev().take(FEW).step_by(2);
-        let places = [self.entries.front(), self.entries.get(self.mark)].into_iter().flatten().chain(newest);
-        places.fold(0, |read, entry| read ^ usize::from(entry.seq == 0))
+    /// Reads the rows that a question or the next event looks at first.
+    pub(super) fn warm_rows(&self) -> usize {
+        let marks = self.more.iter().flat_map(|more| &more.marks);
+        let marks = marks.fold(0, |read, mark| read ^ mark.at);
+        let newest = self.rows.iter().rev().take(FEW);
+        newest.chain(self.rows.front()).fold(marks, |read, row| read ^ usize::from(row.seq == 0))
     }
 
-    pub(super) const fn is_incomplete(&self) -> bool {
-        self.incomplete.is_some()
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.incomplete.iter().any(Option::is_some))
     }
 
-    /// An event of this key was not kept: no exact answer is possible until it would have expired.
-    pub(super) const fn mark_incomplete(&mut self, at: Timestamp) {
-        self.incomplete = Some(at);
+    /// An event that adds to a member was not kept: no exact answer is possible until it would have expired.
+    pub(super) fn mark_incomplete(&mut self, member: Member, at: Timestamp) {
+        let incomplete = &mut self.more.get_or_insert_default().incomplete;
+        if incomplete.len() <= member.number {
+            incomplete.resize(member.number + 1, None);
+        }
+        if let Some(place) = incomplete.get_mut(member.number) {
+            *place = Some(at);
+        }
     }
 
-    pub(super) fn insert(&mut self, received: Timestamp, seq: u64, item: Item<'_>) {
-        let held = self.hold(item);
-        self.seq_max = self.seq_max.max(seq);
+    /// The bytes of a long value that is kept already for a member.
+    pub(super) fn known(&self, member: Member, value: &[u8]) -> Option<&Bytes> {
+        let values = self.mark(member)?.values.as_ref()?;
+        values.get_key_value(value).map(|(known, _)| known)
+    }
+
+    /// Takes an event in.
+    pub(super) fn insert(&mut self, members: &[Member], row: Row) {
+        self.seq_max = self.seq_max.max(row.seq);
+        self.oldest = self.oldest.min(row.received);
         // Most keys come once in their window.
-        if self.entries.capacity() == 0 {
-            self.entries.reserve_exact(1);
+        if self.rows.capacity() == 0 {
+            self.rows.reserve_exact(1);
         }
-        let entry = Entry { received, seq, held };
-        if received > self.bounds.newest {
-            cover(&mut self.total, self.values.as_deref_mut(), &entry.held);
-            self.bounds.newest = received;
-            self.bounds.oldest = self.bounds.oldest.min(received);
-            self.bounds.at_mark = self.bounds.at_mark.min(received);
-            self.entries.push_back(entry);
+        let at = if row.received > self.newest { self.rows.len() } else { self.place(&row) };
+        self.newest = self.newest.max(row.received);
+        let marks = self.more.iter_mut().flat_map(|more| &mut more.marks);
+        marks.for_each(|mark| mark.insert(at, &row));
+        self.rows.insert(at, row);
+        if self.rows.len() > FEW && self.more.as_ref().is_none_or(|more| more.marks.is_empty()) {
+            let marks = members.iter().map(|member| Mark::over(*member, &self.rows)).collect();
+            self.more.get_or_insert_default().marks = marks;
         } else {
-            self.insert_behind(entry);
-        }
-        if self.measure == Measure::Distinct && self.values.is_none() && self.entries.len() - self.mark > FEW
-        {
-            self.count_values();
+            self.look();
         }
     }
 
-    /// Inserts an entry that may not be the last.
-    fn insert_behind(&mut self, entry: Entry) {
-        let place = (entry.received, entry.seq);
-        let behind = self.entries.iter().rev().take_while(|e| (e.received, e.seq) > place).count();
-        let at = self.entries.len() - behind;
-        if at < self.mark {
-            self.mark += 1;
-        } else {
-            cover(&mut self.total, self.values.as_deref_mut(), &entry.held);
-        }
-        self.entries.insert(at, entry);
-        self.find_bounds();
+    /// Where a row belongs that may not be the last.
+    fn place(&self, row: &Row) -> usize {
+        let place = (row.received, row.seq);
+        let behind = self.rows.iter().rev().take_while(|row| (row.received, row.seq) > place).count();
+        self.rows.len() - behind
     }
 
-    fn find_bounds(&mut self) {
-        let received = |entry: Option<&Entry>| entry.map(|entry| entry.received);
-        let before = self.mark.checked_sub(1);
-        self.bounds = Bounds {
-            oldest: received(self.entries.front()).unwrap_or(FOREVER),
-            newest: received(self.entries.back()).unwrap_or(Timestamp::ZERO),
-            before_mark: before
-                .and_then(|before| received(self.entries.get(before)))
-                .unwrap_or(Timestamp::ZERO),
-            at_mark: received(self.entries.get(self.mark)).unwrap_or(FOREVER),
-        };
+    fn look(&mut self) {
+        let marks = self.more.iter_mut().flat_map(|more| &mut more.marks);
+        marks.for_each(|mark| mark.look(&self.rows));
     }
 
-    /// Starts the table of values.
-    fn count_values(&mut self) {
-        let mut values = Box::new(Values::new());
-        for entry in self.entries.iter().skip(self.mark) {
-            if let Held::Value(value) = &entry.held {
-                *values.entry(value.clone()).or_default() += 1;
-            }
-        }
-        self.values = Some(values);
-    }
-
-    /// Shares the bytes of a long value that is held already.
-    fn hold(&self, item: Item<'_>) -> Held {
-        match item {
-            Item::One => Held::One,
-            Item::Int(value) => Held::Int(value),
-            Item::Double(value) => Held::Double(value),
-            Item::Value(value) if value.len() <= SHORT_MAX => Held::Value(Bytes::of(value)),
-            Item::Value(value) => {
-                let known = self.values.as_ref().and_then(|values| values.get_key_value(value));
-                Held::Value(known.map_or_else(|| Bytes::of(value), |(known, _)| known.clone()))
-            }
+    /// Moves the mark of a member to the start of a window that ends at `now`.
+    pub(super) fn follow(&mut self, member: Member, window: Duration, now: Timestamp) {
+        let mark = self.more.as_mut().and_then(|more| more.marks.get_mut(member.number));
+        if let Some((mark, start)) = mark.zip(open_start(now, window)) {
+            mark.follow(start, &self.rows);
         }
     }
 
-    /// Moves the mark to the start of a window that ends at `now`.
-    pub(super) fn follow(&mut self, window: Duration, now: Timestamp) {
-        let Some(start) = open_start(now, window).filter(|start| self.bounds.at_mark <= *start) else {
-            return;
-        };
-        while let Some(entry) = self.entries.get(self.mark).filter(|entry| entry.received <= start) {
-            uncover(&mut self.total, self.values.as_deref_mut(), &entry.held);
-            self.mark += 1;
-        }
-        self.find_bounds();
-    }
-
-    /// Drops entries received before `horizon`; says how many.
+    /// Drops rows received before `horizon`; says how many.
     pub(super) fn expire(&mut self, horizon: Timestamp) -> usize {
-        let mut dropped = 0;
-        if self.incomplete.is_some_and(|at| at < horizon) {
-            self.incomplete = None;
+        if let Some(more) = &mut self.more {
+            let lapse = |at: &mut Option<Timestamp>| *at = at.filter(|at| *at >= horizon);
+            more.incomplete.iter_mut().for_each(lapse);
         }
-        if self.bounds.oldest >= horizon {
+        if self.oldest >= horizon {
             return 0;
         }
-        while self.entries.front().is_some_and(|entry| entry.received < horizon) {
-            let Some(entry) = self.entries.pop_front() else { break };
+        let mut dropped = 0;
+        while self.rows.front().is_some_and(|row| row.received < horizon) {
+            let Some(row) = self.rows.pop_front() else { break };
+            let marks = self.more.iter_mut().flat_map(|more| &mut more.marks);
+            marks.for_each(|mark| mark.pop(&row));
             dropped += 1;
-            if self.mark == 0 {
-                uncover(&mut self.total, self.values.as_deref_mut(), &entry.held);
-            } else {
-                self.mark -= 1;
-            }
         }
-        self.find_bounds();
+        self.oldest = self.rows.front().map_or(FOREVER, |row| row.received);
+        self.newest = self.rows.back().map_or(Timestamp::ZERO, |row| row.received);
+        self.look();
         dropped
     }
 
-    /// The aggregate over `(at − window, at]` and log sequences below `cut`, plus the deciding event's own item.
-    pub(super) fn answer(&self, window: Duration, at: Timestamp, cut: u64, own: Option<Item<'_>>) -> Answer {
-        if self.is_incomplete() {
+    /// The aggregate over `(at − window, at]` and log sequences below the cut, plus the deciding event's own item.
+    pub(super) fn answer(&self, question: &Question<'_>) -> Answer {
+        let Question { member, window, at, cut, own } = *question;
+        if let Some(more) = &self.more
+            && more.incomplete.get(member.number).is_some_and(Option::is_some)
+        {
             return Answer::unknown(Cause::Unavailable);
         }
         let start = open_start(at, window);
-        if start.is_some_and(|start| self.bounds.newest <= start) {
-            return self.only(own);
+        if start.is_some_and(|start| self.newest <= start) {
+            return only(member, own);
         }
-        let first = start.map_or(0, |start| self.first_after(start));
-        let end = if self.bounds.newest > at {
-            self.entries.partition_point(|entry| entry.received <= at)
-        } else {
-            self.entries.len()
+        match self.mark(member) {
+            Some(mark) if self.seq_max < cut && member.measure != Measure::SumDouble => {
+                self.by_difference(mark, start, question)
+            }
+            _ => self.by_walk(start, question),
+        }
+    }
+
+    fn mark(&self, member: Member) -> Option<&Mark> {
+        self.more.as_ref()?.marks.get(member.number)
+    }
+
+    /// The first row received after `start`, looked for from the mark, which is near it.
+    fn first_after(&self, mark: &Mark, start: Timestamp) -> usize {
+        if mark.before_mark <= start && mark.at_mark > start {
+            return mark.at;
+        }
+        let outside = |row: &&Row| row.received <= start;
+        if mark.at_mark <= start {
+            return mark.at + self.rows.iter().skip(mark.at).take_while(outside).count();
+        }
+        mark.at - self.rows.iter().take(mark.at).rev().take_while(|row| !outside(row)).count()
+    }
+
+    /// The first row received after `at`.
+    fn end_of(&self, at: Timestamp) -> usize {
+        if self.newest > at { self.rows.partition_point(|row| row.received <= at) } else { self.rows.len() }
+    }
+
+    fn by_difference(&self, mark: &Mark, start: Option<Timestamp>, question: &Question<'_>) -> Answer {
+        let Question { member, at, own, .. } = *question;
+        let first = start.map_or(0, |start| self.first_after(mark, start));
+        let end = self.end_of(at);
+        match &mark.values {
+            Some(values) => {
+                let differences = self.difference(mark, first, end, member).filter_map(|(item, sign)| {
+                    let value = item.value()?;
+                    Some((value, isize::from(sign)))
+                });
+                count(distinct(values, differences.collect(), own))
+            }
+            None => {
+                let part = |(item, sign): (Item<'_>, i8)| i128::from(item.as_int()) * i128::from(sign);
+                let difference: i128 = self.difference(mark, first, end, member).map(part).sum();
+                int(mark.total + difference + i128::from(own.map_or(0, Item::as_int)))
+            }
+        }
+    }
+
+    /// What rows `first..end` have more (`1`) and less (`-1`) than those from the mark on.
+    fn difference(
+        &self,
+        mark: &Mark,
+        first: usize,
+        end: usize,
+        member: Member,
+    ) -> impl Iterator<Item = (Item<'_>, i8)> {
+        let span = |from: usize, to: usize| self.rows.iter().take(to).skip(from);
+        let more = span(first, mark.at).map(|row| (row, 1));
+        let less = span(mark.at, first).chain(span(end, self.rows.len())).map(|row| (row, -1));
+        more.chain(less).filter_map(move |(row, sign)| row.item(member).map(|item| (item, sign)))
+    }
+
+    fn by_walk(&self, start: Option<Timestamp>, question: &Question<'_>) -> Answer {
+        let Question { member, at, cut, own, .. } = *question;
+        // Few rows are looked through whole; of many, only the window.
+        let first = match start {
+            Some(start) if self.rows.len() > FEW => self.rows.partition_point(|row| row.received <= start),
+            _ => 0,
         };
-        let all_before_cut = self.entries.is_empty() || self.seq_max < cut;
-        if all_before_cut && self.measure != Measure::SumDouble {
-            self.by_difference(first, end, own)
-        } else {
-            self.by_walk(first, end, cut, own)
-        }
-    }
-
-    /// The aggregate where no entry is in the window, which is usual: it touches none.
-    fn only(&self, own: Option<Item<'_>>) -> Answer {
-        match self.measure {
-            Measure::Count => count(usize::from(own.is_some())),
-            Measure::Sum => int(own.map_or(0, Item::as_int)),
-            Measure::SumDouble => Answer::Value(Value::Double(0.0 + own.map_or(0.0, Item::as_double))),
-            Measure::Distinct => count(usize::from(own.and_then(Item::value).is_some())),
-        }
-    }
-
-    /// The first entry received after `start`, looked for from the mark, which is near it.
-    fn first_after(&self, start: Timestamp) -> usize {
-        if self.bounds.before_mark <= start && self.bounds.at_mark > start {
-            return self.mark;
-        }
-        let outside = |entry: &&Entry| entry.received <= start;
-        if self.bounds.at_mark <= start {
-            return self.mark + self.entries.iter().skip(self.mark).take_while(outside).count();
-        }
-        self.mark - self.entries.iter().take(self.mark).rev().take_while(|entry| !outside(entry)).count()
-    }
-
-    /// Entries `from..to`.
-    fn span(&self, from: usize, to: usize) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().take(to).skip(from)
-    }
-
-    /// What entries `first..end` have more (`1`) and less (`-1`) than those from the mark on, as signed parts.
-    fn difference(&self, first: usize, end: usize) -> impl Iterator<Item = (&Held, i8)> {
-        let more = self.span(first, self.mark).map(|entry| (&entry.held, 1));
-        let less = self.span(self.mark, first).chain(self.span(end, self.entries.len()));
-        more.chain(less.map(|entry| (&entry.held, -1)))
-    }
-
-    fn by_difference(&self, first: usize, end: usize, own: Option<Item<'_>>) -> Answer {
-        match self.measure {
-            Measure::Count => count(end.saturating_sub(first) + usize::from(own.is_some())),
-            Measure::Sum | Measure::SumDouble => {
-                let part = |(held, sign): (&Held, i8)| held.as_int() * i128::from(sign);
-                let difference: i128 = self.difference(first, end).map(part).sum();
-                int(self.total + difference + own.map_or(0, Item::as_int))
-            }
-            Measure::Distinct => match &self.values {
-                Some(values) => count(self.distinct(values, first, end, own)),
-                None => self.by_walk(first, end, u64::MAX, own),
-            },
-        }
-    }
-
-    /// Different values among entries `first..end` and the deciding event's own.
-    fn distinct<'s>(&'s self, values: &Values, first: usize, end: usize, own: Option<Item<'_>>) -> usize {
-        let inside = |value: &[u8], more: isize| {
-            values.get(value).copied().unwrap_or(0).saturating_add_signed(more) > 0
+        let is_inside = |row: &&Row| {
+            row.received <= at && row.seq < cut && start.is_none_or(|start| row.received > start)
         };
-        let of_value = |(held, sign): (&'s Held, i8)| match held {
-            Held::Value(value) => Some((value.as_slice(), isize::from(sign))),
-            Held::One | Held::Int(_) | Held::Double(_) => None,
-        };
-        let mut differences: Vec<(&[u8], isize)> = self.difference(first, end).filter_map(of_value).collect();
-        differences.sort_unstable_by_key(|(value, _)| *value);
-        let own = own.and_then(Item::value);
-        let (mut different, mut own_more) = (values.len(), 0);
-        for same in differences.chunk_by(|(a, _), (b, _)| a == b) {
-            let Some((value, _)) = same.first() else { continue };
-            let more = same.iter().map(|(_, more)| more).sum();
-            match (inside(value, 0), inside(value, more)) {
-                (false, true) => different += 1,
-                (true, false) => different -= 1,
-                (false, false) | (true, true) => {}
+        let rows = self.rows.iter().skip(first).filter(is_inside);
+        let items = rows.clone().filter_map(|row| row.item(member));
+        match member.measure {
+            Measure::Count | Measure::Sum => {
+                int(items.chain(own).map(|item| i128::from(item.as_int())).sum())
             }
-            if own == Some(*value) {
-                own_more = more;
+            Measure::Distinct if self.rows.len() <= FEW => count(few(items.chain(own))),
+            Measure::Distinct => {
+                count(items.chain(own).filter_map(Item::value).collect::<HashSet<_>>().len())
             }
-        }
-        different + usize::from(own.is_some_and(|own| !inside(own, own_more)))
-    }
-
-    /// Different values among few entries, without a table.
-    fn few(&self, first: usize, end: usize, cut: u64, own: Option<Item<'_>>) -> usize {
-        let mut found: [&[u8]; FEW + 1] = [&[]; FEW + 1];
-        let mut length = 0;
-        let inside = self.span(first, end).filter(|entry| entry.seq < cut);
-        for item in inside.map(|entry| entry.held.as_item()).chain(own) {
-            let Item::Value(value) = item else { continue };
-            let known = found.iter().take(length).any(|known| *known == value);
-            if let (false, Some(place)) = (known, found.get_mut(length)) {
-                *place = value;
-                length += 1;
-            }
-        }
-        length
-    }
-
-    fn by_walk(&self, first: usize, end: usize, cut: u64, own: Option<Item<'_>>) -> Answer {
-        if self.measure == Measure::Distinct && end.saturating_sub(first) <= FEW {
-            return count(self.few(first, end, cut, own));
-        }
-        let inside = self.span(first, end).filter(|entry| entry.seq < cut);
-        let mut counted: Vec<(u64, Item<'_>)> =
-            inside.map(|entry| (entry.seq, entry.held.as_item())).collect();
-        counted.sort_by_key(|(seq, _)| *seq);
-        let items = counted.into_iter().map(|(_, item)| item).chain(own);
-        match self.measure {
-            Measure::Count => count(items.count()),
-            Measure::Distinct => count(items.filter_map(Item::value).collect::<HashSet<_>>().len()),
             Measure::SumDouble => {
-                Answer::Value(Value::Double(items.map(Item::as_double).fold(0.0, |sum, value| sum + value)))
-            }
-            Measure::Sum => int(items.map(Item::as_int).sum()),
-        }
-    }
-}
-
-fn cover(total: &mut i128, values: Option<&mut Values>, held: &Held) {
-    match held {
-        Held::One | Held::Double(_) => {}
-        Held::Int(value) => *total += i128::from(*value),
-        Held::Value(value) => {
-            if let Some(values) = values {
-                *values.entry(value.clone()).or_default() += 1;
+                let mut added: Vec<(u64, f64)> =
+                    rows.filter_map(|row| row.item(member).map(|item| (row.seq, item.as_double()))).collect();
+                added.sort_unstable_by_key(|(seq, _)| *seq);
+                let own = own.map(Item::as_double);
+                let sum =
+                    added.into_iter().map(|(_, value)| value).chain(own).fold(0.0, |sum, value| sum + value);
+                Answer::Value(Value::Double(sum))
             }
         }
     }
 }
 
-fn uncover(total: &mut i128, values: Option<&mut Values>, held: &Held) {
-    match held {
-        Held::One | Held::Double(_) => {}
-        Held::Int(value) => *total -= i128::from(*value),
-        Held::Value(value) => {
-            let Some(values) = values else { return };
-            if let Some(count) = values.get_mut(value) {
-                *count -= 1;
-                if *count == 0 {
-                    values.remove(value);
-                }
-            }
+/// The answer where no row is in the window, which is usual: it reads none.
+pub(super) fn only(member: Member, own: Option<Item<'_>>) -> Answer {
+    match member.measure {
+        Measure::Count | Measure::Sum => int(i128::from(own.map_or(0, Item::as_int))),
+        Measure::SumDouble => Answer::Value(Value::Double(0.0 + own.map_or(0.0, Item::as_double))),
+        Measure::Distinct => count(usize::from(own.and_then(Item::value).is_some())),
+    }
+}
+
+/// Different values among those that are covered, with `differences`, and the deciding event's own.
+fn distinct(values: &Values, mut differences: Vec<(&[u8], isize)>, own: Option<Item<'_>>) -> usize {
+    let inside =
+        |value: &[u8], more: isize| values.get(value).copied().unwrap_or(0).saturating_add_signed(more) > 0;
+    differences.sort_unstable_by_key(|(value, _)| *value);
+    let own = own.and_then(Item::value);
+    let (mut different, mut own_more) = (values.len(), 0);
+    for same in differences.chunk_by(|(a, _), (b, _)| a == b) {
+        let Some((value, _)) = same.first() else { continue };
+        let more = same.iter().map(|(_, more)| more).sum();
+        match (inside(value, 0), inside(value, more)) {
+            (false, true) => different += 1,
+            (true, false) => different -= 1,
+            (false, false) | (true, true) => {}
+        }
+        if own == Some(*value) {
+            own_more = more;
         }
     }
+    different + usize::from(own.is_some_and(|own| !inside(own, own_more)))
+}
+
+/// Different values among few, without a table.
+fn few<'a>(items: impl Iterator<Item = Item<'a>>) -> usize {
+    let mut found: [&[u8]; FEW + 1] = [&[]; FEW + 1];
+    let mut length = 0;
+    for value in items.filter_map(Item::value) {
+        let known = found.iter().take(length).any(|known| *known == value);
+        if let (false, Some(place)) = (known, found.get_mut(length)) {
+            *place = value;
+            length += 1;
+        }
+    }
+    length
 }
 
 /// Start of the window that ends at `at`, itself outside; none where it reaches back before the epoch.
@@ -475,42 +332,4 @@ fn count(count: usize) -> Answer {
 
 fn int(value: i128) -> Answer {
     i64::try_from(value).map_or(Answer::Error, |value| Answer::Value(Value::Int(value)))
-}
-
-impl Held {
-    fn as_item(&self) -> Item<'_> {
-        match self {
-            Self::One => Item::One,
-            Self::Int(value) => Item::Int(*value),
-            Self::Double(value) => Item::Double(*value),
-            Self::Value(value) => Item::Value(value.as_slice()),
-        }
-    }
-
-    fn as_int(&self) -> i128 {
-        self.as_item().as_int()
-    }
-}
-
-impl<'a> Item<'a> {
-    const fn value(self) -> Option<&'a [u8]> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::One | Self::Int(_) | Self::Double(_) => None,
-        }
-    }
-
-    fn as_int(self) -> i128 {
-        match self {
-            Self::Int(value) => i128::from(value),
-            _ => 0,
-        }
-    }
-
-    fn as_double(self) -> f64 {
-        match self {
-            Self::Double(value) => value,
-            _ => 0.0,
-        }
-    }
 }

@@ -47,6 +47,10 @@ fn definition(measure: Measure, include_self: bool) -> Definition {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
+}
+
 /// The definition of the module, word by word, quadratic.
 fn by_definition(
     def: &Definition,
@@ -55,13 +59,14 @@ fn by_definition(
     cut: u64,
 ) -> Answer {
     let Some(user) = &facts.principal else { return Answer::unknown(Cause::Withheld) };
+    let (window, lateness) = (millis(def.window), millis(def.lateness));
     let amount = |facts: &EventFacts| facts.fields.first().map(|field| field.answer.clone());
     let mut counted: Vec<Option<Answer>> = Vec::new();
     for (seq, ingested, event) in log {
         let received = event.received.as_ms();
         let now = facts.received.as_ms();
-        let in_window = received <= now && received + 100 > now;
-        let late = ingested.as_ms().saturating_sub(received) > 30;
+        let in_window = received <= now && received + window > now;
+        let late = ingested.as_ms().saturating_sub(received) > lateness;
         if *seq < cut
             && event.event == def.event
             && event.principal.as_ref() == Some(user)
@@ -178,6 +183,90 @@ proptest! {
     ) {
         run(measure, include_self, &steps);
     }
+}
+
+/// Every measure by the same key at once, each with a window and a lateness of its own, and some by another event.
+fn run_together(steps: &[Step]) {
+    let of = |at: usize| {
+        let measure = [Measure::Count, Measure::Sum, Measure::Distinct, Measure::SumDouble][at % 4];
+        let mut def = definition(measure, at % 3 == 0);
+        def.signal = signal(&format!("user.feature{at}"));
+        def.window = Duration::from_millis([100, 7, 300, 55, 1_000][at % 5]);
+        def.lateness = Duration::from_millis([30, 5, 60][at % 3]);
+        if at == 8 {
+            def.event = EventName::parse("view").unwrap();
+        }
+        if at == 4 {
+            def.of = Some(Origin::Field(signal("amount")));
+        }
+        def
+    };
+    let defs: Vec<Definition> = (0..9).map(of).collect();
+    let mut table = FeatureTable::new(defs.clone(), 10_000);
+    let mut log: Vec<(u64, Timestamp, EventFacts)> = Vec::new();
+    let mut now = 10_000_u64;
+    for (at, step) in steps.iter().enumerate() {
+        now += step.forward;
+        let amount = step.amount.map(|value| match value % 3 {
+            0 => Value::Double(f64::from(value) * 0.1),
+            1 => Value::String(format!("a value that is longer than what is kept in place {value}")),
+            _ => Value::Int(i64::from(value)),
+        });
+        let user = ["", "ann", "bob"][usize::from(step.user)];
+        let facts = facts(if step.event { "pay" } else { "view" }, user, now - step.delay, amount);
+        let seq = u64::try_from(at).unwrap() + 1;
+        let cut = seq.saturating_sub(step.cut_back);
+        let stated = Stated::new(&facts);
+        let mut probe = table.probe(&stated, cut);
+        for (index, def) in defs.iter().enumerate() {
+            let mut want = by_definition(def, &log, &facts, cut);
+            // A count of a signal counts where the signal has a value.
+            if index == 4 && !user.is_empty() {
+                let all = Definition { of: None, ..def.clone() };
+                let with = |facts: &EventFacts| !facts.fields.0.is_empty();
+                let valued: Vec<_> = log.iter().filter(|(_, _, facts)| with(facts)).cloned().collect();
+                let own = Definition { include_self: def.include_self && with(&facts), ..all };
+                want = by_definition(&own, &valued, &facts, cut);
+            }
+            assert_eq!(probe.lookup(index), Lookup::Known(want), "feature {index}, step {at} of {steps:?}");
+        }
+        let ingested = Timestamp::from_ms(now);
+        table.add(&Logged { seq, ingested, facts: &facts });
+        log.push((seq, ingested, facts));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    /// Features that share their events do not disturb each other.
+    #[test]
+    fn features_of_one_key_each_equal_their_definition(steps in prop::collection::vec(any_step(), 1..120)) {
+        run_together(&steps);
+    }
+}
+
+#[test]
+fn more_features_than_a_row_has_bits_are_all_exact() {
+    let defs: Vec<Definition> = (0..MEMBERS_MAX + 3)
+        .map(|at| {
+            let mut def = definition(if at % 2 == 0 { Measure::Count } else { Measure::Distinct }, false);
+            def.signal = signal(&format!("user.feature{at}"));
+            def
+        })
+        .collect();
+    let mut table = FeatureTable::new(defs, 100);
+    for seq in 1..=3 {
+        let event = facts("pay", "ann", 1_000 + seq, Some(Value::Int(1)));
+        table.add(&Logged { seq, ingested: event.received, facts: &event });
+    }
+    let asked = facts("pay", "ann", 1_010, None);
+    let stated = Stated::new(&asked);
+    let mut probe = table.probe(&stated, 9);
+    for at in 0..MEMBERS_MAX + 3 {
+        let want = if at % 2 == 0 { 3 } else { 1 };
+        assert_eq!(probe.lookup(at), Lookup::Known(Answer::Value(Value::Int(want))), "feature {at}");
+    }
+    assert_eq!(table.entries(), 6, "three events in each of two groups");
 }
 
 #[test]
