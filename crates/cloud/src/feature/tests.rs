@@ -189,7 +189,7 @@ proptest! {
 fn run_together(steps: &[Step]) {
     let of = |at: usize| {
         let measure = [Measure::Count, Measure::Sum, Measure::Distinct, Measure::SumDouble][at % 4];
-        let mut def = definition(measure, at % 3 == 0);
+        let mut def = definition(measure, at.is_multiple_of(3));
         def.signal = signal(&format!("user.feature{at}"));
         def.window = Duration::from_millis([100, 7, 300, 55, 1_000][at % 5]);
         def.lateness = Duration::from_millis([30, 5, 60][at % 3]);
