@@ -8,6 +8,16 @@ use std::fmt::Write;
 pub(crate) fn show(ast: &Ast) -> String {
     let all = |items: &[Ast]| items.iter().map(show).collect::<Vec<_>>().join(",");
     match &ast.kind {
+        AstKind::Null => "null".to_owned(),
+        AstKind::Uint(value) => format!("{value}u"),
+        AstKind::Bytes(bytes) => format!("b{}", String::from_utf8_lossy(bytes)),
+        AstKind::Map(entries) => {
+            let entry = |(key, value): &(Ast, Ast)| format!("{}:{}", show(key), show(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(","))
+        }
+        AstKind::Root(name) => format!(".{name}"),
+        AstKind::Quoted(inner, field) => format!("{}.{}", show(inner), field.value),
+        AstKind::Index(inner, index) => format!("_[_]({},{})", show(inner), show(index)),
         AstKind::Bool(value) => value.to_string(),
         AstKind::Int(value) => value.to_string(),
         AstKind::Double(value) => value.to_string(),
