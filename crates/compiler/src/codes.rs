@@ -231,6 +231,12 @@ pub const CODES: &[CodeInfo] = &[
         "Correct it, or remove the rule.",
     ),
     info(
+        "G3013",
+        "macro not written like this",
+        "A macro such as `has` or `all` is not a function: it takes a field, or a name for its variable and an expression over it.",
+        "Write `has(value.field)` or `list.all(x, x > 0)`.",
+    ),
+    info(
         "G4001",
         "method named twice",
         "`methods` is a total order, weakest first.",

@@ -20,9 +20,12 @@ mod cel;
 mod check;
 pub mod checked;
 pub mod codes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod cut;
 pub mod diagnostic;
 mod fold;
+pub mod full;
 mod read;
 pub mod reference;
 mod render;
