@@ -208,6 +208,11 @@ impl Value {
         }
     }
 
+    /// Whether it is a value of the type. Walks it whole, which is safe for what a run gave.
+    pub fn fits(&self, ty: &Type) -> bool {
+        self.is(ty, &mut Meter::new(u64::MAX)).unwrap_or(false)
+    }
+
     /// Whether a value may stand where `ty` is declared. Items of lists and maps are looked at, opaque types are not.
     pub(crate) fn is(&self, ty: &Type, meter: &mut Meter) -> Outcome<bool> {
         meter.take(1)?;

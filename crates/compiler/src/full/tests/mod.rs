@@ -2,6 +2,7 @@
 //!
 //! One helper, [`run`], says in one word what an expression comes to, so that a table row is text and text.
 
+mod generated;
 mod hostile;
 mod meaning;
 mod reference;
