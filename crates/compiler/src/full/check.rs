@@ -36,7 +36,7 @@ impl Checker<'_> {
     fn expr(&mut self, expr: &Expr) -> Result<Type> {
         let ty = match &expr.kind {
             ExprKind::Const(value) => constant(value),
-            ExprKind::Local(at) => self.scope.get(*at).cloned().unwrap_or(Type::Dyn),
+            ExprKind::Local(at) => self.scope.get(*at).map_or(Type::Dyn, |ty| self.bindings.copy(ty)),
             ExprKind::Name(references) => self.name(references, expr.span)?,
             ExprKind::Select { on, .. } => {
                 let on = self.expr(on)?;
@@ -76,7 +76,9 @@ impl Checker<'_> {
     fn name(&mut self, references: &[Reference], span: Span) -> Result<Type> {
         let Some(Reference { target, fields }) = references.first() else { return Ok(Type::Dyn) };
         let mut ty = match target {
-            Target::Variable(name) => self.env.variable_type(name).cloned().unwrap_or(Type::Dyn),
+            Target::Variable(name) => {
+                self.env.variable_type(name).map_or(Type::Dyn, |ty| self.bindings.copy(ty))
+            }
             Target::Type(of) => Type::Type(Box::new(of.clone())),
         };
         for _ in fields {

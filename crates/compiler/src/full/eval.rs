@@ -98,8 +98,8 @@ impl Eval<'_> {
             return Err(EvalError::new(ErrorKind::UnboundFunction, span));
         };
         match (function.run, args) {
-            (Run::Lazy(Lazy::And), [left, right]) => self.logic(left, right, false, span),
-            (Run::Lazy(Lazy::Or), [left, right]) => self.logic(left, right, true, span),
+            (Run::Lazy(Lazy::And), [left, right]) => self.logic(left, right, false),
+            (Run::Lazy(Lazy::Or), [left, right]) => self.logic(left, right, true),
             (Run::Lazy(Lazy::If), [condition, yes, no]) => match self.expr(condition)? {
                 Value::Bool(true) => self.expr(yes),
                 Value::Bool(false) => self.expr(no),
@@ -133,7 +133,7 @@ impl Eval<'_> {
     }
 
     /// `&&` and `||`: the operand that `decides` wins, on either side and whatever the other is.
-    fn logic(&mut self, left: &Expr, right: &Expr, decides: bool, _: Span) -> Result<Value> {
+    fn logic(&mut self, left: &Expr, right: &Expr, decides: bool) -> Result<Value> {
         let left = self.operand(left, decides)?;
         if left == Ok(true) {
             return Ok(Value::Bool(decides));

@@ -36,6 +36,12 @@ impl Bindings {
         self.steps > STEPS_MAX
     }
 
+    /// A copy of a type, paid for: text can name a large type often without ever comparing it.
+    pub(crate) fn copy(&mut self, ty: &Type) -> Type {
+        self.steps = self.steps.saturating_add(nodes(ty).saturating_mul(NODE_STEPS));
+        if self.exhausted() { Type::Dyn } else { ty.clone() }
+    }
+
     /// Whether `from` may stand where `to` is wanted; parameters are bound only if so.
     pub(crate) fn assignable(&mut self, from: &Type, to: &Type) -> bool {
         self.all_assignable(std::slice::from_ref(from), std::slice::from_ref(to))
@@ -62,6 +68,7 @@ impl Bindings {
     }
 
     fn resolve_inside(&mut self, of: &Type, to_dyn: bool) -> Type {
+        self.steps += NODE_STEPS;
         match of {
             Type::Param(name) => match self.bound.get(name).cloned() {
                 Some(bound) => self.resolve(&bound, to_dyn),
@@ -186,6 +193,11 @@ enum Bound {
     Never,
 }
 
+/// Nodes of a type.
+fn nodes(ty: &Type) -> usize {
+    ty.parameters().into_iter().map(nodes).sum::<usize>() + 1
+}
+
 fn more_general(left: Type, right: Type) -> Type {
     if less_or_equally_specific(&left, &right) { left } else { right }
 }
@@ -210,5 +222,7 @@ fn less_or_equally_specific(left: &Type, right: &Type) -> bool {
 
 /// LIMIT: steps of all comparisons of one check. An expression of 128 KiB needs a few hundred thousand.
 const STEPS_MAX: usize = 4_000_000;
+/// Steps of making one node of a type: with [`STEPS_MAX`] it bounds memory, to about 64 MiB.
+const NODE_STEPS: usize = 4;
 /// LIMIT: levels of a type, through what its parameters are bound to. Text nests at most 250 deep.
 const DEPTH_MAX: usize = 400;

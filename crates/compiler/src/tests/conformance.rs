@@ -94,22 +94,21 @@ fn parse_trees_are_those_of_cel_go() {
             }
             continue;
         };
-        // Messages are refused by name; macros are expanded there, and here later on.
+        // Messages are refused by name.
         let Ok(ast) = parsed.map_err(|finding| assert_eq!(finding.code, "G2010", "{text}: {finding:?}"))
         else {
             continue;
         };
-        let macros = ["__comprehension__", "~test-only~", "cel."].iter().any(|word| tree.contains(word));
         // Escapes and large doubles are printed otherwise there; their values are compared by other tests.
         let printed = ["\\", "e+", "e-"].iter().any(|form| tree.contains(form));
-        if macros || printed {
+        if printed || case["disableMacros"] == true {
             continue;
         }
         assert_eq!(plain(&show(&ast)), plain(&untyped(tree)), "{text}");
         equal += 1;
     }
     println!("trees equal to cel-go's: {equal}, broken in both: {broken}");
-    assert!(equal >= 790, "the grammar shrank: {equal}");
+    assert!(equal >= 850, "the grammar shrank: {equal}");
 }
 
 /// cel-go's debug text without `^#…#`.
@@ -125,5 +124,6 @@ fn untyped(tree: &str) -> String {
 
 /// Without quotes, blanks and the forms of numbers and escapes that are only a matter of printing.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_whitespace() && !matches!(letter, '"' | '\\')).collect()
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("// ")).collect::<String>();
+    code.chars().filter(|letter| !letter.is_whitespace() && !matches!(letter, '"' | '\\')).collect()
 }

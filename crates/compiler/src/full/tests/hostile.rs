@@ -183,6 +183,12 @@ fn an_exhausted_budget_is_never_absorbed() {
 #[test]
 fn types_that_grow_without_bound_are_refused() {
     on_small_stack(|| {
+        // A tree of maps whose leaves all have one large type: nothing compares them.
+        let large = ".map(x, {x: x})".repeat(12);
+        let leaves = (0..13).fold("x".to_owned(), |inner, _| format!("{{{inner}:{inner}}}"));
+        let got =
+            outcome(Program::compile(&format!("[1]{large}.map(x, {leaves})"), &env()), &Bindings::new());
+        assert!(got.starts_with("G2006"), "{got}");
         for step in [".map(x, {x: x})", ".map(x, [{x: x}, {x: x}])", ".map(x, x + x)"] {
             let got =
                 outcome(Program::compile(&format!("[1]{}", step.repeat(100)), &env()), &Bindings::new());
