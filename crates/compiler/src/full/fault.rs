@@ -4,9 +4,8 @@
 //! must never be absorbed is an exhausted limit ([`ErrorKind::Budget`]), or a cheap operand could hide an endless one.
 //! No error holds a value: only kinds, types and places.
 
-use super::pattern;
+use super::pattern::{self, Pattern};
 use crate::diagnostic::Span;
-use regex::bytes::Regex;
 use std::fmt;
 use std::sync::Arc;
 
@@ -135,7 +134,7 @@ pub(crate) type Outcome<T> = Result<T, ErrorKind>;
 pub(crate) struct Meter {
     left: u64,
     /// Patterns compiled by this evaluation, the latest last.
-    patterns: Vec<(Arc<str>, Regex)>,
+    patterns: Vec<(Arc<str>, Pattern)>,
 }
 
 impl Meter {
@@ -144,7 +143,7 @@ impl Meter {
     }
 
     /// A pattern, compiled once an evaluation.
-    pub(crate) fn pattern(&mut self, text: &Arc<str>) -> Outcome<&Regex> {
+    pub(crate) fn pattern(&mut self, text: &Arc<str>) -> Outcome<&Pattern> {
         let at = match self.patterns.iter().position(|(known, _)| known == text) {
             Some(at) => at,
             None => {
@@ -156,7 +155,7 @@ impl Meter {
                 self.patterns.len() - 1
             }
         };
-        self.patterns.get(at).map(|(_, regex)| regex).ok_or(ErrorKind::Pattern)
+        self.patterns.get(at).map(|(_, pattern)| pattern).ok_or(ErrorKind::Pattern)
     }
 
     /// Takes steps, or ends the evaluation.
@@ -190,6 +189,6 @@ pub(crate) fn steps_of(bytes: usize) -> u64 {
 }
 
 /// Steps of compiling a pattern.
-const PATTERN_STEPS: u64 = 1_000;
+const PATTERN_STEPS: u64 = 10_000;
 /// LIMIT: compiled patterns that one evaluation keeps.
 const PATTERNS_MAX: usize = 16;

@@ -8,15 +8,28 @@
 use super::fault::{ErrorKind, Outcome};
 use regex::bytes::{Regex, RegexBuilder};
 
+/// A compiled pattern.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) regex: Regex,
+    /// What a byte of text costs at most, in steps: it grows with the states that the engine may have to follow at
+    /// once, which counted repetitions make out of a few bytes of pattern.
+    pub(crate) weight: usize,
+}
+
 /// Compiles a pattern.
-pub(crate) fn compile(pattern: &str) -> Outcome<Regex> {
+pub(crate) fn compile(pattern: &str) -> Outcome<Pattern> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(ErrorKind::Pattern);
     }
     let rewritten = Rewriter { rest: pattern, out: String::with_capacity(pattern.len() + 8) }.run()?;
-    let mut builder = RegexBuilder::new(&rewritten);
-    builder.size_limit(PROGRAM_BYTES_MAX).dfa_size_limit(PROGRAM_BYTES_MAX).nest_limit(NEST_MAX);
-    builder.build().map_err(|_| ErrorKind::Pattern)
+    // The engine does not say how large a program is, but keeps a limit that it is given.
+    let sized = |weight: usize| {
+        let mut builder = RegexBuilder::new(&rewritten);
+        builder.size_limit(weight * PROGRAM_BYTES).dfa_size_limit(CACHE_BYTES_MAX).nest_limit(NEST_MAX);
+        builder.build().ok().map(|regex| Pattern { regex, weight })
+    };
+    WEIGHTS.iter().find_map(|weight| sized(*weight)).ok_or(ErrorKind::Pattern)
 }
 
 struct Rewriter<'a> {
@@ -167,8 +180,12 @@ const ASCII: &[(char, &str, &str)] = &[
 ];
 /// LIMIT: bytes of a pattern.
 const PATTERN_BYTES_MAX: usize = 4 << 10;
-/// LIMIT: bytes of a compiled pattern.
-const PROGRAM_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a compiled pattern of weight 1.
+const PROGRAM_BYTES: usize = 8 << 10;
+/// LIMIT: weights of patterns; the last bounds a program to 256 KiB.
+const WEIGHTS: &[usize] = &[1, 4, 32];
+/// LIMIT: bytes of states that the engine keeps for one search.
+const CACHE_BYTES_MAX: usize = 1 << 20;
 /// LIMIT: nesting of groups in a pattern.
 const NEST_MAX: u32 = 100;
 
@@ -218,10 +235,13 @@ mod tests {
             ("a{1001}{1001}", "", None),
             ("\\", "", None),
         ] {
-            let got = compile(pattern).ok().map(|regex| regex.is_match(text.as_bytes()));
+            let got = compile(pattern).ok().map(|pattern| pattern.regex.is_match(text.as_bytes()));
             assert_eq!(got, want, "{pattern} on {text:?}");
         }
         assert!(compile(&"a".repeat(PATTERN_BYTES_MAX + 1)).is_err());
         assert!(compile(&"(".repeat(1_000)).is_err());
+        assert_eq!(compile("^a.*b$").map(|pattern| pattern.weight), Ok(1));
+        assert_eq!(compile(r"(?i)^[a-z0-9._%+-]+@[a-z0-9.-]+$").map(|pattern| pattern.weight), Ok(1));
+        assert!(compile("[ab]*a[ab]{900}").is_ok_and(|pattern| pattern.weight > 1));
     }
 }

@@ -70,7 +70,7 @@ pub(crate) enum Cost {
     Items,
     /// One for each node visited, counted as it is visited.
     Walk,
-    /// One for each byte of the text, times one for each 16 bytes of the pattern; 1,000 more when it is compiled.
+    /// For each byte of the text the weight of the pattern, which is its size when compiled; 10,000 to compile it.
     Pattern,
 }
 
@@ -95,7 +95,7 @@ impl Cost {
             Self::Bytes => "1 + bytes / 8".to_owned(),
             Self::Items => "items, or 1 + bytes / 8".to_owned(),
             Self::Walk => "nodes".to_owned(),
-            Self::Pattern => "bytes × (1 + pattern / 16)".to_owned(),
+            Self::Pattern => "bytes × weight of the pattern".to_owned(),
         }
     }
 }

@@ -47,8 +47,9 @@ fn ends_with(args: &[Value], _: &mut Meter) -> Outcome<Value> {
 fn matches(args: &[Value], meter: &mut Meter) -> Outcome<Value> {
     match args {
         [Value::String(text), Value::String(pattern)] => {
-            meter.items(text.len().saturating_mul(1 + pattern.len() / 16))?;
-            Ok(Value::Bool(meter.pattern(pattern)?.is_match(text.as_bytes())))
+            let weight = meter.pattern(pattern)?.weight;
+            meter.items(text.len().saturating_mul(weight))?;
+            Ok(Value::Bool(meter.pattern(pattern)?.regex.is_match(text.as_bytes())))
         }
         _ => Err(ErrorKind::NoSuchOverload),
     }
