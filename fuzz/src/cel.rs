@@ -1,8 +1,7 @@
 //! An expression of the profile `full`: parsed, checked, run, or refused with a place.
 //!
 //! Invariants: compiling and running are total, repeatable and within their budget; a refusal names a place inside
-//! of the text; a value is of the type that the checker deduced; the checker changes no outcome; both profiles agree
-//! where a policy's condition is the same text.
+//! of the text; the checker changes no outcome.
 
 use glacis_compiler::Diagnostics;
 use glacis_compiler::conformance::show;
@@ -24,11 +23,9 @@ pub fn run(data: &[u8]) {
     let loose = outcome(unchecked.run_within(&bindings, STEPS));
     assert_eq!(loose, outcome(unchecked.run_within(&bindings, STEPS)), "two runs differ");
     let Ok(checked) = checked else { return };
-    let strict = checked.run_within(&bindings, STEPS);
-    if let Ok(value) = &strict {
-        assert!(value.fits(checked.ty()), "{} is no {}", show(value), checked.ty());
-    }
-    assert_eq!(outcome(strict), loose, "the checker changes what the expression comes to");
+    // Not that the value is of the deduced type: where `dyn` takes part, that is no promise of CEL.
+    let strict = outcome(checked.run_within(&bindings, STEPS));
+    assert_eq!(strict, loose, "the checker changes what the expression comes to");
 }
 
 fn outcome(result: Result<Value, EvalError>) -> String {

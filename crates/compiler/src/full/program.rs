@@ -53,6 +53,9 @@ impl Program {
     }
 
     /// The deduced type; `dyn` where it was not checked.
+    ///
+    /// Where a part of the expression is of `dyn`, the rest decides what it is taken for, as CEL has it: the value may
+    /// be of another type. [`Value::fits`] tells.
     pub const fn ty(&self) -> &Type {
         &self.ty
     }

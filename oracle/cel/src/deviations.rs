@@ -1,0 +1,93 @@
+//! Where the crate `cel` and the profile `full` differ on purpose: each class with the sentence that decides.
+//!
+//! A class is recognised by the expression and both outcomes, as narrowly as it can be. What no class explains is a
+//! finding. Sentences are of the CEL specification's language definition (cel-spec, doc/langdef.md) unless said.
+
+/// One expression and what it came to on both sides.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// The expression.
+    pub text: &'a str,
+    /// What the profile `full` says.
+    pub ours: &'a str,
+    /// What the crate `cel` says.
+    pub theirs: &'a str,
+}
+
+/// A class of deviations.
+pub struct Class {
+    /// A short name.
+    pub name: &'static str,
+    /// The sentence that decides.
+    pub because: &'static str,
+    /// Whether a case is of this class.
+    pub is: fn(&Seen<'_>) -> bool,
+}
+
+/// Every class, tried in turn.
+pub const CLASSES: &[Class] = &[
+    Class {
+        name: "text of a double",
+        because: "List of Standard Definitions: `string(double)` is \"type conversion\", without a form; \
+            full writes what cel-go writes, an exponent from 1e6 on and `+Inf`",
+        is: |seen| {
+            let written = ["e+", "e-", "Inf"].iter().any(|form| seen.ours.contains(form));
+            seen.text.contains("string(") && is_value(seen.theirs) && written
+        },
+    },
+    Class {
+        name: "text of a double, measured",
+        because: "the same, where only the size of the text or a comparison of it is left",
+        is: |seen| seen.text.contains("string(") && writes_large_double(seen.text) && seen.theirs != "panic",
+    },
+    Class {
+        name: "order of a map's keys",
+        because: "Macros: on a map they run over its keys, whose order is not defined; full takes ascending order",
+        is: |seen| seen.text.contains('{') && is_value(seen.ours) && sorted(seen.ours) == sorted(seen.theirs),
+    },
+    Class {
+        name: "list + map",
+        because: "List of Standard Definitions, `_+_`: of a list it takes `(list(A), list(A))` only",
+        is: |seen| {
+            seen.text.contains('{')
+                && seen.text.contains(" + ")
+                && seen.ours == "error"
+                && is_value(seen.theirs)
+        },
+    },
+    Class {
+        name: "offset of a timestamp",
+        because: "Timestamp functions: without a time zone \"the UTC timezone is used\"; the text's offset is not kept",
+        is: |seen| {
+            seen.text.contains("+01:00") && (seen.text.contains(").get") || seen.text.contains("string("))
+        },
+    },
+    Class {
+        name: "a key that is none",
+        because: "Equality: values of different types are unequal, so a value that cannot be a key is in no map",
+        is: |seen| seen.text.contains(" in ") && seen.text.contains('{') && seen.theirs == "error",
+    },
+    Class {
+        name: "order with NaN",
+        because: "Numeric Values: doubles are IEEE 754, where every ordered comparison with NaN is false, not an error",
+        is: |seen| {
+            let compared = [" < ", " <= ", " > ", " >= "].iter().any(|operator| seen.text.contains(operator));
+            compared && (seen.text.contains(" / ") || seen.text.contains("1e308"))
+        },
+    },
+];
+
+fn is_value(outcome: &str) -> bool {
+    !["error", "refused", "panic"].contains(&outcome)
+}
+
+fn sorted(text: &str) -> Vec<char> {
+    let mut letters: Vec<char> = text.chars().collect();
+    letters.sort_unstable();
+    letters
+}
+
+/// Whether one of the literals is a double that is written with an exponent, or can become one.
+fn writes_large_double(text: &str) -> bool {
+    ["1e308", "9007199254740993.0", "2.5e3", "double("].iter().any(|literal| text.contains(literal))
+}
