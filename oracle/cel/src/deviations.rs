@@ -28,8 +28,7 @@ pub struct Class {
 pub const CLASSES: &[Class] = &[
     Class {
         name: "text of a double",
-        because: "List of Standard Definitions: `string(double)` is \"type conversion\", without a form; \
-            full writes what cel-go writes, an exponent from 1e6 on and `+Inf`",
+        because: "List of Standard Definitions: `string` of a double is a \"type conversion\", without a form. Full writes what cel-go writes: an exponent from 1e6 on, and `+Inf`",
         is: |seen| {
             let written = ["e+", "e-", "Inf"].iter().any(|form| seen.ours.contains(form));
             seen.text.contains("string(") && is_value(seen.theirs) && written
@@ -42,12 +41,12 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "order of a map's keys",
-        because: "Macros: on a map they run over its keys, whose order is not defined; full takes ascending order",
+        because: "Aggregate Values: \"Maps are a set of key values\": a set has no order. Full takes ascending order",
         is: |seen| seen.text.contains('{') && is_value(seen.ours) && sorted(seen.ours) == sorted(seen.theirs),
     },
     Class {
         name: "list + map",
-        because: "List of Standard Definitions, `_+_`: of a list it takes `(list(A), list(A))` only",
+        because: "List of Standard Definitions: of lists, `_+_` is `(list(A), list(A)) -> list(A)`, and nothing else",
         is: |seen| {
             seen.text.contains('{')
                 && seen.text.contains(" + ")
@@ -57,19 +56,19 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "offset of a timestamp",
-        because: "Timestamp functions: without a time zone \"the UTC timezone is used\"; the text's offset is not kept",
+        because: "List of Standard Definitions: without a time zone the accessors read \"the date in UTC\"; the offset in the text is not kept",
         is: |seen| {
             seen.text.contains("+01:00") && (seen.text.contains(").get") || seen.text.contains("string("))
         },
     },
     Class {
         name: "a key that is none",
-        because: "Equality: values of different types are unequal, so a value that cannot be a key is in no map",
+        because: "Aggregate Values: \"Key values must be an allowed key type\", so a value of another type is in no map",
         is: |seen| seen.text.contains(" in ") && seen.text.contains('{') && seen.theirs == "error",
     },
     Class {
         name: "order with NaN",
-        because: "Numeric Values: doubles are IEEE 754, where every ordered comparison with NaN is false, not an error",
+        because: "Values: `double` is \"64-bit IEEE floating-point numbers\"; there an ordered comparison with NaN is false, and no error",
         is: |seen| {
             let compared = [" < ", " <= ", " > ", " >= "].iter().any(|operator| seen.text.contains(operator));
             compared && (seen.text.contains(" / ") || seen.text.contains("1e308"))
