@@ -155,7 +155,7 @@ pub const CODES: &[CodeInfo] = &[
     info(
         "G2010",
         "CEL that is not supported",
-        "It is correct CEL, but conditions use a subset that every zone can run within fixed bounds.",
+        "It is correct CEL, but conditions use a subset that every zone can run within fixed bounds. Protobuf messages and optional values are not supported anywhere.",
         "Write it with what the subset has: comparisons, in, has, size, startsWith, endsWith, contains, ?:.",
     ),
     info(

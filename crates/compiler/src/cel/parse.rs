@@ -9,7 +9,7 @@
 //! list of alternatives is not deep.
 
 use super::ast::{Ast, AstKind, BinaryOp};
-use super::lex::{Lexeme, Token, lex, unsupported};
+use super::lex::{Lexeme, Token, lex};
 use super::subset;
 use crate::diagnostic::{Span, Spanned};
 use crate::source::Finding;
@@ -230,7 +230,7 @@ impl Parser {
                 break close;
             }
             if *self.peek() == Token::Question {
-                return Err(unsupported(self.span(), "an optional entry"));
+                return Err(absent(self.span(), "an optional entry"));
             }
             let key = self.expression()?;
             self.expect(&Token::Colon, "`:`")?;
@@ -269,10 +269,8 @@ impl Parser {
                 Token::Dot => self.member(ast)?,
                 Token::Open('[') => self.index(ast)?,
                 Token::Open('{') if is_message_name(&ast) => {
-                    let finding = unsupported(self.span(), "a map or message literal behind a name");
-                    return Err(
-                        finding.help("there are no protobuf messages; a map is written `{'key': value}`")
-                    );
+                    let finding = absent(self.span(), "a protobuf message");
+                    return Err(finding.help("there are no messages; a map is written `{'key': value}`"));
                 }
                 _ => return Ok(ast),
             };
@@ -283,7 +281,7 @@ impl Parser {
         self.advance();
         let (start, depth) = (ast.span, ast.depth);
         let name = match self.peek().clone() {
-            Token::Question => return Err(unsupported(self.span(), "an optional field")),
+            Token::Question => return Err(absent(self.span(), "an optional field")),
             Token::Name(name) => name,
             Token::Reserved(name) => name.to_owned(),
             Token::Quoted(name) => {
@@ -308,7 +306,7 @@ impl Parser {
     fn index(&mut self, ast: Ast) -> Result<Ast, Finding> {
         self.advance();
         if *self.peek() == Token::Question {
-            return Err(unsupported(self.span(), "an optional index"));
+            return Err(absent(self.span(), "an optional index"));
         }
         let index = self.expression()?;
         let close = self.expect(&Token::Close(']'), "`]`")?;
@@ -325,7 +323,7 @@ impl Parser {
                 return Ok((items, end));
             }
             if *self.peek() == Token::Question {
-                return Err(unsupported(self.span(), "an optional element"));
+                return Err(absent(self.span(), "an optional element"));
             }
             items.push(self.expression()?);
             if items.len() > self.limits.items {
@@ -367,6 +365,11 @@ impl Parser {
     fn too_many(&self, open: Span) -> Finding {
         Finding::new(open, "G2006", format!("more than {} items", self.limits.items))
     }
+}
+
+/// A construct of CEL that neither profile has.
+fn absent(span: Span, what: &str) -> Finding {
+    Finding::new(span, "G2010", format!("{what} is CEL but not supported"))
 }
 
 fn deepest(items: &[Ast]) -> usize {

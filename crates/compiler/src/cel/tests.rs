@@ -174,7 +174,7 @@ fn errors_are_located() {
         ("b'x'", 0, "G2010", "bytes"),
         ("x == null", 5, "G2010", "`null`"),
         ("{'a': 1}", 0, "G2010", "map"),
-        ("Msg{a: 1}", 3, "G2010", "map or message"),
+        ("Msg{a: 1}", 3, "G2010", "a protobuf message"),
         ("a[0]", 1, "G2010", "indexing"),
         (".a", 0, "G2010", "leading dot"),
         ("a.?b", 2, "G2010", "optional"),
