@@ -3,7 +3,7 @@
 //! Values and types are proto JSON: 64-bit integers are strings, bytes are base64, what is absent is the default.
 //! A value or a type that the profile `full` does not have (a message) is `None`, and so is a case that needs one.
 
-use crate::full::{Duration, Env, Key, Library, Map, Signature, Timestamp, Type, Value};
+use crate::full::{Duration, Env, Key, Library, Map, Signature, Timestamp, Type, Value, bytes_of};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -239,7 +239,7 @@ fn value(json: &Json) -> Option<Value> {
             _ => inner.as_f64()?,
         }),
         "stringValue" => Value::text(inner.as_str()?),
-        "bytesValue" => Value::bytes(&base64(inner.as_str()?)?),
+        "bytesValue" => Value::bytes(&bytes_of(inner.as_str()?)?),
         "typeValue" => Value::Type(inner.as_str()?.into()),
         "listValue" => {
             let items = inner.get("values").and_then(Json::as_array).into_iter().flatten();
@@ -292,29 +292,6 @@ pub fn show(value: &Value) -> String {
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
     }
-}
-
-/// Bytes of base64 with padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 /// What errors of cel-go say where an option or a limit of the test is the reason.

@@ -7,6 +7,7 @@
 //! A function cannot be added without a cost: the row has no default.
 
 mod convert;
+pub(crate) mod encoders;
 mod format;
 mod lists;
 mod math;
@@ -112,13 +113,16 @@ pub enum Library {
     Math,
     /// Lists: `slice`, `sort`, `distinct` and others, as cel-go's `ext.Lists` without optional values.
     Lists,
+    /// Base64, as cel-go's `ext.Encoders`.
+    Encoders,
     /// Macros over index and item, or key and value, as cel-go's `ext.TwoVarComprehensions`.
     TwoVariables,
 }
 
 impl Library {
     /// Every library, the standard first.
-    pub const ALL: [Self; 5] = [Self::Standard, Self::Strings, Self::Math, Self::Lists, Self::TwoVariables];
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::Strings, Self::Math, Self::Lists, Self::Encoders, Self::TwoVariables];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -127,6 +131,7 @@ impl Library {
             Self::Strings => "strings",
             Self::Math => "math",
             Self::Lists => "lists",
+            Self::Encoders => "encoders",
             Self::TwoVariables => "two-variable macros",
         }
     }
@@ -192,6 +197,7 @@ const TABLES: &[&[Function]] = &[
     strings::FUNCTIONS,
     math::FUNCTIONS,
     lists::FUNCTIONS,
+    encoders::FUNCTIONS,
 ];
 
 const fn call(parameters: &'static [Sig], result: Sig) -> Overload {

@@ -44,6 +44,27 @@ fn nesting_beyond_the_limit_is_refused_and_below_it_is_safe() {
 }
 
 #[test]
+fn a_large_flat_expression_is_within_every_limit() {
+    on_small_stack(|| {
+        for (open, item, close, most) in [
+            ("[", "1+1,", "].size() > 1", 128 << 10),
+            ("[", "'a'+'b',", "].size() > 1", 128 << 10),
+            ("[", "[1]+[],", "].size() > 1", 64 << 10),
+            ("[", "x.size(),", "].size() > 1", 64 << 10),
+            ("[", "dyn(1)<2,", "].all(b, b)", 128 << 10),
+            ("", "1 in [1] && ", "true", 128 << 10),
+            ("[1].map(x, [", "x,", "].size() > 1)[0]", 128 << 10),
+        ] {
+            let count = (most - open.len() - close.len()) / item.len();
+            let text = format!("{open}{}{close}", item.repeat(count));
+            let env = env().variable("x", Type::String);
+            let bound = Bindings::from([("x".to_owned(), Value::text("a"))]);
+            assert_eq!(outcome(Program::compile(&text, &env), &bound), "true", "{item}");
+        }
+    });
+}
+
+#[test]
 fn broken_text_has_a_place() {
     for (text, want) in [
         ("", "G2005 at 0"),

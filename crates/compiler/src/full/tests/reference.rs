@@ -14,7 +14,7 @@ fn the_reference_holds_the_function_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cel.md");
     let text = std::fs::read_to_string(path).unwrap();
     let mut want = text.clone();
-    for library in [Library::Standard, Library::Strings, Library::Math, Library::Lists] {
+    for library in Library::ALL.into_iter().filter(|library| *library != Library::TwoVariables) {
         let (open, close) = (format!("<!-- table: {} -->\n", library.name()), "<!-- end -->\n");
         let start = want.find(&open).unwrap() + open.len();
         let end = start + want.get(start..).unwrap().find(close).unwrap();
