@@ -35,11 +35,6 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
-        name: "text of a double, measured",
-        because: "the same, where only the size of the text or a comparison of it is left",
-        is: |seen| seen.text.contains("string(") && writes_large_double(seen.text) && seen.theirs != "panic",
-    },
-    Class {
         name: "order of a map's keys",
         because: "Aggregate Values: \"Maps are a set of key values\": a set has no order. Full takes ascending order",
         is: |seen| seen.text.contains('{') && is_value(seen.ours) && sorted(seen.ours) == sorted(seen.theirs),
@@ -71,7 +66,19 @@ pub const CLASSES: &[Class] = &[
         because: "Values: `double` is \"64-bit IEEE floating-point numbers\"; there an ordered comparison with NaN is false, and no error",
         is: |seen| {
             let compared = [" < ", " <= ", " > ", " >= "].iter().any(|operator| seen.text.contains(operator));
-            compared && (seen.text.contains(" / ") || seen.text.contains("1e308"))
+            compared
+                && is_value(seen.ours)
+                && seen.theirs == "error"
+                && (seen.text.contains(" / ") || seen.text.contains("1e308"))
+        },
+    },
+    Class {
+        name: "text of a double, used",
+        because: "the same, where the text is measured, compared or read again as a whole number",
+        is: |seen| {
+            let reread = seen.ours == "error" && seen.text.contains("int(");
+            let told = (is_value(seen.ours) || reread) && is_value(seen.theirs);
+            told && seen.text.contains("string(") && writes_large_double(seen.text)
         },
     },
 ];
