@@ -3,6 +3,7 @@
 //! A check panics where a promise is broken and returns otherwise; refusing an input is fine, contradicting
 //! oneself is not. Nothing here asks a clock or makes randomness, so that an input alone reproduces a finding.
 
+pub mod cel;
 pub mod condition;
 pub mod disclosed;
 pub mod httpsig;

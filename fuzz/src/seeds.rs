@@ -40,6 +40,7 @@ pub fn all() -> Seeds {
     seeds.extend(disclosed_seeds()?);
     seeds.extend(slice_seeds()?);
     seeds.extend(text_seeds("condition", CONDITIONS));
+    seeds.extend(text_seeds("cel", EXPRESSIONS));
     seeds.extend(policy_seeds());
     seeds.extend(httpsig_seeds());
     seeds.extend(published_seeds()?);
@@ -336,3 +337,27 @@ mod tests {
         }
     }
 }
+
+/// Expressions of the profile `full`: each construct and each library once.
+const EXPRESSIONS: &[(&str, &str)] = &[
+    ("literals", r#"[1, -2, 0x1F, 3u, 1.5e-3, .5, 'a\n', r"\b", b'\xff', '''t''', true, null] == []"#),
+    ("maps", "{'a': 1, 2: 'b', true: [], 3u: null}.`a` == {}[dyn(1.0)]"),
+    ("macros", "[1, 2].map(x, x > 1, x * 10).exists(y, y == 20) && has(m.a) && l.all(x, x in [1, 2])"),
+    ("nested", "[[1], [2, 3]].filter(x, x.exists_one(y, y == 2)).map(x, x.map(z, [z, x.size()]))"),
+    (
+        "two-variables",
+        "{'a': 1}.transformMap(k, v, v > 0, k + string(v)).exists(k, v, k == v) || l.all(i, x, i < x)",
+    ),
+    ("absorbed", "1 / 0 > 0 || b ? -i : int(u) % 3"),
+    ("times", "t + p > timestamp('2024-03-01T00:00:00Z') && t.getHours('Europe/Berlin') == p.getHours()"),
+    ("types", "type(l) == list && type(t) == google.protobuf.Timestamp && dyn(1) < 2.5"),
+    ("names", ".a.b == b && a.b[0] == null"),
+    ("pattern", r"s.matches('(?i)^\pL\w*[[:digit:]-]?\bb$')"),
+    (
+        "strings",
+        "'%s|%d|%.2f|%x'.format([l, i, d, y]) + s.replace('a', 'b', 1).split('').join('-').reverse()",
+    ),
+    ("math", "math.greatest(1, 2u, d) == math.round(d) || math.bitShiftLeft(i, 63) < math.abs(i)"),
+    ("lists", "lists.range(5).slice(1, 3).flatten() == [3, 1, 2].sort().distinct().reverse()"),
+    ("growing", "[[1]].map(x, [x, x]).map(x, [x, x]).map(x, {1: x}).map(x, [dyn(x)])"),
+];

@@ -136,6 +136,10 @@ const WORLDLY: &[&str] = &[
     "nix",
 ];
 
+/// Features that make a crate reach the world outside: its clock and the machine's zone files.
+const WORLDLY_FEATURES: &[(&str, &str)] =
+    &[("jiff", "std"), ("jiff", "tz-system"), ("jiff", "tzdb-zoneinfo"), ("jiff", "tzdb-concatenated")];
+
 fn edges(package: &Package, layer: &Layer, found: &mut BTreeSet<String>) {
     for dependency in &package.dependencies {
         let Some(to) = dependency.name.strip_prefix(PREFIX) else { continue };
@@ -164,7 +168,14 @@ fn purity(metadata: &Metadata, package: &Package, found: &mut BTreeSet<String>) 
         if WORLDLY.contains(&name) {
             found.insert(format!("`{}` is pure but links `{name}`", package.name));
         }
-        open.extend(by_name.get(name).into_iter().flat_map(|package| linked(package)));
+        let Some(reached) = by_name.get(name) else { continue };
+        let worldly = |(crate_name, feature): &&(&str, &str)| {
+            *crate_name == name && reached.in_force.iter().any(|asked| asked == feature)
+        };
+        for (_, feature) in WORLDLY_FEATURES.iter().filter(worldly) {
+            found.insert(format!("`{}` is pure but links `{name}` with feature `{feature}`", package.name));
+        }
+        open.extend(linked(reached));
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Package {
     pub(crate) linked: bool,
     /// Names of its features.
     pub(crate) features: Vec<String>,
+    /// Those of its features that somebody asks for.
+    pub(crate) in_force: Vec<String>,
 }
 
 /// One line of a manifest.
@@ -82,6 +84,7 @@ impl Metadata {
             by_id.insert(text(package, "id")?, package);
         }
         let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut in_force: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in list(all.get("resolve").unwrap_or(&Value::Null), "nodes")? {
             let id = text(node, "id")?;
             let package = by_id.get(&id).ok_or_else(|| Failure::new(format!("no package `{id}`")))?;
@@ -92,15 +95,18 @@ impl Metadata {
                     to.push(target.to_owned());
                 }
             }
+            let asked = node.get("features").and_then(Value::as_array).into_iter().flatten();
+            in_force.insert(id.clone(), asked.filter_map(Value::as_str).map(str::to_owned).collect());
             edges.insert(id, to);
         }
         let linked = reached(&by_id, &edges);
         let name = |id: &String| by_id.get(id).and_then(|package| text(package, "name").ok());
         let packages = by_id.iter().map(|(id, package)| {
             let resolved = edges.get(id).map(|to| to.iter().filter_map(name).collect()).unwrap_or_default();
-            Package::parse(package, resolved, linked.contains(id))
+            let package = Package::parse(package, resolved, linked.contains(id))?;
+            Ok(Package { in_force: in_force.remove(id).unwrap_or_default(), ..package })
         });
-        Ok(Self { packages: packages.collect::<Result<_, _>>()? })
+        Ok(Self { packages: packages.collect::<Result<_, Failure>>()? })
     }
 
     /// Members of the workspace.
@@ -124,6 +130,7 @@ impl Package {
             resolved,
             linked,
             features: features.map(|features| features.keys().cloned().collect()).unwrap_or_default(),
+            in_force: Vec::new(),
         })
     }
 }

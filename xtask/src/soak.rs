@@ -1,4 +1,5 @@
-//! Long runs by hand: the equality of run and whole over many random policies and events, and the speed of backtests.
+//! Long runs by hand: the equality of run and whole over many random policies and events, the speed of backtests,
+//! and the expression language beside another implementation.
 //!
 //! The work is done by an example of a crate, in release; this only bounds it, passes the seed and prints the
 //! command, so that a failure can be repeated.
@@ -10,22 +11,23 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak backtest`\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak backtest`, `soak cel`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
     equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
     --cases N   cases to run (default 1,000,000)\n\
     backtest    events a second of one core and resident memory, over generated rows\n\
-    --rows N    rows to decide (default 5,000,000)";
+    --rows N    rows to decide (default 5,000,000)\n\
+    cel         the profile `full` beside the crate `cel` on generated expressions; every deviation has a reason\n\
+    --cases N   expressions (default 1,000,000)";
 
 /// Runs a soak.
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let soak = match options.word().as_deref() {
         Some("equality") => EQUALITY,
         Some("backtest") => BACKTEST,
-        Some(other) => {
-            return Err(Failure::new(format!("no soak `{other}`; there are `equality` and `backtest`")));
-        }
-        None => return Err(Failure::new("which soak? there are `equality` and `backtest`")),
+        Some("cel") => CEL,
+        Some(other) => return Err(Failure::new(format!("no soak `{other}`; there are {NAMES}"))),
+        None => return Err(Failure::new(format!("which soak? there are {NAMES}"))),
     };
     let count = options.number(soak.option)?.unwrap_or(soak.count);
     let seed = options.number("--seed")?.unwrap_or_else(|| u64::from(std::process::id()));
@@ -62,5 +64,12 @@ const BACKTEST: Soak = Soak {
     count: 5_000_000,
     example: &["-p", "glacis-backtest", "--example", "soak_backtest"],
 };
+const CEL: Soak = Soak {
+    name: "cel",
+    option: "--cases",
+    count: 1_000_000,
+    example: &["--manifest-path", "oracle/cel/Cargo.toml"],
+};
+const NAMES: &str = "`equality`, `backtest` and `cel`";
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

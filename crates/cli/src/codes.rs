@@ -94,9 +94,15 @@ codes! {
     ModelBroken "G7018" FAILED "not a model",
         "The bytes are damaged, cut, of another version, or no model at all.",
         "Make the model again with `glacis model import`.";
+    CelFolder "G7019" NOT_FOUND "conformance cases cannot be read",
+        "The folder is not there, may not be read, or holds no file of cases (*.json).",
+        "Name the folder that holds the files, or the one that holds it as `json`.";
     Config "G7020" USAGE "configuration refused",
         "A configuration file, an address or a policy of an installation is not what it must be.",
         "Correct it at the place that the message names; docs/samples has working files.";
+    CelCases "G7021" FAILED "not a file of conformance cases",
+        "The file is too long, not UTF-8, not JSON, or not of the form that docs/reference/cel.md describes.",
+        "Make the file anew; the message names what is missing.";
     Unreachable "G8001" UNREACHABLE "nobody answers",
         "Nothing listens at the control socket of the data folder, or at the URL.",
         "Start `glacis serve` or `glacis protect`, or name the right --data-dir or --url.";

@@ -4,6 +4,7 @@
 //! error is for people. Exit codes are part of the interface ([`EXIT_CODES`]).
 
 mod audit;
+mod cel;
 mod client;
 pub mod codes;
 mod completions;
@@ -90,6 +91,9 @@ enum Role {
     /// Make models of trained trees, and show them
     #[command(after_help = EXIT_CODES)]
     Model(model::ModelArgs),
+    /// Run conformance cases of the expression language
+    #[command(after_help = EXIT_CODES)]
+    Cel(cel::CelArgs),
     /// Say why a decision came out as it did
     #[command(after_help = EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -172,6 +176,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Device(device) => device::run(device, out),
         Role::Policy(policy) => policy::run(policy, host, out),
         Role::Model(model) => model::run(model, out).map(done),
+        Role::Cel(cel) => cel::run(cel, out),
         Role::Explain(explain) => explain::run(explain, out).map(done),
         Role::Status(status) => status::run(status, out).map(done),
         Role::Events(events) => events::run(events, out).map(done),

@@ -155,7 +155,7 @@ pub const CODES: &[CodeInfo] = &[
     info(
         "G2010",
         "CEL that is not supported",
-        "It is correct CEL, but conditions use a subset that every zone can run within fixed bounds.",
+        "It is correct CEL, but conditions use a subset that every zone can run within fixed bounds. Protobuf messages and optional values are not supported anywhere.",
         "Write it with what the subset has: comparisons, in, has, size, startsWith, endsWith, contains, ?:.",
     ),
     info(
@@ -229,6 +229,12 @@ pub const CODES: &[CodeInfo] = &[
         "condition that never changes (warning)",
         "The condition reads signals and comes out the same whatever they say.",
         "Correct it, or remove the rule.",
+    ),
+    info(
+        "G3013",
+        "macro not written like this",
+        "A macro such as `has` or `all` is not a function: it takes a field, or a name for its variable and an expression over it.",
+        "Write `has(value.field)` or `list.all(x, x > 0)`.",
     ),
     info(
         "G4001",

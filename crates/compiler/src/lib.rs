@@ -10,6 +10,8 @@
 //! [`mod@reference`] runs the typed source tree itself. It is the executable form of DESIGN §4.2 and shares nothing
 //! with the engine but plain vocabulary, so the two can be compared for ever.
 //!
+//! [`full`] is all of core CEL, checked and interpreted: what conditions are a part of.
+//!
 //! This crate reads no clock, file, socket, environment or randomness, and uses no cryptography: the caller
 //! hashes [`Compiled::canonical`] and passes the digest to [`Compiled::slices`].
 
@@ -20,9 +22,12 @@ mod cel;
 mod check;
 pub mod checked;
 pub mod codes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod cut;
 pub mod diagnostic;
 mod fold;
+pub mod full;
 mod read;
 pub mod reference;
 mod render;

@@ -2,4 +2,4 @@
 
 mod conformance;
 mod properties;
-mod testing;
+pub(crate) mod testing;

@@ -43,7 +43,7 @@ pub(crate) fn run(options: Options) -> Result<bool, Failure> {
 }
 
 /// Folders with a lock file of their own.
-const WORKSPACES: &[&str] = &["", "fuzz", "bench"];
+const WORKSPACES: &[&str] = &["", "fuzz", "bench", "oracle/cel"];
 
 /// What deny.toml says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -88,3 +88,15 @@ fn invariant_3_pure_crates_link_nothing_that_reaches_the_world() {
         check(&metadata).into_iter().filter(|violation| violation.contains("is pure")).collect();
     assert_eq!(pure, Vec::<String>::new());
 }
+
+#[test]
+fn a_pure_crate_links_no_crate_whose_features_reach_the_world() {
+    let compiler = package("glacis-compiler", None, &[("jiff", Kind::Normal)]);
+    for (feature, want) in
+        [("alloc", None), ("std", Some("`glacis-compiler` is pure but links `jiff` with feature `std`"))]
+    {
+        let jiff = Package { in_force: vec![feature.to_owned()], ..package("jiff", Some("registry"), &[]) };
+        let found = violations(vec![compiler.clone(), jiff]);
+        assert_eq!(found, want.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    }
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a helper of tests fails the test")]
 
 mod backtest;
+mod cel;
 mod codes;
 mod device;
 mod faults;

@@ -1,7 +1,8 @@
 //! The parsed condition before names and types mean anything.
 //!
-//! Spans are byte offsets into the condition's own text. Every node knows how deep it is, so that no later pass
-//! can recurse further than [`DEPTH_MAX`](glacis_wire::limits::DEPTH_MAX).
+//! One tree for all of CEL: conditions of policies use a part of it (`subset`), the profile `full` all of it.
+//! Spans are byte offsets into the parsed text. Every node knows how deep it is, so that no later pass can recurse
+//! further than the depth limit of its parse.
 
 use crate::diagnostic::{Span, Spanned};
 
@@ -17,18 +18,34 @@ pub(crate) struct Ast {
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum AstKind {
+    Null,
     Bool(bool),
     Int(i64),
+    Uint(u64),
     Double(f64),
     Text(String),
+    Bytes(Vec<u8>),
     List(Vec<Ast>),
+    /// Keys and values in the order written.
+    Map(Vec<(Ast, Ast)>),
     Name(String),
+    /// A name with a leading dot, which no container can change; without the dot.
+    Root(String),
     Field(Box<Ast>, Spanned<String>),
+    /// A field named in back quotes.
+    Quoted(Box<Ast>, Spanned<String>),
+    /// `a[b]`
+    Index(Box<Ast>, Box<Ast>),
     Not(Box<Ast>),
     Neg(Box<Ast>),
     Binary(BinaryOp, Box<Ast>, Box<Ast>),
     If(Box<Ast>, Box<Ast>, Box<Ast>),
-    Call { receiver: Option<Box<Ast>>, name: Spanned<String>, args: Vec<Ast> },
+    /// A function, or a method of `receiver`; the name of a function may begin with a dot.
+    Call {
+        receiver: Option<Box<Ast>>,
+        name: Spanned<String>,
+        args: Vec<Ast>,
+    },
 }
 
 /// An operator between two operands.

@@ -1,7 +1,7 @@
 //! CEL tokens with spans, following the lexical grammar of the CEL language definition.
 //!
 //! Total over any text: each byte belongs to a token, to white space, to a comment or to a located error.
-//! Literals that CEL has and zones do not (`1u`, `b"x"`, back-quoted names) are recognised and refused by name.
+//! All of CEL's tokens are known here; what conditions of policies may not use is refused later, by name.
 
 use super::ast::BinaryOp;
 use crate::diagnostic::Span;
@@ -11,11 +11,18 @@ use crate::source::Finding;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Token {
     Int(u64),
+    Uint(u64),
     Double(f64),
     Text(String),
+    Bytes(Vec<u8>),
     Name(String),
+    /// A word that CEL keeps for host languages: a field may be called so, a variable may not.
+    Reserved(&'static str),
+    /// A name in back quotes.
+    Quoted(String),
     /// `true`, `false`
     Bool(bool),
+    Null,
     Binary(BinaryOp),
     Not,
     Question,
@@ -88,8 +95,11 @@ impl<'a> Lexer<'a> {
         if first.is_ascii_digit() || (first == b'.' && self.peek(1).is_some_and(|b| b.is_ascii_digit())) {
             return self.number();
         }
-        if let Some(raw) = self.string_prefix() {
-            return self.string(start, raw);
+        if let Some(prefix) = self.string_prefix() {
+            return self.string(start, prefix);
+        }
+        if first == b'`' {
+            return self.quoted(start);
         }
         if first == b'_' || first.is_ascii_alphabetic() {
             return self.word();
@@ -111,27 +121,36 @@ impl<'a> Lexer<'a> {
             '=' => Finding::new(span, "G2001", "`=` is not an operator").help("did you mean `==`?"),
             '&' => Finding::new(span, "G2001", "`&` is not an operator").help("did you mean `&&`?"),
             '|' => Finding::new(span, "G2001", "`|` is not an operator").help("did you mean `||`?"),
-            '`' => unsupported(span, "a quoted field name"),
             _ => Finding::new(span, "G2001", format!("unexpected character `{}`", letter.escape_default())),
         }
     }
 
     fn word(&mut self) -> Result<Token, Finding> {
-        let start = self.at;
         let word = self.take_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-        let span = Span::new(start, self.at);
-        match word {
-            "true" => Ok(Token::Bool(true)),
-            "false" => Ok(Token::Bool(false)),
-            "in" => Ok(Token::Binary(BinaryOp::In)),
-            "null" => {
-                Err(unsupported(span, "`null`").help("to ask whether a signal is there, write `has(signal)`"))
-            }
-            _ if RESERVED.contains(&word) => {
-                Err(Finding::new(span, "G2002", format!("`{word}` is a reserved word")))
-            }
-            _ => Ok(Token::Name(word.to_owned())),
+        Ok(match word {
+            "true" => Token::Bool(true),
+            "false" => Token::Bool(false),
+            "in" => Token::Binary(BinaryOp::In),
+            "null" => Token::Null,
+            _ => match RESERVED.iter().find(|reserved| **reserved == word) {
+                Some(reserved) => Token::Reserved(reserved),
+                None => Token::Name(word.to_owned()),
+            },
+        })
+    }
+
+    /// A field name in back quotes: letters, digits and `_ . - / space`, at least one.
+    fn quoted(&mut self, start: usize) -> Result<Token, Finding> {
+        self.at += 1;
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/ ".contains(&byte);
+        let name = self.take_while(legal);
+        if name.is_empty() || self.peek(0) != Some(b'`') {
+            let end = self.at + self.rest().chars().next().map_or(0, char::len_utf8);
+            let finding = Finding::new(Span::new(start, end), "G2004", "not a name in back quotes");
+            return Err(finding.help("such a name holds letters, digits, `_`, `.`, `-`, `/` and blanks"));
         }
+        self.at += 1;
+        Ok(Token::Quoted(name.to_owned()))
     }
 
     fn number(&mut self) -> Result<Token, Finding> {
@@ -139,8 +158,8 @@ impl<'a> Lexer<'a> {
         if self.rest().starts_with("0x") || self.rest().starts_with("0X") {
             self.at += 2;
             let digits = self.take_while(|byte| byte.is_ascii_hexdigit());
-            self.number_end(start)?;
-            return self.int(start, u64::from_str_radix(digits, 16).ok());
+            let unsigned = self.number_end(start)?;
+            return self.int(start, u64::from_str_radix(digits, 16).ok(), unsigned);
         }
         self.take_while(|byte| byte.is_ascii_digit());
         let fraction = self.peek(0) == Some(b'.') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit());
@@ -149,10 +168,13 @@ impl<'a> Lexer<'a> {
             self.take_while(|byte| byte.is_ascii_digit());
         }
         let exponent = self.exponent();
-        self.number_end(start)?;
         let text = self.text.get(start..self.at).unwrap_or("");
+        let unsigned = self.number_end(start)?;
         if !fraction && !exponent {
-            return self.int(start, text.parse().ok());
+            return self.int(start, text.parse().ok(), unsigned);
+        }
+        if unsigned {
+            return Err(Finding::new(Span::new(start, self.at), "G2003", "a letter follows a number"));
         }
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Token::Double(value)),
@@ -172,19 +194,22 @@ impl<'a> Lexer<'a> {
         marked && digit
     }
 
-    /// A number must not run into a word: `1u` is unsigned, `1x` is nothing.
-    fn number_end(&mut self, start: usize) -> Result<(), Finding> {
+    /// Whether the number is unsigned (`1u`); it must not run into any other word.
+    fn number_end(&mut self, start: usize) -> Result<bool, Finding> {
         let suffix = self.take_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-        let span = Span::new(start, self.at);
         match suffix {
-            "" => Ok(()),
-            "u" | "U" => Err(unsupported(span, "an unsigned number").help("leave out the `u`")),
-            _ => Err(Finding::new(span, "G2003", "a letter follows a number")),
+            "" => Ok(false),
+            "u" | "U" => Ok(true),
+            _ => Err(Finding::new(Span::new(start, self.at), "G2003", "a letter follows a number")),
         }
     }
 
-    fn int(&self, start: usize, value: Option<u64>) -> Result<Token, Finding> {
+    fn int(&self, start: usize, value: Option<u64>, unsigned: bool) -> Result<Token, Finding> {
         let span = Span::new(start, self.at);
+        if unsigned {
+            let out = || Finding::new(span, "G2003", "number out of the range of uint");
+            return value.map(Token::Uint).ok_or_else(out);
+        }
         // One more than the largest: the absolute value of the smallest, legal only behind a minus sign.
         let legal = value.filter(|value| *value <= i64::MAX.unsigned_abs() + 1);
         legal.map(Token::Int).ok_or_else(|| Finding::new(span, "G2003", "number out of the range of int"))
@@ -198,14 +223,15 @@ impl<'a> Lexer<'a> {
         if !quote {
             return None;
         }
-        let kind = match prefix {
-            "" => Prefix::Plain,
-            "r" | "R" => Prefix::Raw,
-            "b" | "B" | "br" | "bR" | "Br" | "BR" | "rb" | "rB" | "Rb" | "RB" => Prefix::Bytes,
+        let (bytes, raw) = match prefix.to_ascii_lowercase().as_str() {
+            "" => (false, false),
+            "r" => (false, true),
+            "b" => (true, false),
+            "br" | "rb" => (true, true),
             _ => return None,
         };
         self.at += letters;
-        Some(kind)
+        Some(Prefix { bytes, raw })
     }
 
     fn string(&mut self, start: usize, prefix: Prefix) -> Result<Token, Finding> {
@@ -213,79 +239,109 @@ impl<'a> Lexer<'a> {
         let quote =
             ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote)).unwrap_or("'");
         self.at += quote.len();
-        if prefix == Prefix::Bytes {
-            return Err(unsupported(Span::new(start, self.at), "a bytes literal"));
-        }
-        let mut text = String::new();
+        let mut built = Built::default();
         loop {
             let rest = self.rest();
             if rest.starts_with(quote) {
                 self.at += quote.len();
-                return Ok(Token::Text(text));
+                return built.finish(prefix, Span::new(start, self.at));
             }
             let Some(letter) = rest.chars().next().filter(|l| quote.len() == 3 || !matches!(l, '\n' | '\r'))
             else {
                 let span = Span::new(start, self.at);
                 return Err(Finding::new(span, "G2004", format!("this string has no closing `{quote}`")));
             };
-            if letter == '\\' {
-                self.backslash(&mut text, prefix, quote)?;
+            if letter == '\\' && !prefix.raw {
+                self.escape(&mut built, prefix, quote)?;
             } else {
                 self.at += letter.len_utf8();
-                text.push(letter);
+                built.letter(letter);
             }
         }
     }
 
-    /// Reads an escape; in a raw string a backslash is just itself.
-    fn backslash(&mut self, text: &mut String, prefix: Prefix, quote: &str) -> Result<(), Finding> {
-        if prefix == Prefix::Raw {
-            self.at += 1;
-            text.push('\\');
-            return Ok(());
-        }
-        let rest = self.rest();
-        let kind = rest.chars().nth(1);
-        let number = |from: usize, digits: usize, radix: u32| {
-            let code =
-                rest.get(from..from + digits).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            Some((char::from_u32(u32::from_str_radix(code, radix).ok()?)?, from + digits))
-        };
-        let escaped = match kind {
-            Some('a') => Some(('\u{7}', 2)),
-            Some('b') => Some(('\u{8}', 2)),
-            Some('f') => Some(('\u{c}', 2)),
-            Some('n') => Some(('\n', 2)),
-            Some('r') => Some(('\r', 2)),
-            Some('t') => Some(('\t', 2)),
-            Some('v') => Some(('\u{b}', 2)),
-            Some(same @ ('\\' | '?' | '"' | '\'' | '`')) => Some((same, 2)),
-            Some('x' | 'X') => number(2, 2, 16),
-            Some('u') => number(2, 4, 16),
-            Some('U') => number(2, 8, 16),
-            Some('0'..='3') => number(1, 3, 8),
+    /// Reads one escape.
+    fn escape(&mut self, built: &mut Built, prefix: Prefix, quote: &str) -> Result<(), Finding> {
+        let kind = self.rest().chars().nth(1);
+        let simple = SIMPLE_ESCAPES.iter().find(|(written, _)| Some(*written) == kind);
+        let escaped = match (simple, kind) {
+            (Some((_, letter)), _) => Some((u32::from(*letter), 2)),
+            (None, Some('x' | 'X')) => self.code(2, 2, 16),
+            (None, Some('u')) if !prefix.bytes => self.code(2, 4, 16),
+            (None, Some('U')) if !prefix.bytes => self.code(2, 8, 16),
+            (None, Some('0'..='3')) => self.code(1, 3, 8),
             _ => None,
         };
-        let Some((letter, used)) = escaped else {
-            let len = 1 + kind.map_or(0, char::len_utf8);
-            let span = Span::new(self.at, self.at + len);
-            let finding =
-                Finding::new(span, "G2004", format!("not an escape in a string closed by `{quote}`"));
-            return Err(finding.help("for a backslash itself write `\\\\`, or use a raw string: r\"…\""));
-        };
-        self.at += used;
-        text.push(letter);
-        Ok(())
+        if let Some((code, used)) = escaped
+            && built.code(code, prefix)
+        {
+            self.at += used;
+            return Ok(());
+        }
+        let span = Span::new(self.at, self.at + 1 + kind.map_or(0, char::len_utf8));
+        let finding = Finding::new(span, "G2004", format!("not an escape in a string closed by `{quote}`"));
+        Err(finding.help("for a backslash itself write `\\\\`, or use a raw string: r\"…\""))
+    }
+
+    /// The number of `digits` digits that starts `from` bytes ahead, and the length of its escape.
+    fn code(&self, from: usize, digits: usize, radix: u32) -> Option<(u32, usize)> {
+        let code = self.rest().get(from..from + digits)?;
+        let legal = code.chars().all(|digit| digit.is_digit(radix));
+        Some((u32::from_str_radix(code, radix).ok().filter(|_| legal)?, from + digits))
     }
 }
 
 /// What stands before a string's quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prefix {
-    Plain,
-    Raw,
-    Bytes,
+struct Prefix {
+    bytes: bool,
+    raw: bool,
 }
+
+/// The content of a string literal as far as it was read. In bytes an escape is one byte, in text a code point.
+#[derive(Debug, Default)]
+struct Built(Vec<u8>);
+
+impl Built {
+    fn letter(&mut self, letter: char) {
+        self.0.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    /// Whether an escape means something here.
+    fn code(&mut self, code: u32, prefix: Prefix) -> bool {
+        let byte = u8::try_from(code).ok().filter(|_| prefix.bytes);
+        match (byte, char::from_u32(code)) {
+            (Some(byte), _) => self.0.push(byte),
+            (None, Some(letter)) => self.letter(letter),
+            (None, None) => return false,
+        }
+        true
+    }
+
+    fn finish(self, prefix: Prefix, span: Span) -> Result<Token, Finding> {
+        if prefix.bytes {
+            return Ok(Token::Bytes(self.0));
+        }
+        // INVARIANT: only whole characters were added to text.
+        String::from_utf8(self.0).map(Token::Text).map_err(|_| Finding::new(span, "G2004", "not UTF-8"))
+    }
+}
+
+/// Escapes of one character and what they mean.
+const SIMPLE_ESCAPES: &[(char, char)] = &[
+    ('a', '\u{7}'),
+    ('b', '\u{8}'),
+    ('f', '\u{c}'),
+    ('n', '\n'),
+    ('r', '\r'),
+    ('t', '\t'),
+    ('v', '\u{b}'),
+    ('\\', '\\'),
+    ('?', '?'),
+    ('"', '"'),
+    ('\'', '\''),
+    ('`', '`'),
+];
 
 /// A construct of CEL that conditions cannot use.
 pub(crate) fn unsupported(span: Span, what: &str) -> Finding {

@@ -1,4 +1,7 @@
-//! Operator-precedence (Pratt) parser for conditions.
+//! Operator-precedence (Pratt) parser for all of CEL.
+//!
+//! [`parse`] reads a condition of a policy: CEL's grammar, then the subset that zones run. [`parse_full`] reads any
+//! CEL but messages and optional values, which it refuses by name.
 //!
 //! Precedence and associativity are CEL's: `?:` binds loosest and to the right, its middle operand is not
 //! another `?:` without parentheses; every binary operator binds to the left; `!` and `-` repeat but do not mix.
@@ -6,19 +9,38 @@
 //! list of alternatives is not deep.
 
 use super::ast::{Ast, AstKind, BinaryOp};
-use super::lex::{Lexeme, Token, lex, unsupported};
+use super::lex::{Lexeme, Token, lex};
+use super::subset;
 use crate::diagnostic::{Span, Spanned};
 use crate::source::Finding;
 use glacis_wire::limits::{DEPTH_MAX, LIST_ITEMS_MAX};
 
-/// Parses one condition.
+/// How much text a parse takes and how deep it goes. Whatever comes later recurses at most as deep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most bytes of text.
+    pub(crate) bytes: usize,
+    /// Deepest tree, and deepest nesting of brackets.
+    pub(crate) depth: usize,
+    /// Most items of one list, entries of one map or arguments of one call.
+    pub(crate) items: usize,
+}
+
+/// Parses one condition of a policy.
 pub(crate) fn parse(text: &str) -> Result<Ast, Finding> {
-    if text.len() > CONDITION_BYTES_MAX {
-        let message = format!("the condition has {} bytes; at most {CONDITION_BYTES_MAX}", text.len());
+    let ast = parse_full(text, CONDITION)?;
+    subset::check(&ast)?;
+    Ok(ast)
+}
+
+/// Parses any CEL.
+pub(crate) fn parse_full(text: &str, limits: Limits) -> Result<Ast, Finding> {
+    if text.len() > limits.bytes {
+        let message = format!("the condition has {} bytes; at most {}", text.len(), limits.bytes);
         return Err(Finding::new(Span::new(0, text.len()), "G2006", message));
     }
     let lexemes = lex(text)?;
-    let mut parser = Parser { lexemes, at: 0, depth: 0 };
+    let mut parser = Parser { lexemes, at: 0, depth: 0, limits };
     let ast = parser.expression()?;
     match parser.peek() {
         Token::End => Ok(ast),
@@ -30,6 +52,7 @@ struct Parser {
     lexemes: Vec<Lexeme>,
     at: usize,
     depth: usize,
+    limits: Limits,
 }
 
 impl Parser {
@@ -58,8 +81,7 @@ impl Parser {
     fn unexpected(&self, token: &Token, want: &str) -> Finding {
         let span = self.span();
         match token {
-            Token::Open('{') => unsupported(span, "a map or message literal"),
-            Token::Open('[') => unsupported(span, "indexing").help("to test membership write `x in [...]`"),
+            Token::Reserved(word) => Finding::new(span, "G2002", format!("`{word}` is a reserved word")),
             Token::End => Finding::new(span, "G2005", format!("the condition ends where {want} is expected")),
             other => Finding::new(span, "G2005", format!("found {}, expected {want}", describe(other))),
         }
@@ -68,8 +90,8 @@ impl Parser {
     /// `a ? b : c` and everything that binds tighter.
     fn expression(&mut self) -> Result<Ast, Finding> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(too_deep(self.span()));
+        if self.depth > self.limits.depth {
+            return Err(self.too_deep(self.span()));
         }
         let condition = self.binary(1)?;
         let ast = if self.accept(&Token::Question).is_some() {
@@ -82,7 +104,7 @@ impl Parser {
             let no = self.expression()?;
             let span = condition.span.to(no.span);
             let depth = condition.depth.max(yes.depth).max(no.depth);
-            node(AstKind::If(Box::new(condition), Box::new(yes), Box::new(no)), span, depth)?
+            self.node(AstKind::If(Box::new(condition), Box::new(yes), Box::new(no)), span, depth)?
         } else {
             condition
         };
@@ -102,11 +124,11 @@ impl Parser {
                 while self.accept(&Token::Binary(op)).is_some() {
                     operands.push(self.binary(op.power() + 1)?);
                 }
-                left = balance(op, operands)?;
+                left = self.balance(op, operands)?;
             } else {
                 self.advance();
                 let right = self.binary(op.power() + 1)?;
-                left = pair(op, left, right)?;
+                left = self.pair(op, left, right)?;
             }
         }
         Ok(left)
@@ -138,7 +160,7 @@ impl Parser {
         }
         let depth = ast.depth;
         let inner = Box::new(ast);
-        node(if op == Token::Not { AstKind::Not(inner) } else { AstKind::Neg(inner) }, span, depth)
+        self.node(if op == Token::Not { AstKind::Not(inner) } else { AstKind::Neg(inner) }, span, depth)
     }
 
     /// The number that follows a minus sign, as one literal: the smallest int has no positive form.
@@ -150,27 +172,37 @@ impl Parser {
             _ => return Ok(None),
         };
         let span = minus.to(self.advance());
-        node(kind, span, 0).map(Some)
+        self.node(kind, span, 0).map(Some)
     }
 
     fn primary(&mut self) -> Result<Ast, Finding> {
         let token = self.peek().clone();
         let kind = match token {
+            Token::Null => AstKind::Null,
             Token::Bool(value) => AstKind::Bool(value),
             Token::Int(value) => match i64::try_from(value) {
                 Ok(value) => AstKind::Int(value),
                 Err(_) => return Err(Finding::new(self.span(), "G2003", "number out of the range of int")),
             },
+            Token::Uint(value) => AstKind::Uint(value),
             Token::Double(value) => AstKind::Double(value),
             Token::Text(text) => AstKind::Text(text),
-            Token::Name(name) => return self.name(name),
+            Token::Bytes(bytes) => AstKind::Bytes(bytes),
+            Token::Name(name) => return self.name(None, name),
+            Token::Dot => {
+                let dot = self.advance();
+                let Token::Name(name) = self.peek().clone() else {
+                    return Err(self.unexpected(&self.peek().clone(), "a name"));
+                };
+                return self.name(Some(dot), name);
+            }
             Token::Open('(') => return self.parenthesised(),
             Token::Open('[') => return self.list(),
-            Token::Dot => return Err(unsupported(self.span(), "a name with a leading dot")),
+            Token::Open('{') => return self.map(),
             other => return Err(self.unexpected(&other, "a value")),
         };
         let span = self.advance();
-        node(kind, span, 0)
+        self.node(kind, span, 0)
     }
 
     fn parenthesised(&mut self) -> Result<Ast, Finding> {
@@ -186,51 +218,100 @@ impl Parser {
     fn list(&mut self) -> Result<Ast, Finding> {
         let open = self.advance();
         let (items, close) = self.sequence(open, Token::Close(']'), "`,` or `]`")?;
-        let depth = items.iter().map(|item| item.depth).max().unwrap_or(0);
-        node(AstKind::List(items), open.to(close), depth)
+        let depth = deepest(&items);
+        self.node(AstKind::List(items), open.to(close), depth)
     }
 
-    /// A name, or a call of a function.
-    fn name(&mut self, name: String) -> Result<Ast, Finding> {
-        let span = self.advance();
+    fn map(&mut self) -> Result<Ast, Finding> {
+        let open = self.advance();
+        let mut entries = Vec::new();
+        let close = loop {
+            if let Some(close) = self.accept(&Token::Close('}')) {
+                break close;
+            }
+            if *self.peek() == Token::Question {
+                return Err(absent(self.span(), "an optional entry"));
+            }
+            let key = self.expression()?;
+            self.expect(&Token::Colon, "`:`")?;
+            entries.push((key, self.expression()?));
+            if entries.len() > self.limits.items {
+                return Err(self.too_many(open));
+            }
+            if self.accept(&Token::Comma).is_none() {
+                break self.expect(&Token::Close('}'), "`,` or `}`")?;
+            }
+        };
+        let depth = entries.iter().map(|(key, value)| key.depth.max(value.depth)).max().unwrap_or(0);
+        self.node(AstKind::Map(entries), open.to(close), depth)
+    }
+
+    /// A name, or a call of a function; `dot` stands before a name that no container can change.
+    fn name(&mut self, dot: Option<Span>, name: String) -> Result<Ast, Finding> {
+        let end = self.advance();
+        let span = dot.map_or(end, |dot| dot.to(end));
         if *self.peek() != Token::Open('(') {
-            return node(AstKind::Name(name), span, 0);
+            let kind = if dot.is_some() { AstKind::Root(name) } else { AstKind::Name(name) };
+            return self.node(kind, span, 0);
+        }
+        let value = if dot.is_some() { format!(".{name}") } else { name };
+        let open = self.advance();
+        let (args, close) = self.sequence(open, Token::Close(')'), "`,` or `)`")?;
+        let depth = deepest(&args);
+        let name = Spanned { value, span };
+        self.node(AstKind::Call { receiver: None, name, args }, span.to(close), depth)
+    }
+
+    /// Fields, indices and method calls behind a primary.
+    fn postfix(&mut self, mut ast: Ast) -> Result<Ast, Finding> {
+        loop {
+            ast = match self.peek() {
+                Token::Dot => self.member(ast)?,
+                Token::Open('[') => self.index(ast)?,
+                Token::Open('{') if is_message_name(&ast) => {
+                    let finding = absent(self.span(), "a protobuf message");
+                    return Err(finding.help("there are no messages; a map is written `{'key': value}`"));
+                }
+                _ => return Ok(ast),
+            };
+        }
+    }
+
+    fn member(&mut self, ast: Ast) -> Result<Ast, Finding> {
+        self.advance();
+        let (start, depth) = (ast.span, ast.depth);
+        let name = match self.peek().clone() {
+            Token::Question => return Err(absent(self.span(), "an optional field")),
+            Token::Name(name) => name,
+            Token::Reserved(name) => name.to_owned(),
+            Token::Quoted(name) => {
+                let field = Spanned { value: name, span: self.advance() };
+                let span = start.to(field.span);
+                return self.node(AstKind::Quoted(Box::new(ast), field), span, depth);
+            }
+            other => return Err(self.unexpected(&other, "a name")),
+        };
+        let name = Spanned { value: name, span: self.advance() };
+        if *self.peek() != Token::Open('(') {
+            let span = start.to(name.span);
+            return self.node(AstKind::Field(Box::new(ast), name), span, depth);
         }
         let open = self.advance();
         let (args, close) = self.sequence(open, Token::Close(')'), "`,` or `)`")?;
-        let depth = args.iter().map(|arg| arg.depth).max().unwrap_or(0);
-        let name = Spanned { value: name, span };
-        node(AstKind::Call { receiver: None, name, args }, span.to(close), depth)
+        let depth = depth.max(deepest(&args));
+        let receiver = Some(Box::new(ast));
+        self.node(AstKind::Call { receiver, name, args }, start.to(close), depth)
     }
 
-    /// Fields and method calls behind a primary.
-    fn postfix(&mut self, mut ast: Ast) -> Result<Ast, Finding> {
-        loop {
-            if *self.peek() == Token::Open('[') || *self.peek() == Token::Open('{') {
-                return Err(self.unexpected(&self.peek().clone(), "an operator"));
-            }
-            if self.accept(&Token::Dot).is_none() {
-                return Ok(ast);
-            }
-            if *self.peek() == Token::Question {
-                return Err(unsupported(self.span(), "an optional field"));
-            }
-            let Token::Name(name) = self.peek().clone() else {
-                return Err(self.unexpected(&self.peek().clone(), "a name"));
-            };
-            let name = Spanned { value: name, span: self.advance() };
-            let (start, depth) = (ast.span, ast.depth);
-            ast = if *self.peek() == Token::Open('(') {
-                let open = self.advance();
-                let (args, close) = self.sequence(open, Token::Close(')'), "`,` or `)`")?;
-                let depth = args.iter().map(|arg| arg.depth).fold(depth, usize::max);
-                let receiver = Some(Box::new(ast));
-                node(AstKind::Call { receiver, name, args }, start.to(close), depth)?
-            } else {
-                let span = start.to(name.span);
-                node(AstKind::Field(Box::new(ast), name), span, depth)?
-            };
+    fn index(&mut self, ast: Ast) -> Result<Ast, Finding> {
+        self.advance();
+        if *self.peek() == Token::Question {
+            return Err(absent(self.span(), "an optional index"));
         }
+        let index = self.expression()?;
+        let close = self.expect(&Token::Close(']'), "`]`")?;
+        let (span, depth) = (ast.span.to(close), ast.depth.max(index.depth));
+        self.node(AstKind::Index(Box::new(ast), Box::new(index)), span, depth)
     }
 
     /// Expressions between commas up to `close`; a comma may precede `close` in lists, as in CEL.
@@ -242,11 +323,11 @@ impl Parser {
                 return Ok((items, end));
             }
             if *self.peek() == Token::Question {
-                return Err(unsupported(self.span(), "an optional element"));
+                return Err(absent(self.span(), "an optional element"));
             }
             items.push(self.expression()?);
-            if items.len() > LIST_ITEMS_MAX {
-                return Err(Finding::new(open, "G2006", format!("more than {LIST_ITEMS_MAX} items")));
+            if items.len() > self.limits.items {
+                return Err(self.too_many(open));
             }
             if self.accept(&Token::Comma).is_none() {
                 let end = self.expect(&close, want)?;
@@ -256,35 +337,63 @@ impl Parser {
     }
 }
 
-fn node(kind: AstKind, span: Span, below: usize) -> Result<Ast, Finding> {
-    let depth = below + 1;
-    if depth > DEPTH_MAX { Err(too_deep(span)) } else { Ok(Ast { kind, span, depth }) }
-}
-
-fn pair(op: BinaryOp, left: Ast, right: Ast) -> Result<Ast, Finding> {
-    let span = left.span.to(right.span);
-    let depth = left.depth.max(right.depth);
-    node(AstKind::Binary(op, Box::new(left), Box::new(right)), span, depth)
-}
-
-/// One tree of the least depth over `operands`, in their order.
-fn balance(op: BinaryOp, mut operands: Vec<Ast>) -> Result<Ast, Finding> {
-    if operands.len() <= 1 {
-        return operands.pop().ok_or_else(|| Finding::new(Span::default(), "G2005", "no operand"));
+impl Parser {
+    fn node(&self, kind: AstKind, span: Span, below: usize) -> Result<Ast, Finding> {
+        let depth = below + 1;
+        if depth > self.limits.depth { Err(self.too_deep(span)) } else { Ok(Ast { kind, span, depth }) }
     }
-    let right = operands.split_off(operands.len().div_ceil(2));
-    pair(op, balance(op, operands)?, balance(op, right)?)
+
+    fn pair(&self, op: BinaryOp, left: Ast, right: Ast) -> Result<Ast, Finding> {
+        let span = left.span.to(right.span);
+        let depth = left.depth.max(right.depth);
+        self.node(AstKind::Binary(op, Box::new(left), Box::new(right)), span, depth)
+    }
+
+    /// One tree of the least depth over `operands`, in their order.
+    fn balance(&self, op: BinaryOp, mut operands: Vec<Ast>) -> Result<Ast, Finding> {
+        if operands.len() <= 1 {
+            return operands.pop().ok_or_else(|| Finding::new(Span::default(), "G2005", "no operand"));
+        }
+        let right = operands.split_off(operands.len().div_ceil(2));
+        self.pair(op, self.balance(op, operands)?, self.balance(op, right)?)
+    }
+
+    fn too_deep(&self, span: Span) -> Finding {
+        Finding::new(span, "G2006", format!("nested deeper than {} levels", self.limits.depth))
+    }
+
+    fn too_many(&self, open: Span) -> Finding {
+        Finding::new(open, "G2006", format!("more than {} items", self.limits.items))
+    }
 }
 
-fn too_deep(span: Span) -> Finding {
-    Finding::new(span, "G2006", format!("nested deeper than {DEPTH_MAX} levels"))
+/// A construct of CEL that neither profile has.
+fn absent(span: Span, what: &str) -> Finding {
+    Finding::new(span, "G2010", format!("{what} is CEL but not supported"))
+}
+
+fn deepest(items: &[Ast]) -> usize {
+    items.iter().map(|item| item.depth).max().unwrap_or(0)
+}
+
+/// Whether `{` behind this is the literal of a message.
+fn is_message_name(ast: &Ast) -> bool {
+    match &ast.kind {
+        AstKind::Name(_) | AstKind::Root(_) => true,
+        AstKind::Field(inner, _) => is_message_name(inner),
+        _ => false,
+    }
 }
 
 fn describe(token: &Token) -> String {
     match token {
-        Token::Int(value) => format!("`{value}`"),
+        Token::Int(value) | Token::Uint(value) => format!("`{value}`"),
         Token::Double(_) => "a number".to_owned(),
         Token::Text(_) => "a string".to_owned(),
+        Token::Bytes(_) => "bytes".to_owned(),
+        Token::Quoted(_) => "a quoted name".to_owned(),
+        Token::Reserved(word) => format!("`{word}`"),
+        Token::Null => "`null`".to_owned(),
         Token::Name(name) => format!("`{name}`"),
         Token::Bool(value) => format!("`{value}`"),
         Token::Binary(op) => format!("`{}`", op.symbol()),
@@ -300,3 +409,6 @@ fn describe(token: &Token) -> String {
 
 /// LIMIT: bytes of one condition.
 pub(crate) const CONDITION_BYTES_MAX: usize = 16 << 10;
+
+/// Limits of a condition.
+const CONDITION: Limits = Limits { bytes: CONDITION_BYTES_MAX, depth: DEPTH_MAX, items: LIST_ITEMS_MAX };

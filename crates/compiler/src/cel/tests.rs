@@ -8,6 +8,16 @@ use std::fmt::Write;
 pub(crate) fn show(ast: &Ast) -> String {
     let all = |items: &[Ast]| items.iter().map(show).collect::<Vec<_>>().join(",");
     match &ast.kind {
+        AstKind::Null => "null".to_owned(),
+        AstKind::Uint(value) => format!("{value}u"),
+        AstKind::Bytes(bytes) => format!("b{}", String::from_utf8_lossy(bytes)),
+        AstKind::Map(entries) => {
+            let entry = |(key, value): &(Ast, Ast)| format!("{}:{}", show(key), show(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(","))
+        }
+        AstKind::Root(name) => format!(".{name}"),
+        AstKind::Quoted(inner, field) => format!("{}.{}", show(inner), field.value),
+        AstKind::Index(inner, index) => format!("_[_]({},{})", show(inner), show(index)),
         AstKind::Bool(value) => value.to_string(),
         AstKind::Int(value) => value.to_string(),
         AstKind::Double(value) => value.to_string(),
@@ -23,11 +33,48 @@ pub(crate) fn show(ast: &Ast) -> String {
         AstKind::Binary(op, a, b) if op.symbol() == "in" => format!("@in({},{})", show(a), show(b)),
         AstKind::Binary(op, a, b) => format!("_{}_({},{})", op.symbol(), show(a), show(b)),
         AstKind::If(a, b, c) => format!("_?_:_({},{},{})", show(a), show(b), show(c)),
-        AstKind::Call { receiver: None, name, args } => format!("{}({})", name.value, all(args)),
-        AstKind::Call { receiver: Some(on), name, args } => {
-            format!("{}.{}({})", show(on), name.value, all(args))
-        }
+        AstKind::Call { receiver: None, name, args } => match (name.value.as_str(), args.as_slice()) {
+            ("has", [arg]) => format!("{}~test-only~", show(arg)),
+            _ => format!("{}({})", name.value, all(args)),
+        },
+        AstKind::Call { receiver: Some(on), name, args } => folded(on, &name.value, args)
+            .unwrap_or_else(|| format!("{}.{}({})", show(on), name.value, all(args))),
     }
+}
+
+/// A macro as cel-go expands it: variable, range, accumulator, its start, condition, step, result.
+fn folded(on: &Ast, name: &str, args: &[Ast]) -> Option<String> {
+    let (result, variable) = ("@result", args.first().map(show)?);
+    let (test, item) = match args {
+        [_, only] => (show(only), show(only)),
+        [_, test, item] => (show(test), show(item)),
+        _ => return None,
+    };
+    let grown = |item: &str| format!("_+_({result},[{item}])");
+    let chosen = |step: &str| format!("_?_:_({test},{step},{result})");
+    let (start, condition, step, end) = match (name, args.len()) {
+        ("all", 2) => (
+            "true",
+            format!("@not_strictly_false({result})"),
+            format!("_&&_({result},{test})"),
+            result.to_owned(),
+        ),
+        ("exists", 2) => (
+            "false",
+            format!("@not_strictly_false(!_({result}))"),
+            format!("_||_({result},{test})"),
+            result.to_owned(),
+        ),
+        ("exists_one" | "existsOne", 2) => {
+            ("0", "true".to_owned(), chosen(&format!("_+_({result},1)")), format!("_==_({result},1)"))
+        }
+        ("map", 2) => ("[]", "true".to_owned(), grown(&item), result.to_owned()),
+        ("map", 3) => ("[]", "true".to_owned(), chosen(&grown(&item)), result.to_owned()),
+        ("filter", 2) => ("[]", "true".to_owned(), chosen(&grown(&variable)), result.to_owned()),
+        _ => return None,
+    };
+    let parts = [&variable, &show(on), result, start, &condition, &step, &end];
+    Some(format!("__comprehension__({})", parts.join(",")))
 }
 
 #[test]
@@ -61,7 +108,11 @@ fn precedence_and_associativity_are_cels() {
         ("x.y.startsWith('a')", "x.y.startsWith(a)"),
         ("'ab'.size()", "ab.size()"),
         ("size([1, 2,])", "size([1,2])"),
-        ("has(a.b)", "has(a.b)"),
+        ("has(a.b)", "a.b~test-only~"),
+        (
+            "a.map(x, x > 1, -x)",
+            "__comprehension__(x,a,@result,[],true,_?_:_(_>_(x,1),_+_(@result,[-_(x)]),@result),@result)",
+        ),
         ("-5 - -3", "_-_(-5,-3)"),
         ("1-1", "_-_(1,1)"),
         ("a // all of it\n && b", "_&&_(a,b)"),
@@ -123,7 +174,7 @@ fn errors_are_located() {
         ("b'x'", 0, "G2010", "bytes"),
         ("x == null", 5, "G2010", "`null`"),
         ("{'a': 1}", 0, "G2010", "map"),
-        ("Msg{a: 1}", 3, "G2010", "map or message"),
+        ("Msg{a: 1}", 3, "G2010", "a protobuf message"),
         ("a[0]", 1, "G2010", "indexing"),
         (".a", 0, "G2010", "leading dot"),
         ("a.?b", 2, "G2010", "optional"),

@@ -89,6 +89,14 @@ impl Checker<'_> {
                 Ok(self.done(kind, ty, ast))
             }
             AstKind::Call { receiver, name, args } => self.call(ast, receiver.as_deref(), name, args),
+            // INVARIANT: the parser of conditions has refused these already, each by its name.
+            AstKind::Null
+            | AstKind::Uint(_)
+            | AstKind::Bytes(_)
+            | AstKind::Map(_)
+            | AstKind::Root(_)
+            | AstKind::Quoted(..)
+            | AstKind::Index(..) => Err(unsupported(ast.span, "this")),
         }
     }
 

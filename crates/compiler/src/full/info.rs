@@ -1,0 +1,71 @@
+//! What the function table says about each function, for people: the reference and whatever else lists functions.
+//!
+//! The rows of docs/reference/cel.md are [`FunctionInfo::row`]s; a test compares them. Nothing is written twice, so
+//! the reference cannot promise a function, an overload or a cost that is not there.
+
+use super::table::{self, Library, Overload};
+
+/// One function as the reference shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name; operators as CEL names them (`_+_`).
+    pub name: &'static str,
+    /// The library that offers it.
+    pub library: Library,
+    /// How it is called: `size(string) -> int`, `string.size() -> int`.
+    pub overloads: Vec<String>,
+    /// Steps of a call beyond those of its arguments.
+    pub cost: String,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+}
+
+/// Every function of the profile, by library.
+pub fn functions() -> Vec<FunctionInfo> {
+    let info = |function: &'static table::Function| FunctionInfo {
+        name: function.name,
+        library: function.library,
+        overloads: function.overloads.iter().map(|overload| signature(function.name, overload)).collect(),
+        cost: function.cost.formula(),
+        about: function.about,
+    };
+    table::all().map(info).collect()
+}
+
+impl FunctionInfo {
+    /// A row of a Markdown table: signatures, cost, what it does.
+    pub fn row(&self) -> String {
+        let overloads: Vec<String> = self.overloads.iter().map(|text| format!("`{text}`")).collect();
+        let row = [overloads.join("<br>"), self.cost.clone(), self.about.to_owned()]
+            .map(|cell| cell.replace('|', "\\|"));
+        format!("| {} |", row.join(" | "))
+    }
+}
+
+fn signature(name: &str, overload: &Overload) -> String {
+    let mut parameters = overload.parameters.iter().map(|parameter| parameter.ty().to_string());
+    let receiver = if overload.method { parameters.next() } else { None };
+    let parameters: Vec<String> = parameters.collect();
+    let result = overload.result.ty();
+    if !name.contains('_') && !name.starts_with('@') {
+        let receiver = receiver.map(|receiver| format!("{receiver}.")).unwrap_or_default();
+        return format!("{receiver}{name}({}) -> {result}", parameters.join(", "));
+    }
+    // An operator: its operands stand where its name has underscores.
+    let template = if name == "@in" { "_ in _" } else { name };
+    let mut parameters = parameters.iter();
+    let spread = template.chars().map(|letter| match (letter, parameters.len()) {
+        ('_', 1..) => parameters.next().cloned().unwrap_or_default(),
+        ('?' | ':', _) => format!(" {letter} "),
+        _ => letter.to_string(),
+    });
+    let text: String = spread.collect();
+    let spaced = ["&&", "||", "==", "!=", "<=", ">=", "+", "*", "/", "%"];
+    let symbol = template.trim_matches('_');
+    let text = if spaced.contains(&symbol) || (template.len() == 3 && symbol.len() == 1 && symbol != "[_]") {
+        text.replacen(symbol, &format!(" {symbol} "), 1)
+    } else {
+        text
+    };
+    format!("{text} -> {result}")
+}

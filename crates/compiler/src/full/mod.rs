@@ -1,0 +1,42 @@
+//! The profile `full`: all of core CEL, checked and interpreted.
+//!
+//! It is what the CEL specification says an expression means, without regard to speed: the oracle that whatever runs
+//! a subset faster is held to. Zones do not run it. Nothing of a policy is known here; an [`Env`] says what names an
+//! expression may use, a [`Program`] is compiled against it and run with values for its variables.
+//!
+//! All core CEL is there but protobuf messages and optional values, which are refused by name when an expression is
+//! compiled. The extension libraries of cel-go that make sense without them are offered by [`Library`].
+//!
+//! Everything is bounded: text, nesting and types when compiling, steps (and by them memory) when running. No input
+//! makes it panic or recurse without end. Dates need a time zone database; it is compiled in.
+
+mod check;
+mod env;
+mod eval;
+mod expr;
+mod fault;
+mod info;
+mod lower;
+mod pattern;
+mod program;
+mod table;
+#[cfg(test)]
+mod tests;
+mod time;
+mod ty;
+mod unify;
+mod value;
+
+pub use env::{Env, Signature};
+pub use eval::Bindings;
+pub use fault::{ErrorKind, EvalError};
+pub use info::{FunctionInfo, functions};
+#[cfg(test)]
+pub(crate) use program::LIMITS;
+pub use program::Program;
+pub use table::Library;
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) use table::encoders::bytes_of;
+pub use time::{Duration, Timestamp};
+pub use ty::Type;
+pub use value::{Key, List, Map, Value};
