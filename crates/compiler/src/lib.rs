@@ -38,7 +38,7 @@ mod tests;
 pub use cases::{Case, CaseResult};
 pub use catalogue::{Catalogue, FeatureDef, ListTest};
 pub use checked::Checked;
-pub use cut::{Layout, NodeInfo};
+pub use cut::{Layout, NodeInfo, PlanInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
 pub use source::Source;
 
@@ -199,6 +199,11 @@ impl Compiled {
     /// Most abstract steps that the slice of `zone` costs.
     pub fn cost(&self, zone: Zone) -> u64 {
         Zone::ALL.iter().zip(self.cut.costs).find(|(known, _)| **known == zone).map_or(0, |(_, cost)| cost)
+    }
+
+    /// How the slice of `zone` decides its rules, and which of them it has to compute.
+    pub fn plan(&self, zone: Zone) -> Option<&PlanInfo> {
+        Zone::ALL.iter().zip(&self.cut.plans).find(|(known, _)| **known == zone).map(|(_, plan)| plan)
     }
 
     /// What is legal but probably not meant.

@@ -4,7 +4,8 @@
 //! never checked again: magic and version, each tag, count and limit; that operands come before their users and
 //! the arena is no deeper than [`DEPTH_MAX`](glacis_wire::limits::DEPTH_MAX); the type of each node (so that
 //! [`eval`](crate::eval()) cannot meet a type confusion); that rules and release nodes are Boolean; that methods
-//! are named by the policy; that score sums cannot overflow; and what a zone's slice may hold at all.
+//! are named by the policy; that score sums cannot overflow; what a zone's slice may hold at all; that the plan
+//! stays in bounds (`plan::read`); and that the declared bound of steps is the one that follows.
 //!
 //! Loading allocates no more than a constant times the length of its input.
 
@@ -12,17 +13,20 @@ mod check;
 pub(crate) mod decode;
 pub mod limits;
 
-use crate::eval::steps;
+use crate::eval::{Step, bound, orders, steps};
+use crate::plan::read::Literals;
+use crate::plan::{self, Plan};
 use crate::tree::{Parts, Slice};
+use alloc::boxed::Box;
 use core::fmt;
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::limits::SLICE_BYTES_MAX;
-use glacis_wire::{DecodeError, Reader};
+use glacis_wire::{DecodeError, Method, Reader, Zone};
 
 /// First bytes of every slice.
 pub(crate) const MAGIC: &[u8; 4] = b"GLSL";
-/// The body is the encoded typed tree.
-pub(crate) const FORMAT_VERSION: u16 = 0;
+/// The body is the encoded typed tree; behind it a plan, outside of devices, and the bound of steps.
+pub(crate) const FORMAT_VERSION: u16 = 1;
 
 impl Slice {
     /// Reads and checks a slice. Total: any bytes give a slice or an error.
@@ -34,9 +38,18 @@ impl Slice {
             });
         }
         let mut input = Reader::new(bytes);
-        let parts = decode::parts(&mut input)?;
+        let (parts, literals) = decode::parts(&mut input, bytes)?;
+        let (mut plan, steps) = planned(&mut input, bytes, &parts, &literals)?;
+        let offset = input.offset();
+        plan.steps = input.u64()?;
+        if plan.steps != bound(&parts, &steps, &plan) {
+            return Err(LoadError::new(offset, Fault::Steps));
+        }
         input.finish()?;
-        Ok(Self { steps: steps(&parts), parts })
+        let rank = |method| parts.methods.iter().position(|known| *known == method);
+        let method_ranks = Method::ALL.map(|method| rank(method).and_then(|at| u8::try_from(at).ok()));
+        let orders = orders(&parts, &steps, &plan);
+        Ok(Self { bytes: Box::from(bytes), parts, steps, orders, plan, method_ranks })
     }
 
     /// Checks `parts` by the same road as bytes: encode, then [`load`](Self::load).
@@ -49,6 +62,20 @@ impl Slice {
     }
 }
 
+/// The plan behind a body, and the steps of its arena.
+pub(crate) fn planned(
+    input: &mut Reader<'_>,
+    bytes: &[u8],
+    parts: &Parts,
+    literals: &Literals,
+) -> Result<(Plan, Box<[Step]>), LoadError> {
+    let plan = match parts.zone {
+        Zone::Device => Plan::default(),
+        Zone::Edge | Zone::Cloud => plan::read::plan(input, bytes, parts, literals)?,
+    };
+    Ok((plan, steps(parts)))
+}
+
 /// Why bytes are not a slice, and where that showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadError {
@@ -57,6 +84,10 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    pub(crate) const fn new(offset: usize, fault: Fault) -> Self {
+        Self { offset, fault }
+    }
+
     /// Offset of the item that is wrong.
     pub const fn offset(&self) -> usize {
         self.offset
@@ -110,6 +141,10 @@ pub enum Fault {
     Reason,
     /// Something that a slice of this zone may not hold.
     Zone,
+    /// A plan that is out of bounds, or not in its one form.
+    Plan,
+    /// A declared bound of steps that is not the one that follows.
+    Steps,
 }
 
 impl fmt::Display for Fault {
@@ -132,6 +167,8 @@ impl fmt::Display for Fault {
             Self::Score => f.write_str("score classes out of order or score out of range"),
             Self::Reason => f.write_str("reason code is empty"),
             Self::Zone => f.write_str("a slice of this zone may not hold it"),
+            Self::Plan => f.write_str("plan is out of bounds or not in its one form"),
+            Self::Steps => f.write_str("declared bound of steps is not the one that follows"),
         }
     }
 }

@@ -9,6 +9,10 @@
 pub(crate) trait Faults: Copy {
     /// Whether `mutant` is.
     fn has(self, mutant: Mutant) -> bool;
+
+    /// Counts abstract steps, where somebody counts.
+    #[inline(always)]
+    fn spend(self, _steps: usize) {}
 }
 
 /// The evaluator as specified.
@@ -160,16 +164,83 @@ mutants! {
     DisclosesErrorAsUnknown,
     /// A release node that is unknown is disclosed as false.
     DisclosesUnknownAsFalse,
+    // Tables of the plan.
+    /// A key that equals a bound is below it.
+    BoundNotReached,
+    /// The last class of an order is taken for the one before.
+    LastClassUnseen,
+    /// The two zeros are two keys.
+    ZerosDiffer,
+    /// NaN is in the class of the greatest doubles.
+    NanIsGreatest,
+    /// The rows of true and false are swapped.
+    BoolRowsSwapped,
+    /// A text is the first literal of its bucket that is as long.
+    LiteralByLength,
+    /// The last literal of a bucket is not looked at.
+    LiteralMissed,
+    /// Only the first byte of a text counts for prefixes.
+    PrefixByFirstByte,
+    /// Beginning like a long prefix is having it.
+    LongPrefixIsExact,
+    // Rows of the plan.
+    /// A value does not kill `!has`.
+    PresentIgnored,
+    /// A missing signal does not kill `has`.
+    MissingKeepsHas,
+    /// A missing signal leaves no term open.
+    MissingIsKnown,
+    /// An error leaves no term open.
+    ErrorIsKnown,
+    /// An error kills every term that reads it.
+    ErrorKills,
+    /// An unknown leaves no term open.
+    UnknownRowDropped,
+    /// An unknown kills every term that reads it.
+    UnknownKills,
+    /// The row of an unknown goes to the plane of another cause.
+    CauseOfNeighbour,
+    /// That a signal is pending is not noted.
+    PendingNotNoted,
+    /// A row that is stored as a change keeps what the change clears.
+    ChangeKeepsCleared,
+    /// A row that is stored as a change lacks what the change sets.
+    ChangeLacksSet,
+    // Terms of the plan.
+    /// Terms of dead conjunctions lend the rule their causes.
+    CausesOfDeadTerms,
+    /// A rule with an open term is an error, whatever it waits for.
+    OpenIsError,
+    /// A literal that no table knows counts as known.
+    RestIsKnown,
+    /// The rails of a rule with `?:` are swapped.
+    RailsSwapped,
+    /// A rule with `?:` is false where no term makes it true.
+    FalseRailIgnored,
+    /// Terms of later words are never true.
+    SecondWordUnseen,
+    /// Of several causes in an event, an open rule has the first.
+    FirstCauseTaken,
+    /// An open rule has the one cause of the event, even where something failed.
+    CauseBeatsError,
+    // Planes of the plan.
+    /// An answer that is trusted too little counts in Σ⁻ as well.
+    LowCountsInTrusted,
+    /// What is withheld from Σ⁻ has no cause.
+    WithheldHasNoCause,
+    /// What waits in Σ⁻ is known in Σ.
+    GivenForgetsWaits,
 }
 
 #[cfg(feature = "mutants")]
-pub use seeded::{disclose_mutant, eval_mutant};
+pub use seeded::{disclose_mutant, eval_computed, eval_counted, eval_mutant};
 
 #[cfg(feature = "mutants")]
 mod seeded {
-    use super::{Faults, Mutant};
-    use crate::eval::{Inputs, Outcome, Scratch, eval_with};
+    use super::{Faults, Mutant, Sound};
+    use crate::eval::{self, Inputs, Outcome, Scratch, eval_with};
     use crate::tree::Slice;
+    use core::cell::Cell;
     use glacis_wire::Disclosed;
 
     /// The evaluator with one slip.
@@ -180,6 +251,33 @@ mod seeded {
         fn has(self, mutant: Mutant) -> bool {
             self.0 == mutant
         }
+    }
+
+    /// The evaluator, counting abstract steps.
+    #[derive(Clone, Copy, Debug)]
+    struct Counted<'a>(&'a Cell<u64>);
+
+    impl Faults for Counted<'_> {
+        fn has(self, _: Mutant) -> bool {
+            false
+        }
+
+        fn spend(self, steps: usize) {
+            self.0.set(self.0.get() + u64::try_from(steps).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// [`eval`](crate::eval()) and the abstract steps that it took: at most
+    /// [`Slice::steps_max`](crate::Slice::steps_max).
+    pub fn eval_counted(slice: &Slice, inputs: &Inputs<'_>, scratch: &mut Scratch) -> (Outcome, u64) {
+        let steps = Cell::new(0);
+        let outcome = eval_with(Counted(&steps), slice, inputs, scratch);
+        (outcome, steps.get())
+    }
+
+    /// [`eval`](crate::eval()) without the plan: every condition is computed. It must come to the same.
+    pub fn eval_computed(slice: &Slice, inputs: &Inputs<'_>, scratch: &mut Scratch) -> Outcome {
+        eval::eval_computed(Sound, slice, inputs, scratch)
     }
 
     /// [`eval`](crate::eval()) with one slip.

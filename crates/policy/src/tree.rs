@@ -8,7 +8,8 @@
 //! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
 //! no condition, no threshold, no count.
 
-use crate::eval::Step;
+use crate::eval::{Orders, Step};
+use crate::plan::{Indexing, Plan};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,9 +21,16 @@ mod encode;
 /// A loaded, checked slice. Immutable; share it freely.
 #[derive(Clone, Debug)]
 pub struct Slice {
+    /// What it was loaded from; the tables of the plan are read in place.
+    pub(crate) bytes: Box<[u8]>,
     pub(crate) parts: Parts,
-    /// How its nodes are computed.
+    /// How each of its nodes is computed.
     pub(crate) steps: Box<[Step]>,
+    /// Which of them settle each rule that the plan leaves open.
+    pub(crate) orders: Orders,
+    pub(crate) plan: Plan,
+    /// Place of each method in the policy's order, by its code.
+    pub(crate) method_ranks: [Option<u8>; Method::ALL.len()],
 }
 
 impl Slice {
@@ -76,14 +84,30 @@ impl Slice {
         (self.parts.releases.len(), self.parts.values.len())
     }
 
-    /// The canonical bytes: [`Slice::load`] of them gives this slice again.
+    /// The bytes that it was loaded from: [`Slice::load`] of them gives this slice again.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A copy of [`as_bytes`](Self::as_bytes).
     pub fn encode(&self) -> Result<Vec<u8>, glacis_wire::EncodeError> {
-        self.parts.encode()
+        Ok(self.bytes.to_vec())
+    }
+
+    /// Most abstract steps that one evaluation takes: a word of a row, a comparison in a table, a rule that the
+    /// rows leave to be settled, or a node of the arena is one each. It is declared in the bytes and was checked.
+    pub const fn steps_max(&self) -> u64 {
+        self.plan.steps
+    }
+
+    /// How much of each rule its plan decides, in the order of rules. On a device, nothing: its arena runs whole.
+    pub fn indexing(&self) -> impl Iterator<Item = Indexing> {
+        self.plan.indexing(&self.bytes)
     }
 
     /// Place of `method` in the policy's order, weakest 0; `None` if the policy does not name it.
     pub fn method_rank(&self, method: Method) -> Option<u8> {
-        self.parts.methods.iter().position(|known| *known == method).and_then(|at| u8::try_from(at).ok())
+        self.method_ranks.get(usize::from(method as u8)).copied().flatten()
     }
 
     /// Strictness of a verdict under this policy's order of methods; a method that it does not name ranks as

@@ -80,6 +80,14 @@ impl Causes {
         self.0 == 0
     }
 
+    /// The cause of a set of one, without the mark.
+    pub fn single(self) -> Option<Cause> {
+        Cause::ALL
+            .get(usize::try_from(self.0.trailing_zeros()).ok()?)
+            .copied()
+            .filter(|cause| self == Self::of(*cause))
+    }
+
     /// The causes in the set, without the mark.
     pub fn iter(self) -> impl Iterator<Item = Cause> {
         Cause::ALL.into_iter().filter(move |cause| self.contains(*cause))

@@ -8,7 +8,7 @@ use crate::output::plain;
 use glacis_cloud::policy::digest_of;
 use glacis_compiler::checked::{Release, Rule};
 use glacis_compiler::{Compiled, Diagnostic};
-use glacis_policy::{Effect, Entry};
+use glacis_policy::{Effect, Entry, Indexing};
 use glacis_wire::{Cause, Zone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -78,6 +78,7 @@ pub(crate) fn policy_json(compiled: &Compiled) -> Value {
         "purpose": compiled.checked().purpose(),
         "digest": digest_of(compiled).to_string(),
         "rules": compiled.checked().rules().iter().map(rule_json).collect::<Vec<_>>(),
+        "computed": computed(compiled),
         "leaves_device": {
             "nodes": layout.nodes.iter().map(node).collect::<Vec<_>>(),
             "values": layout.values.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
@@ -129,8 +130,18 @@ pub(crate) fn policy_text(compiled: &Compiled) -> String {
     }
     let cost = |zone| compiled.cost(zone);
     let [device, edge, cloud] = Zone::ALL.map(cost);
+    let computed = computed(compiled);
+    if !computed.is_empty() {
+        let _ = writeln!(shown, "\nno table decides, so computed for each event: {}", computed.join(", "));
+    }
     let _ = write!(shown, "\nat most {device} steps on the device, {edge} at the edge, {cloud} in the cloud");
     shown
+}
+
+/// The rules that the cloud's slice computes for each event.
+fn computed(compiled: &Compiled) -> Vec<&str> {
+    let rules = compiled.plan(Zone::Cloud).into_iter().flat_map(|plan| &plan.rules);
+    rules.filter(|(_, indexing)| *indexing == Indexing::Nothing).map(|(id, _)| &**id).collect()
 }
 
 /// Effect and duties in one word each.

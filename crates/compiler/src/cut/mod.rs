@@ -14,7 +14,7 @@ use crate::diagnostic::Span;
 use crate::render::render;
 use crate::source::{Finding, Findings, Source};
 use arena::Arena;
-use glacis_policy::{Effect, Entry, Hidden, HiddenClosed, Parts, Slice, Slot};
+use glacis_policy::{Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
 use glacis_wire::limits::{DISCLOSURE_BYTES_MAX, NODES_MAX, RELEASED_VALUES_MAX};
 use glacis_wire::{Cause, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 use nodes::NodeTable;
@@ -47,6 +47,30 @@ pub(crate) struct Cut {
     /// Device, edge, cloud.
     pub(crate) parts: [Parts; 3],
     pub(crate) costs: [u64; 3],
+    /// How the slices decide their rules, in the order of `parts`.
+    pub(crate) plans: Vec<PlanInfo>,
+}
+
+/// How one slice decides its rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanInfo {
+    /// How much of each rule its tables decide, by rule id; no rule of a device, whose conditions are all computed.
+    pub rules: Vec<(String, Indexing)>,
+    /// Most abstract steps of one evaluation: declared in the slice, and checked where it is loaded.
+    pub steps_max: u64,
+    /// Bytes of the slice.
+    pub bytes: usize,
+}
+
+impl PlanInfo {
+    fn of(slice: &Slice) -> Self {
+        let ids = slice.rules().iter().map(|rule| rule.reason.clone());
+        Self {
+            rules: ids.zip(slice.indexing()).collect(),
+            steps_max: slice.steps_max(),
+            bytes: slice.as_bytes().len(),
+        }
+    }
 }
 
 /// One rule ready for the arena.
@@ -89,14 +113,18 @@ pub(crate) fn cut(policy: &Checked, source: &Source<'_>, findings: &mut Findings
         );
         return None;
     };
+    let mut plans = Vec::new();
     for part in &parts {
-        if let Err(error) = Slice::try_new(part) {
-            let message = format!("the {} slice cannot be loaded: {error}", part.zone.name());
-            findings.error(source, "", Finding::new(Span::default(), "G5012", message));
+        match Slice::try_new(part) {
+            Ok(slice) => plans.push(PlanInfo::of(&slice)),
+            Err(error) => {
+                let message = format!("the {} slice cannot be loaded: {error}", part.zone.name());
+                findings.error(source, "", Finding::new(Span::default(), "G5012", message));
+            }
         }
     }
     let costs = cost::check(policy, &table, &parts, source, findings);
-    Some(Cut { layout, parts, costs })
+    Some(Cut { layout, parts, costs, plans })
 }
 
 /// Folds a rule and takes its release nodes out.

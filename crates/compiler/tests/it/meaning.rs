@@ -3,7 +3,7 @@
 use crate::support::{compile_texts, digest, file};
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Compiled, NodeInfo};
-use glacis_policy::{Effect, Slice, Source};
+use glacis_policy::{Effect, Indexing, Slice, Source};
 use glacis_wire::{Answer, Cause, Causes, Given, Method, SignalName, Trust, Value, Verdict, Zone};
 
 const HEAD: &str = r#"[policy]
@@ -236,4 +236,44 @@ fn costs_are_known_and_bounded() {
         .collect();
     let error = compile_texts(&file("policies/signals.toml"), &format!("{HEAD}{rules}"), None).unwrap_err();
     assert!(error.to_string().contains("the edge slice may cost"), "{error}");
+}
+
+#[test]
+fn the_compiler_says_which_rules_are_computed() {
+    let rule =
+        |id: &str, when: &str| format!("[[rule]]\nid = \"{id}\"\nwhen = '{when}'\neffect = \"block\"\n");
+    // 17 terms are one too many.
+    let alternatives: Vec<_> = (0..17).map(|at| format!("(amount == {at} && ip.new)")).collect();
+    let wide = alternatives.join(" || ");
+    let rules = [
+        ("whole", "amount > 5 && (payee == \"a\" || !has(country))", Indexing::Whole),
+        ("choice", "amount > 5 ? payee in [\"a\", \"b\"] : country.startsWith(\"N\")", Indexing::Whole),
+        ("part", "amount > 5 && payee.contains(\"a\")", Indexing::Part),
+        ("nothing", "payee.contains(\"a\") || amount + 1 > 5", Indexing::Nothing),
+        ("wide", &*wide, Indexing::Nothing),
+    ];
+    let text: String = rules.iter().map(|(id, when, _)| rule(id, when)).collect();
+    let catalogue = CATALOGUE.iter().map(|(name, ty)| signal(name, ty)).collect::<String>();
+    let policy = format!("{HEAD}{text}");
+    let compiled = compile_texts(&catalogue, &policy, None).unwrap_or_else(|error| panic!("{error}"));
+    let expected: Vec<_> = rules.iter().map(|(id, _, indexing)| ((*id).to_owned(), *indexing)).collect();
+    let plan = compiled.plan(Zone::Cloud).unwrap();
+    assert_eq!(plan.rules, expected);
+    let [.., cloud] = compiled.slices(digest());
+    assert_eq!((plan.bytes, plan.steps_max), (cloud.len(), Slice::load(&cloud).unwrap().steps_max()));
+    assert!(compiled.plan(Zone::Device).unwrap().rules.is_empty());
+}
+
+const CATALOGUE: [(&str, &str); 4] = [
+    ("amount", "\"int\""),
+    ("payee", "\"string\"\nmax_bytes = 64"),
+    ("country", "\"string\"\nmax_bytes = 2"),
+    ("ip.new", "\"bool\""),
+];
+
+fn signal(name: &str, ty: &str) -> String {
+    format!(
+        "[signal.\"{name}\"]\ntype = {ty}\nzone = \"request\"\nprivacy = \"public\"\npurpose = [\"fraud-prevention\"]\n\
+         retention = \"1d\"\ncost = 1\n"
+    )
 }

@@ -16,7 +16,9 @@ use super::input::{Inputs, Reading, reading_of_value};
 use super::steps::{Holds, Step};
 use crate::mutant::{Faults, Mutant};
 use crate::tree::{Node, Slice};
+use alloc::vec::Vec;
 use core::cmp::Ordering;
+use glacis_wire::limits::DEPTH_MAX;
 use glacis_wire::{Causes, Value};
 
 /// Which answers an evaluation sees.
@@ -42,6 +44,27 @@ pub(super) enum Cell {
     Unknown(Causes),
 }
 
+/// Outcome of a condition: a cell that is not a value of another type, and small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    True,
+    False,
+    Error,
+    Unknown(Causes),
+}
+
+impl From<Cell> for Truth {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Bool(true) => Self::True,
+            Cell::Bool(false) => Self::False,
+            Cell::Unknown(causes) => Self::Unknown(causes),
+            // INVARIANT: roots are Boolean, so what is left is an error.
+            Cell::Int(_) | Cell::Double(_) | Cell::Slot(_) | Cell::Const(_) | Cell::Error => Self::Error,
+        }
+    }
+}
+
 /// Fills `cells`, one a node of the arena, with the outcome of each node that is computed.
 pub(super) fn fill<F: Faults>(
     faults: F,
@@ -51,20 +74,118 @@ pub(super) fn fill<F: Faults>(
     cells: &mut [Cell],
 ) {
     let run = Run { faults, slice, inputs, plane };
-    for step in &slice.steps {
-        let (at, cell) = match *step {
-            Step::Bound { at, of, bound, holds } => (at, compare(cells, of, bound, holds)),
-            Step::Connective { at, a, b, decides } => {
-                (at, run.connective(decides, cell(cells, a), cell(cells, b)))
-            }
-            Step::Node(at) => {
-                let node = slice.nodes().get(index(at));
-                (at, node.map_or(Cell::Error, |node| run.node(at, node, cells)))
-            }
-        };
+    for (at, step) in (0..).zip(&slice.steps) {
+        if matches!(step, Step::Idle) {
+            continue;
+        }
+        faults.spend(1);
+        let cell = run.step(at, *step, cells);
         if let Some(place) = cells.get_mut(index(at)) {
             *place = cell;
         }
+    }
+}
+
+/// Outcomes of some nodes of the arena in one plane, each computed at most once an event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cone {
+    cells: Vec<Cell>,
+    /// The event for which each cell was computed.
+    computed: Vec<u32>,
+    event: u32,
+    /// Nodes that wait for their operands: three a level at most.
+    waiting: Vec<u32>,
+}
+
+impl Cone {
+    /// Room for the arena of a slice.
+    pub(super) fn reserve(&mut self, nodes: usize) {
+        self.cells.resize(nodes, Cell::Error);
+        self.computed.resize(nodes, 0);
+        self.waiting.reserve(3 * DEPTH_MAX + 1);
+    }
+
+    /// Forgets all outcomes.
+    pub(super) fn begin(&mut self) {
+        self.event = self.event.wrapping_add(1);
+        if self.event == 0 {
+            self.computed.fill(0);
+            self.event = 1;
+        }
+    }
+
+    /// The outcome of `root`, computed with all that it reads, whatever decides. `order` names the nodes below it
+    /// and itself, operands first; where it is empty, they are found on the way.
+    pub(super) fn outcome<F: Faults>(
+        &mut self,
+        faults: F,
+        slice: &Slice,
+        inputs: &Inputs<'_>,
+        plane: Plane,
+        (root, order): (u32, &[u16]),
+    ) -> Truth {
+        let run = Run { faults, slice, inputs, plane };
+        for at in order {
+            if !self.is_computed(u32::from(*at)) {
+                self.compute(run, u32::from(*at));
+            }
+        }
+        if !self.is_computed(root) {
+            self.search(run, root);
+        }
+        Truth::from(cell(&self.cells, root))
+    }
+
+    /// Computes a node whose operands are computed.
+    #[inline]
+    fn compute<F: Faults>(&mut self, run: Run<'_, F>, at: u32) {
+        run.faults.spend(1);
+        let place = index(at);
+        let step = run.slice.steps.get(place).copied().unwrap_or(Step::Idle);
+        let cell = run.step(at, step, &self.cells);
+        if let (Some(to), Some(computed)) = (self.cells.get_mut(place), self.computed.get_mut(place)) {
+            (*to, *computed) = (cell, self.event);
+        }
+    }
+
+    /// Computes a node, and before it all that it reads.
+    fn search<F: Faults>(&mut self, run: Run<'_, F>, root: u32) {
+        self.waiting.clear();
+        self.waiting.push(root);
+        while let Some(&at) = self.waiting.last() {
+            let place = index(at);
+            let (Some(step), Some(node)) = (run.slice.steps.get(place), run.slice.nodes().get(place)) else {
+                return;
+            };
+            if self.is_computed(at) {
+                self.waiting.pop();
+                continue;
+            }
+            let waiting = self.waiting.len();
+            for operand in step.operands(node).into_iter().flatten() {
+                if !self.is_computed(operand) {
+                    self.waiting.push(operand);
+                }
+            }
+            if self.waiting.len() == waiting {
+                self.compute(run, at);
+                self.waiting.pop();
+            }
+        }
+    }
+
+    fn is_computed(&self, node: u32) -> bool {
+        self.computed.get(index(node)) == Some(&self.event)
+    }
+
+    /// Where its memory is, for the test that evaluation does not grow it.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> [(usize, usize); 3] {
+        [
+            (self.cells.as_ptr().addr(), self.cells.capacity()),
+            (self.computed.as_ptr().addr(), self.computed.capacity()),
+            (self.waiting.as_ptr().addr(), self.waiting.capacity()),
+        ]
     }
 }
 
@@ -92,6 +213,21 @@ struct Run<'a, F> {
 }
 
 impl<'a, F: Faults> Run<'a, F> {
+    /// The outcome of one step, given those before it.
+    #[inline]
+    fn step(self, at: u32, step: Step, cells: &[Cell]) -> Cell {
+        match step {
+            // Nothing reads it.
+            Step::Idle => Cell::Error,
+            Step::Bound { of, bound, holds } => compare(cells, of, bound, holds),
+            Step::Connective { a, b, decides } => self.connective(decides, cell(cells, a), cell(cells, b)),
+            Step::Node => {
+                let node = self.slice.nodes().get(index(at));
+                node.map_or(Cell::Error, |node| self.node(at, node, cells))
+            }
+        }
+    }
+
     /// The outcome of one node, given those before it.
     fn node(self, at: u32, node: &Node, cells: &[Cell]) -> Cell {
         let cell = |node| cell(cells, node);

@@ -38,6 +38,7 @@ impl Reading<'_> {
     pub const PENDING: Self = Self::Unknown(Causes::PENDING);
 
     /// Whether a slot of type `ty` can hold it.
+    #[inline]
     fn fits(self, ty: Type) -> bool {
         match self {
             Self::Bool(_) => ty == Type::Bool,
@@ -131,6 +132,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The answer in `slot` as Σ has it, made to fit the slot: nothing is `withheld`, another type is an error.
+    #[inline]
     pub(crate) fn reading(&self, slice: &Slice, slot: u16) -> Reading<'a> {
         let slot = usize::from(slot);
         match (slice.slots().get(slot), self.slots.get(slot)) {
@@ -143,6 +145,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// Where this zone closes, what is pending will not come any more. An unknown always has a cause.
+    #[inline]
     fn settle(&self, slice: &Slice, reading: Reading<'a>) -> Reading<'a> {
         match reading {
             Reading::Unknown(causes) if causes.is_empty() => Reading::WITHHELD,

@@ -10,7 +10,7 @@
 //! A device applies no trust, so it cannot know that anything is false downstream: there a strict rule is
 //! matched or open, a lenient one unmatched or open, and none ever closes.
 
-use super::condition::Cell;
+use super::condition::Truth;
 use crate::mutant::{Faults, Mutant};
 use crate::tree::{Effect, Entry, Rule, Slice};
 use glacis_wire::{Cause, Causes, Verdict, Zone};
@@ -34,15 +34,15 @@ pub(super) fn state<F: Faults>(
     faults: F,
     slice: &Slice,
     rule: &Rule,
-    given: Cell,
-    trusted: Cell,
+    given: Truth,
+    trusted: Truth,
 ) -> RuleState {
     match (given, trusted) {
         // Known, and by trust as well: the common case, the same for strict and lenient rules.
-        (Cell::Bool(true), Cell::Bool(true)) if slice.zone() != Zone::Device => {
+        (Truth::True, Truth::True) if slice.zone() != Zone::Device => {
             return RuleState::Matched { effect: rule.effect };
         }
-        (Cell::Bool(false), Cell::Bool(false)) if slice.zone() != Zone::Device => {
+        (Truth::False, Truth::False) if slice.zone() != Zone::Device => {
             return RuleState::Unmatched;
         }
         _ => {}
@@ -55,26 +55,26 @@ pub(super) fn state<F: Faults>(
 }
 
 /// Whether a matched rule owes its obligations; only a seeded bug says no.
-pub(super) fn owes<F: Faults>(faults: F, rule: &Rule, given: Cell) -> bool {
-    !faults.has(Mutant::ClosedRuleOwesNothing) || given == Cell::Bool(true) || rule.effect.is_lenient()
+pub(super) fn owes<F: Faults>(faults: F, rule: &Rule, given: Truth) -> bool {
+    !faults.has(Mutant::ClosedRuleOwesNothing) || given == Truth::True || rule.effect.is_lenient()
 }
 
-fn on_device(rule: &Rule, lenient: bool, given: Cell) -> RuleState {
+fn on_device(rule: &Rule, lenient: bool, given: Truth) -> RuleState {
     match given {
-        Cell::Bool(true) if !lenient && rule.device_final => RuleState::Matched { effect: rule.effect },
-        Cell::Bool(false) if lenient => RuleState::Unmatched,
+        Truth::True if !lenient && rule.device_final => RuleState::Matched { effect: rule.effect },
+        Truth::False if lenient => RuleState::Unmatched,
         _ => RuleState::Open,
     }
 }
 
-fn strict<F: Faults>(faults: F, slice: &Slice, rule: &Rule, given: Cell, trusted: Cell) -> RuleState {
+fn strict<F: Faults>(faults: F, slice: &Slice, rule: &Rule, given: Truth, trusted: Truth) -> RuleState {
     let believed = if faults.has(Mutant::TrueNeedsTrust) { trusted } else { given };
     let earned = if faults.has(Mutant::FalseByClaims) { given } else { trusted };
     match (believed, earned) {
-        (Cell::Bool(true), _) => RuleState::Matched { effect: rule.effect },
-        (_, Cell::Bool(false)) => RuleState::Unmatched,
+        (Truth::True, _) => RuleState::Matched { effect: rule.effect },
+        (_, Truth::False) => RuleState::Unmatched,
         _ if pending(given, trusted) && !faults.has(Mutant::PendingCloses) => RuleState::Open,
-        (_, Cell::Unknown(causes)) if !faults.has(Mutant::UnknownClosesAsError) => {
+        (_, Truth::Unknown(causes)) if !faults.has(Mutant::UnknownClosesAsError) => {
             close_unknown(faults, slice, rule, causes)
         }
         // INVARIANT: Σ⁻ knows less than Σ, so here cond(Σ⁻) is an error (true would have made cond(Σ) true).
@@ -85,15 +85,15 @@ fn strict<F: Faults>(faults: F, slice: &Slice, rule: &Rule, given: Cell, trusted
     }
 }
 
-fn lenient<F: Faults>(faults: F, rule: &Rule, given: Cell, trusted: Cell) -> RuleState {
+fn lenient<F: Faults>(faults: F, rule: &Rule, given: Truth, trusted: Truth) -> RuleState {
     let by_claims = match rule.effect {
         Effect::Exempt => faults.has(Mutant::ExemptByClaims),
         _ => faults.has(Mutant::CreditByClaims),
     };
     match if by_claims { given } else { trusted } {
-        Cell::Bool(true) => RuleState::Matched { effect: rule.effect },
-        Cell::Unknown(causes) if causes.is_pending() => RuleState::Open,
-        Cell::Unknown(_) if faults.has(Mutant::ExemptClosesAsMatch) => {
+        Truth::True => RuleState::Matched { effect: rule.effect },
+        Truth::Unknown(causes) if causes.is_pending() => RuleState::Open,
+        Truth::Unknown(_) if faults.has(Mutant::ExemptClosesAsMatch) => {
             RuleState::Matched { effect: rule.effect }
         }
         _ => RuleState::Unmatched,
@@ -101,12 +101,17 @@ fn lenient<F: Faults>(faults: F, rule: &Rule, given: Cell, trusted: Cell) -> Rul
 }
 
 /// Whether a later zone can still decide the rule: an answer that it waits for is in either plane.
-fn pending(given: Cell, trusted: Cell) -> bool {
-    [given, trusted].into_iter().any(|cell| matches!(cell, Cell::Unknown(causes) if causes.is_pending()))
+fn pending(given: Truth, trusted: Truth) -> bool {
+    [given, trusted].into_iter().any(|cell| matches!(cell, Truth::Unknown(causes) if causes.is_pending()))
 }
 
 /// Closes by the strictest entry for the causes.
 fn close_unknown<F: Faults>(faults: F, slice: &Slice, rule: &Rule, causes: Causes) -> RuleState {
+    if let Some(cause) = causes.single()
+        && let Some(entry) = rule.unknown.get(usize::from(cause as u8))
+    {
+        return entry_state(apply(faults, slice, rule.effect, *entry));
+    }
     let entries = Cause::ALL.into_iter().zip(rule.unknown).filter(|(cause, _)| causes.contains(*cause));
     let applied = entries.map(|(_, entry)| apply(faults, slice, rule.effect, entry));
     let strength = |applied: &Option<Effect>| applied.map_or(0, |effect| strength(slice, effect));

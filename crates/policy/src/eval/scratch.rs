@@ -1,35 +1,50 @@
-//! Working memory of an evaluation: two planes of cells and the states of the rules.
+//! Working memory of an evaluation: bit planes over terms, cells of the arena, and the states of the rules.
 //!
 //! Sized once for a slice and reused: clearing and refilling stays within capacity, so an evaluation touches no
-//! allocator. `Debug` shows sizes only, since the cells hold private values.
+//! allocator. Only rules that matched or stay open are written and, before the next event, taken back; all others
+//! stay unmatched. `Debug` shows sizes only, since the cells hold private values.
 
-use super::condition::Cell;
+use super::condition::{Cell, Cone, Truth};
 use super::index;
+use super::indexed::Planes;
 use super::rule::RuleState;
-use crate::tree::Slice;
+use crate::tree::{Obligations, Slice};
 use alloc::vec::Vec;
 use core::fmt;
-use glacis_wire::NodeOutcome;
+use glacis_wire::{NodeOutcome, Zone};
 
 /// Working memory of [`eval`](super::eval()), and what it leaves to be read: rule states and release nodes.
 #[derive(Clone)]
 pub struct Scratch {
-    pub(super) given: Vec<Cell>,
-    pub(super) trusted: Vec<Cell>,
+    /// On a device: every node of the arena.
+    pub(super) cells: Vec<Cell>,
+    /// Elsewhere: terms over Σ and over Σ⁻, and the nodes below rules that the terms leave open.
+    pub(super) given: Planes,
+    pub(super) trusted: Planes,
+    pub(super) given_cone: Cone,
+    pub(super) trusted_cone: Cone,
     pub(super) rules: Vec<RuleState>,
-    /// Whether `trusted` holds Σ⁻; otherwise Σ⁻ is Σ.
-    pub(super) split: bool,
+    /// Places of the rules that are not unmatched.
+    pub(super) touched: Vec<u16>,
+    /// Duties of the rules that matched.
+    pub(super) owed: Obligations,
 }
 
 impl Scratch {
     /// Memory for any evaluation of `slice`.
     pub fn for_slice(slice: &Slice) -> Self {
-        Self {
-            given: Vec::with_capacity(slice.nodes().len()),
-            trusted: Vec::with_capacity(slice.nodes().len()),
-            rules: Vec::with_capacity(slice.rules().len()),
-            split: false,
-        }
+        let mut scratch = Self {
+            cells: Vec::new(),
+            given: Planes::default(),
+            trusted: Planes::default(),
+            given_cone: Cone::default(),
+            trusted_cone: Cone::default(),
+            rules: Vec::new(),
+            touched: Vec::new(),
+            owed: Obligations::NONE,
+        };
+        scratch.fit(slice);
+        scratch
     }
 
     /// States of the slice's rules after the last evaluation, in the slice's order.
@@ -50,52 +65,78 @@ impl Scratch {
 
     /// Outcomes of the release nodes after the last evaluation, in the layout's order.
     pub fn releases(&self, slice: &Slice) -> impl Iterator<Item = NodeOutcome> {
-        slice.parts().releases.iter().map(|root| match self.given(*root) {
-            Cell::Bool(true) => NodeOutcome::True,
-            Cell::Bool(false) => NodeOutcome::False,
-            Cell::Unknown(_) => NodeOutcome::Unknown,
-            Cell::Int(_) | Cell::Double(_) | Cell::Slot(_) | Cell::Const(_) | Cell::Error => {
-                NodeOutcome::Error
-            }
+        slice.parts().releases.iter().map(|root| match self.truth(*root) {
+            Truth::True => NodeOutcome::True,
+            Truth::False => NodeOutcome::False,
+            Truth::Unknown(_) => NodeOutcome::Unknown,
+            Truth::Error => NodeOutcome::Error,
         })
     }
 
     /// Empties it for a run of `slice`; allocates only where it was made for a smaller one.
-    pub(super) fn begin(&mut self, slice: &Slice, split: bool) {
-        self.rules.clear();
-        self.given.resize(slice.nodes().len(), Cell::Error);
-        self.trusted.resize(slice.nodes().len(), Cell::Error);
-        self.rules.reserve(slice.rules().len());
-        self.split = split;
+    pub(super) fn begin(&mut self, slice: &Slice) {
+        for at in self.touched.drain(..) {
+            if let Some(state) = self.rules.get_mut(usize::from(at)) {
+                *state = RuleState::Unmatched;
+            }
+        }
+        self.owed = Obligations::NONE;
+        self.fit(slice);
     }
 
-    /// Outcome of `node` over Σ.
-    pub(super) fn given(&self, node: u32) -> Cell {
-        self.given.get(index(node)).copied().unwrap_or(Cell::Error)
+    /// Room for all that a run of `slice` writes.
+    fn fit(&mut self, slice: &Slice) {
+        let nodes = slice.nodes().len();
+        self.rules.resize(slice.rules().len(), RuleState::Unmatched);
+        self.touched.reserve(slice.rules().len());
+        if slice.zone() == Zone::Device {
+            self.cells.resize(nodes, Cell::Error);
+            return;
+        }
+        self.given.fit(slice);
+        self.trusted.fit(slice);
+        self.given_cone.reserve(nodes);
+        self.trusted_cone.reserve(nodes);
     }
 
-    /// Outcome of `node` over Σ⁻.
-    pub(super) fn trusted(&self, node: u32) -> Cell {
-        let plane = if self.split { &self.trusted } else { &self.given };
-        plane.get(index(node)).copied().unwrap_or(Cell::Error)
+    /// Notes what became of a rule.
+    pub(super) fn settle(&mut self, at: u16, state: RuleState) {
+        if state == RuleState::Unmatched {
+            return;
+        }
+        if let Some(place) = self.rules.get_mut(usize::from(at)) {
+            *place = state;
+            self.touched.push(at);
+        }
+    }
+
+    /// The rules that are not unmatched, by place, in the order in which they were settled.
+    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, RuleState)> {
+        let touched = self.touched.iter().map(|at| usize::from(*at));
+        touched.filter_map(|at| Some((at, *self.rules.get(at)?)))
+    }
+
+    /// Outcome of a condition on a device.
+    pub(super) fn truth(&self, root: u32) -> Truth {
+        self.cells.get(index(root)).copied().map_or(Truth::Error, Truth::from)
     }
 
     /// Capacities, for the test that evaluation does not grow them.
     #[cfg(test)]
-    pub(super) fn footprint(&self) -> [(usize, usize); 3] {
-        [
-            (self.given.as_ptr().addr(), self.given.capacity()),
-            (self.trusted.as_ptr().addr(), self.trusted.capacity()),
+    pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
+        let own = [
+            (self.cells.as_ptr().addr(), self.cells.capacity()),
             (self.rules.as_ptr().addr(), self.rules.capacity()),
-        ]
+            (self.touched.as_ptr().addr(), self.touched.capacity()),
+        ];
+        let cones = [&self.given_cone, &self.trusted_cone].into_iter().flat_map(Cone::footprint);
+        let planes = [&self.given, &self.trusted].into_iter().flat_map(Planes::footprint);
+        own.into_iter().chain(cones).chain(planes).collect()
     }
 }
 
 impl fmt::Debug for Scratch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scratch")
-            .field("nodes", &self.given.capacity())
-            .field("rules", &self.rules.capacity())
-            .finish_non_exhaustive()
+        f.debug_struct("Scratch").field("rules", &self.rules.capacity()).finish_non_exhaustive()
     }
 }

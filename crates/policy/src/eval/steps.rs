@@ -1,24 +1,41 @@
-//! Which nodes an evaluation computes, and how: decided once, when a slice is loaded.
+//! How each node is computed, decided once, when a slice is loaded.
 //!
 //! Most atoms compare an int with a literal. Such a node is one [`Step`] that holds its bound, and a literal that
-//! nothing else uses is not computed at all. Every other node is computed as it stands.
+//! nothing else uses is not computed at all. Every other node is computed as it stands. A device computes every
+//! step from front to back; an edge or cloud those below a rule that its plan leaves open.
 
 use super::index;
+use crate::plan::Plan;
 use crate::tree::{Node, Parts};
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 use glacis_wire::Value;
 
-/// One computation, in the order of the arena.
+/// The computation of one node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// This node.
-    Node(u32),
-    /// Node `at`, which is `a || b` where `decides` is true, and `a && b` where it is false.
-    Connective { at: u32, a: u32, b: u32, decides: bool },
-    /// Node `at`, which compares the int of node `of` with a literal.
-    Bound { at: u32, of: u32, bound: i64, holds: Holds },
+    /// Nothing reads it.
+    Idle,
+    /// As it stands.
+    Node,
+    /// `a || b` where `decides` is true, `a && b` where it is false.
+    Connective { a: u32, b: u32, decides: bool },
+    /// The int of node `of` compared with a literal.
+    Bound { of: u32, bound: i64, holds: Holds },
+}
+
+impl Step {
+    /// The nodes that it reads; `node` is the one that it computes.
+    pub(crate) fn operands(self, node: &Node) -> [Option<u32>; 3] {
+        match self {
+            Self::Idle => [None; 3],
+            Self::Node => node.operands(),
+            Self::Connective { a, b, .. } => [Some(a), Some(b), None],
+            Self::Bound { of, .. } => [Some(of), None, None],
+        }
+    }
 }
 
 /// The orders for which a comparison holds.
@@ -49,9 +66,9 @@ impl Holds {
     }
 }
 
-/// The steps of a checked slice.
+/// The steps of a checked slice, one a node.
 pub(crate) fn steps(parts: &Parts) -> Box<[Step]> {
-    let steps = || (0..).zip(&parts.nodes).map(|(at, node)| step(parts, at, node));
+    let mut steps: Box<[Step]> = parts.nodes.iter().map(|node| step(parts, node)).collect();
     let mut is_read = vec![false; parts.nodes.len()];
     let mut read = |node: u32| {
         if let Some(is_read) = is_read.get_mut(index(node)) {
@@ -59,25 +76,74 @@ pub(crate) fn steps(parts: &Parts) -> Box<[Step]> {
         }
     };
     parts.rules.iter().map(|rule| rule.root).chain(parts.releases.iter().copied()).for_each(&mut read);
-    for (node, step) in parts.nodes.iter().zip(steps()) {
-        match step {
-            Step::Bound { of, .. } => read(of),
-            _ => node.operands().into_iter().flatten().for_each(&mut read),
-        }
+    for (node, step) in parts.nodes.iter().zip(&steps) {
+        step.operands(node).into_iter().flatten().for_each(&mut read);
     }
-    steps().zip(is_read).filter(|(_, is_read)| *is_read).map(|(step, _)| step).collect()
+    for (step, _) in steps.iter_mut().zip(is_read).filter(|(_, is_read)| !is_read) {
+        *step = Step::Idle;
+    }
+    steps
 }
 
-fn step(parts: &Parts, at: u32, node: &Node) -> Step {
+/// For each rule the nodes to compute, operands first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orders {
+    nodes: Box<[u16]>,
+    /// Where the nodes of each rule end.
+    ends: Box<[u32]>,
+}
+
+impl Orders {
+    /// The nodes of one rule; none where they are not listed.
+    #[inline]
+    pub(crate) fn of(&self, rule: u16) -> &[u16] {
+        let rule = usize::from(rule);
+        let end = |at: usize| self.ends.get(at).map_or(0, |end| index(*end));
+        let start = rule.checked_sub(1).map_or(0, end);
+        self.nodes.get(start..end(rule)).unwrap_or_default()
+    }
+}
+
+/// The orders of the rules that a plan may leave open. Rules that share much could list the same nodes again and
+/// again: beyond some multiple of the arena they are not listed.
+pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan) -> Orders {
+    let room = ORDERS_ROOM * parts.nodes.len();
+    let (mut nodes, mut ends) = (Vec::new(), Vec::with_capacity(parts.rules.len()));
+    let mut seen = vec![u16::MAX; parts.nodes.len()];
+    let mut below = Vec::new();
+    for ((at, rule), terms) in (0..).zip(&parts.rules).zip(&plan.rules) {
+        if terms.may_be_open() && nodes.len() < room {
+            below.push(rule.root);
+            let start = nodes.len();
+            while let Some(node) = below.pop() {
+                let Some(seen) = seen.get_mut(index(node)).filter(|seen| **seen != at) else { continue };
+                *seen = at;
+                nodes.extend(u16::try_from(node));
+                if let (Some(step), Some(node)) = (steps.get(index(node)), parts.nodes.get(index(node))) {
+                    below.extend(step.operands(node).into_iter().flatten());
+                }
+            }
+            // Operands come before their users in the arena.
+            nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+        }
+        ends.push(u32::try_from(nodes.len()).unwrap_or(u32::MAX));
+    }
+    Orders { nodes: nodes.into_boxed_slice(), ends: ends.into_boxed_slice() }
+}
+
+/// How often the orders may name each node, on average.
+const ORDERS_ROOM: usize = 2;
+
+fn step(parts: &Parts, node: &Node) -> Step {
     match *node {
-        Node::And(a, b) => Step::Connective { at, a, b, decides: false },
-        Node::Or(a, b) => Step::Connective { at, a, b, decides: true },
-        _ => bound(parts, at, node).unwrap_or(Step::Node(at)),
+        Node::And(a, b) => Step::Connective { a, b, decides: false },
+        Node::Or(a, b) => Step::Connective { a, b, decides: true },
+        _ => bound(parts, node).unwrap_or(Step::Node),
     }
 }
 
 /// The node as a comparison with a bound, if it is one.
-fn bound(parts: &Parts, at: u32, node: &Node) -> Option<Step> {
+fn bound(parts: &Parts, node: &Node) -> Option<Step> {
     let (a, b, holds) = match *node {
         Node::Eq(a, b) => (a, b, Holds::new(false, true, false)),
         Node::Ne(a, b) => (a, b, Holds::new(true, false, true)),
@@ -92,8 +158,8 @@ fn bound(parts: &Parts, at: u32, node: &Node) -> Option<Step> {
         _ => None,
     };
     match (literal(a), literal(b)) {
-        (_, Some(bound)) => Some(Step::Bound { at, of: a, bound, holds }),
-        (Some(bound), None) => Some(Step::Bound { at, of: b, bound, holds: holds.flipped() }),
+        (_, Some(bound)) => Some(Step::Bound { of: a, bound, holds }),
+        (Some(bound), None) => Some(Step::Bound { of: b, bound, holds: holds.flipped() }),
         (None, None) => None,
     }
 }

@@ -6,8 +6,9 @@ mod rules;
 mod text;
 mod verdicts;
 
-use super::condition::Cell;
+use super::condition::{Cone, Plane, Truth};
 use super::{Close, Inputs, Outcome, RuleState, Scratch, eval};
+use crate::mutant::Sound;
 use crate::tree::Slice;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -36,17 +37,23 @@ fn outcome_of(expression: &str, inputs: &str) -> String {
     let case = Case::new(Zone::Edge, &format!("block: {expression}"), inputs);
     let ran = run(&case, None, Close::Open);
     let root = ran.slice.rules().first().unwrap().root;
-    let given = show_cell(ran.scratch.given(root));
-    let trusted = show_cell(ran.scratch.trusted(root));
+    let slots = case.inputs();
+    let inputs = Inputs { slots: &slots, passed: None, close: Close::Open };
+    let [given, trusted] = [Plane::Given, Plane::Trusted].map(|plane| {
+        let mut cone = Cone::default();
+        cone.reserve(ran.slice.nodes().len());
+        cone.begin();
+        show_truth(cone.outcome(Sound, &ran.slice, &inputs, plane, (root, &[])))
+    });
     if given == trusted { given } else { format!("{given} | {trusted}") }
 }
 
-fn show_cell(cell: Cell) -> String {
-    match cell {
-        Cell::Bool(value) => value.to_string(),
-        Cell::Error => "error".to_string(),
-        Cell::Unknown(causes) => show_causes(causes),
-        Cell::Int(_) | Cell::Double(_) | Cell::Slot(_) | Cell::Const(_) => panic!("roots are boolean"),
+fn show_truth(truth: Truth) -> String {
+    match truth {
+        Truth::True => "true".to_string(),
+        Truth::False => "false".to_string(),
+        Truth::Error => "error".to_string(),
+        Truth::Unknown(causes) => show_causes(causes),
     }
 }
 

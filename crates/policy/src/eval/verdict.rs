@@ -9,10 +9,10 @@
 //! A zone is final where both ends are one verdict. A device may only finalise a hard block, or start a
 //! challenge that is the mildest end; an exempt that is still open makes that end `allow`, and so forbids it.
 
+use super::Outcome;
 use super::input::{Close, Inputs};
 use super::rule::RuleState;
 use super::scratch::Scratch;
-use super::{Outcome, obligations};
 use crate::mutant::{Faults, Mutant};
 use crate::tree::{Effect, Hidden, HiddenClosed, Slice};
 use glacis_wire::{Method, Verdict, Zone};
@@ -26,10 +26,20 @@ pub(super) fn outcome<F: Faults>(
 ) -> Outcome {
     let combine = Combine { faults, slice, passed: inputs.passed };
     let mut range = Range::default();
-    for (rule, state) in slice.rules().iter().zip(scratch.rules()) {
-        match *state {
-            RuleState::Matched { effect } => combine.matched(&mut range, effect),
-            RuleState::Open => combine.open(&mut range, rule.effect),
+    let mut last = None;
+    for (at, state) in scratch.touched() {
+        match state {
+            // A second time says something new of points only.
+            RuleState::Matched { effect } if last == Some(effect) => {}
+            RuleState::Matched { effect } => {
+                combine.matched(&mut range, effect);
+                last = Some(effect).filter(|effect| !matches!(effect, Effect::Score(_)));
+            }
+            RuleState::Open => {
+                if let Some(rule) = slice.rules().get(at) {
+                    combine.open(&mut range, rule.effect);
+                }
+            }
             RuleState::Unmatched => {}
         }
     }
@@ -47,7 +57,7 @@ pub(super) fn outcome<F: Faults>(
         Zone::Edge | Zone::Cloud => (mildest == strictest).then_some(mildest),
     };
     let starts = combine.starts(slice.zone(), &range.mildest, mildest);
-    Outcome { settled, mildest, strictest, obligations: obligations(faults, slice, scratch), starts }
+    Outcome { settled, mildest, strictest, obligations: scratch.owed, starts }
 }
 
 /// The effects of one assignment, added up.

@@ -6,18 +6,21 @@
 use super::check::Checker;
 use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
 use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
+use crate::plan::read::Literals;
 use crate::tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
 };
 use alloc::vec::Vec;
 use glacis_wire::codec::DecodeErrorKind;
-use glacis_wire::limits::{self, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX};
+use glacis_wire::limits::{
+    self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, VALUE_BYTES_MAX,
+};
 use glacis_wire::{
     Cause, Decode, DecodeError, EventName, Method, PolicyDigest, Reader, Trust, Type, Value, Zone,
 };
 
-/// Reads and checks a whole slice body.
-pub(super) fn parts(input: &mut Reader<'_>) -> Result<Parts, LoadError> {
+/// Reads and checks a whole slice body of `bytes`; the places of its text literals.
+pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<(Parts, Literals), LoadError> {
     head(input)?;
     let event = EventName::decode(input)?;
     let zone = Zone::decode(input)?;
@@ -27,7 +30,16 @@ pub(super) fn parts(input: &mut Reader<'_>) -> Result<Parts, LoadError> {
         checked(input, Method::decode, |method| checker.method(*method))
     })?;
     let slots = items(input, "slots", SLOTS_MAX, |input| checked(input, slot, |slot| checker.slot(slot)))?;
-    let nodes = items(input, "nodes", NODES_MAX, |input| checked(input, node, |node| checker.node(node)))?;
+    let mut literals = Literals::default();
+    let nodes = items(input, "nodes", NODES_MAX, |input| {
+        let offset = input.offset();
+        let node = checked(input, node, |node| checker.node(node))?;
+        if let Node::Const(value) = &node {
+            texts(value, offset, &mut literals);
+        }
+        Ok(node)
+    })?;
+    literals.settle(bytes);
     let rules = items(input, "rules", RULES_MAX, |input| checked(input, rule, |rule| checker.rule(rule)))?;
     let classes = items(input, "score classes", CLASSES_MAX, |input| {
         checked(input, class, |class| checker.class(class))
@@ -39,7 +51,28 @@ pub(super) fn parts(input: &mut Reader<'_>) -> Result<Parts, LoadError> {
     let values = items(input, "released values", RELEASED_VALUES_MAX, |input| {
         checked(input, |input| input.u16(), |slot| checker.value(*slot))
     })?;
-    Ok(Parts { event, zone, policy, methods, slots, nodes, rules, classes, hidden, releases, values })
+    let parts =
+        Parts { event, zone, policy, methods, slots, nodes, rules, classes, hidden, releases, values };
+    Ok((parts, literals))
+}
+
+/// Notes where the texts of a literal node stand that begins at `offset`.
+fn texts(value: &Value, offset: usize, literals: &mut Literals) {
+    match value {
+        // Tag of the node, tag of the value, length.
+        Value::String(text) => literals.push(offset + 1 + 1 + 4, text.len()),
+        // Tag of the node, count; then a length before each.
+        Value::List(items) => {
+            let mut at = offset + 1 + 2;
+            for item in items {
+                if let Value::String(text) = item {
+                    literals.push(at + 2, text.len());
+                    at += 2 + text.len();
+                }
+            }
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Double(_) => {}
+    }
 }
 
 /// Magic and format version.
@@ -97,16 +130,44 @@ fn slot(input: &mut Reader<'_>) -> Result<Slot, DecodeError> {
 fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let at = input.invalid("node");
     Ok(match input.u8()? {
-        0 => Node::Const(Value::decode(input)?),
+        0 => match Value::decode(input)? {
+            Value::List(items) if matches!(items.first(), Some(Value::String(_))) => return Err(at),
+            value => Node::Const(value),
+        },
         1 => Node::Read(input.u16()?),
         2 => Node::Has(input.u16()?),
-        3 => Node::If(input.u32()?, input.u32()?, input.u32()?),
-        4 => Node::Not(input.u32()?),
-        5 => Node::Neg(input.u32()?),
-        6 => Node::Size(input.u32()?),
-        tag => binary(tag).ok_or(at)?(input.u32()?, input.u32()?),
+        3 => Node::If(operand(input)?, operand(input)?, operand(input)?),
+        4 => Node::Not(operand(input)?),
+        5 => Node::Neg(operand(input)?),
+        6 => Node::Size(operand(input)?),
+        TEXTS => Node::Const(Value::List(text_list(input, at)?)),
+        tag => binary(tag).ok_or(at)?(operand(input)?, operand(input)?),
     })
 }
+
+/// Texts with lengths of two bytes: lists of texts are most of a large slice. None is empty.
+fn text_list(input: &mut Reader<'_>, at: DecodeError) -> Result<Vec<Value>, DecodeError> {
+    let count = usize::from(input.u16()?);
+    if count == 0 || count > LIST_ITEMS_MAX || count > input.remaining() {
+        return Err(at);
+    }
+    let item = |_| {
+        let length = usize::from(input.u16()?);
+        let text = core::str::from_utf8(input.raw(length)?).ok().filter(|text| text.len() <= VALUE_BYTES_MAX);
+        text.map(|text| Value::String(text.into())).ok_or(at)
+    };
+    (0..count).map(item).collect()
+}
+
+/// Two bytes name every node of the largest arena.
+fn operand(input: &mut Reader<'_>) -> Result<u32, DecodeError> {
+    input.u16().map(u32::from)
+}
+
+/// Tag of a literal that is a list of texts.
+pub(crate) const TEXTS: u8 = 24;
+const _: () = assert!(NODES_MAX <= 1 << 16, "operands have two bytes");
+const _: () = assert!(VALUE_BYTES_MAX < 1 << 16 && LIST_ITEMS_MAX < 1 << 16, "lengths have two bytes");
 
 /// The constructor of a binary node's tag.
 fn binary(tag: u8) -> Option<fn(u32, u32) -> Node> {

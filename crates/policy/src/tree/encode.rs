@@ -1,21 +1,68 @@
-//! Canonical bytes of a slice, format version 0. One slice has exactly one encoding; [`load`](crate::load) is
-//! the inverse and refuses every other byte string.
+//! Canonical bytes of a slice, format version 1. Equal parts have equal bytes; [`load`](crate::load) is the
+//! inverse, and keeps the bytes that it was given.
 //!
 //! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖
-//! classes ‖ hidden ‖ releases ‖ values; every sequence is a `u32` count and its items, every enum a tag byte.
+//! classes ‖ hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). Up to the plan every
+//! sequence is a `u32` count and its items, every enum a tag byte, every operand of a node two bytes; so has
+//! every length of a text in a list of texts.
 //! Each limit that decoding asserts is asserted here as well (invariant 5).
+//!
+//! The plan is little-endian and read in place (docs/adr/0008): words of a row (u16) ‖ for each rule: word (u16),
+//! first bit, terms of true, terms of false, direct and exact (u8 each), terms never decided by rows (u32) ‖ for each slot:
+//! rows `uses`, `present`, `missing`, `misused` (u16 each) and, if any term uses it, which tables follow (u8) and
+//! those ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
+//! of six bits at most: whole row (u16), counts of cleared and set bits (u8 each), those bits (u16 each), zeros.
+//! Tables: *bool*: two rows. *texts*: count (u16), row of
+//! all others, starts of the buckets (u16 each), records of tag, row (u16 each), place (u32). *order*: count
+//! (u16), bounds (i64), whether open rows follow (u8), row of each class, open row of each class; of doubles also
+//! the row of NaN.
 
 use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source};
+use crate::eval::bound;
 use crate::load::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
-use crate::load::{FORMAT_VERSION, MAGIC};
+use crate::load::{self, FORMAT_VERSION, LoadError, MAGIC, decode};
+use crate::plan;
 use alloc::vec::Vec;
-use glacis_wire::limits::{self, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SLICE_BYTES_MAX};
-use glacis_wire::{Encode, EncodeError, Type, Writer};
+use glacis_wire::limits::{
+    self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SLICE_BYTES_MAX, VALUE_BYTES_MAX,
+};
+use glacis_wire::{Encode, EncodeError, Reader, Type, Value, Writer, Zone};
 
 impl Parts {
-    /// The canonical bytes. Refuses only what is over a limit: what the parts *mean* is checked by
-    /// [`Slice::load`](super::Slice::load), so that there is one checker and it sits where bytes arrive.
+    /// The canonical bytes, the plan made anew. Refuses only what is over a limit: what the parts *mean* is checked
+    /// by [`Slice::load`](super::Slice::load), so that there is one checker and it sits where bytes arrive. Parts
+    /// that it will refuse get no plan.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = self.body()?;
+        self.append_plan(&mut bytes);
+        if bytes.len() > SLICE_BYTES_MAX {
+            return Err(EncodeError { what: "slice", limit: SLICE_BYTES_MAX });
+        }
+        Ok(bytes)
+    }
+
+    /// Makes the plan and what is declared of it, if the body passes the loader's checks.
+    fn append_plan(&self, bytes: &mut Vec<u8>) {
+        let mut input = Reader::new(bytes);
+        let Ok((parts, literals)) = decode::parts(&mut input, bytes) else { return };
+        let planned = match parts.zone {
+            Zone::Device => Vec::new(),
+            Zone::Edge | Zone::Cloud => {
+                let room = SLICE_BYTES_MAX.saturating_sub(bytes.len() + size_of::<u64>());
+                plan::make::plan(&parts, &literals.iter(bytes).collect(), room)
+            }
+        };
+        let body = bytes.len();
+        bytes.extend(planned);
+        let mut input = Reader::new(bytes);
+        let found = input.raw(body).map_err(LoadError::from);
+        let found = found.and_then(|_| load::planned(&mut input, bytes, &parts, &literals));
+        if let Ok((plan, steps)) = found {
+            bytes.extend(bound(&parts, &steps, &plan).to_be_bytes());
+        }
+    }
+
+    fn body(&self) -> Result<Vec<u8>, EncodeError> {
         let mut out = Writer::new();
         out.raw(MAGIC);
         out.u16(FORMAT_VERSION);
@@ -32,9 +79,6 @@ impl Parts {
         self.releases.iter().for_each(|root| out.u32(*root));
         out.count("released values", self.values.len(), RELEASED_VALUES_MAX)?;
         self.values.iter().for_each(|slot| out.u16(*slot));
-        if out.as_bytes().len() > SLICE_BYTES_MAX {
-            return Err(EncodeError { what: "slice", limit: SLICE_BYTES_MAX });
-        }
         Ok(out.into_bytes())
     }
 }
@@ -67,6 +111,9 @@ impl Encode for Slot {
 impl Encode for Node {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         match self {
+            Self::Const(Value::List(items)) if matches!(items.first(), Some(Value::String(_))) => {
+                return texts(out, items);
+            }
             Self::Const(value) => {
                 out.u8(0);
                 return value.encode(out);
@@ -81,44 +128,67 @@ impl Encode for Node {
             }
             Self::If(a, b, c) => {
                 out.u8(3);
-                out.u32(*a);
-                out.u32(*b);
-                out.u32(*c);
+                [*a, *b, *c].into_iter().try_for_each(|at| operand(out, at))?;
             }
-            Self::Not(a) => unary(out, 4, *a),
-            Self::Neg(a) => unary(out, 5, *a),
-            Self::Size(a) => unary(out, 6, *a),
-            Self::And(a, b) => binary(out, 7, *a, *b),
-            Self::Or(a, b) => binary(out, 8, *a, *b),
-            Self::Eq(a, b) => binary(out, 9, *a, *b),
-            Self::Ne(a, b) => binary(out, 10, *a, *b),
-            Self::Lt(a, b) => binary(out, 11, *a, *b),
-            Self::Le(a, b) => binary(out, 12, *a, *b),
-            Self::Gt(a, b) => binary(out, 13, *a, *b),
-            Self::Ge(a, b) => binary(out, 14, *a, *b),
-            Self::Add(a, b) => binary(out, 15, *a, *b),
-            Self::Sub(a, b) => binary(out, 16, *a, *b),
-            Self::Mul(a, b) => binary(out, 17, *a, *b),
-            Self::Div(a, b) => binary(out, 18, *a, *b),
-            Self::Rem(a, b) => binary(out, 19, *a, *b),
-            Self::In(a, b) => binary(out, 20, *a, *b),
-            Self::StartsWith(a, b) => binary(out, 21, *a, *b),
-            Self::EndsWith(a, b) => binary(out, 22, *a, *b),
-            Self::Contains(a, b) => binary(out, 23, *a, *b),
+            Self::Not(a) => return unary(out, 4, *a),
+            Self::Neg(a) => return unary(out, 5, *a),
+            Self::Size(a) => return unary(out, 6, *a),
+            Self::And(a, b) => return binary(out, 7, *a, *b),
+            Self::Or(a, b) => return binary(out, 8, *a, *b),
+            Self::Eq(a, b) => return binary(out, 9, *a, *b),
+            Self::Ne(a, b) => return binary(out, 10, *a, *b),
+            Self::Lt(a, b) => return binary(out, 11, *a, *b),
+            Self::Le(a, b) => return binary(out, 12, *a, *b),
+            Self::Gt(a, b) => return binary(out, 13, *a, *b),
+            Self::Ge(a, b) => return binary(out, 14, *a, *b),
+            Self::Add(a, b) => return binary(out, 15, *a, *b),
+            Self::Sub(a, b) => return binary(out, 16, *a, *b),
+            Self::Mul(a, b) => return binary(out, 17, *a, *b),
+            Self::Div(a, b) => return binary(out, 18, *a, *b),
+            Self::Rem(a, b) => return binary(out, 19, *a, *b),
+            Self::In(a, b) => return binary(out, 20, *a, *b),
+            Self::StartsWith(a, b) => return binary(out, 21, *a, *b),
+            Self::EndsWith(a, b) => return binary(out, 22, *a, *b),
+            Self::Contains(a, b) => return binary(out, 23, *a, *b),
         }
         Ok(())
     }
 }
 
-fn unary(out: &mut Writer, tag: u8, a: u32) {
-    out.u8(tag);
-    out.u32(a);
+/// A list of texts, each with a length of two bytes.
+fn texts(out: &mut Writer, items: &[Value]) -> Result<(), EncodeError> {
+    let short = |what, length: usize, limit| match u16::try_from(length) {
+        Ok(short) if length <= limit => Ok(short),
+        _ => Err(EncodeError { what, limit }),
+    };
+    out.u8(decode::TEXTS);
+    out.u16(short("list value", items.len(), LIST_ITEMS_MAX)?);
+    for item in items {
+        let Value::String(text) = item else {
+            return Err(EncodeError { what: "number of types in one list", limit: 1 });
+        };
+        out.u16(short("string value", text.len(), VALUE_BYTES_MAX)?);
+        out.raw(text.as_bytes());
+    }
+    Ok(())
 }
 
-fn binary(out: &mut Writer, tag: u8, a: u32, b: u32) {
+fn unary(out: &mut Writer, tag: u8, a: u32) -> Result<(), EncodeError> {
     out.u8(tag);
-    out.u32(a);
-    out.u32(b);
+    operand(out, a)
+}
+
+fn binary(out: &mut Writer, tag: u8, a: u32, b: u32) -> Result<(), EncodeError> {
+    out.u8(tag);
+    operand(out, a)?;
+    operand(out, b)
+}
+
+/// Two bytes name every node of the largest arena.
+fn operand(out: &mut Writer, at: u32) -> Result<(), EncodeError> {
+    let at = u16::try_from(at).map_err(|_| EncodeError { what: "operand", limit: NODES_MAX })?;
+    out.u16(at);
+    Ok(())
 }
 
 impl Encode for Effect {

@@ -75,8 +75,9 @@ impl Drop for Shown {
     }
 }
 
-const STRINGS: [&str; 7] = ["", "a", "ab", "abc", "é", "b", "éé"];
-const INTS: [i64; 10] = [0, 1, 2, 3, 4, -1, -2, -7, i64::MAX, i64::MIN];
+const STRINGS: [&str; 11] =
+    ["", "a", "ab", "abc", "é", "b", "éé", "abcdefghij", "abcdefghik", "abcdefgh", "a\0b"];
+const INTS: [i64; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, -2, -7, 1 - i64::MAX, i64::MAX, i64::MIN];
 const DOUBLES: [f64; 7] = [0.0, -0.0, 1.0, 0.5, f64::NAN, f64::INFINITY, -2.5];
 
 pub(crate) fn value(random: &mut Random, ty: Type) -> Value {
@@ -109,8 +110,13 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
         parts.nodes.push(node);
         kinds.push(ty);
     }
-    let roots: Vec<u32> = (0..).zip(&kinds).filter(|(_, ty)| **ty == Type::Bool).map(|(at, _)| at).collect();
+    let mut roots: Vec<u32> =
+        (0..).zip(&kinds).filter(|(_, ty)| **ty == Type::Bool).map(|(at, _)| at).collect();
+    roots.extend(joined(random, &mut parts, &mut kinds));
     parts.rules = (0..1 + random.below(6)).map(|at| rule(random, &parts.methods, &roots, zone, at)).collect();
+    if zone != Zone::Device && random.chance(2) {
+        widen(random, &mut parts, zone);
+    }
     let mut at_least = -10;
     for _ in 0..random.below(4) {
         at_least += 1 + i64::from(random.next() as u8 % 8);
@@ -121,6 +127,76 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
         parts.values = (0..random.below(4)).map(|_| random.below(parts.slots.len()) as u16).collect();
     }
     parts
+}
+
+/// Appends an atom that a table knows, and what it reads; its place.
+fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
+    let at = random.below(parts.slots.len());
+    let ty = parts.slots[at].ty;
+    let first = parts.nodes.len() as u32;
+    let test = match ty {
+        Type::Bool => None,
+        Type::String if random.chance(60) => {
+            let texts = (0..1 + random.below(4)).map(|_| value(random, ty)).collect();
+            Some((Value::List(texts), Type::StringList, Node::In as fn(u32, u32) -> Node))
+        }
+        Type::String => {
+            let compare = random.pick(&[Node::Eq, Node::Ne, Node::StartsWith, Node::StartsWith]);
+            Some((value(random, ty), ty, compare))
+        }
+        Type::Int | Type::Double => {
+            let compare = random.pick(&[Node::Lt, Node::Le, Node::Gt, Node::Ge, Node::Eq, Node::Ne]);
+            Some((value(random, ty), ty, compare))
+        }
+        _ => None,
+    };
+    match (test, ty) {
+        (Some((literal, kind, compare)), _) => {
+            let read = Node::Read(at as u16);
+            parts.nodes.extend([read, Node::Const(literal), compare(first, first + 1)]);
+            kinds.extend([ty, kind, Type::Bool]);
+        }
+        (None, Type::Bool) => {
+            parts.nodes.push(Node::Read(at as u16));
+            kinds.push(Type::Bool);
+        }
+        (None, _) => {
+            parts.nodes.push(Node::Has(at as u16));
+            kinds.push(Type::Bool);
+        }
+    }
+    parts.nodes.len() as u32 - 1
+}
+
+/// Conditions over atoms that tables know, joined as people join them.
+fn joined(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> Vec<u32> {
+    let mut all: Vec<u32> = (0..4 + random.below(6)).map(|_| atom(random, parts, kinds)).collect();
+    for _ in 0..random.below(12) {
+        let (a, b, c) = (random.pick(&all), random.pick(&all), random.pick(&all));
+        let node = match random.below(8) {
+            0..3 => Node::And(a, b),
+            3..5 => Node::Or(a, b),
+            5..7 => Node::Not(a),
+            _ => Node::If(a, b, c),
+        };
+        parts.nodes.push(node);
+        kinds.push(Type::Bool);
+        all.push(parts.nodes.len() as u32 - 1);
+    }
+    all
+}
+
+/// Adds so many conjunctions of simple atoms that rows have several blocks, and few of them hold.
+fn widen(random: &mut Random, parts: &mut Parts, zone: Zone) {
+    let atoms: Vec<u32> = (0..40).map(|_| atom(random, parts, &mut Vec::new())).collect();
+    for at in 0..300 {
+        let first = parts.nodes.len() as u32;
+        let (a, b) = (random.pick(&atoms), random.pick(&atoms));
+        parts.nodes.push(if random.chance(90) { Node::And(a, b) } else { Node::Or(a, b) });
+        let rule = rule(random, &parts.methods, &[first], zone, 100 + at);
+        // Points, so that each rule shows and none settles everything.
+        parts.rules.push(Rule { effect: Effect::Score(1 << (at % 20)), ..rule });
+    }
 }
 
 fn slot(random: &mut Random, zone: Zone, at: usize) -> Slot {

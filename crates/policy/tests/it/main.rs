@@ -8,4 +8,6 @@ mod generate;
 mod loader;
 #[cfg(feature = "mutants")]
 mod mutants;
+#[cfg(feature = "mutants")]
+mod plan;
 mod properties;

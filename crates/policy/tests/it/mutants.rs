@@ -9,14 +9,19 @@ use glacis_wire::{Encode, Zone};
 
 #[test]
 fn every_mutant_shows_in_some_random_case() {
-    assert!(Mutant::ALL.len() >= 20);
-    let unseen: Vec<_> =
-        Mutant::ALL.iter().filter(|mutant| !(0..100_000).any(|seed| shows(**mutant, seed))).collect();
+    assert!(Mutant::ALL.len() >= 80);
+    let mut unseen = Mutant::ALL.to_vec();
+    for seed in 0..100_000 {
+        if unseen.is_empty() {
+            break;
+        }
+        shown(&mut unseen, seed);
+    }
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
-/// Whether the mutant differs from the sound evaluator in one random case.
-fn shows(mutant: Mutant, seed: u64) -> bool {
+/// Removes the mutants that differ from the sound evaluator in one random case.
+fn shown(unseen: &mut Vec<Mutant>, seed: u64) {
     let mut random = Random::new(seed);
     let zone = random.pick(&Zone::ALL);
     let mut parts = parts(&mut random, zone);
@@ -30,9 +35,11 @@ fn shows(mutant: Mutant, seed: u64) -> bool {
     let close = random.pick(&[Close::Open, Close::CloudUnavailable, Close::Here]);
     let inputs = Inputs { slots: &slots, passed: passed(&mut random), close };
     let (mut sound, mut slipped) = (Scratch::for_slice(&slice), Scratch::for_slice(&slice));
-    let same_outcome =
-        eval(&slice, &inputs, &mut sound) == eval_mutant(mutant, &slice, &inputs, &mut slipped);
+    let outcome = eval(&slice, &inputs, &mut sound);
     let disclosed = disclose(&slice, &sound, &inputs).to_bytes().unwrap();
-    let slipped_disclosed = disclose_mutant(mutant, &slice, &slipped, &inputs).to_bytes().unwrap();
-    !same_outcome || disclosed != slipped_disclosed
+    unseen.retain(|mutant| {
+        let same_outcome = outcome == eval_mutant(*mutant, &slice, &inputs, &mut slipped);
+        let slipped_disclosed = disclose_mutant(*mutant, &slice, &slipped, &inputs).to_bytes().unwrap();
+        same_outcome && sound.rules() == slipped.rules() && disclosed == slipped_disclosed
+    });
 }

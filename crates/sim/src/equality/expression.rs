@@ -15,11 +15,13 @@ pub(super) struct Readable {
 }
 
 /// Int literals.
-const INTS: [&str; 9] = ["0", "1", "2", "3", "-1", "-7", "5", "9223372036854775807", "-9223372036854775807"];
+const INTS: [&str; 12] =
+    ["0", "1", "2", "3", "-1", "-7", "5", "11", "12", "13", "9223372036854775807", "-9223372036854775807"];
 /// Double literals.
 const DOUBLES: [&str; 5] = ["0.0", "1.0", "0.5", "-2.5", "(0.0 / 0.0)"];
-/// String literals.
-const STRINGS: [&str; 6] = ["\"\"", "\"a\"", "\"ab\"", "\"b\"", "\"é\"", "\"éa\""];
+/// String literals; the last two differ behind their eighth byte.
+const STRINGS: [&str; 8] =
+    ["\"\"", "\"a\"", "\"ab\"", "\"b\"", "\"é\"", "\"éa\"", "\"abcdefgh1\"", "\"abcdefgh2\""];
 
 /// Draws conditions over a fixed set of signals.
 #[derive(Debug)]
@@ -35,7 +37,8 @@ impl Drawer<'_> {
             return self.leaf(Type::Bool);
         }
         let next = depth - 1;
-        match self.rng.below(12) {
+        match self.rng.below(16) {
+            12.. => self.simple(),
             0 | 1 => format!("({} && {})", self.boolean(next), self.boolean(next)),
             2 | 3 => format!("({} || {})", self.boolean(next), self.boolean(next)),
             4 => format!("!{}", self.boolean(next)),
@@ -45,6 +48,30 @@ impl Drawer<'_> {
             8 => self.text_test(next),
             9 | 10 => self.comparison(next),
             _ => self.leaf(Type::Bool),
+        }
+    }
+
+    /// A signal against a literal: what tables know.
+    pub(super) fn simple(&mut self) -> String {
+        let ty = [Type::Int, Type::Int, Type::Double, Type::String, Type::String, Type::Bool];
+        let ty = self.rng.pick(&ty).copied().unwrap_or(Type::Int);
+        let Some(signal) = self.signal(ty) else { return self.leaf(Type::Bool) };
+        match (ty, self.rng.below(3)) {
+            (Type::Bool, _) => signal.to_owned(),
+            (Type::String, 0) => format!("{signal}.startsWith({})", self.literal(ty)),
+            (_, 0 | 1) => {
+                let items: Vec<_> = (0..=self.rng.below(4)).map(|_| self.literal(ty)).collect();
+                format!("({signal} in [{}])", items.join(", "))
+            }
+            (Type::String, _) => {
+                let operator = if self.rng.chance(50) { "==" } else { "!=" };
+                format!("({signal} {operator} {})", self.literal(ty))
+            }
+            _ => {
+                let operators = ["==", "!=", "<", "<=", ">", ">="];
+                let operator = self.rng.pick(&operators).copied().unwrap_or("==");
+                format!("({signal} {operator} {})", self.literal(ty))
+            }
         }
     }
 

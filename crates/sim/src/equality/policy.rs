@@ -82,8 +82,28 @@ pub(super) fn draw(rng: &mut Rng) -> Draft {
         let rule = rule(rng, &draft.methods, &device, &mut points);
         draft.rules.push(rule);
     }
+    if rng.chance(3) {
+        for _ in 0..CROWD {
+            let rule = narrow(rng, &draft.methods, &mut points);
+            draft.rules.push(rule);
+        }
+    }
     draft.classes = classes(rng, &draft.methods, &points);
     draft
+}
+
+/// Rules that make a policy large: more terms than four words have bits, so that rows are stored as changes.
+const CROWD: usize = 420;
+
+/// A rule that seldom matches, so that one of many shows.
+fn narrow(rng: &mut Rng, methods: &[&str], points: &mut Vec<i64>) -> DraftRule {
+    let signals = NEAR.iter().map(|(name, ty, _)| Readable { name, ty: *ty }).collect();
+    let mut drawer = Drawer { rng, signals };
+    let when = (0..5).map(|_| drawer.simple()).collect::<Vec<_>>().join(" && ");
+    let mut text = format!("when = '''{when}'''\n");
+    effect(rng, Kind::Near, methods, points, &mut text);
+    placement(rng, Kind::Near, &when, &[], &[], &mut text);
+    DraftRule { nodes: None, values: Vec::new(), text }
 }
 
 /// Name, type, private.

@@ -1,7 +1,7 @@
 //! Evaluation stays inside the scratch that was made for it.
 //!
 //! The crate forbids unsafe code, so no counting allocator can stand here. The evaluator holds no container but
-//! the scratch's three vectors and calls nothing that returns an owned one; that these neither move nor grow is
+//! the vectors of the scratch and calls nothing that returns an owned one; that these neither move nor grow is
 //! what remains to show.
 
 use super::text::Case;

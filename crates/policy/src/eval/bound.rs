@@ -1,0 +1,82 @@
+//! The upper bound of abstract steps: what an evaluation can cost at most, whatever its inputs are.
+//!
+//! One step is a word of a row, a comparison in a table, a rule that is settled, or a node that is computed. The
+//! worst event is one of which nothing is known, for every cause at once, and all of it trusted too little: then
+//! each slot adds a row a cause to Σ and one to Σ⁻, each rule is settled, and each condition that is not a plain
+//! disjunction of conjunctions is computed twice. Steps do not count the bytes of a text that `contains` looks
+//! through; the compiler bounds those by the catalogue.
+
+use super::index;
+use super::indexed::comparisons;
+use super::steps::Step;
+use crate::plan::{CHANGED, CHANGES_MAX, NO_ROW, Ordered, Plan, SlotTable, Values};
+use crate::tree::{Parts, Slot};
+use glacis_wire::{Cause, Trust, Zone};
+
+/// Most steps of one evaluation of a checked slice.
+pub(crate) fn bound(parts: &Parts, steps: &[Step], plan: &Plan) -> u64 {
+    let rules = parts.rules.len();
+    if parts.zone == Zone::Device {
+        return wide(steps.iter().filter(|step| !matches!(step, Step::Idle)).count() + rules);
+    }
+    let low = |slot: &Slot| slot.min_trust > Trust::Claimed;
+    let tables = parts.slots.iter().zip(&plan.slots);
+    let slots: usize = tables.map(|(slot, table)| slot_steps(table, plan.words, low(slot))).sum();
+    let planes = if parts.slots.iter().any(low) { 2 } else { 1 };
+    let visited = plan.rules.iter().filter(|rule| rule.trues | rule.falses != 0).count();
+    wide(slots + plan.words + visited + planes * computed(parts, steps, plan))
+}
+
+/// The dearest answer about one slot, in both planes if it can be trusted too little.
+fn slot_steps(slot: &SlotTable, words: usize, low: bool) -> usize {
+    let change = if words == 0 { 0 } else { CHANGES_MAX };
+    let row = |name: u16| match name {
+        NO_ROW => 0,
+        name if name & CHANGED == 0 => words,
+        _ => words + change,
+    };
+    let ordered = |table: &Ordered| {
+        let rows = if table.open.is_empty() { 1 } else { 2 };
+        comparisons(table.bounds.len() / 8) + rows * (words + change)
+    };
+    let value = match &slot.values {
+        Values::None => 0,
+        Values::Bool(rows) => rows.iter().map(|name| row(*name)).max().unwrap_or(0),
+        Values::Int(table) | Values::Double(table, _) => ordered(table),
+        Values::Text(texts, prefixes) => {
+            let texts = texts.as_ref().map_or(0, |texts| texts.fullest + words + change);
+            texts + prefixes.as_ref().map_or(0, ordered)
+        }
+    };
+    // A row for each cause, for pending, and for all of them together.
+    let unknown = row(slot.uses) * (Cause::ALL.len() + 2);
+    let missing = row(slot.missing) + row(slot.misused);
+    (row(slot.present) + value).max(unknown).max(missing) + if low { row(slot.uses) } else { 0 }
+}
+
+/// Nodes below conditions that the plan can leave to the arena.
+fn computed(parts: &Parts, steps: &[Step], plan: &Plan) -> usize {
+    let mut below = alloc::vec![false; parts.nodes.len()];
+    for (rule, terms) in parts.rules.iter().zip(&plan.rules) {
+        if let Some(root) = below.get_mut(index(rule.root)).filter(|_| terms.may_be_open()) {
+            *root = true;
+        }
+    }
+    let mut count = 0;
+    for ((at, node), step) in parts.nodes.iter().enumerate().zip(steps).rev() {
+        if below.get(at) != Some(&true) {
+            continue;
+        }
+        count += 1;
+        for operand in step.operands(node).into_iter().flatten() {
+            if let Some(place) = below.get_mut(index(operand)) {
+                *place = true;
+            }
+        }
+    }
+    count
+}
+
+fn wide(steps: usize) -> u64 {
+    u64::try_from(steps).unwrap_or(u64::MAX)
+}
