@@ -91,5 +91,10 @@ const TASKS: &[Task] = &[
         about: soak::ABOUT,
         run: soak::run,
     },
-    Task { name: "bench", usage: "edge-smoke|group-commit", about: bench::ABOUT, run: bench::run },
+    Task {
+        name: "bench",
+        usage: "edge-smoke|group-commit|engine|size [--json] [--quick]",
+        about: bench::ABOUT,
+        run: bench::run,
+    },
 ];
