@@ -104,6 +104,8 @@ pub fn sign_bundles<'c>(
 pub(crate) struct Release {
     pub(crate) version: u64,
     pub(crate) policies: Vec<CloudPolicy>,
+    /// Whether its bundles hold what this program makes of its sources: after an upgrade they may not.
+    pub(crate) is_current: bool,
 }
 
 /// A publish that may be taken.
@@ -120,6 +122,8 @@ struct Checked {
 pub struct LivePolicies {
     /// Bundle version; zero before the first publish.
     pub version: u64,
+    /// Whether edges and devices of this version can run what was published; else it is to be published again.
+    pub is_current: bool,
     /// Version of the key set in force.
     pub key_set: u64,
     /// Event and digest of each policy.
@@ -247,6 +251,7 @@ impl CloudCore {
             let policy = |policy: &CloudPolicy| (policy.slice.event().to_string(), policy.slice.policy());
             Ok(LivePolicies {
                 version: live.map_or(0, |release| release.version),
+                is_current: live.is_none_or(|release| release.is_current),
                 key_set: state.key_set.as_ref().map_or(0, |keys| keys.version),
                 policies: live.map_or(Vec::new(), |release| release.policies.iter().map(policy).collect()),
             })
@@ -327,7 +332,8 @@ impl Tx<'_> {
             return Err(CloudError::new(CloudErrorKind::NotNewer, detail));
         }
         let (release, slices) = compile_release(version, &publish.sources)?;
-        compare(&bundles, &slices)?;
+        same_policies(&bundles, &slices)?;
+        same_bytes(&bundles, &slices)?;
         Ok(Checked { release, keys, stored_keys: before.version })
     }
 
@@ -380,8 +386,17 @@ pub(crate) fn load_releases(conn: &Connection, shelf: &Shelf) -> Result<Vec<Arc<
             Some(release) => Arc::clone(release),
             None => {
                 let (release, slices) = compile_release(version, &sources_of(conn, version)?)?;
-                compare(&stored_bundles(conn, version)?, &slices)?;
-                Arc::new(release)
+                let bundles = stored_bundles(conn, version)?;
+                same_policies(&bundles, &slices)?;
+                let is_current = same_bytes(&bundles, &slices).is_ok();
+                if !is_current {
+                    tracing::warn!(
+                        version,
+                        "these slices were made by another version of this program, and edges and devices of this one \
+                         cannot run them: publish the policies again"
+                    );
+                }
+                Arc::new(Release { is_current, ..release })
             }
         });
     }
@@ -472,7 +487,7 @@ fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, V
         policies.push(CloudPolicy::new(load(cloud)?, load(edge)?, &compiled));
         all.push(Slices { compiled, digest, bytes });
     }
-    Ok((Release { version, policies }, all))
+    Ok((Release { version, policies, is_current: true }, all))
 }
 
 fn check_cases(compiled: &Compiled) -> Result<(), CloudError> {
@@ -485,30 +500,42 @@ fn check_cases(compiled: &Compiled) -> Result<(), CloudError> {
     Err(CloudError::new(CloudErrorKind::PolicyInvalid, format!("cases do not hold: {}", failed.join("; "))))
 }
 
-/// The bundles must hold exactly what the sources compile to: no slice more, none less, no other byte.
-fn compare(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
-    for (bundle, zone) in bundles.iter().zip(0_usize..) {
+/// The bundles must hold a slice of each policy of the sources, by its digest, and no other.
+fn same_policies(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
+    for bundle in bundles {
         let name = bundle.zone.name();
         if bundle.slices.len() != compiled.len() {
             let (has, want) = (bundle.slices.len(), compiled.len());
             return Err(mismatch(format!("the {name} bundle has {has} slices, the sources give {want}")));
         }
         for policy in compiled {
-            let event = policy.compiled.event();
-            let slice = bundle
-                .slices
-                .iter()
-                .find(|slice| slice.event == *event)
-                .ok_or_else(|| mismatch(format!("the {name} bundle has no slice for `{event}`")))?;
-            if slice.policy != policy.digest {
+            if slice_of(bundle, policy)?.policy != policy.digest {
+                let event = policy.compiled.event();
                 return Err(mismatch(format!("the {name} slice of `{event}` is of another policy")));
             }
+        }
+    }
+    Ok(())
+}
+
+/// And no other byte than what this program makes of the sources.
+fn same_bytes(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
+    for (bundle, zone) in bundles.iter().zip(0_usize..) {
+        for policy in compiled {
+            let slice = slice_of(bundle, policy)?;
             if policy.bytes.get(zone).is_none_or(|bytes| **bytes != *slice.slice) {
+                let (name, event) = (bundle.zone.name(), policy.compiled.event());
                 return Err(mismatch(format!("the {name} slice of `{event}` is not what its sources give")));
             }
         }
     }
     Ok(())
+}
+
+fn slice_of<'b>(bundle: &'b Bundle, policy: &Slices) -> Result<&'b BundleSlice, CloudError> {
+    let event = policy.compiled.event();
+    let found = bundle.slices.iter().find(|slice| slice.event == *event);
+    found.ok_or_else(|| mismatch(format!("the {} bundle has no slice for `{event}`", bundle.zone.name())))
 }
 
 /// Decodes a key set whose signature is still to be checked, or was checked when it was stored.

@@ -92,8 +92,9 @@ pub fn ring(installation: &Installation, config: &ServeConfig, host: &dyn Host) 
     installation.ring_or_new(&context, &node, host)
 }
 
-/// Brings the policy into force: the one named, if it is not; the built-in one where there is none. Returns the
-/// version that was published, if any.
+/// Brings the policy into force: the one named, if it is not; the built-in one where there is none. What was published
+/// by a version of this program whose slices this one cannot run is published again. Returns the version that was
+/// published, if any.
 ///
 /// # Errors
 /// If the policy does not compile, or the store refuses it.
@@ -106,11 +107,12 @@ pub fn ensure_policy(
     let live = core.live_policies()?;
     let files = match policy {
         Some(dir) => PolicyFiles::read(dir)?,
-        None if live.version > 0 => return Ok(None),
+        None if live.version > 0 && live.is_current => return Ok(None),
         None => built_in(),
     };
     let digest = digest_of(&files.compile()?);
-    if live.policies.iter().any(|(_, known)| *known == digest) {
+    let is_known = live.policies.iter().any(|(_, known)| *known == digest);
+    if is_known && live.is_current || policy.is_none() && live.version > 0 && !is_known {
         return Ok(None);
     }
     let publish = publish(ring, &[files], live.version + 1, live.key_set, host.now())?;

@@ -156,7 +156,8 @@ fn put(how: &How, change: &Change<'_>, host: &dyn Host, out: &mut dyn Write) -> 
     let diff = Diff::between(&change.live, &change.next);
     let standing = change.standing;
     let newer_keys = change.ring.key_set().is_some_and(|set| set.version > standing.key_set);
-    let published = !diff.is_empty() || newer_keys;
+    // After an upgrade the same policies may have to be cut anew.
+    let published = !diff.is_empty() || newer_keys || !standing.current;
     let mut version = standing.live;
     if published {
         let next = standing.live.saturating_add(1);

@@ -29,6 +29,8 @@ use std::path::Path;
 pub(crate) struct Standing {
     /// Version in force; zero before the first publish.
     pub(crate) live: u64,
+    /// Whether edges and devices of the installation's version can run it.
+    pub(crate) current: bool,
     /// Version of the key set in force.
     pub(crate) key_set: u64,
 }

@@ -124,7 +124,7 @@ fn a_cloud_that_gives_out_another_policy_gets_it_not_signed() {
     let seen = std::sync::Arc::clone(&posted);
     let liar = liar(move |head, stream| {
         seen.fetch_or(head.starts_with("POST"), std::sync::atomic::Ordering::SeqCst);
-        let standing = r#"{"live":1,"key_set":1,"policies":[],"versions":[]}"#;
+        let standing = r#"{"live":1,"current":true,"key_set":1,"policies":[],"versions":[]}"#;
         let answer = if head.starts_with("GET /admin/v1/policies/1 ") { &forged } else { standing };
         let _ = stream.write_all(says(answer).as_bytes());
     });

@@ -463,6 +463,8 @@ impl Device {
 pub(super) struct Policies {
     /// Version in force; zero before the first publish.
     live: u64,
+    /// Whether edges and devices of this version of the program can run it; else publish it again.
+    current: bool,
     key_set: u64,
     policies: Vec<Policy>,
     /// Newest first.
@@ -493,6 +495,7 @@ impl Policies {
         let version = |one: &PublishedVersion| PolicyVersion { version: one.version, at_ms: one.at.as_ms() };
         Self {
             live: live.version,
+            current: live.is_current,
             key_set: live.key_set,
             policies: live.policies.into_iter().map(policy).collect(),
             versions: versions.iter().map(version).collect(),

@@ -98,6 +98,34 @@ fn older_unsigned_truncated_oversized_and_foreign_publishes_are_refused() {
     assert_eq!(core.publish(&world.publish(6)).unwrap(), 6, "and a good one is still taken");
 }
 
+/// As an upgrade of the program finds a store whose slices were made in another form.
+#[test]
+fn a_published_policy_of_another_form_decides_here_and_is_to_be_published_again() {
+    let world = World::new(56);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    assert!(core.live_policies().unwrap().is_current);
+    drop(core);
+    let mut before = world.publish(1);
+    for zone in 0..3 {
+        rebundle(&world, &mut before, zone, |bundle| bundle.slices.0[0].slice = Bytes(vec![1, 2, 3]));
+    }
+    let store = rusqlite::Connection::open(&path).unwrap();
+    for (zone, signed) in (0_u32..).zip(before.bundles.iter()) {
+        let sql = "UPDATE bundle SET signed_bytes = ?1 WHERE zone = ?2";
+        assert_eq!(store.execute(sql, (signed.to_bytes().unwrap(), zone)).unwrap(), 1);
+    }
+    drop(store);
+    let mut core = world.open(&Place::File(&path));
+    assert!(!core.live_policies().unwrap().is_current);
+    let facts = world.transfer(thumb(1), "ann", "bob", 5);
+    assert_eq!(decided(core.decide(&facts).unwrap()).verdict, Verdict::Allow);
+    core.publish(&world.publish(2)).unwrap();
+    assert!(core.live_policies().unwrap().is_current);
+}
+
 #[test]
 fn bundles_must_be_what_the_sources_compile_to() {
     let world = World::new(54);

@@ -158,6 +158,11 @@ pub(super) fn restore(
             "file `{FILE}`: {error}; remove the file to start without a policy, which the next pull brings"
         ))
     })?;
-    let live = Live::load(&accepted.bundle, config).map_err(|error| StartError::State(error.to_string()))?;
+    // Authentic, but of a version of this program that wrote slices otherwise. It still holds what is older off.
+    let live = Live::load(&accepted.bundle, config).unwrap_or_else(|error| {
+        let version = accepted.bundle.version;
+        tracing::warn!(%error, version, "the stored policy cannot be run by this version: publish it again");
+        Live::default()
+    });
     Ok((accepted.held, live))
 }

@@ -8,7 +8,7 @@ use glacis_seal::{MacKey, Purpose, Secret, sha256, sign_envelope};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, Grant, Proof};
 use glacis_wire::message::decide::{ClosedBy, DecideAnswer, Decided};
-use glacis_wire::message::policy::KeyUse;
+use glacis_wire::message::policy::{KeyUse, Published};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{
     Answer, Decode, Encode, Method, NodeOutcome, PolicyDigest, Realm, Reference, Value, Verdict, Zone,
@@ -407,6 +407,27 @@ fn a_stored_policy_is_believed_under_the_newer_of_both_key_sets() {
     );
     world.files.remove("published").unwrap();
     assert_eq!(restart(2, false).unwrap().bundle_version(), None);
+}
+
+/// After an upgrade of the program, or a way back, what was stored may be of another form.
+#[test]
+fn a_stored_policy_that_this_version_cannot_run_is_no_policy_and_holds_older_ones_off() {
+    let world = World::new();
+    let mut strange = slice("view", Zone::Edge);
+    strange.slice.0 = b"GLSL of another version".to_vec();
+    let stored = world.authority.bundle(Zone::Edge, 7, vec![strange]);
+    let mut out = glacis_wire::Writer::new();
+    world.authority.edge_keys().key_set.encode(&mut out).unwrap();
+    Published::from_bytes(&stored).unwrap().bundle.encode(&mut out).unwrap();
+    world.files.replace("published", out.as_bytes()).unwrap();
+    let text = crate::world::config(&world.authority.token, "");
+    let again = start(&world.authority, &text, &world.host, Arc::clone(&world.files) as Arc<dyn Files>);
+    assert_eq!(again.bundle_version(), None);
+    let older = world.authority.bundle(Zone::Edge, 6, vec![slice("view", Zone::Edge)]);
+    assert!(again.accept_bundle(&older).unwrap_err().to_string().contains("older"));
+    let newer = world.authority.bundle(Zone::Edge, 8, vec![slice("view", Zone::Edge)]);
+    assert!(again.accept_bundle(&newer).unwrap());
+    assert_eq!(again.bundle_version(), Some(8));
 }
 
 #[test]

@@ -324,7 +324,7 @@ async fn explanation(State(app): App, caller: Caller, Named(reference): Named, _
 async fn overview(State(app): App, caller: Caller, _: NoQuery) -> Answer {
     let look = |core: &mut CloudCore, _by: &Bearer| {
         let Counts { events, decisions, devices, incidents, .. } = core.counts()?;
-        let LivePolicies { version, key_set, policies } = core.live_policies()?;
+        let LivePolicies { version, key_set, policies, is_current: _ } = core.live_policies()?;
         let nodes = core.nodes_seen(NODES_SEEN_EVENTS)?.into_iter();
         let (refused, capped) = core.listed_devices()?;
         Ok(Overview {
