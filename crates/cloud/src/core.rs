@@ -216,7 +216,14 @@ impl CloudCore {
         self.flush_or_lose()?;
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
-        run(&mut tx)
+        let result = run(&mut tx);
+        // A page that had to make room may have met a full disk: then the store rolls back, whoever asked.
+        if let (Err(error), Batch::Open { .. }) = (&result, self.batch)
+            && self.store.conn().is_autocommit()
+        {
+            self.give_up(error.kind());
+        }
+        result
     }
 
     /// [`call`](Self::call) for a call that writes nothing before everything that can fail but the disk is done.
@@ -244,11 +251,10 @@ impl CloudCore {
             (Err(error), _) => {
                 let kind = error.kind();
                 self.note(kind);
-                let wrote = self.own_changes() != before || self.desk.pending.get_mut().has_failed();
-                if wrote || self.store.conn().is_autocommit() {
-                    self.roll_back();
-                    self.batch = Batch::Lost(kind);
-                    self.stale = true;
+                // Rows that wait are written as well; whoever let one wait touched memory.
+                let wrote = call_touched || self.own_changes() != before;
+                if wrote || self.desk.pending.get_mut().has_failed() || self.store.conn().is_autocommit() {
+                    self.give_up(kind);
                 }
             }
             (Ok(_), _) => {}
@@ -269,15 +275,22 @@ impl CloudCore {
 
     /// [`flush`](Self::flush) in the middle of a batch, which is lost where that fails.
     fn flush_or_lose(&mut self) -> Result<(), CloudError> {
-        self.flush().inspect_err(|error| {
-            self.roll_back();
-            self.batch = Batch::Lost(error.kind());
-            self.stale = true;
-        })
+        self.flush().inspect_err(|error| self.give_up(error.kind()))
+    }
+
+    /// Rolls the open batch back, of which nothing may be acknowledged any more.
+    fn give_up(&mut self, kind: CloudErrorKind) {
+        self.roll_back();
+        self.batch = Batch::Lost(kind);
+        self.stale = true;
     }
 
     /// Moves what is due of the key indexes, inside the open transaction.
     fn move_keys(&mut self) -> Result<(), CloudError> {
+        if self.stale {
+            // The indexes may know keys of rows that were rolled back; a run must not name them as its last.
+            return Ok(());
+        }
         let (conn, state) = (self.store.conn(), &mut self.desk.state);
         let moved = state.events.move_due(conn).and_then(|()| state.references.move_due(conn));
         moved.inspect_err(|error| {
@@ -339,9 +352,7 @@ impl CloudCore {
         } else if self.store.conn().is_autocommit()
             || self.execute("ROLLBACK TO one_call").and_then(|()| self.execute("RELEASE one_call")).is_err()
         {
-            self.roll_back();
-            self.batch = Batch::Lost(kind);
-            self.stale = true;
+            self.give_up(kind);
         }
     }
 
