@@ -125,7 +125,9 @@ impl CloudCore {
         };
         let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false };
         for keyed in [Keyed::Event, Keyed::Reference] {
-            crate::store::index::catch_up(keyed, core.store.conn())?;
+            if crate::store::index::catch_up(keyed, core.store.conn())? {
+                core.store.empty_log()?;
+            }
         }
         core.call_unloaded(|tx| tx.plant_key_set(&key_set))?;
         core.reload()?;

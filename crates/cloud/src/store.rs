@@ -46,8 +46,8 @@ const CHECKPOINT_ROWS: u64 = 65_536;
 ///
 /// Unit: rows. Fewer near the quota: one for each [`MEASURE_BYTES`] that are left.
 const MEASURE_ROWS: u64 = 1_024;
-/// More than one changed row takes.
-const MEASURE_BYTES: u64 = 128 << 10;
+/// More than one changed row takes: the facts of an event are at most a message.
+const MEASURE_BYTES: u64 = glacis_wire::limits::MESSAGE_BYTES_MAX as u64;
 
 /// Bytes of log that stay allocated after a checkpoint: rewriting them costs less than growing the file.
 const LOG_BYTES_KEPT: i64 = 32 << 20;
@@ -130,8 +130,9 @@ impl Store {
         if self.measured.is_some_and(|measured| changed - measured < rows) {
             return Ok(None);
         }
+        let used = self.used_bytes()?;
         self.measured = Some(changed);
-        self.used_bytes().map(Some)
+        Ok(Some(used))
     }
 
     /// Bytes that the store needs on the disk: pages in use and the log. Free pages will be used again.
@@ -160,7 +161,16 @@ impl Store {
     }
 
     pub(crate) fn checkpoint(&self) -> Result<(), CloudError> {
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+        self.checkpoint_by("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Moves the log into the file and leaves none, where it grew without any decision: it counts as used.
+    pub(crate) fn empty_log(&self) -> Result<(), CloudError> {
+        self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    fn checkpoint_by(&self, sql: &str) -> Result<(), CloudError> {
+        let done = self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         match done.map_err(CloudError::from) {
             Err(error) if error.kind() == CloudErrorKind::StorageFull => {
                 tracing::warn!("disk full: the log was not checkpointed");
