@@ -90,7 +90,8 @@ impl Tx<'_> {
     /// Everything from here on is kept.
     fn keep_from(&self) -> Timestamp {
         let kept = self.now.before(self.desk.limits.retention.max(RETENTION_MIN));
-        self.desk.state.features.rebuild_from(self.now).map_or(kept, |needed| kept.min(needed))
+        let now = self.now.before(self.desk.limits.ahead_max);
+        self.desk.state.features.rebuild_from(now).map_or(kept, |needed| kept.min(needed))
     }
 
     fn sweep_events(&mut self, before: Timestamp) -> Result<usize, CloudError> {

@@ -436,3 +436,27 @@ fn wherever_a_batch_meets_a_full_disk_it_happens_wholly_or_not_at_all() {
     assert_eq!(core.verify_audit_whole().unwrap().fault, None);
     println!("(committed, all answered): {outcomes:?}");
 }
+
+#[test]
+fn an_event_of_a_node_whose_clock_is_ahead_counts_as_long_after_a_restart() {
+    let world = World::new(94);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let place = glacis_cloud::Place::File(&path);
+    let second = Duration::from_secs;
+    let mut core = world.open(&place);
+    core.publish(&world.publish(1)).unwrap();
+    let mut ahead = world.transfer(thumb(1), "ann", "bob", 5);
+    let start = ahead.received;
+    ahead.received = start.after(second(50));
+    core.decide(&ahead).unwrap();
+    // The last moment at which a look-back still sees it.
+    world.host.advance(second(25 * 3_600 + 20));
+    drop(core);
+    let mut core = world.open(&place);
+    let mut late = world.transfer(thumb(2), "ann", "bob", 5);
+    late.received = start.after(second(24 * 3_600 + 30));
+    let answer = decided(core.decide(&late).unwrap());
+    let answers = core.decision(&answer.reference).unwrap().settled.unwrap().answers.0;
+    assert!(answers.iter().any(|stated| stated.answer == Answer::Value(Value::Int(2))), "{answers:?}");
+}
