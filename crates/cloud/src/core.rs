@@ -219,13 +219,7 @@ impl CloudCore {
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
         let result = run(&mut tx);
-        // A page that had to make room may have met a full disk: then the store rolls back, whoever asked.
-        if let (Err(error), Batch::Open { .. }) = (&result, self.batch)
-            && self.store.conn().is_autocommit()
-        {
-            self.give_up(error.kind());
-        }
-        result
+        result.inspect_err(|error| self.see_roll_back(error.kind()))
     }
 
     /// [`call`](Self::call) for a call that writes nothing before everything that can fail but the disk is done.
@@ -242,6 +236,9 @@ impl CloudCore {
         self.ready()?;
         if self.stale {
             self.reload()?;
+        }
+        if self.desk.pending.get_mut().is_much() {
+            self.flush_or_lose()?;
         }
         let now = self.now();
         let before = self.own_changes();
@@ -278,6 +275,14 @@ impl CloudCore {
     /// [`flush`](Self::flush) in the middle of a batch, which is lost where that fails.
     fn flush_or_lose(&mut self) -> Result<(), CloudError> {
         self.flush().inspect_err(|error| self.give_up(error.kind()))
+    }
+
+    /// After a failed read: a page that had to make room may have met a full disk, and then the store rolls the
+    /// open batch back, whoever asked.
+    fn see_roll_back(&mut self, kind: CloudErrorKind) {
+        if matches!(self.batch, Batch::Open { .. }) && self.store.conn().is_autocommit() {
+            self.give_up(kind);
+        }
     }
 
     /// Rolls the open batch back, of which nothing may be acknowledged any more.
@@ -441,7 +446,8 @@ impl CloudCore {
         let now = self.desk.host.now();
         let held = &mut self.desk.state;
         let runs = [held.events.take_runs(), held.references.take_runs()];
-        self.desk.state = State::load(self.store.conn(), &self.desk, runs, now)?;
+        let loaded = State::load(self.store.conn(), &self.desk, runs, now);
+        self.desk.state = loaded.inspect_err(|error| self.see_roll_back(error.kind()))?;
         self.stale = false;
         Ok(())
     }
