@@ -96,10 +96,12 @@ impl KeyIndex {
         Ok(index)
     }
 
-    /// Rows that may have this key; the caller compares them.
+    /// Rows that may have this key, oldest first; the caller compares them. A node that takes a reference that was
+    /// given before must not have its own decision found under it.
     pub(crate) fn rows(&self, conn: &Connection, key: i64) -> Result<Vec<i64>, CloudError> {
         let mut found: Vec<i64> = self.active.rows(key).chain(self.frozen.rows(key)).collect();
         self.runs.find(self.keyed, conn, key, &mut found)?;
+        found.sort_unstable();
         Ok(found)
     }
 
