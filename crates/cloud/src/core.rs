@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::store::index::Keyed;
 use crate::store::pending::Pending;
 use crate::store::{Place, Store};
+use crate::sweep::is_scarce;
 use crate::webhook::Tell;
 use glacis_attest::Anchors;
 use glacis_host::Host;
@@ -25,6 +26,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The part of the disk quota, one in so many, that the write-ahead log may take where room is scarce.
+const LOG_SHARE: u64 = 64;
 
 /// What every domain call may use besides the store.
 pub(crate) struct Desk {
@@ -404,12 +408,20 @@ impl CloudCore {
     }
 
     /// How much the store uses; the quota is checked against it until it is measured again.
+    ///
+    /// Where room is scarce little or nothing is written, and so no row would make a measurement or a checkpoint due:
+    /// it is measured each time, and a log that takes a part of the room that counts is emptied.
     fn measure(&mut self) -> Result<(), CloudError> {
-        let room = self.desk.limits.disk_quota.saturating_sub(self.desk.used);
-        if let Some(used) = self.store.used_bytes_if_due(room)? {
-            self.desk.used = used;
-            self.desk.metrics.stored(used);
+        let quota = self.desk.limits.disk_quota;
+        let scarce = is_scarce(self.desk.used, quota);
+        let room = if scarce { 0 } else { quota.saturating_sub(self.desk.used) };
+        let Some(mut used) = self.store.used_bytes_if_due(room)? else { return Ok(()) };
+        if is_scarce(used, quota) && self.store.log_bytes() > quota / LOG_SHARE {
+            self.store.empty_log().inspect_err(|error| self.note(error.kind()))?;
+            used = self.store.used_bytes()?;
         }
+        self.desk.used = used;
+        self.desk.metrics.stored(used);
         Ok(())
     }
 

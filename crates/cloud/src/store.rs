@@ -35,6 +35,9 @@ const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
 const STATEMENTS_MAX: usize = 128;
 
+/// How long a statement waits for a backup that holds what it needs.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Rows changed between two checkpoints of the write-ahead log.
 ///
 /// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; a checkpoint costs two more syncs, so it
@@ -102,7 +105,7 @@ impl Store {
             Place::Memory => (Connection::open_in_memory()?, None),
         };
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        conn.busy_timeout(Duration::from_millis(500))?;
+        conn.busy_timeout(BUSY_TIMEOUT)?;
         refuse_foreign(&conn)?;
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
@@ -141,8 +144,13 @@ impl Store {
             Ok(uint(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
         };
         let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        Ok(pages.saturating_mul(number("PRAGMA page_size")?) + self.log_bytes())
+    }
+
+    /// Bytes of the write-ahead log, which holds a page as often as it was written.
+    pub(crate) fn log_bytes(&self) -> u64 {
         let log = self.file.as_ref().and_then(|file| std::fs::metadata(&file.wal).ok());
-        Ok(pages.saturating_mul(number("PRAGMA page_size")?) + log.map_or(0, |log| log.len()))
+        log.map_or(0, |log| log.len())
     }
 
     pub(crate) const fn conn(&self) -> &Connection {
@@ -164,9 +172,13 @@ impl Store {
         self.checkpoint_by("PRAGMA wal_checkpoint(PASSIVE)")
     }
 
-    /// Moves the log into the file and leaves none, where it grew without any decision: it counts as used.
+    /// Moves the log into the file and leaves none, as far as no backup reads it; what it holds counts as used.
     pub(crate) fn empty_log(&self) -> Result<(), CloudError> {
-        self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)")
+        // A backup may read for minutes, and the writer does not wait for it.
+        self.conn.busy_timeout(Duration::ZERO)?;
+        let emptied = self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.conn.busy_timeout(BUSY_TIMEOUT)?;
+        emptied
     }
 
     fn checkpoint_by(&self, sql: &str) -> Result<(), CloudError> {

@@ -175,7 +175,7 @@ impl Tx<'_> {
 
     /// Whether what did not act is stored no more, so that there is room for what does.
     pub(crate) const fn is_scarce(&self) -> bool {
-        self.desk.used > self.desk.limits.disk_quota / OBSERVED_SHARE.1 * OBSERVED_SHARE.0
+        is_scarce(self.desk.used, self.desk.limits.disk_quota)
     }
 
     /// Refuses to store more decisions where the store has used up what it may.
@@ -189,6 +189,11 @@ impl Tx<'_> {
         );
         Err(CloudError::new(CloudErrorKind::StorageFull, detail))
     }
+}
+
+/// Whether so many bytes are more of the quota than what only observes may use.
+pub(crate) const fn is_scarce(used: u64, quota: u64) -> bool {
+    used > quota / OBSERVED_SHARE.1 * OBSERVED_SHARE.0
 }
 
 /// What the deletion log says of events: rows up to which, and events before which.
