@@ -40,7 +40,8 @@ pub struct CloudConfig {
 /// Bounds of one core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudLimits {
-    /// Feature entries held in memory, over all features and keys; about 100 bytes each.
+    /// Feature entries held in memory: one an event and group of features by the same key. About 100 bytes each,
+    /// and 24 more for every sum and distinct of the group beyond two.
     ///
     /// Unit: entries. Default: 2,000,000. Beyond it the keys concerned read `unknown(unavailable)`.
     pub feature_entries_max: usize,

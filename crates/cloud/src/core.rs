@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::store::index::Keyed;
 use crate::store::pending::Pending;
 use crate::store::{Place, Store};
+use crate::sweep::is_scarce;
 use crate::webhook::Tell;
 use glacis_attest::Anchors;
 use glacis_host::Host;
@@ -25,6 +26,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The part of the disk quota, one in so many, that the write-ahead log may take where room is scarce.
+const LOG_SHARE: u64 = 64;
 
 /// What every domain call may use besides the store.
 pub(crate) struct Desk {
@@ -125,7 +129,9 @@ impl CloudCore {
         };
         let mut core = Self { store, desk, batch: Batch::None, stale: false, stopped: false };
         for keyed in [Keyed::Event, Keyed::Reference] {
-            crate::store::index::catch_up(keyed, core.store.conn())?;
+            if crate::store::index::catch_up(keyed, core.store.conn())? {
+                core.store.empty_log()?;
+            }
         }
         core.call_unloaded(|tx| tx.plant_key_set(&key_set))?;
         core.reload()?;
@@ -216,7 +222,8 @@ impl CloudCore {
         self.flush_or_lose()?;
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
-        run(&mut tx)
+        let result = run(&mut tx);
+        result.inspect_err(|error| self.see_roll_back(error.kind()))
     }
 
     /// [`call`](Self::call) for a call that writes nothing before everything that can fail but the disk is done.
@@ -234,6 +241,9 @@ impl CloudCore {
         if self.stale {
             self.reload()?;
         }
+        if self.desk.pending.get_mut().is_much() {
+            self.flush_or_lose()?;
+        }
         let now = self.now();
         let before = self.own_changes();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
@@ -244,11 +254,10 @@ impl CloudCore {
             (Err(error), _) => {
                 let kind = error.kind();
                 self.note(kind);
-                let wrote = self.own_changes() != before || self.desk.pending.get_mut().has_failed();
-                if wrote || self.store.conn().is_autocommit() {
-                    self.roll_back();
-                    self.batch = Batch::Lost(kind);
-                    self.stale = true;
+                // Rows that wait are written as well; whoever let one wait touched memory.
+                let wrote = call_touched || self.own_changes() != before;
+                if wrote || self.desk.pending.get_mut().has_failed() || self.store.conn().is_autocommit() {
+                    self.give_up(kind);
                 }
             }
             (Ok(_), _) => {}
@@ -269,15 +278,30 @@ impl CloudCore {
 
     /// [`flush`](Self::flush) in the middle of a batch, which is lost where that fails.
     fn flush_or_lose(&mut self) -> Result<(), CloudError> {
-        self.flush().inspect_err(|error| {
-            self.roll_back();
-            self.batch = Batch::Lost(error.kind());
-            self.stale = true;
-        })
+        self.flush().inspect_err(|error| self.give_up(error.kind()))
+    }
+
+    /// After a failed read: a page that had to make room may have met a full disk, and then the store rolls the
+    /// open batch back, whoever asked.
+    fn see_roll_back(&mut self, kind: CloudErrorKind) {
+        if matches!(self.batch, Batch::Open { .. }) && self.store.conn().is_autocommit() {
+            self.give_up(kind);
+        }
+    }
+
+    /// Rolls the open batch back, of which nothing may be acknowledged any more.
+    fn give_up(&mut self, kind: CloudErrorKind) {
+        self.roll_back();
+        self.batch = Batch::Lost(kind);
+        self.stale = true;
     }
 
     /// Moves what is due of the key indexes, inside the open transaction.
     fn move_keys(&mut self) -> Result<(), CloudError> {
+        if self.stale {
+            // The indexes may know keys of rows that were rolled back; a run must not name them as its last.
+            return Ok(());
+        }
         let (conn, state) = (self.store.conn(), &mut self.desk.state);
         let moved = state.events.move_due(conn).and_then(|()| state.references.move_due(conn));
         moved.inspect_err(|error| {
@@ -339,9 +363,7 @@ impl CloudCore {
         } else if self.store.conn().is_autocommit()
             || self.execute("ROLLBACK TO one_call").and_then(|()| self.execute("RELEASE one_call")).is_err()
         {
-            self.roll_back();
-            self.batch = Batch::Lost(kind);
-            self.stale = true;
+            self.give_up(kind);
         }
     }
 
@@ -386,12 +408,20 @@ impl CloudCore {
     }
 
     /// How much the store uses; the quota is checked against it until it is measured again.
+    ///
+    /// Where room is scarce little or nothing is written, and so no row would make a measurement or a checkpoint due:
+    /// it is measured each time, and a log that takes a part of the room that counts is emptied.
     fn measure(&mut self) -> Result<(), CloudError> {
-        let room = self.desk.limits.disk_quota.saturating_sub(self.desk.used);
-        if let Some(used) = self.store.used_bytes_if_due(room)? {
-            self.desk.used = used;
-            self.desk.metrics.stored(used);
+        let quota = self.desk.limits.disk_quota;
+        let scarce = is_scarce(self.desk.used, quota);
+        let room = if scarce { 0 } else { quota.saturating_sub(self.desk.used) };
+        let Some(mut used) = self.store.used_bytes_if_due(room)? else { return Ok(()) };
+        if is_scarce(used, quota) && self.store.log_bytes() > quota / LOG_SHARE {
+            self.store.empty_log().inspect_err(|error| self.note(error.kind()))?;
+            used = self.store.used_bytes()?;
         }
+        self.desk.used = used;
+        self.desk.metrics.stored(used);
         Ok(())
     }
 
@@ -428,7 +458,8 @@ impl CloudCore {
         let now = self.desk.host.now();
         let held = &mut self.desk.state;
         let runs = [held.events.take_runs(), held.references.take_runs()];
-        self.desk.state = State::load(self.store.conn(), &self.desk, runs, now)?;
+        let loaded = State::load(self.store.conn(), &self.desk, runs, now);
+        self.desk.state = loaded.inspect_err(|error| self.see_roll_back(error.kind()))?;
         self.stale = false;
         Ok(())
     }

@@ -20,6 +20,7 @@ use glacis_wire::message::policy::KeySet;
 use glacis_wire::{Decode as _, Reference, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All derived data.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ impl State {
     ) -> Result<(), CloudError> {
         let definitions = crate::evaluate::definitions(&releases);
         let mut features = FeatureTable::new(definitions, limits.feature_entries_max);
-        rebuild(conn, &mut features, now)?;
+        rebuild(conn, &mut features, now, limits.ahead_max)?;
         self.shelf = Shelf::new(releases, &features);
         self.features = features;
         Ok(())
@@ -159,9 +160,14 @@ impl State {
 }
 
 /// Fills features with what the log still has for them. Ingest times never go back along the log, so the first
-/// event to read is found by walking from its end.
-fn rebuild(conn: &Connection, features: &mut FeatureTable, now: Timestamp) -> Result<(), CloudError> {
-    let Some(from) = features.rebuild_from(now) else { return Ok(()) };
+/// event to read is found by walking from its end. One may be received as much as `ahead` after its ingest.
+fn rebuild(
+    conn: &Connection,
+    features: &mut FeatureTable,
+    now: Timestamp,
+    ahead: Duration,
+) -> Result<(), CloudError> {
+    let Some(from) = features.rebuild_from(now.before(ahead)) else { return Ok(()) };
     features.raise_floor(now);
     let mut first: i64 = 1;
     let mut back = conn.prepare("SELECT seq, ingested FROM event ORDER BY seq DESC")?;

@@ -35,6 +35,9 @@ const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
 const STATEMENTS_MAX: usize = 128;
 
+/// How long a statement waits for a backup that holds what it needs.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Rows changed between two checkpoints of the write-ahead log.
 ///
 /// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; a checkpoint costs two more syncs, so it
@@ -46,8 +49,8 @@ const CHECKPOINT_ROWS: u64 = 65_536;
 ///
 /// Unit: rows. Fewer near the quota: one for each [`MEASURE_BYTES`] that are left.
 const MEASURE_ROWS: u64 = 1_024;
-/// More than one changed row takes.
-const MEASURE_BYTES: u64 = 128 << 10;
+/// More than one changed row takes: the facts of an event are at most a message.
+const MEASURE_BYTES: u64 = glacis_wire::limits::MESSAGE_BYTES_MAX as u64;
 
 /// Bytes of log that stay allocated after a checkpoint: rewriting them costs less than growing the file.
 const LOG_BYTES_KEPT: i64 = 32 << 20;
@@ -102,7 +105,7 @@ impl Store {
             Place::Memory => (Connection::open_in_memory()?, None),
         };
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        conn.busy_timeout(Duration::from_millis(500))?;
+        conn.busy_timeout(BUSY_TIMEOUT)?;
         refuse_foreign(&conn)?;
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
@@ -130,8 +133,9 @@ impl Store {
         if self.measured.is_some_and(|measured| changed - measured < rows) {
             return Ok(None);
         }
+        let used = self.used_bytes()?;
         self.measured = Some(changed);
-        self.used_bytes().map(Some)
+        Ok(Some(used))
     }
 
     /// Bytes that the store needs on the disk: pages in use and the log. Free pages will be used again.
@@ -140,8 +144,13 @@ impl Store {
             Ok(uint(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
         };
         let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        Ok(pages.saturating_mul(number("PRAGMA page_size")?) + self.log_bytes())
+    }
+
+    /// Bytes of the write-ahead log, which holds a page as often as it was written.
+    pub(crate) fn log_bytes(&self) -> u64 {
         let log = self.file.as_ref().and_then(|file| std::fs::metadata(&file.wal).ok());
-        Ok(pages.saturating_mul(number("PRAGMA page_size")?) + log.map_or(0, |log| log.len()))
+        log.map_or(0, |log| log.len())
     }
 
     pub(crate) const fn conn(&self) -> &Connection {
@@ -160,7 +169,20 @@ impl Store {
     }
 
     pub(crate) fn checkpoint(&self) -> Result<(), CloudError> {
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+        self.checkpoint_by("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Moves the log into the file and leaves none, as far as no backup reads it; what it holds counts as used.
+    pub(crate) fn empty_log(&self) -> Result<(), CloudError> {
+        // A backup may read for minutes, and the writer does not wait for it.
+        self.conn.busy_timeout(Duration::ZERO)?;
+        let emptied = self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.conn.busy_timeout(BUSY_TIMEOUT)?;
+        emptied
+    }
+
+    fn checkpoint_by(&self, sql: &str) -> Result<(), CloudError> {
+        let done = self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         match done.map_err(CloudError::from) {
             Err(error) if error.kind() == CloudErrorKind::StorageFull => {
                 tracing::warn!("disk full: the log was not checkpointed");

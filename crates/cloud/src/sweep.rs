@@ -90,7 +90,8 @@ impl Tx<'_> {
     /// Everything from here on is kept.
     fn keep_from(&self) -> Timestamp {
         let kept = self.now.before(self.desk.limits.retention.max(RETENTION_MIN));
-        self.desk.state.features.rebuild_from(self.now).map_or(kept, |needed| kept.min(needed))
+        let now = self.now.before(self.desk.limits.ahead_max);
+        self.desk.state.features.rebuild_from(now).map_or(kept, |needed| kept.min(needed))
     }
 
     fn sweep_events(&mut self, before: Timestamp) -> Result<usize, CloudError> {
@@ -174,7 +175,7 @@ impl Tx<'_> {
 
     /// Whether what did not act is stored no more, so that there is room for what does.
     pub(crate) const fn is_scarce(&self) -> bool {
-        self.desk.used > self.desk.limits.disk_quota / OBSERVED_SHARE.1 * OBSERVED_SHARE.0
+        is_scarce(self.desk.used, self.desk.limits.disk_quota)
     }
 
     /// Refuses to store more decisions where the store has used up what it may.
@@ -188,6 +189,11 @@ impl Tx<'_> {
         );
         Err(CloudError::new(CloudErrorKind::StorageFull, detail))
     }
+}
+
+/// Whether so many bytes are more of the quota than what only observes may use.
+pub(crate) const fn is_scarce(used: u64, quota: u64) -> bool {
+    used > quota / OBSERVED_SHARE.1 * OBSERVED_SHARE.0
 }
 
 /// What the deletion log says of events: rows up to which, and events before which.

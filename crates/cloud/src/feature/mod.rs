@@ -10,7 +10,8 @@
 //!
 //! The table keeps, for each key, what a window at a time near now can see; it is derived data, rebuilt from
 //! the log at start. A question about an older time is answered from the log itself by the caller
-//! ([`Lookup::TooOld`]). Bounded: past the limit a key is marked and reads `unknown(unavailable)`.
+//! ([`Lookup::TooOld`]). Bounded: past the limit events are not kept, and a window that may hold one of them reads
+//! `unknown(unavailable)`.
 
 mod item;
 mod mark;
@@ -22,7 +23,7 @@ use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, EventName, SignalName, Timestamp};
 use hashbrown::HashTable;
 use item::{Bytes, Item, MEMBERS_MAX, Member, Row, SHORT_MAX};
-use series::{Question, Series, only};
+use series::{Question, Series, may_hold, only};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -156,7 +157,7 @@ struct Feature {
     /// Which group holds its events, and which of that group's features it is.
     group: usize,
     member: Member,
-    /// When an event of a key that its group does not hold was last not kept.
+    /// Latest receive time of an event that was not kept, of a key that its group did not hold.
     overflowed: Option<Timestamp>,
 }
 
@@ -339,8 +340,8 @@ impl FeatureTable {
             }
             let Some(item) = definition.item(stated, &mut self.value) else { continue };
             match &mut found {
-                Some(series) if full => series.mark_incomplete(*member, logged.ingested),
-                None if full => feature.overflowed = Some(logged.ingested),
+                Some(series) if full => series.mark_incomplete(*member, logged.facts.received),
+                None if full => feature.overflowed = feature.overflowed.max(Some(logged.facts.received)),
                 found => {
                     let long = item.value().filter(|value| value.len() > SHORT_MAX);
                     let known =
@@ -355,7 +356,14 @@ impl FeatureTable {
         let series = match found {
             Some(series) => series,
             None => {
-                let series = Series::new(group.spare.pop().unwrap_or_default());
+                let mut series = Series::new(group.spare.pop().unwrap_or_default());
+                // Among those that were not kept may be some of this key.
+                for (member, index) in group.members.iter().zip(&group.features) {
+                    let lost = self.features.get(*index).and_then(|feature| feature.overflowed);
+                    if let Some(lost) = lost.filter(|lost| *lost >= horizon) {
+                        series.mark_incomplete(*member, lost);
+                    }
+                }
                 let keyed = Keyed { hash, key: Bytes::of(&self.key), series };
                 &mut group.keys.insert_unique(hash, keyed, |keyed| keyed.hash).into_mut().series
             }
@@ -373,7 +381,7 @@ impl FeatureTable {
         let mut entries = 0;
         for feature in &mut self.features {
             let horizon = feature.definition.horizon(now);
-            feature.overflowed = feature.overflowed.filter(|at| *at >= horizon);
+            feature.overflowed = feature.overflowed.filter(|lost| *lost >= horizon);
         }
         for group in &mut self.groups {
             let horizon = group.horizon(now);
@@ -465,7 +473,9 @@ impl<'t> Probe<'t> {
         let question = Question { member, window: definition.window, at: received, cut: self.cut, own };
         Lookup::Known(match found {
             Found::Key(series) => series.answer(&question),
-            _ if feature.overflowed.is_some() => Answer::unknown(Cause::Unavailable),
+            _ if may_hold(definition.window, received, feature.overflowed) => {
+                Answer::unknown(Cause::Unavailable)
+            }
             Found::Nothing | Found::NoKey(_) => only(member, own),
         })
     }

@@ -31,7 +31,7 @@ pub(super) struct Series {
 struct More {
     /// By number of member; none while rows are few.
     marks: Vec<Mark>,
-    /// When an event was last not kept that adds to a member, by its number.
+    /// Latest receive time of an event that adds to a member and was not kept, by its number.
     incomplete: Vec<Option<Timestamp>>,
 }
 
@@ -87,14 +87,14 @@ impl Series {
         self.more.as_ref().is_some_and(|more| more.incomplete.iter().any(Option::is_some))
     }
 
-    /// An event that adds to a member was not kept: no exact answer is possible until it would have expired.
-    pub(super) fn mark_incomplete(&mut self, member: Member, at: Timestamp) {
+    /// An event that adds to a member was not kept: no window that may hold it has an exact answer.
+    pub(super) fn mark_incomplete(&mut self, member: Member, received: Timestamp) {
         let incomplete = &mut self.more.get_or_insert_default().incomplete;
         if incomplete.len() <= member.number {
             incomplete.resize(member.number + 1, None);
         }
         if let Some(place) = incomplete.get_mut(member.number) {
-            *place = Some(at);
+            *place = (*place).max(Some(received));
         }
     }
 
@@ -148,7 +148,7 @@ impl Series {
     /// Drops rows received before `horizon`; says how many.
     pub(super) fn expire(&mut self, horizon: Timestamp) -> usize {
         if let Some(more) = &mut self.more {
-            let lapse = |at: &mut Option<Timestamp>| *at = at.filter(|at| *at >= horizon);
+            let lapse = |lost: &mut Option<Timestamp>| *lost = lost.filter(|lost| *lost >= horizon);
             more.incomplete.iter_mut().for_each(lapse);
         }
         if self.oldest >= horizon {
@@ -171,7 +171,7 @@ impl Series {
     pub(super) fn answer(&self, question: &Question<'_>) -> Answer {
         let Question { member, window, at, cut, own } = *question;
         if let Some(more) = &self.more
-            && more.incomplete.get(member.number).is_some_and(Option::is_some)
+            && may_hold(window, at, more.incomplete.get(member.number).copied().flatten())
         {
             return Answer::unknown(Cause::Unavailable);
         }
@@ -318,6 +318,11 @@ fn few<'a>(items: impl Iterator<Item = Item<'a>>) -> usize {
         }
     }
     length
+}
+
+/// Whether the window that ends at `at` may hold what was lost, the newest of it received at `lost`.
+pub(super) fn may_hold(window: Duration, at: Timestamp, lost: Option<Timestamp>) -> bool {
+    lost.is_some_and(|lost| open_start(at, window).is_none_or(|start| lost > start))
 }
 
 /// Start of the window that ends at `at`, itself outside; none where it reaches back before the epoch.

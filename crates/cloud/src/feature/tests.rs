@@ -327,3 +327,98 @@ fn a_time_behind_memory_is_answered_from_the_log() {
     assert_eq!(ask(&table, &old, 2), Lookup::TooOld);
     assert_eq!(def.answer_over(&Stated::new(&old), 2, std::iter::empty()), Answer::Value(Value::Int(0)));
 }
+
+/// As [`run_together`], over hours instead of seconds: rows expire, keys go and come again, and with `entries_max`
+/// below what is needed events are lost.
+fn run_long(steps: &[Step], entries_max: usize) {
+    const MINUTE: u64 = 60_000;
+    let of = |at: usize| {
+        let measure = [Measure::Count, Measure::Sum, Measure::Distinct, Measure::SumDouble][at % 4];
+        let mut def = definition(measure, at.is_multiple_of(3));
+        def.signal = signal(&format!("user.feature{at}"));
+        def.window = Duration::from_millis([5, 240, 1, 90, 30][at % 5] * MINUTE);
+        def.lateness = Duration::from_millis([30, 5, 55][at % 3] * MINUTE);
+        def
+    };
+    let defs: Vec<Definition> = (0..8).map(of).collect();
+    let mut table = FeatureTable::new(defs.clone(), entries_max);
+    let mut log: Vec<(u64, Timestamp, EventFacts)> = Vec::new();
+    let mut now = 100_000 * MINUTE;
+    for (at, step) in steps.iter().enumerate() {
+        now += step.forward * MINUTE;
+        let amount = step.amount.map(|value| match value % 3 {
+            0 => Value::Double(f64::from(value) * 0.1),
+            1 => Value::Int(i64::MAX - i64::from(value)),
+            _ => Value::Int(i64::from(value)),
+        });
+        let user = ["ann", "ann", "bob"][usize::from(step.user)];
+        let facts = facts("pay", user, now - step.delay * MINUTE, amount);
+        let seq = u64::try_from(at).unwrap() + 1;
+        let cut = seq.saturating_sub(step.cut_back);
+        let stated = Stated::new(&facts);
+        let mut probe = table.probe(&stated, cut);
+        for (index, def) in defs.iter().enumerate() {
+            let found = probe.lookup(index);
+            let lost =
+                found == Lookup::Known(Answer::unknown(Cause::Unavailable)) && entries_max < steps.len();
+            if found == Lookup::TooOld || lost {
+                continue;
+            }
+            let want = by_definition(def, &log, &facts, cut);
+            assert_eq!(found, Lookup::Known(want), "feature {index}, step {at} of {steps:?}");
+        }
+        let ingested = Timestamp::from_ms(now);
+        table.add(&Logged { seq, ingested, facts: &facts });
+        assert!(table.entries() <= entries_max);
+        log.push((seq, ingested, facts));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    /// Neither expiry nor a table that is full makes an answer wrong.
+    #[test]
+    fn answers_over_hours_are_exact_or_unavailable(
+        steps in prop::collection::vec(any_step(), 1..160),
+        entries_max in prop_oneof![Just(10_000_usize), 1_usize..30],
+    ) {
+        run_long(&steps, entries_max);
+    }
+}
+
+#[test]
+fn a_key_that_comes_again_after_an_event_of_it_was_lost_stays_unavailable() {
+    let def = definition(Measure::Count, false);
+    let mut table = FeatureTable::new(vec![def.clone()], 2);
+    let start = 100_000_000;
+    let add = |table: &mut FeatureTable, seq: u64, user: &str, at: u64| {
+        let event = facts("pay", user, at, None);
+        table.add(&Logged { seq, ingested: event.received, facts: &event });
+    };
+    let span = millis(def.window) + millis(LOOKBACK);
+    add(&mut table, 1, "ann", start);
+    add(&mut table, 2, "ann", start + 1);
+    // Full: this one is not kept. Its time also sweeps ann's two, which are behind the look-back by now.
+    add(&mut table, 3, "bob", start + span + 10);
+    add(&mut table, 4, "bob", start + span + 20);
+    let asked = facts("pay", "bob", start + span + 30, None);
+    assert_eq!(ask(&table, &asked, 5), Lookup::Known(Answer::unknown(Cause::Unavailable)));
+}
+
+#[test]
+fn an_event_that_was_lost_concerns_a_short_window_no_longer_than_it_is() {
+    let (short, mut long) = (definition(Measure::Count, false), definition(Measure::Count, false));
+    long.signal = signal("user.long");
+    long.window = Duration::from_secs(30 * 86_400);
+    let mut table = FeatureTable::new(vec![short, long], 2);
+    let start = 100_000_000;
+    for seq in 1..=3 {
+        let event = facts("pay", "ann", start + seq, None);
+        table.add(&Logged { seq, ingested: event.received, facts: &event });
+    }
+    let asked = facts("pay", "ann", start + 3 + millis(LOOKBACK) * 2, None);
+    let stated = Stated::new(&asked);
+    let mut probe = table.probe(&stated, 9);
+    assert_eq!(probe.lookup(0), Lookup::Known(Answer::Value(Value::Int(0))), "its window holds nothing");
+    assert_eq!(probe.lookup(1), Lookup::Known(Answer::unknown(Cause::Unavailable)));
+}

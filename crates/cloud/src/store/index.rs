@@ -96,10 +96,12 @@ impl KeyIndex {
         Ok(index)
     }
 
-    /// Rows that may have this key; the caller compares them.
+    /// Rows that may have this key, oldest first; the caller compares them. A node that takes a reference that was
+    /// given before must not have its own decision found under it.
     pub(crate) fn rows(&self, conn: &Connection, key: i64) -> Result<Vec<i64>, CloudError> {
         let mut found: Vec<i64> = self.active.rows(key).chain(self.frozen.rows(key)).collect();
         self.runs.find(self.keyed, conn, key, &mut found)?;
+        found.sort_unstable();
         Ok(found)
     }
 
@@ -147,16 +149,18 @@ impl KeyIndex {
 }
 
 /// Writes whole runs until the tail is short, each in a transaction of its own: what a store of an older version
-/// or one that was restored needs before its first use.
-pub(crate) fn catch_up(keyed: Keyed, conn: &Connection) -> Result<(), CloudError> {
+/// or one that was restored needs before its first use. Says whether it wrote any.
+pub(crate) fn catch_up(keyed: Keyed, conn: &Connection) -> Result<bool, CloudError> {
     let mut runs = Runs::load(keyed, conn, Runs::default())?;
+    let mut wrote = false;
     loop {
         let mut keys = Vec::new();
         let limit = i64::try_from(SWEEP_KEYS).unwrap_or(i64::MAX);
         tail(keyed, conn, runs.last_row(), limit, |key, row| keys.push((key, row)))?;
         if keys.len() < SWEEP_KEYS {
-            return Ok(());
+            return Ok(wrote);
         }
+        wrote = true;
         let transaction = conn.unchecked_transaction()?;
         let mut builder = Builder::new(runs.next_run(), keys);
         while !builder.is_complete() {

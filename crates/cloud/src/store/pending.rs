@@ -13,6 +13,11 @@ use std::ops::Range;
 /// Rows that one statement writes, most first; the last must be 1.
 const AT_ONCE: [usize; 4] = [32, 8, 4, 1];
 
+/// Bytes of one table from which on rows wait no longer, and which stay allocated for the next.
+///
+/// Unit: bytes. Source: more than a usual batch has; a few rows of the size of a message reach it.
+const BYTES_MAX: usize = 1 << 20;
+
 /// A table of the log, with columns in the order in which rows are put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogTable {
@@ -114,6 +119,11 @@ impl Pending {
         self.tables.iter().all(|rows| rows.cells.is_empty())
     }
 
+    /// Whether what waits takes so much memory that it should be flushed before more comes.
+    pub(crate) fn is_much(&self) -> bool {
+        self.tables.iter().any(|rows| rows.bytes.len() >= BYTES_MAX)
+    }
+
     /// Rows that were flushed so far.
     pub(crate) const fn flushed(&self) -> u64 {
         self.flushed
@@ -151,6 +161,7 @@ impl Rows {
     fn clear(&mut self) {
         self.cells.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(BYTES_MAX);
     }
 
     fn write(
@@ -187,5 +198,35 @@ impl ToSql for Bound<'_> {
             Waiting::Int(value) => ValueRef::Integer(*value),
             Waiting::Blob(range) => ValueRef::Blob(self.bytes.get(range.clone()).unwrap_or_default()),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Birth, Place, Store};
+    use glacis_wire::{Realm, TenantId};
+
+    #[test]
+    fn large_rows_are_too_much_to_wait_and_leave_no_memory_behind() {
+        let birth = Birth { tenant: TenantId::parse("acme").unwrap(), realm: Realm::Demo };
+        let store = Store::open(&Place::Memory, &birth).unwrap();
+        let (mut pending, facts) = (Pending::default(), vec![7; BYTES_MAX / 4]);
+        let put = |pending: &mut Pending, seq: u64| {
+            let number = Cell::int(seq);
+            let (id, bytes) = (Cell::blob(&[1; 16]), Cell::blob(&facts));
+            pending.put(LogTable::Event, &[number, id, id, id, number, number, bytes, number]);
+        };
+        for seq in 1..=35 {
+            put(&mut pending, seq);
+            assert_eq!(pending.is_much(), seq >= 4);
+        }
+        pending.flush(store.conn()).unwrap();
+        assert!(pending.is_empty() && !pending.is_much());
+        assert_eq!(pending.flushed(), 35);
+        assert!(pending.tables.iter().all(|rows| rows.bytes.capacity() <= BYTES_MAX));
+        let sql = "SELECT count(*) FROM event WHERE facts_bytes = ?1";
+        let found: i64 = store.conn().query_row(sql, [&facts], |row| row.get(0)).unwrap();
+        assert_eq!(found, 35);
     }
 }

@@ -331,3 +331,132 @@ fn a_batch_that_is_given_up_leaves_nothing() {
     assert!(!decided(core.decide(&facts).unwrap()).repeated);
     assert_eq!(core.verify_audit_whole().unwrap().fault, None);
 }
+
+#[test]
+fn a_batch_that_the_store_rolled_back_by_itself_is_lost_whoever_noticed() {
+    let world = World::new(92);
+    let mut core = world.core();
+    let (first, second) =
+        (world.transfer(thumb(1), "ann", "bob", 5), world.transfer(thumb(2), "ann", "bob", 5));
+    core.begin().unwrap();
+    core.decide(&first).unwrap();
+    core.counts().unwrap();
+    // As SQLite does where it had to write a page to make room and the disk was full.
+    core.danger_connection().execute_batch("ROLLBACK").unwrap();
+    core.decision(&glacis_wire::Reference::from_random([9; 8])).unwrap_err();
+    core.decide(&second).unwrap_err();
+    core.commit().unwrap_err();
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    for facts in [&first, &second] {
+        assert!(!decided(core.decide(facts).unwrap()).repeated);
+    }
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
+/// Calls of one batch of every kind: rows that wait, rows that are read again, savepoints, reads.
+fn mixed_batch(
+    world: &World,
+    core: &mut glacis_cloud::CloudCore,
+) -> (Vec<glacis_wire::Reference>, Vec<glacis_wire::message::decide::EventFacts>) {
+    use crate::report::record;
+    let payee = "b".repeat(500);
+    let (mut answered, mut asked) = (Vec::new(), Vec::new());
+    for at in 0..24_u8 {
+        let facts = world.transfer(thumb(at % 5), "ann", &payee, i64::from(at));
+        let answer = core.decide(&facts);
+        answered.extend(answer.ok().map(|answer| decided(answer).reference));
+        asked.push(facts.clone());
+        match at % 6 {
+            1 => drop(core.decide(&facts)),
+            2 => drop(core.decide(&passed(&facts, Method::Otp, world.event_id().as_bytes()[0]))),
+            3 => {
+                let transfers = (0..3).map(|_| world.transfer(thumb(9), "eve", &payee, 1));
+                let records: Vec<_> = transfers.map(|facts| record(world, facts, Verdict::Allow)).collect();
+                let references: Vec<_> = records.iter().map(|record| record.reference).collect();
+                asked.extend(records.iter().map(|record| record.facts.clone()));
+                let report = glacis_wire::message::decide::Report {
+                    node: glacis_wire::NodeName::parse("edge-1").unwrap(),
+                    records: glacis_wire::message::List(records),
+                    openings: glacis_wire::message::List(Vec::new()),
+                    devices: glacis_wire::message::List(Vec::new()),
+                    operator: glacis_wire::message::List(Vec::new()),
+                };
+                if core.report(&report).is_ok() {
+                    answered.extend(references);
+                }
+            }
+            4 => drop(core.counts()),
+            _ => {}
+        }
+    }
+    (answered, asked)
+}
+
+#[test]
+fn wherever_a_batch_meets_a_full_disk_it_happens_wholly_or_not_at_all() {
+    let world = World::new(93);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let place = glacis_cloud::Place::File(&path);
+    let mut core = world.open(&place);
+    core.publish(&world.publish(1)).unwrap();
+    let (mut acknowledged, mut outcomes) = (Vec::new(), std::collections::BTreeMap::new());
+    for room in 0..40 {
+        let limit = |core: &glacis_cloud::CloudCore, pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            core.danger_connection().query_row(&sql, [], |_row| Ok(())).unwrap();
+        };
+        let pages: i64 =
+            core.danger_connection().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        // Small, so that pages have to make room in the middle of a batch.
+        core.danger_connection().pragma_update(None, "cache_size", 10).unwrap();
+        limit(&core, pages + room / 2);
+        core.begin().unwrap();
+        let (answered, asked) = mixed_batch(&world, &mut core);
+        let committed = core.commit().is_ok();
+        limit(&core, 1_000_000);
+        *outcomes.entry((committed, answered.len() == 36)).or_insert(0) += 1;
+        assert_eq!(core.verify_audit_whole().unwrap().fault, None, "room {room}");
+        if committed {
+            acknowledged.extend(answered);
+        } else {
+            for facts in &asked {
+                assert!(!decided(core.decide(facts).unwrap()).repeated, "room {room}");
+            }
+        }
+        for reference in &acknowledged {
+            core.decision(reference).unwrap();
+        }
+    }
+    drop(core);
+    let mut core = world.open(&place);
+    for reference in &acknowledged {
+        core.decision(reference).unwrap();
+    }
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    println!("(committed, all answered): {outcomes:?}");
+}
+
+#[test]
+fn an_event_of_a_node_whose_clock_is_ahead_counts_as_long_after_a_restart() {
+    let world = World::new(94);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let place = glacis_cloud::Place::File(&path);
+    let second = Duration::from_secs;
+    let mut core = world.open(&place);
+    core.publish(&world.publish(1)).unwrap();
+    let mut ahead = world.transfer(thumb(1), "ann", "bob", 5);
+    let start = ahead.received;
+    ahead.received = start.after(second(50));
+    core.decide(&ahead).unwrap();
+    // The last moment at which a look-back still sees it.
+    world.host.advance(second(25 * 3_600 + 20));
+    drop(core);
+    let mut core = world.open(&place);
+    let mut late = world.transfer(thumb(2), "ann", "bob", 5);
+    late.received = start.after(second(24 * 3_600 + 30));
+    let answer = decided(core.decide(&late).unwrap());
+    let answers = core.decision(&answer.reference).unwrap().settled.unwrap().answers.0;
+    assert!(answers.iter().any(|stated| stated.answer == Answer::Value(Value::Int(2))), "{answers:?}");
+}

@@ -5,6 +5,7 @@ use crate::world::{World, decided, thumb};
 use glacis_cloud::server::writer::{CloudHandle, Writer, WriterLimits};
 use glacis_cloud::{CloudErrorKind, Place};
 use glacis_wire::Reference;
+use std::io::Write as _;
 use std::process::Command;
 
 impl Tmpfs {
@@ -157,4 +158,58 @@ fn after_a_failed_fsync_nothing_is_written_ever_again() {
     let mut core = world.open(&Place::File(&path));
     core.decision(&kept).unwrap();
     assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
+/// Fills the disk but for so many bytes; what fills it is removed with the file that is returned.
+fn leave(disk: &Tmpfs, room: u64) -> tempfile::TempPath {
+    let mut ballast = tempfile::NamedTempFile::new_in(&disk.at).unwrap();
+    let mut size = 0_u64;
+    while ballast.write_all(&[1; 4_096]).is_ok() {
+        size += 4_096;
+    }
+    ballast.as_file().set_len(size.saturating_sub(room)).unwrap();
+    ballast.into_temp_path()
+}
+
+#[test]
+fn a_read_that_meets_the_full_disk_takes_its_whole_batch_with_it() {
+    let world = World::new(93);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), "size=6m") else {
+        println!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let mut core = world.open(&Place::File(&disk.at.join("cloud.db")));
+    core.publish(&world.publish(1)).unwrap();
+    let facts = |device: u8| world.transfer(thumb(device), "ann", &"b".repeat(500), 5);
+    core.begin().unwrap();
+    for _ in 0..300 {
+        core.decide(&facts(1)).unwrap();
+    }
+    core.commit().unwrap();
+    // So small that pages have to make room while others are read.
+    core.danger_connection().pragma_update(None, "cache_size", 10).unwrap();
+    let mut taken = 0;
+    for room in 0..16 {
+        let empty = "PRAGMA wal_checkpoint(TRUNCATE)";
+        core.danger_connection().query_row(empty, [], |_row| Ok(())).unwrap();
+        let ballast = leave(&disk, room * 8_192);
+        core.begin().unwrap();
+        let mut answered = Vec::new();
+        for device in 0..40 {
+            answered.extend(core.decide(&facts(device)).ok().map(|answer| decided(answer).reference));
+            if device % 4 == 3 {
+                let before = core.danger_connection().is_autocommit();
+                drop(core.decisions(u64::from(device) * 3, 50));
+                taken += u32::from(!before && core.danger_connection().is_autocommit());
+            }
+        }
+        let committed = core.commit().is_ok();
+        ballast.close().unwrap();
+        assert_eq!(core.verify_audit_whole().unwrap().fault, None, "room {room}");
+        for reference in &answered {
+            assert_eq!(core.decision(reference).is_ok(), committed, "room {room}");
+        }
+    }
+    assert!(taken > 0, "no read met the full disk");
 }

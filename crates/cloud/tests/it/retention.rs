@@ -257,3 +257,34 @@ fn the_quota_refuses_before_the_disk_does_and_a_sweep_makes_room() {
     assert_eq!(world.open(&Place::File(&path)).verify_audit_whole().unwrap().fault, None);
     assert!(std::fs::metadata(&path).unwrap().len() <= size, "free pages were used again");
 }
+
+#[test]
+fn what_the_log_holds_twice_does_not_use_the_quota_up() {
+    const QUOTA: u64 = 2 << 20;
+    let mut world = world(147);
+    world.limits.disk_quota = QUOTA;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    // One at a time, each of which writes the same few pages into the log again; nothing here acts.
+    let payee = "b".repeat(500);
+    let observed = |core: &mut CloudCore| {
+        let mut facts = world.transfer(thumb(1), "ann", &payee, 5);
+        facts.observed.0.push(did_not_act());
+        core.decide(&facts)
+    };
+    // A reader keeps the log from being emptied, as a backup does.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+    let full = (0..10_000).find_map(|_| observed(&mut core).err()).unwrap();
+    assert_eq!(full.kind(), CloudErrorKind::StorageFull);
+    drop(reader);
+    let full = (0..10_000).find_map(|_| observed(&mut core).err()).unwrap();
+    assert_eq!(full.kind(), CloudErrorKind::StorageFull);
+    let number = |sql| -> u64 {
+        core.danger_connection().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+    };
+    let kept = number("PRAGMA page_count") * number("PRAGMA page_size");
+    assert!((QUOTA / 8 * 5..QUOTA).contains(&kept), "{kept} bytes");
+}

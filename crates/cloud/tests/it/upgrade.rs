@@ -269,3 +269,29 @@ fn what_was_stored_before_reads_back_byte_by_byte() {
     }
     assert!(!kept.is_empty());
 }
+
+#[test]
+fn the_runs_of_a_long_log_leave_no_write_ahead_log_that_counts_as_used() {
+    let world = World::new(135);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    drop(world.open(&Place::File(&path)));
+    let store = Connection::open(&path).unwrap();
+    store.pragma_update(None, "foreign_keys", false).unwrap();
+    store
+        .execute_batch(
+            "WITH RECURSIVE row (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM row WHERE id < 120000) \
+             INSERT INTO decision (id, seq, standing, reference, ingested, record_bytes, settled_bytes, shared) \
+             SELECT id, 1, 1, randomblob(8), 0, x'', x'', 1 FROM row",
+        )
+        .unwrap();
+    store.close().unwrap();
+    let core = world.open(&Place::File(&path));
+    let rows: i64 = core
+        .danger_connection()
+        .query_row("SELECT count(*) FROM reference_chunk", [], |row| row.get(0))
+        .unwrap();
+    assert!(rows > 300, "a run was written");
+    let log = std::fs::metadata(dir.path().join("cloud.db-wal")).unwrap().len();
+    assert!(log < 1 << 17, "{log} bytes");
+}

@@ -112,7 +112,8 @@ fn a_long_tail_is_moved_before_the_first_use() {
     conn.execute_batch("BEGIN").unwrap();
     log(conn, rows.clone());
     conn.execute_batch("COMMIT").unwrap();
-    catch_up(Keyed::Reference, conn).unwrap();
+    assert!(catch_up(Keyed::Reference, conn).unwrap());
+    assert!(!catch_up(Keyed::Reference, conn).unwrap(), "there is nothing left to write");
     let index = load(conn);
     assert_eq!(index.active.len(), 4);
     check(&index, conn, rows);
@@ -134,8 +135,7 @@ fn all_rows_of_one_key_are_found_also_where_they_fill_whole_rows_of_a_run() {
     index.move_due(conn).unwrap();
     assert!(index.builder.is_none() && index.frozen.len() == 0);
     index.add(7, many + 3);
-    let found: BTreeSet<i64> = index.rows(conn, 7).unwrap().into_iter().collect();
-    assert_eq!(found, (2..many).chain([many + 3]).collect());
+    assert_eq!(index.rows(conn, 7).unwrap(), (2..many).chain([many + 3]).collect::<Vec<_>>(), "oldest first");
     for (key, row) in [(-9, 1), (8, many), (i64::MIN, many + 1), (i64::MAX, many + 2)] {
         assert_eq!(index.rows(conn, key).unwrap(), [row]);
     }
@@ -200,4 +200,98 @@ fn a_filter_lets_few_strangers_pass() {
     }
     let passed: u32 = (0..100_000).map(|row| filter.lanes(key(row + (1 << 40))).count_ones()).sum();
     assert!(passed < 4_000, "{passed} of 800,000");
+}
+
+/// A store in which anything happens.
+struct Life<'c> {
+    conn: &'c Connection,
+    index: KeyIndex,
+    /// Rows that are committed, and how many of the first are gone.
+    rows: i64,
+    gone: i64,
+}
+
+impl Life<'_> {
+    fn add(&mut self, count: i64) -> i64 {
+        let end = self.rows + 1 + count;
+        log(self.conn, self.rows + 1..end);
+        for row in self.rows + 1..end {
+            self.index.add(key(row), row);
+        }
+        end - 1
+    }
+
+    fn reload(&mut self) {
+        let runs = self.index.take_runs();
+        self.index = KeyIndex::load(Keyed::Reference, self.conn, runs).unwrap();
+    }
+
+    /// One thing that happens, chosen by `draw`.
+    fn step(&mut self, draw: u64) {
+        let count = [64, 500, 20_000, 70_000][usize::try_from(draw >> 8 & 3).unwrap()];
+        self.conn.execute_batch("BEGIN").unwrap();
+        match draw % 8 {
+            // A batch that commits; then, at times, a process that ends.
+            0..=2 => {
+                self.rows = self.add(count);
+                self.index.move_due(self.conn).unwrap();
+                self.conn.execute_batch("COMMIT").unwrap();
+                if draw % 8 == 2 {
+                    self.index = load(self.conn);
+                }
+            }
+            // A batch whose commit fails, after it moved keys.
+            3 => {
+                self.add(count);
+                self.index.move_due(self.conn).unwrap();
+                self.conn.execute_batch("ROLLBACK").unwrap();
+                self.reload();
+            }
+            // A batch whose last call was taken back: it commits, and then memory is made anew.
+            4 => {
+                self.rows = self.add(500);
+                self.conn.execute_batch("SAVEPOINT one").unwrap();
+                self.add(count);
+                self.conn.execute_batch("ROLLBACK TO one; RELEASE one").unwrap();
+                self.conn.execute_batch("COMMIT").unwrap();
+                self.reload();
+            }
+            // A step of retention, at times rolled back.
+            5 | 6 => {
+                let gone = (self.gone + count).min(self.rows - 1).max(0);
+                let sql = "DELETE FROM decision WHERE id <= ?1";
+                self.conn.execute(sql, [gone]).unwrap();
+                self.index.forget(self.conn, gone, 12 * CHUNK_KEYS).unwrap();
+                if draw % 8 == 5 {
+                    self.conn.execute_batch("COMMIT").unwrap();
+                    self.gone = gone;
+                } else {
+                    self.conn.execute_batch("ROLLBACK").unwrap();
+                    self.reload();
+                }
+            }
+            // What a restored store does before its first use.
+            _ => {
+                self.conn.execute_batch("COMMIT").unwrap();
+                catch_up(Keyed::Reference, self.conn).unwrap();
+                self.index = load(self.conn);
+            }
+        }
+        assert!(self.index.active.len() + self.index.frozen.len() < 4 * SWEEP_KEYS);
+        check(&self.index, self.conn, self.gone + 1..self.rows + 1);
+    }
+}
+
+#[test]
+fn whatever_happens_no_row_is_lost() {
+    // Two lives that come to runs, to forgotten runs and to half-written ones within seconds.
+    for seed in [7, 10] {
+        let store = store();
+        let index = KeyIndex::empty(Keyed::Reference);
+        let mut life = Life { conn: store.conn(), index, rows: 0, gone: 0 };
+        for step in 0..40 {
+            life.step(mix(seed << 32 | step));
+        }
+        assert!(life.index.runs.last_row() > 0, "seed {seed}");
+    }
 }
