@@ -52,6 +52,12 @@ const MEASURE_ROWS: u64 = 1_024;
 /// More than one changed row takes: the facts of an event are at most a message.
 const MEASURE_BYTES: u64 = glacis_wire::limits::MESSAGE_BYTES_MAX as u64;
 
+/// Growth of the log that makes a checkpoint due however few rows it has: a single client dirties as many pages for
+/// one decision as many together for 64.
+///
+/// Unit: bytes. Source: so that log and what stays of it are about 100 MiB at most.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+
 /// Bytes of log that stay allocated after a checkpoint: rewriting them costs less than growing the file.
 const LOG_BYTES_KEPT: i64 = 32 << 20;
 
@@ -78,6 +84,8 @@ pub struct Birth {
 pub(crate) struct Store {
     conn: Connection,
     checkpointed: u64,
+    /// Bytes of log that were there already when it was moved last.
+    log_kept: u64,
     /// Rows changed when its size was measured last.
     measured: Option<u64>,
     file: Option<StoreFile>,
@@ -110,7 +118,7 @@ impl Store {
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
         check_birth(&mut conn, birth)?;
-        Ok(Self { conn, checkpointed: 0, measured: None, file })
+        Ok(Self { conn, checkpointed: 0, log_kept: 0, measured: None, file })
     }
 
     /// The file of a store that has one.
@@ -160,11 +168,14 @@ impl Store {
     /// Moves the log into the file once it has grown enough. A full disk is no error here: the log keeps the
     /// data, and the next attempt comes after as many rows again.
     pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), CloudError> {
-        let changed = self.conn.total_changes();
-        if changed.saturating_sub(self.checkpointed) < CHECKPOINT_ROWS {
+        let (changed, log) = (self.conn.total_changes(), self.log_bytes());
+        // Cut back when SQLite begins it anew.
+        self.log_kept = self.log_kept.min(log);
+        let by_rows = changed.saturating_sub(self.checkpointed) >= CHECKPOINT_ROWS;
+        if !by_rows && log - self.log_kept < CHECKPOINT_BYTES {
             return Ok(());
         }
-        self.checkpointed = changed;
+        (self.checkpointed, self.log_kept) = (changed, log);
         self.checkpoint()
     }
 

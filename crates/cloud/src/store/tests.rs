@@ -85,3 +85,17 @@ fn an_interrupted_migration_starts_over() {
     let store = Store::open(&Place::File(&path), &birth()).unwrap();
     assert_eq!(pragma::<u32>(store.conn(), "user_version").unwrap(), SCHEMA_VERSION);
 }
+
+#[test]
+fn few_rows_that_dirty_many_pages_do_not_grow_the_log_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&Place::File(&dir.path().join("cloud.db")), &birth()).unwrap();
+    let (mut most, page) = (0, vec![7_u8; 1 << 20]);
+    for _ in 0..300 {
+        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('large', ?1)";
+        store.conn().execute(sql, [&page]).unwrap();
+        store.checkpoint_if_due().unwrap();
+        most = store.log_bytes().max(most);
+    }
+    assert!(most <= CHECKPOINT_BYTES + LOG_BYTES_KEPT.cast_unsigned() + (4 << 20), "{most} bytes of log");
+}
