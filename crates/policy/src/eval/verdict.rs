@@ -26,14 +26,16 @@ pub(super) fn outcome<F: Faults>(
 ) -> Outcome {
     let combine = Combine { faults, slice, passed: inputs.passed };
     let mut range = Range::default();
-    let mut last = None;
+    let mut seen = 0;
     for (at, state) in scratch.touched() {
         match state {
             // A second time says something new of points only.
-            RuleState::Matched { effect } if last == Some(effect) => {}
             RuleState::Matched { effect } => {
-                combine.matched(&mut range, effect);
-                last = Some(effect).filter(|effect| !matches!(effect, Effect::Score(_)));
+                let mark = mark(effect);
+                if seen & mark == 0 {
+                    combine.matched(&mut range, effect);
+                    seen |= mark;
+                }
             }
             RuleState::Open => {
                 if let Some(rule) = slice.rules().get(at) {
@@ -59,6 +61,19 @@ pub(super) fn outcome<F: Faults>(
     let starts = combine.starts(slice.zone(), &range.mildest, mildest);
     Outcome { settled, mildest, strictest, obligations: scratch.owed, starts }
 }
+
+/// A bit for each effect that says nothing new when it comes again.
+fn mark(effect: Effect) -> u32 {
+    match effect {
+        Effect::Score(_) => 0,
+        Effect::Block => 1,
+        Effect::SoftBlock => 2,
+        Effect::Exempt => 4,
+        Effect::Challenge(method) => 8 << (method as u8),
+    }
+}
+
+const _: () = assert!(Method::ALL.len() <= 29, "a bit for each method");
 
 /// The effects of one assignment, added up.
 #[derive(Clone, Copy, Debug)]
