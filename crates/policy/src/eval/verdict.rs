@@ -29,10 +29,13 @@ pub(super) fn outcome<F: Faults>(
     let mut seen = 0;
     for (at, state) in scratch.touched() {
         match state {
-            // A second time says something new of points only.
+            // Points add up; of anything else a second time says nothing new.
             RuleState::Matched { effect } => {
-                let mark = mark(effect);
-                if seen & mark == 0 {
+                let (mark, points) = weight(effect);
+                let points = if faults.has(Mutant::CreditDropped) { points.max(0) } else { points };
+                range.mildest.score += points;
+                range.strictest.score += points;
+                if seen & mark != mark {
                     combine.matched(&mut range, effect);
                     seen |= mark;
                 }
@@ -62,14 +65,14 @@ pub(super) fn outcome<F: Faults>(
     Outcome { settled, mildest, strictest, obligations: scratch.owed, starts }
 }
 
-/// A bit for each effect that says nothing new when it comes again.
-fn mark(effect: Effect) -> u32 {
+/// A bit for an effect that says nothing new when it comes again, or points.
+fn weight(effect: Effect) -> (u32, i64) {
     match effect {
-        Effect::Score(_) => 0,
-        Effect::Block => 1,
-        Effect::SoftBlock => 2,
-        Effect::Exempt => 4,
-        Effect::Challenge(method) => 8 << (method as u8),
+        Effect::Score(points) => (0, i64::from(points)),
+        Effect::Block => (1, 0),
+        Effect::SoftBlock => (2, 0),
+        Effect::Exempt => (4, 0),
+        Effect::Challenge(method) => (8 << (method as u8), 0),
     }
 }
 
