@@ -13,6 +13,7 @@ mod bound;
 mod condition;
 mod indexed;
 mod input;
+mod residue;
 mod rule;
 mod scratch;
 mod steps;

@@ -48,7 +48,7 @@ impl Slice {
         input.finish()?;
         let rank = |method| parts.methods.iter().position(|known| *known == method);
         let method_ranks = Method::ALL.map(|method| rank(method).and_then(|at| u8::try_from(at).ok()));
-        let orders = orders(&parts, &steps, &plan);
+        let orders = orders(&parts, &steps, &plan, bytes);
         Ok(Self { bytes: Box::from(bytes), parts, steps, orders, plan, method_ranks })
     }
 

@@ -223,6 +223,15 @@ mutants! {
     FirstCauseTaken,
     /// An open rule has the one cause of the event, even where something failed.
     CauseBeatsError,
+    // The residue of a rule.
+    /// The residue is not computed: what the terms say of all else is the outcome.
+    ResidueUnread,
+    /// Only the residue is the outcome.
+    ResidueAlone,
+    /// Of a failed slot the terms of a rule with a residue know nothing.
+    ResidueForgetsErrors,
+    /// An open rule closes as a match, whatever its entries say.
+    ClosesAsMatch,
     // Planes of the plan.
     /// An answer that is trusted too little counts in Σ⁻ as well.
     LowCountsInTrusted,

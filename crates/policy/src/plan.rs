@@ -35,6 +35,7 @@ use crate::tree::{Effect, Obligations};
 use alloc::boxed::Box;
 use alloc::vec;
 use core::ops::Range;
+use glacis_wire::Causes;
 
 /// No row: all bits are zero. Such a row is never stored.
 pub(crate) const NO_ROW: u16 = u16::MAX;
@@ -112,6 +113,8 @@ pub(crate) struct RuleTerms {
     /// What the rule does, and what its match starts; here as well, so that a match needs no other place.
     pub(crate) effect: Effect,
     pub(crate) obligations: Obligations,
+    /// Causes for which it closes as if it were true; none of a lenient rule.
+    pub(crate) closing: Causes,
     /// Terms that make it true.
     pub(crate) trues: u64,
     /// Terms that make it false; none where the disjunction of `trues` says that as well.

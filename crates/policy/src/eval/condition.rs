@@ -65,6 +65,17 @@ impl From<Cell> for Truth {
     }
 }
 
+impl From<Truth> for Cell {
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::True => Self::Bool(true),
+            Truth::False => Self::Bool(false),
+            Truth::Error => Self::Error,
+            Truth::Unknown(causes) => Self::Unknown(causes),
+        }
+    }
+}
+
 /// Fills `cells`, one a node of the arena, with the outcome of each node that is computed.
 pub(super) fn fill<F: Faults>(
     faults: F,
@@ -134,6 +145,23 @@ impl Cone {
             self.search(run, root);
         }
         Truth::from(cell(&self.cells, root))
+    }
+
+    /// The conjunction of `known` and of the nodes `roots`; `order` as [`outcome`](Self::outcome) has it, of them all.
+    pub(super) fn conjunction<F: Faults>(
+        &mut self,
+        faults: F,
+        slice: &Slice,
+        inputs: &Inputs<'_>,
+        plane: Plane,
+        (known, roots, order): (Truth, &[u32], &[u16]),
+    ) -> Truth {
+        let run = Run { faults, slice, inputs, plane };
+        let all = roots.iter().fold(Cell::from(known), |all, root| {
+            self.outcome(faults, slice, inputs, plane, (*root, order));
+            run.connective(false, all, cell(&self.cells, *root))
+        });
+        Truth::from(all)
     }
 
     /// Computes a node whose operands are computed.

@@ -188,6 +188,24 @@ impl Planes {
         Some(if causes.is_empty() { Truth::Error } else { Truth::Unknown(causes) })
     }
 
+    /// What the terms say of a rule without its residue, where they leave the rule open; `None` where its causes
+    /// cannot be told from the planes.
+    fn without_residue<F: Faults>(&self, faults: F, rule: &RuleTerms, only: Option<Causes>) -> Option<Truth> {
+        if self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
+            return None;
+        }
+        let word = usize::from(rule.word);
+        let alive = self.word(word).0 & rule.trues;
+        // Terms with an atom of the residue are pending from the beginning, so only what waits is asked.
+        let waits = self.waits.iter().zip(self.present).filter(|(_, present)| *present);
+        let waits = waits.filter_map(|(plane, _)| plane.get(word)).fold(0, |waits, more| waits | more);
+        if alive & !waits != 0 {
+            return Some(Truth::True);
+        }
+        let one = rule.falses == 0 && rule.trues.is_power_of_two();
+        only.or_else(|| one.then(|| self.causes(word, alive))).map(Truth::Unknown)
+    }
+
     /// Where its memory is, for the test that evaluation does not grow it.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
@@ -214,22 +232,35 @@ pub(super) fn settle<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, s
         if split {
             visits |= visible(&scratch.trusted);
         }
+        let mut last = None;
         while visits != 0 {
             let bit = at * WORD_BITS + usize::try_from(visits.trailing_zeros()).unwrap_or(0);
+            visits &= visits - 1;
             let Some(owner) = slice.plan.owners.get(bit) else { return };
+            // The terms of a rule are neighbours: that is told without waiting for the rule.
+            if last.replace(*owner) == Some(*owner) {
+                continue;
+            }
             let Some(terms) = slice.plan.rules.get(usize::from(*owner)) else { return };
-            visits &= !(terms.trues | terms.falses);
             let given = scratch.given.outcome(faults, terms, only[0]).unwrap_or_else(|| {
-                computed(faults, slice, inputs, Plane::Given, (*owner, &mut scratch.given_cone))
+                let planes = (&scratch.given, only[0]);
+                left_open(faults, slice, inputs, Plane::Given, (*owner, planes, &mut scratch.given_cone))
             });
             let trusted = match split {
                 false => given,
                 true => scratch.trusted.outcome(faults, terms, only[1]).unwrap_or_else(|| {
-                    computed(faults, slice, inputs, Plane::Trusted, (*owner, &mut scratch.trusted_cone))
+                    let planes = (&scratch.trusted, only[1]);
+                    left_open(
+                        faults,
+                        slice,
+                        inputs,
+                        Plane::Trusted,
+                        (*owner, planes, &mut scratch.trusted_cone),
+                    )
                 }),
             };
-            if (given, trusted) == (Truth::True, Truth::True) {
-                // The common case: whatever the rule does, it does.
+            if given == trusted && is_match(faults, terms, given) {
+                // The common case: what the rule does, it does.
                 faults.spend(1);
                 scratch.settle(*owner, RuleState::Matched { effect: terms.effect });
                 scratch.owed = scratch.owed.union(terms.obligations);
@@ -237,6 +268,20 @@ pub(super) fn settle<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, s
                 settle_rule(faults, slice, *owner, (given, trusted), scratch);
             }
         }
+    }
+}
+
+/// Whether a rule with this outcome in both planes does what it does when it is true.
+#[inline]
+fn is_match<F: Faults>(faults: F, terms: &RuleTerms, outcome: Truth) -> bool {
+    match outcome {
+        Truth::True => true,
+        Truth::Unknown(causes) => {
+            let slip = faults.has(Mutant::UnknownClosesAsError) || faults.has(Mutant::ClosedRuleOwesNothing);
+            // INVARIANT: an unknown has a cause; what is pending is not among those that close.
+            !slip && (terms.closing.union(causes) == terms.closing || faults.has(Mutant::ClosesAsMatch))
+        }
+        Truth::False | Truth::Error => false,
     }
 }
 
@@ -249,6 +294,31 @@ pub(super) fn compute<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, 
         let given = computed(faults, slice, inputs, Plane::Given, (at, &mut scratch.given_cone));
         let trusted = computed(faults, slice, inputs, Plane::Trusted, (at, &mut scratch.trusted_cone));
         settle_rule(faults, slice, at, (given, trusted), scratch);
+    }
+}
+
+/// The outcome of a rule that the terms leave open: of its residue, and of what the terms say of all else; or of its
+/// whole condition.
+#[cold]
+fn left_open<F: Faults>(
+    faults: F,
+    slice: &Slice,
+    inputs: &Inputs<'_>,
+    plane: Plane,
+    (rule, (planes, only), cone): (u16, (&Planes, Option<Causes>), &mut Cone),
+) -> Truth {
+    let residue = slice.orders.residue(rule);
+    let terms = slice.plan.rules.get(usize::from(rule)).filter(|_| !residue.is_empty());
+    match terms.and_then(|terms| planes.without_residue(faults, terms, only)) {
+        Some(known) if faults.has(Mutant::ResidueUnread) => known,
+        Some(mut known) => {
+            if faults.has(Mutant::ResidueAlone) {
+                known = Truth::True;
+            }
+            let order = slice.orders.of(rule);
+            cone.conjunction(faults, slice, inputs, plane, (known, residue, order))
+        }
+        None => computed(faults, slice, inputs, plane, (rule, cone)),
     }
 }
 

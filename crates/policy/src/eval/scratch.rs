@@ -24,8 +24,8 @@ pub struct Scratch {
     pub(super) given_cone: Cone,
     pub(super) trusted_cone: Cone,
     pub(super) rules: Vec<RuleState>,
-    /// Places of the rules that are not unmatched.
-    pub(super) touched: Vec<u16>,
+    /// The rules that are not unmatched, by place: to be read in a row, and to be taken back.
+    pub(super) touched: Vec<(u16, RuleState)>,
     /// Duties of the rules that matched.
     pub(super) owed: Obligations,
 }
@@ -75,7 +75,7 @@ impl Scratch {
 
     /// Empties it for a run of `slice`; allocates only where it was made for a smaller one.
     pub(super) fn begin(&mut self, slice: &Slice) {
-        for at in self.touched.drain(..) {
+        for (at, _) in self.touched.drain(..) {
             if let Some(state) = self.rules.get_mut(usize::from(at)) {
                 *state = RuleState::Unmatched;
             }
@@ -106,14 +106,13 @@ impl Scratch {
         }
         if let Some(place) = self.rules.get_mut(usize::from(at)) {
             *place = state;
-            self.touched.push(at);
+            self.touched.push((at, state));
         }
     }
 
     /// The rules that are not unmatched, by place, in the order in which they were settled.
     pub(super) fn touched(&self) -> impl Iterator<Item = (usize, RuleState)> {
-        let touched = self.touched.iter().map(|at| usize::from(*at));
-        touched.filter_map(|at| Some((at, *self.rules.get(at)?)))
+        self.touched.iter().map(|(at, state)| (usize::from(*at), *state))
     }
 
     /// Outcome of a condition on a device.

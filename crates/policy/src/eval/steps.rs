@@ -5,6 +5,7 @@
 //! step from front to back; an edge or cloud those below a rule that its plan leaves open.
 
 use super::index;
+use super::residue::Residues;
 use crate::plan::Plan;
 use crate::tree::{Node, Parts};
 use alloc::boxed::Box;
@@ -88,32 +89,60 @@ pub(crate) fn steps(parts: &Parts) -> Box<[Step]> {
 /// For each rule the nodes to compute, operands first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Orders {
-    nodes: Box<[u16]>,
-    /// Where the nodes of each rule end.
-    ends: Box<[u32]>,
+    nodes: Lists<u16>,
+    /// Where only some atoms of a rule are to be computed: their roots, see [`residue`](super::residue).
+    residues: Lists<u32>,
 }
 
 impl Orders {
     /// The nodes of one rule; none where they are not listed.
     #[inline]
     pub(crate) fn of(&self, rule: u16) -> &[u16] {
-        let rule = usize::from(rule);
-        let end = |at: usize| self.ends.get(at).map_or(0, |end| index(*end));
-        let start = rule.checked_sub(1).map_or(0, end);
-        self.nodes.get(start..end(rule)).unwrap_or_default()
+        self.nodes.of(rule)
+    }
+
+    /// The atoms of one rule that no table knows, if it is the conjunction of them and of what its terms say.
+    #[inline]
+    pub(crate) fn residue(&self, rule: u16) -> &[u32] {
+        self.residues.of(rule)
     }
 }
 
-/// The orders of the rules that a plan may leave open. Rules that share much could list the same nodes again and
-/// again: beyond some multiple of the arena they are not listed.
-pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan) -> Orders {
+/// Lists of one kind, one a rule.
+#[derive(Clone, Debug, Default)]
+struct Lists<T> {
+    items: Box<[T]>,
+    /// Where the items of each rule end.
+    ends: Box<[u32]>,
+}
+
+impl<T> Lists<T> {
+    #[inline]
+    fn of(&self, rule: u16) -> &[T] {
+        let rule = usize::from(rule);
+        let end = |at: usize| self.ends.get(at).map_or(0, |end| index(*end));
+        let start = rule.checked_sub(1).map_or(0, end);
+        self.items.get(start..end(rule)).unwrap_or_default()
+    }
+}
+
+/// The orders of the rules that a plan may leave open: of all that is below a rule, or only of its residue. Rules
+/// that share much could list the same nodes again and again: beyond some multiple of the arena they are not listed.
+pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan, bytes: &[u8]) -> Orders {
     let room = ORDERS_ROOM * parts.nodes.len();
     let (mut nodes, mut ends) = (Vec::new(), Vec::with_capacity(parts.rules.len()));
+    let (mut residues, mut residue_ends) = (Vec::new(), Vec::with_capacity(parts.rules.len()));
     let mut seen = vec![u16::MAX; parts.nodes.len()];
     let mut below = Vec::new();
+    let mut finder = Residues::new(parts, plan, bytes);
     for ((at, rule), terms) in (0..).zip(&parts.rules).zip(&plan.rules) {
         if terms.may_be_open() && nodes.len() < room {
             below.push(rule.root);
+            if let Some(residue) = finder.of(rule.root, terms) {
+                residues.extend_from_slice(residue);
+                below.clear();
+                below.extend_from_slice(residue);
+            }
             let start = nodes.len();
             while let Some(node) = below.pop() {
                 let Some(seen) = seen.get_mut(index(node)).filter(|seen| **seen != at) else { continue };
@@ -127,8 +156,13 @@ pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan) -> Orders {
             nodes.get_mut(start..).unwrap_or_default().sort_unstable();
         }
         ends.push(u32::try_from(nodes.len()).unwrap_or(u32::MAX));
+        residue_ends.push(u32::try_from(residues.len()).unwrap_or(u32::MAX));
     }
-    Orders { nodes: nodes.into_boxed_slice(), ends: ends.into_boxed_slice() }
+    let [ends, residue_ends] = [ends, residue_ends].map(Vec::into_boxed_slice);
+    Orders {
+        nodes: Lists { items: nodes.into_boxed_slice(), ends },
+        residues: Lists { items: residues.into_boxed_slice(), ends: residue_ends },
+    }
 }
 
 /// How often the orders may name each node, on average.

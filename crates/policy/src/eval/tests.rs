@@ -2,6 +2,7 @@
 
 mod conditions;
 mod memory;
+mod residues;
 mod rules;
 mod text;
 mod verdicts;

@@ -26,14 +26,19 @@ pub(super) fn outcome<F: Faults>(
 ) -> Outcome {
     let combine = Combine { faults, slice, passed: inputs.passed };
     let mut range = Range::default();
-    let mut last = None;
+    let mut seen = 0;
     for (at, state) in scratch.touched() {
         match state {
-            // A second time says something new of points only.
-            RuleState::Matched { effect } if last == Some(effect) => {}
+            // Points add up; of anything else a second time says nothing new.
             RuleState::Matched { effect } => {
-                combine.matched(&mut range, effect);
-                last = Some(effect).filter(|effect| !matches!(effect, Effect::Score(_)));
+                let (mark, points) = weight(effect);
+                let points = if faults.has(Mutant::CreditDropped) { points.max(0) } else { points };
+                range.mildest.score += points;
+                range.strictest.score += points;
+                if seen & mark != mark {
+                    combine.matched(&mut range, effect);
+                    seen |= mark;
+                }
             }
             RuleState::Open => {
                 if let Some(rule) = slice.rules().get(at) {
@@ -59,6 +64,19 @@ pub(super) fn outcome<F: Faults>(
     let starts = combine.starts(slice.zone(), &range.mildest, mildest);
     Outcome { settled, mildest, strictest, obligations: scratch.owed, starts }
 }
+
+/// A bit for an effect that says nothing new when it comes again, or points.
+fn weight(effect: Effect) -> (u32, i64) {
+    match effect {
+        Effect::Score(points) => (0, i64::from(points)),
+        Effect::Block => (1, 0),
+        Effect::SoftBlock => (2, 0),
+        Effect::Exempt => (4, 0),
+        Effect::Challenge(method) => (8 << (method as u8), 0),
+    }
+}
+
+const _: () = assert!(Method::ALL.len() <= 29, "a bit for each method");
 
 /// The effects of one assignment, added up.
 #[derive(Clone, Copy, Debug)]

@@ -11,11 +11,11 @@ use super::{
     SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
 };
 use crate::load::{Fault, LoadError};
-use crate::tree::{Parts, Rule};
+use crate::tree::{Entry, Parts, Rule};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use glacis_wire::{DecodeError, Reader, Type};
+use glacis_wire::{Cause, Causes, DecodeError, Reader, Type};
 
 /// Reads the plan behind the body of `parts`; `literals` are the places of the arena's texts.
 pub(crate) fn plan(
@@ -105,12 +105,20 @@ fn terms_of(input: &mut Reader<'_>, rule: &Rule) -> Result<(RuleTerms, u64), Loa
         word,
         effect: rule.effect,
         obligations: rule.obligations,
+        closing: closing(rule),
         direct,
         exact,
         trues: shift(low(trues), first),
         falses: shift(shift(low(falses), trues), first),
     };
     Ok((rule, shift(rest, first)))
+}
+
+/// The causes for which a rule closes with its own effect, and with no other in sight.
+fn closing(rule: &Rule) -> Causes {
+    let entries = Cause::ALL.into_iter().zip(rule.unknown);
+    let matches = entries.filter(|(_, entry)| *entry == Entry::Match && !rule.effect.is_lenient());
+    matches.fold(Causes::NONE, |causes, (cause, _)| causes.union(Causes::of(cause)))
 }
 
 /// Which rows are used, of each kind.
