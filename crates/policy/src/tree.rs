@@ -172,6 +172,32 @@ impl Parts {
             values: Vec::new(),
         }
     }
+
+    /// The node at a place of the arena.
+    pub(crate) fn node(&self, at: u32) -> Option<&Node> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
+
+    /// The type of a slot.
+    pub(crate) fn ty(&self, slot: u16) -> Option<Type> {
+        self.slots.get(usize::from(slot)).map(|slot| slot.ty)
+    }
+
+    /// The slot that a node reads, if that is all it does.
+    pub(crate) fn read(&self, at: u32) -> Option<u16> {
+        match self.node(at)? {
+            Node::Read(slot) => Some(*slot),
+            _ => None,
+        }
+    }
+
+    /// The value of a node that is a literal.
+    pub(crate) fn literal(&self, at: u32) -> Option<&Value> {
+        match self.node(at)? {
+            Node::Const(value) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// One input of a slice.

@@ -86,14 +86,14 @@ impl<'a> Residues<'a> {
     }
 
     fn is_connective(&self, at: u32) -> bool {
-        matches!(self.node(at), Some(Node::And(..) | Node::Or(..) | Node::Not(_) | Node::If(..)))
+        matches!(self.parts.node(at), Some(Node::And(..) | Node::Or(..) | Node::Not(_) | Node::If(..)))
     }
 
     /// Whether its slot's class decides it: at most what the maker of plans makes a class of.
     fn is_indexed(&self, at: u32) -> bool {
-        match self.node(at) {
+        match self.parts.node(at) {
             Some(Node::Has(_)) => true,
-            Some(Node::Read(slot)) => self.ty(*slot) == Some(Type::Bool),
+            Some(Node::Read(slot)) => self.parts.ty(*slot) == Some(Type::Bool),
             Some(Node::Eq(a, b) | Node::Ne(a, b)) => {
                 self.compared(*a, *b).is_some_and(|literal| !matches!(literal, Value::List(_)))
             }
@@ -101,11 +101,11 @@ impl<'a> Residues<'a> {
                 .compared(*a, *b)
                 .is_some_and(|literal| !matches!(literal, Value::List(_) | Value::String(_))),
             Some(Node::In(a, b)) => {
-                let ty = self.read(*a).and_then(|slot| self.ty(slot));
+                let ty = self.parts.read(*a).and_then(|slot| self.parts.ty(slot));
                 let scalar = matches!(ty, Some(Type::Bool | Type::Int | Type::Double | Type::String));
-                scalar && matches!(self.literal(*b), Some(Value::List(_)))
+                scalar && matches!(self.parts.literal(*b), Some(Value::List(_)))
             }
-            Some(Node::StartsWith(a, b)) => match (self.read(*a), self.literal(*b)) {
+            Some(Node::StartsWith(a, b)) => match (self.parts.read(*a), self.parts.literal(*b)) {
                 (Some(_), Some(Value::String(prefix))) => key::of_prefix(prefix.as_bytes()).2,
                 _ => false,
             },
@@ -115,31 +115,9 @@ impl<'a> Residues<'a> {
 
     /// The literal with which a slot is compared.
     fn compared(&self, a: u32, b: u32) -> Option<&'a Value> {
-        match (self.read(a), self.read(b)) {
-            (Some(_), None) => self.literal(b),
-            (None, Some(_)) => self.literal(a),
-            _ => None,
-        }
-    }
-
-    fn node(&self, at: u32) -> Option<&'a Node> {
-        self.parts.nodes.get(index(at))
-    }
-
-    fn ty(&self, slot: u16) -> Option<Type> {
-        self.parts.slots.get(usize::from(slot)).map(|slot| slot.ty)
-    }
-
-    fn read(&self, at: u32) -> Option<u16> {
-        match self.node(at)? {
-            Node::Read(slot) => Some(*slot),
-            _ => None,
-        }
-    }
-
-    fn literal(&self, at: u32) -> Option<&'a Value> {
-        match self.node(at)? {
-            Node::Const(value) => Some(value),
+        match (self.parts.read(a), self.parts.read(b)) {
+            (Some(_), None) => self.parts.literal(b),
+            (None, Some(_)) => self.parts.literal(a),
             _ => None,
         }
     }

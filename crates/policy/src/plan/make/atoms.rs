@@ -116,7 +116,7 @@ impl<'a> Finder<'a> {
     fn atom(self, node: &Node) -> Option<Atom> {
         match *node {
             Node::Has(slot) => Some(Atom { slot, test: Test::Has }),
-            Node::Read(slot) if self.ty(slot)? == Type::Bool => {
+            Node::Read(slot) if self.parts.ty(slot)? == Type::Bool => {
                 Some(Atom { slot, test: Test::Bool([false, true]) })
             }
             Node::Eq(a, b) => self.compare(a, b, Holds::new(false, true, false)),
@@ -125,8 +125,8 @@ impl<'a> Finder<'a> {
             Node::Le(a, b) => self.compare(a, b, Holds::new(true, true, false)),
             Node::Gt(a, b) => self.compare(a, b, Holds::new(false, false, true)),
             Node::Ge(a, b) => self.compare(a, b, Holds::new(false, true, true)),
-            Node::In(a, b) => self.member(self.read(a)?, self.literal(b)?),
-            Node::StartsWith(a, b) => match (self.read(a)?, self.literal(b)?) {
+            Node::In(a, b) => self.member(self.parts.read(a)?, self.parts.literal(b)?),
+            Node::StartsWith(a, b) => match (self.parts.read(a)?, self.parts.literal(b)?) {
                 (slot, Value::String(prefix)) => {
                     let (low, high, exact) = key::of_prefix(prefix.as_bytes());
                     Some(Atom { slot, test: Test::Prefix { low, high, exact } })
@@ -138,9 +138,9 @@ impl<'a> Finder<'a> {
     }
 
     fn compare(&self, a: u32, b: u32, holds: Holds) -> Option<Atom> {
-        let (slot, literal, holds) = match (self.read(a), self.read(b)) {
-            (Some(slot), None) => (slot, self.literal(b)?, holds),
-            (None, Some(slot)) => (slot, self.literal(a)?, holds.flipped()),
+        let (slot, literal, holds) = match (self.parts.read(a), self.parts.read(b)) {
+            (Some(slot), None) => (slot, self.parts.literal(b)?, holds),
+            (None, Some(slot)) => (slot, self.parts.literal(a)?, holds.flipped()),
             _ => return None,
         };
         let test = match literal {
@@ -159,7 +159,7 @@ impl<'a> Finder<'a> {
 
     fn member(&self, slot: u16, list: &Value) -> Option<Atom> {
         let Value::List(items) = list else { return None };
-        let test = match self.ty(slot)? {
+        let test = match self.parts.ty(slot)? {
             Type::Bool => Test::Bool([false, true].map(|value| items.contains(&Value::Bool(value)))),
             Type::Int | Type::Double => {
                 let mut keys: Vec<i64> = items.iter().filter_map(number).collect();
@@ -180,28 +180,6 @@ impl<'a> Finder<'a> {
             _ => return None,
         };
         Some(Atom { slot, test })
-    }
-
-    fn node(&self, at: u32) -> Option<&'a Node> {
-        self.parts.nodes.get(usize::try_from(at).ok()?)
-    }
-
-    fn ty(&self, slot: u16) -> Option<Type> {
-        self.parts.slots.get(usize::from(slot)).map(|slot| slot.ty)
-    }
-
-    fn read(&self, at: u32) -> Option<u16> {
-        match self.node(at)? {
-            Node::Read(slot) => Some(*slot),
-            _ => None,
-        }
-    }
-
-    fn literal(&self, at: u32) -> Option<&'a Value> {
-        match self.node(at)? {
-            Node::Const(value) => Some(value),
-            _ => None,
-        }
     }
 }
 
