@@ -1,21 +1,24 @@
 //! The audit chain: one entry for everything that happened, in the transaction in which it happened.
 //!
 //! An entry holds the kind, the number of the row it speaks of and a digest over that row's bytes; it is a link of
-//! a [`glacis_ledger::chain`]. [`CloudCore::verify_audit`] recomputes every head *and* every row
+//! a [`glacis_ledger::chain`]. Events with their first decisions, of which there are many, share one entry for all
+//! of a commit that follow each other: a [`Run`]. [`CloudCore::verify_audit`] recomputes every head *and* every row
 //! digest from the tables, and compares the number of rows with the number of entries: so a changed, removed or
 //! slipped-in row shows as well as a changed entry. What a chain cannot show by itself is its own lost end;
 //! [`CloudCore::audit_head`] is there to be written down elsewhere.
 
-use crate::core::{CloudCore, Tx};
+use crate::core::{CloudCore, Desk, Tx};
 use crate::error::CloudError;
 use crate::store::pending::LogTable;
 use crate::store::{Cell, int, uint};
 use glacis_ledger::chain::{Chain, Link};
+use glacis_seal::hash::Sha256;
 use glacis_seal::{Context, sha256};
 use glacis_wire::{Digest, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 /// What an entry speaks of: a row of the table of this kind. Rows of these tables are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +51,7 @@ pub enum AuditKind {
     Token,
     /// An access token revoked or used up.
     TokenEnd,
-    /// An event together with its first decision; the row is the decision's.
+    /// Events together with their first decisions; the rows are the decisions'.
     Decided,
     /// What an operator did at an edge.
     OperatorAction,
@@ -145,14 +148,19 @@ impl AuditKind {
         }
     }
 
-    /// Digest over the stored bytes of one row; of an event and its first decision over both.
-    fn row_digest(self, conn: &Connection, row: i64) -> Result<Option<Digest>, CloudError> {
-        let mut bytes = Vec::new();
-        let Some(seq) = self.put_row(conn, row, &mut bytes)? else { return Ok(None) };
-        if self == Self::Decided && Self::Event.put_row(conn, seq, &mut bytes)?.is_none() {
-            return Ok(None);
+    /// Digest over the stored bytes of the rows of an entry, of first decisions each with its event; none where one
+    /// of them is not there.
+    fn rows_digest(self, conn: &Connection, rows: RangeInclusive<i64>) -> Result<Option<Digest>, CloudError> {
+        let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
+        for row in rows {
+            let Some(seq) = self.put_row(conn, row, &mut bytes)? else { return Ok(None) };
+            if self == Self::Decided && Self::Event.put_row(conn, seq, &mut bytes)?.is_none() {
+                return Ok(None);
+            }
+            hash.update(&bytes);
+            bytes.clear();
         }
-        Ok(Some(sha256(&bytes)))
+        Ok(Some(hash.finish()))
     }
 
     /// Appends what the digest of a row is over; gives the second column where it is a number, or zero.
@@ -229,8 +237,36 @@ struct Entry {
     at: i64,
     kind: i64,
     row: i64,
+    /// Of an entry over several rows.
+    last_row: Option<i64>,
     digest: Digest,
     head: Digest,
+}
+
+/// First decisions that follow each other and will have one entry, which is over them and their events.
+#[derive(Debug)]
+pub(crate) struct Run {
+    first: i64,
+    last: i64,
+    /// When the last of them was made.
+    at: i64,
+    hash: Sha256,
+}
+
+impl Run {
+    /// Decisions of one run at most.
+    ///
+    /// Unit: decisions. A sweep takes whole runs, so it must be well below what one step of a sweep removes.
+    const ROWS_MAX: i64 = 256;
+}
+
+/// How the column `shared` of a first decision says where its run begins, so that a sweep can take whole runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InRun {
+    /// It is the first, or alone.
+    Begins = 1,
+    /// It follows the decision with the number before.
+    Follows = 2,
 }
 
 impl Head {
@@ -255,22 +291,56 @@ impl Head {
 }
 
 impl Entry {
-    /// What the chain links: time, kind, row and the row's digest.
+    /// What the chain links: time, kind, row, the digest, and the last row where there are several.
     fn bytes(&self) -> Vec<u8> {
-        let parts: [&[u8]; 4] = [
+        let last = self.last_row.map(i64::to_be_bytes);
+        let parts: [&[u8]; 5] = [
             &self.at.to_be_bytes(),
             &self.kind.to_be_bytes(),
             &self.row.to_be_bytes(),
             self.digest.as_bytes(),
+            last.as_ref().map_or(&[], |last| last),
         ];
         parts.concat()
+    }
+
+    fn rows(&self) -> RangeInclusive<i64> {
+        self.row..=self.last_row.unwrap_or(self.row)
+    }
+}
+
+impl Desk {
+    /// Makes the entry of the first decisions that wait for one.
+    pub(crate) fn close_run(&mut self) {
+        let Some(Run { first, last, at, hash }) = self.pending.get_mut().run.take() else { return };
+        let last_row = (last > first).then_some(last);
+        self.link(at, AuditKind::Decided, first, last_row, hash.finish());
+    }
+
+    fn link(&mut self, at: i64, kind: AuditKind, row: i64, last_row: Option<i64>, digest: Digest) {
+        let before = self.state.head;
+        let kind = i64::from(kind.code());
+        let mut entry = Entry { seq: before.seq, at, kind, row, last_row, digest, head: before.digest };
+        let link = before.chain(&self.context).append(&entry.bytes());
+        entry.head = link.hash;
+        let cells = [
+            Cell::int(link.seq),
+            Cell::number(at),
+            Cell::number(kind),
+            Cell::number(row),
+            Cell::blob(digest.as_bytes()),
+            Cell::blob(entry.head.as_bytes()),
+            last_row.map_or(Cell::NULL, Cell::number),
+        ];
+        self.pending.get_mut().put(LogTable::Audit, &cells);
+        self.state.head = Head { seq: link.seq + 1, digest: link.hash };
     }
 }
 
 impl Tx<'_> {
     /// Puts the row `row` of the table of `kind`, which was just written, under the chain.
     pub(crate) fn audit(&mut self, kind: AuditKind, row: i64) -> Result<(), CloudError> {
-        let digest = kind.row_digest(self.conn, row)?.ok_or_else(|| {
+        let digest = kind.rows_digest(self.conn, row..=row)?.ok_or_else(|| {
             CloudError::corrupt(format!("{} {row} is not there to be audited", kind.name()))
         })?;
         self.audit_digest(kind, row, digest);
@@ -279,21 +349,34 @@ impl Tx<'_> {
 
     /// [`audit`](Self::audit) for a caller that has the bytes of the row at hand.
     pub(crate) fn audit_digest(&mut self, kind: AuditKind, row: i64, digest: Digest) {
-        let before = self.desk.state.head;
-        let (at, kind) = (int(self.now.as_ms()), i64::from(kind.code()));
-        let mut entry = Entry { seq: before.seq, at, kind, row, digest, head: before.digest };
-        let link = before.chain(&self.desk.context).append(&entry.bytes());
-        entry.head = link.hash;
-        let row = [
-            Cell::int(link.seq),
-            Cell::number(at),
-            Cell::number(kind),
-            Cell::number(row),
-            Cell::blob(digest.as_bytes()),
-            Cell::blob(entry.head.as_bytes()),
-        ];
-        self.desk.pending.get_mut().put(LogTable::Audit, &row);
-        self.state().head = Head { seq: link.seq + 1, digest: link.hash };
+        let at = int(self.now.as_ms());
+        // The chain's head is memory that a roll-back has to load again.
+        self.state();
+        self.desk.close_run();
+        self.desk.link(at, kind, row, None, digest);
+    }
+
+    /// Where the first decision `row` will stand in its run, which [`audit_first`](Self::audit_first) puts it into.
+    pub(crate) fn place_in_run(&mut self, row: i64) -> InRun {
+        let run = self.desk.pending.get_mut().run.as_ref();
+        match run.is_some_and(|run| row == run.last + 1 && row - run.first < Run::ROWS_MAX) {
+            true => InRun::Follows,
+            false => InRun::Begins,
+        }
+    }
+
+    /// Puts the first decision `row` under the chain, whose bytes and those of its event are at hand.
+    pub(crate) fn audit_first(&mut self, row: i64, place: InRun, bytes: &[u8]) {
+        let at = int(self.now.as_ms());
+        // As for every entry: its head will be memory.
+        self.state();
+        if place == InRun::Begins {
+            self.desk.close_run();
+        }
+        let run = &mut self.desk.pending.get_mut().run;
+        let run = run.get_or_insert_with(|| Run { first: row, last: row, at, hash: Sha256::new() });
+        (run.last, run.at) = (row, at);
+        run.hash.update(bytes);
     }
 
     /// [`audit`](Self::audit) of the row that was inserted last.
@@ -310,7 +393,7 @@ impl CloudCore {
         self.read(|tx| Ok(tx.desk.state.head))
     }
 
-    /// Verifies at most `limit` entries after `from`; start with `Head::default()`, go on with the report's head.
+    /// Verifies entries after `from` until they speak of `limit` rows; start with `Head::default()`, go on with the report's head.
     ///
     /// The last part also counts rows, so that nothing can have been slipped in beside the chain.
     pub fn verify_audit(&mut self, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
@@ -337,14 +420,19 @@ pub(crate) fn verify_whole(conn: &Connection, context: &Context) -> Result<Audit
 
 fn verify(conn: &Connection, context: &Context, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
     let swept = SweptRows::load(conn)?;
-    let mut head = from;
+    let (mut head, mut rows) = (from, 0);
     let entries = entries(conn, from.seq, limit)?;
-    let complete = entries.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut complete = entries.len() < usize::try_from(limit).unwrap_or(usize::MAX);
     for entry in entries {
+        if rows >= i64::from(limit) {
+            complete = false;
+            break;
+        }
         if let Some(fault) = fault(conn, context, &swept, &head, &entry)? {
             return Ok(AuditReport { verified: head.seq, fault: Some(fault), head, complete: true });
         }
         head = Head { seq: entry.seq + 1, digest: entry.head };
+        rows += entry.rows().end() - entry.row + 1;
     }
     let fault = if complete { count_fault(conn, &swept)? } else { None };
     Ok(AuditReport { verified: head.seq, fault, head, complete })
@@ -367,11 +455,13 @@ impl SweptRows {
         Ok(Self { runs })
     }
 
-    fn has(&self, kind: AuditKind, row: i64) -> bool {
+    /// Whether all of the rows are gone, or one of them.
+    fn has(&self, kind: AuditKind, rows: &RangeInclusive<i64>) -> (bool, bool) {
         let table = if kind == AuditKind::Decided { AuditKind::Decision } else { kind };
         let runs = self.runs.get(&i64::from(table.code()));
-        let run = runs.and_then(|runs| runs.range(..=row).next_back());
-        run.is_some_and(|(_, last)| row <= *last)
+        let newest = runs.and_then(|runs| runs.range(..=rows.end()).next_back());
+        let (first, last) = newest.map_or((i64::MAX, i64::MIN), |(first, last)| (*first, *last));
+        (first <= *rows.start() && *rows.end() <= last, *rows.start() <= last)
     }
 
     fn count(&self, table: AuditKind) -> i64 {
@@ -380,11 +470,12 @@ impl SweptRows {
     }
 }
 
-/// Entries verified at once, between which other calls get their turn.
+/// Rows verified at once, between which other calls get their turn.
 pub(crate) const VERIFY_STEP: u32 = 4_096;
 
 fn entries(conn: &Connection, from: u64, limit: u32) -> Result<Vec<Entry>, CloudError> {
-    let sql = "SELECT seq, at, kind, row, digest, head FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+    let sql =
+        "SELECT seq, at, kind, row, digest, head, last_row FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map((int(from), limit), |row| {
         Ok(Entry {
@@ -394,6 +485,7 @@ fn entries(conn: &Connection, from: u64, limit: u32) -> Result<Vec<Entry>, Cloud
             row: row.get(3)?,
             digest: Digest::new(row.get(4)?),
             head: Digest::new(row.get(5)?),
+            last_row: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -416,17 +508,17 @@ fn fault(
     let Some(kind) = AuditKind::from_code(entry.kind) else {
         return Ok(Some(format!("entry {} is of no known kind", entry.seq)));
     };
-    Ok(match kind.row_digest(conn, entry.row)? {
-        None if swept.has(kind, entry.row) => None,
-        Some(_) if swept.has(kind, entry.row) => {
-            Some(format!("{} {} of entry {} was swept and is there", kind.name(), entry.row, entry.seq))
-        }
-        None => Some(format!("{} {} of entry {} is missing", kind.name(), entry.row, entry.seq)),
-        Some(digest) if digest != entry.digest => {
-            Some(format!("{} {} of entry {} was changed", kind.name(), entry.row, entry.seq))
-        }
-        Some(_) => None,
-    })
+    let wrong = match (swept.has(kind, &entry.rows()), kind.rows_digest(conn, entry.rows())?) {
+        ((true, _), None) => return Ok(None),
+        ((true, _), Some(_)) => "was swept and is there",
+        ((false, true), _) => "was swept in part",
+        ((false, false), None) => "is missing",
+        ((false, false), Some(digest)) if digest == entry.digest => return Ok(None),
+        ((false, false), Some(_)) => "was changed",
+    };
+    let rows =
+        entry.last_row.map_or_else(|| entry.row.to_string(), |last| format!("{} to {last}", entry.row));
+    Ok(Some(format!("{} {rows} of entry {} {wrong}", kind.name(), entry.seq)))
 }
 
 /// Tables under the chain, and the kinds whose entries speak of a row in them.
@@ -451,7 +543,8 @@ const TABLES: [(&str, &[AuditKind]); 16] = [
 
 fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {
     let mut entries = HashMap::new();
-    let mut statement = conn.prepare_cached("SELECT kind, count(*) FROM audit GROUP BY kind")?;
+    let sql = "SELECT kind, sum(coalesce(last_row, row) - row + 1) FROM audit GROUP BY kind";
+    let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         entries.insert(row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
@@ -463,7 +556,7 @@ fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, C
         let gone = kinds.first().map_or(0, |kind| swept.count(*kind));
         if rows != entries - gone {
             return Ok(Some(format!(
-                "{rows} rows of {table}, but {entries} entries of which {gone} are swept"
+                "{rows} rows of {table}, but entries of {entries}, of which {gone} are swept"
             )));
         }
     }
@@ -481,6 +574,8 @@ pub struct AuditEntry {
     pub kind: AuditKind,
     /// Which row of the kind's table.
     pub row: u64,
+    /// The last of several; else the same.
+    pub last_row: u64,
 }
 
 impl CloudCore {
@@ -493,7 +588,8 @@ impl CloudCore {
                 let kind = AuditKind::from_code(entry.kind)
                     .ok_or_else(|| CloudError::corrupt(format!("audit entry {}", entry.seq)))?;
                 let at = Timestamp::from_ms(uint(entry.at));
-                tail.push(AuditEntry { seq: entry.seq, at, kind, row: uint(entry.row) });
+                let [row, last_row] = [entry.row, *entry.rows().end()].map(uint);
+                tail.push(AuditEntry { seq: entry.seq, at, kind, row, last_row });
             }
             tail.reverse();
             Ok(tail)

@@ -272,6 +272,7 @@ impl CloudCore {
 
     /// Writes what earlier calls of the transaction left to be written.
     fn flush(&mut self) -> Result<(), CloudError> {
+        self.desk.close_run();
         let flushed = self.desk.pending.get_mut().flush(self.store.conn());
         flushed.inspect_err(|error| self.note(error.kind()))
     }

@@ -278,7 +278,7 @@ impl Tx<'_> {
 
     /// Appends an event to the log together with its first decision; gives its sequence number.
     ///
-    /// One link of the chain is over both rows. Everything that can fail but the disk comes before the first write.
+    /// One link of the chain is over both rows, and those that follow in the same commit. Everything that can fail but the disk comes before the first write.
     pub(crate) fn store_first(&mut self, new: &NewDecision<'_>) -> Result<u64, CloudError> {
         let (seq, id, ingested) = (self.desk.state.next_seq(), self.desk.state.next_decision(), self.now);
         let Prepared { facts, bytes: facts_bytes, identity, key } = new.of;
@@ -294,7 +294,8 @@ impl Tx<'_> {
             Cell::int(id),
         ];
         let (tail, settled) = (new.tail.to_bytes()?, settled_bytes(new)?);
-        let decision = self.decision_cells(new, [seq, id], [&tail, &settled], Cell::int(1));
+        let place = self.place_in_run(int(id));
+        let decision = self.decision_cells(new, [seq, id], [&tail, &settled], Cell::int(place as u64));
         let mut bytes = Vec::with_capacity(facts_bytes.len() + tail.len() + settled.len() + 512);
         put_cells(AuditKind::Decision, &decision, &mut bytes);
         put_cells(AuditKind::Event, &event, &mut bytes);
@@ -302,7 +303,7 @@ impl Tx<'_> {
         let pending = self.desk.pending.get_mut();
         pending.put(LogTable::Event, &event);
         pending.put(LogTable::Decision, &decision);
-        self.audit_digest(AuditKind::Decided, int(id), sha256(&bytes));
+        self.audit_first(int(id), place, &bytes);
         self.desk.tally.add(new.tail.verdict);
         let state = self.state();
         state.events.add(*key, int(seq));

@@ -6,7 +6,7 @@
 //! chain like everything else: links of swept rows stay, and verification takes a row for swept only if the log
 //! says so. Pages that become free are used again; the file does not shrink.
 
-use crate::audit::AuditKind;
+use crate::audit::{AuditKind, InRun};
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::{int, uint};
@@ -99,6 +99,7 @@ impl Tx<'_> {
         let sql = "SELECT seq, ingested FROM event WHERE seq < min((SELECT max(seq) FROM event), \
                    (SELECT seq FROM decision ORDER BY id DESC LIMIT 1)) ORDER BY seq LIMIT ?1";
         let Some((first, last)) = self.oldest(sql, before)? else { return Ok(0) };
+        let Some(last) = self.before_run(first, last + 1)? else { return Ok(0) };
         let sql = "SELECT id, proof FROM decision WHERE id IN (SELECT first_decision FROM event \
                    WHERE seq BETWEEN ?1 AND ?2) UNION SELECT id, proof FROM decision WHERE shared IS NULL \
                    AND seq BETWEEN ?1 AND ?2 ORDER BY id";
@@ -123,6 +124,17 @@ impl Tx<'_> {
         state.swept_before = state.swept_before.max(before);
         state.swept_seq = last;
         Ok(found.len() + usize::try_from(last + 1 - first).unwrap_or(0))
+    }
+
+    /// The last event before one that begins a run of the audit chain, the newest such up to `next`: of rows that
+    /// share an entry all stay or all go.
+    fn before_run(&self, first: i64, next: i64) -> Result<Option<i64>, CloudError> {
+        let sql = "SELECT event.seq FROM event LEFT JOIN decision ON decision.id = first_decision \
+                   WHERE event.seq > ?1 AND event.seq <= ?2 AND shared IS NOT ?3 ORDER BY event.seq DESC LIMIT 1";
+        let key = params![first, next, InRun::Follows as u8];
+        let begins: Option<i64> =
+            self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
+        Ok(begins.map(|seq| seq - 1))
     }
 
     fn sweep_aged(&mut self, aged: &Aged, before: Timestamp) -> Result<usize, CloudError> {

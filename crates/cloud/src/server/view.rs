@@ -529,6 +529,8 @@ struct Entry {
     kind: &'static str,
     /// Row of the table of its kind.
     row: u64,
+    /// The last of the rows that it is over; the same where it is over one.
+    last_row: u64,
 }
 
 impl Audit {
@@ -538,6 +540,7 @@ impl Audit {
             at_ms: entry.at.as_ms(),
             kind: entry.kind.name(),
             row: entry.row,
+            last_row: entry.last_row,
         };
         Self { seq: head.seq, head: head.digest.to_string(), tail: tail.iter().map(one).collect() }
     }

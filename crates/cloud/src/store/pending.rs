@@ -5,6 +5,7 @@
 //! ([`flush`](Pending::flush)). Nothing here outlives its transaction: a roll-back drops it.
 
 use super::Cell;
+use crate::audit::Run;
 use crate::error::CloudError;
 use rusqlite::Connection;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -36,7 +37,7 @@ impl LogTable {
         match self {
             Self::Event => 8,
             Self::Decision => 9,
-            Self::Audit => 6,
+            Self::Audit => 7,
         }
     }
 
@@ -50,7 +51,7 @@ impl LogTable {
                 "INSERT INTO decision (id, seq, proof, standing, reference, ingested, record_bytes, \
                  settled_bytes, shared) VALUES "
             }
-            Self::Audit => "INSERT INTO audit (seq, at, kind, row, digest, head) VALUES ",
+            Self::Audit => "INSERT INTO audit (seq, at, kind, row, digest, head, last_row) VALUES ",
         }
     }
 
@@ -75,6 +76,8 @@ impl Default for Statements {
 pub(crate) struct Pending {
     tables: [Rows; LogTable::ALL.len()],
     statements: Statements,
+    /// First decisions that have no entry of the audit chain yet. Their rows may be in their tables.
+    pub(crate) run: Option<Run>,
     /// Rows that were flushed since the connection was opened.
     flushed: u64,
     /// A flush failed, and with it the transaction.
@@ -137,6 +140,7 @@ impl Pending {
     /// Drops what waits, where the transaction or the savepoint is rolled back.
     pub(crate) fn clear(&mut self) {
         self.tables.iter_mut().for_each(Rows::clear);
+        self.run = None;
         self.failed = false;
     }
 

@@ -110,6 +110,97 @@ fn every_tampering_is_found() {
     }
 }
 
+/// Batches of five, then two decisions of which the second is again decided, then one alone.
+fn batched_core() -> (World, CloudCore) {
+    let world = World::new(71);
+    let mut core = world.core();
+    for batch in 0..3 {
+        core.begin().unwrap();
+        for device in 1..=5 {
+            core.decide(&world.transfer(thumb(batch * 5 + device), "ann", "bob", 5)).unwrap();
+        }
+        core.commit().unwrap();
+    }
+    core.begin().unwrap();
+    core.decide(&world.transfer(thumb(20), "ann", "bob", 5)).unwrap();
+    let facts = world.transfer(thumb(21), "ann", "bob", 5);
+    core.decide(&facts).unwrap();
+    core.decide(&passed(&facts, Method::Otp, 1)).unwrap();
+    core.decide(&world.transfer(thumb(22), "ann", "bob", 5)).unwrap();
+    core.commit().unwrap();
+    (world, core)
+}
+
+#[test]
+fn first_decisions_of_a_commit_share_an_entry() {
+    let (_world, mut core) = batched_core();
+    let tail = core.audit_tail(100).unwrap();
+    let of = |entry: &glacis_cloud::audit::AuditEntry| (entry.kind, entry.row, entry.last_row);
+    let decisions: Vec<_> = tail
+        .iter()
+        .rev()
+        .map(of)
+        .filter(|(_, row, _)| *row > 0)
+        .collect::<Vec<_>>()
+        .split_off(tail.len() - 6);
+    assert_eq!(
+        decisions,
+        [
+            (AuditKind::Decided, 1, 5),
+            (AuditKind::Decided, 6, 10),
+            (AuditKind::Decided, 11, 15),
+            (AuditKind::Decided, 16, 17),
+            (AuditKind::Decision, 18, 18),
+            (AuditKind::Decided, 19, 19),
+        ]
+    );
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    // A step ends with the entry that has the last row it may read.
+    let mut head = Head::default();
+    let mut steps = 0;
+    loop {
+        let report = core.verify_audit(head, 6).unwrap();
+        assert_eq!(report.fault, None);
+        steps += 1;
+        head = report.head;
+        if report.complete {
+            break;
+        }
+    }
+    assert_eq!(head, core.audit_head().unwrap());
+    assert_eq!(steps, 3, "the rows of what was set up and the first run, two runs, the rest");
+}
+
+#[test]
+fn every_tampering_with_a_shared_entry_is_found() {
+    for (name, sql) in [
+        ("the first of a run changed", "UPDATE decision SET standing = 0 WHERE id = 6"),
+        ("one in the middle changed", "UPDATE decision SET standing = 0 WHERE id = 8"),
+        ("the last changed", "UPDATE decision SET standing = 0 WHERE id = 10"),
+        ("an event in the middle changed", "UPDATE event SET received = received + 1 WHERE seq = 8"),
+        ("one in the middle removed", "DELETE FROM decision WHERE id = 8"),
+        ("an event removed", "DELETE FROM event WHERE seq = 8"),
+        ("one that follows made a beginning", "UPDATE decision SET shared = 1 WHERE id = 8"),
+        ("one that begins made to follow", "UPDATE decision SET shared = 2 WHERE id = 6"),
+        ("a run shortened", "UPDATE audit SET last_row = 9 WHERE row = 6 AND last_row = 10"),
+        ("a run lengthened", "UPDATE audit SET last_row = 11 WHERE row = 6 AND last_row = 10"),
+        ("a run without end", "UPDATE audit SET last_row = 9223372036854775807 WHERE last_row = 10"),
+        ("a run that ends before it begins", "UPDATE audit SET last_row = 2 WHERE last_row = 10"),
+        ("a run made one row", "UPDATE audit SET last_row = NULL WHERE last_row = 10"),
+        ("one row made a run", "UPDATE audit SET last_row = 19 WHERE row = 19"),
+        (
+            "two neighbours swapped",
+            "UPDATE decision SET id = 99 WHERE id = 7; UPDATE decision SET id = 7 WHERE id = 8; \
+             UPDATE decision SET id = 8 WHERE id = 99",
+        ),
+    ] {
+        let (_world, mut core) = batched_core();
+        core.danger_connection().execute_batch(sql).unwrap();
+        let report = core.verify_audit_whole().unwrap();
+        assert!(report.fault.is_some(), "{name}");
+    }
+}
+
 #[test]
 fn an_entry_with_a_matching_digest_still_breaks_the_chain() {
     let (_world, mut core) = busy_core();

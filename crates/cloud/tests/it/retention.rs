@@ -99,6 +99,57 @@ fn everything_swept_leaves_the_newest_and_numbers_are_never_given_twice() {
 }
 
 #[test]
+fn decisions_that_share_an_entry_go_together() {
+    let world = world(147);
+    let mut core = world.core();
+    // Two commits; the second goes on while the clock passes what will be the end of retention.
+    for pause in [0, 3_600] {
+        core.begin().unwrap();
+        for device in 0..4 {
+            core.decide(&world.transfer(thumb(device), "ann", "bob", 5)).unwrap();
+            world.host.advance(Duration::from_secs(pause));
+        }
+        core.commit().unwrap();
+    }
+    decided(core.decide(&world.transfer(thumb(9), "ann", "bob", 5)).unwrap());
+    world.host.advance(10 * DAY - Duration::from_secs(3 * 3_600));
+    assert_eq!(
+        sweep_all(&mut core),
+        8,
+        "the first four events with their decisions, and none of the second four"
+    );
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    assert_eq!(core.counts().unwrap().events, 5);
+    world.host.advance(DAY);
+    assert_eq!(sweep_all(&mut core), 8);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
+#[test]
+fn a_part_of_an_entry_pretended_to_be_swept_is_found() {
+    let world = world(148);
+    let mut core = world.core();
+    for _ in 0..3 {
+        core.begin().unwrap();
+        for device in 0..4 {
+            core.decide(&world.transfer(thumb(device), "ann", "bob", 5)).unwrap();
+        }
+        core.commit().unwrap();
+        world.host.advance(6 * DAY);
+    }
+    assert!(sweep_all(&mut core) > 0);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    core.danger_connection()
+        .execute_batch(
+            "UPDATE sweep SET last_row = last_row + 2; DELETE FROM event WHERE seq <= 6; \
+             DELETE FROM decision WHERE id <= 6",
+        )
+        .unwrap();
+    let fault = core.verify_audit_whole().unwrap().fault.unwrap();
+    assert!(fault.contains("swept in part"), "{fault}");
+}
+
+#[test]
 fn what_a_feature_still_sees_is_kept() {
     let mut world = World::new(142);
     // Shorter than the window of a day that `user.devices_1d` has.

@@ -177,9 +177,45 @@ fn a_store_of_version_1_is_upgraded_with_all_that_it_holds() {
     drop(world);
 }
 
+/// Takes a store back to version 4, in which every decision had an entry of its own.
+fn as_version_4(store: &Connection) {
+    let runs: i64 = store
+        .query_row("SELECT count(*) FROM audit WHERE last_row IS NOT NULL", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(runs, 0);
+    store.execute_batch("ALTER TABLE audit DROP COLUMN last_row; PRAGMA user_version = 4").unwrap();
+}
+
+#[test]
+fn a_store_of_version_4_goes_on_with_shared_entries() {
+    let world = World::new(136);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    let before = live(&world, &mut core);
+    let counts = core.counts().unwrap();
+    drop(core);
+    as_version_4(&Connection::open(&path).unwrap());
+    let mut core = world.open(&Place::File(&path));
+    assert_eq!(core.counts().unwrap(), counts);
+    core.begin().unwrap();
+    for device in 1..=3 {
+        core.decide(&world.transfer(thumb(device), "ann", "bob", 5)).unwrap();
+    }
+    core.commit().unwrap();
+    let newest = core.audit_tail(1).unwrap();
+    assert_eq!(newest[0].last_row - newest[0].row, 2);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    for reference in &before.references {
+        core.decision(reference).unwrap();
+    }
+}
+
 /// Takes a store back to version 3, with a few of its keys in the tables that version 3 had for them.
 fn as_version_3(path: &Path) {
     let store = Connection::open(path).unwrap();
+    as_version_4(&store);
     let key_tables =
         VERSION_2.split(";\n").filter(|statement| statement.contains("_key (")).collect::<Vec<_>>();
     assert_eq!(key_tables.len(), 2);
