@@ -33,6 +33,9 @@ use std::time::Duration;
 /// Life of a challenge nonce. Source: DESIGN §4.2, at most five minutes.
 const NONCE_LIFE: Duration = Duration::from_secs(300);
 
+/// References that are drawn before one is looked for in the log.
+const DRAWS: usize = 4;
+
 /// Most reason codes in one record; the settlement keeps all.
 const RECORD_REASONS_MAX: usize = 64;
 
@@ -186,7 +189,17 @@ impl Tx<'_> {
     }
 
     /// A reference that no decision has: of 60 random bits, two would meet among a billion decisions.
+    ///
+    /// Drawing another is cheaper than looking in the log for one that the index cannot rule out in memory, unless it
+    /// has become so large that it rules out few.
     fn new_reference(&self) -> Result<Reference, CloudError> {
+        let index = &self.desk.state.references;
+        for _ in 0..DRAWS {
+            let reference = Reference::from_random(self.random()?);
+            if !index.may_have(Keyed::Reference.key(reference.as_bytes(), &[])) {
+                return Ok(reference);
+            }
+        }
         loop {
             let reference = Reference::from_random(self.random()?);
             if self.decision_by_reference(&reference)?.is_none() {

@@ -105,6 +105,11 @@ impl KeyIndex {
         Ok(found)
     }
 
+    /// Whether a row may have this key; where none may, none has it.
+    pub(crate) fn may_have(&self, key: i64) -> bool {
+        self.active.has(key) || self.frozen.has(key) || self.runs.may_have(key)
+    }
+
     /// Takes the key of a row that was just written; rows only grow.
     pub(crate) fn add(&mut self, key: i64, row: i64) {
         self.active.add(key, row);

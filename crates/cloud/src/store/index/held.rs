@@ -30,6 +30,10 @@ impl Held {
         self.one.get(&key).copied().into_iter().chain(more.into_iter().flatten().map(|(_, row)| *row))
     }
 
+    pub(super) fn has(&self, key: i64) -> bool {
+        self.one.contains_key(&key)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.one.len() + self.more.len()
     }

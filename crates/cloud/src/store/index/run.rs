@@ -102,6 +102,11 @@ impl Runs {
         self.last_row
     }
 
+    /// Whether a run may have `key`.
+    pub(super) fn may_have(&self, key: i64) -> bool {
+        self.groups.values().any(|group| group.filter.lanes(key) != 0)
+    }
+
     /// Appends the rows that have `key`.
     pub(super) fn find(
         &self,

@@ -50,6 +50,7 @@ fn check(index: &KeyIndex, conn: &Connection, rows: std::ops::Range<i64>) {
     for row in rows.step_by(97) {
         let found: BTreeSet<i64> = index.rows(conn, key(row)).unwrap().into_iter().collect();
         assert_eq!(found, BTreeSet::from([row]));
+        assert!(index.may_have(key(row)));
         assert!(index.rows(conn, key(row) ^ 0x10).unwrap().is_empty(), "row {row}");
     }
 }
