@@ -176,8 +176,11 @@ impl CloudCore {
             Batch::None => Err(CloudError::invalid("no batch is open")),
             Batch::Lost(kind) => Err(lost(kind)),
             Batch::Open { touched } => {
-                let committed =
-                    self.move_keys().and_then(|()| self.flush()).and_then(|()| self.execute("COMMIT"));
+                let committed = self
+                    .check_disk()
+                    .and_then(|()| self.move_keys())
+                    .and_then(|()| self.flush())
+                    .and_then(|()| self.execute("COMMIT"));
                 if committed.is_err() {
                     self.roll_back();
                     self.stale |= touched;
@@ -413,6 +416,7 @@ impl CloudCore {
     /// Where room is scarce little or nothing is written, and so no row would make a measurement or a checkpoint due:
     /// it is measured each time, and a log that takes a part of the room that counts is emptied.
     fn measure(&mut self) -> Result<(), CloudError> {
+        self.check_disk()?;
         let quota = self.desk.limits.disk_quota;
         let scarce = is_scarce(self.desk.used, quota);
         let room = if scarce { 0 } else { quota.saturating_sub(self.desk.used) };
@@ -447,12 +451,12 @@ impl CloudCore {
     }
 
     fn checkpoint(&mut self) -> Result<(), CloudError> {
-        self.store.checkpoint_if_due().inspect_err(|error| {
-            if error.kind() == CloudErrorKind::Stopped {
-                self.stopped = true;
-                self.store.never_sync_again();
-            }
-        })
+        self.store.checkpoint_if_due().inspect_err(|error| self.note(error.kind()))
+    }
+
+    /// Stops where the log could not be moved, which another thread does.
+    fn check_disk(&mut self) -> Result<(), CloudError> {
+        self.store.holds().inspect_err(|error| self.note(error.kind()))
     }
 
     fn reload(&mut self) -> Result<(), CloudError> {

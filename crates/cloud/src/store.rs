@@ -5,6 +5,7 @@
 //! a newer version is refused before anything in it is touched. This module knows no domain table but `meta`.
 
 pub(crate) mod backup;
+mod checkpoint;
 pub(crate) mod index;
 mod lock;
 pub(crate) mod pending;
@@ -41,9 +42,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Rows changed between two checkpoints of the write-ahead log.
 ///
-/// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; a checkpoint costs two more syncs, so it
-/// must be rare beside commits. Checkpoints are ours and not automatic, because SQLite hides the error of an
-/// automatic one and a failed fsync must be seen.
+/// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; the writer's part of a checkpoint are two
+/// syncs and the pages of a moment, which must be rare beside commits. Checkpoints are ours and not automatic, because SQLite hides the
+/// error of an automatic one and a failed fsync must be seen.
 const CHECKPOINT_ROWS: u64 = 65_536;
 
 /// Rows changed between two looks at how much the store uses, each of them four statements and a system call.
@@ -83,10 +84,15 @@ pub struct Birth {
 /// An open store of the current schema version and the expected birth marks.
 #[derive(Debug)]
 pub(crate) struct Store {
+    /// Moves the log of a store in a file, from the first time on that it is due. It ends before the connection that
+    /// has the last word on the log.
+    checkpointer: Option<checkpoint::Checkpointer>,
     conn: Connection,
     checkpointed: u64,
-    /// Bytes of log that were there already when it was moved last.
+    /// Bytes of log that were there already when it was moved to its end last.
     log_kept: u64,
+    /// A pass was asked for; what is left after it is the writer's.
+    rest_due: bool,
     /// Rows changed when its size was measured last.
     measured: Option<u64>,
     file: Option<StoreFile>,
@@ -119,7 +125,15 @@ impl Store {
         set_pragmas(&conn)?;
         migrate(&mut conn)?;
         check_birth(&mut conn, birth)?;
-        Ok(Self { conn, checkpointed: 0, log_kept: 0, measured: None, file })
+        Ok(Self {
+            checkpointer: None,
+            conn,
+            checkpointed: 0,
+            log_kept: 0,
+            rest_due: false,
+            measured: None,
+            file,
+        })
     }
 
     /// The file of a store that has one.
@@ -166,42 +180,67 @@ impl Store {
         &self.conn
     }
 
-    /// Moves the log into the file once it has grown enough. A full disk is no error here: the log keeps the
-    /// data, and the next attempt comes after as many rows again.
+    /// An error if moving the log met a failed sync: nothing may be written any more.
+    pub(crate) fn holds(&self) -> Result<(), CloudError> {
+        self.checkpointer.as_ref().map_or(Ok(()), checkpoint::Checkpointer::holds)
+    }
+
+    /// Has the log moved into the file once it has grown enough, beside the writer; then moves what was written
+    /// meanwhile, so that SQLite begins the log anew.
     pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), CloudError> {
         let (changed, log) = (self.conn.total_changes(), self.log_bytes());
         // Cut back when SQLite begins it anew.
         self.log_kept = self.log_kept.min(log);
         let by_rows = changed.saturating_sub(self.checkpointed) >= CHECKPOINT_ROWS;
-        if !by_rows && log - self.log_kept < CHECKPOINT_BYTES {
+        let is_due = by_rows || log - self.log_kept >= CHECKPOINT_BYTES;
+        let Some(file) = self.file.as_ref().filter(|_| is_due || self.rest_due) else { return Ok(()) };
+        if self.checkpointer.is_none() {
+            let started = checkpoint::Checkpointer::start(&file.path);
+            self.checkpointer =
+                started.inspect_err(|error| tracing::warn!(%error, "no thread for checkpoints")).ok();
+        }
+        // Without the thread, the writer does it all.
+        let is_idle = self.checkpointer.as_ref().is_none_or(checkpoint::Checkpointer::is_idle);
+        if !is_idle {
             return Ok(());
         }
-        (self.checkpointed, self.log_kept) = (changed, log);
-        self.checkpoint()
-    }
-
-    pub(crate) fn checkpoint(&self) -> Result<(), CloudError> {
-        self.checkpoint_by("PRAGMA wal_checkpoint(PASSIVE)")
+        match self.checkpointer.as_ref().filter(|_| !self.rest_due) {
+            Some(checkpointer) => {
+                checkpointer.ask();
+                self.rest_due = true;
+                Ok(())
+            }
+            None => {
+                (self.rest_due, self.checkpointed, self.log_kept) = (false, changed, log);
+                checkpoint(&self.conn, "PRAGMA wal_checkpoint(PASSIVE)")
+            }
+        }
     }
 
     /// Moves the log into the file and leaves none, as far as no backup reads it; what it holds counts as used.
     pub(crate) fn empty_log(&self) -> Result<(), CloudError> {
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.wait();
+            checkpointer.holds()?;
+        }
         // A backup may read for minutes, and the writer does not wait for it.
         self.conn.busy_timeout(Duration::ZERO)?;
-        let emptied = self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)");
+        let emptied = checkpoint(&self.conn, "PRAGMA wal_checkpoint(TRUNCATE)");
         self.conn.busy_timeout(BUSY_TIMEOUT)?;
         emptied
     }
+}
 
-    fn checkpoint_by(&self, sql: &str) -> Result<(), CloudError> {
-        let done = self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-        match done.map_err(CloudError::from) {
-            Err(error) if error.kind() == CloudErrorKind::StorageFull => {
-                tracing::warn!("disk full: the log was not checkpointed");
-                Ok(())
-            }
-            other => other.map(|_busy| ()),
+/// Moves the log into the file. A full disk is no error here: the log keeps the data, and the next attempt comes
+/// after as many rows again.
+fn checkpoint(conn: &Connection, sql: &str) -> Result<(), CloudError> {
+    let done = conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    match done.map_err(CloudError::from) {
+        Err(error) if error.kind() == CloudErrorKind::StorageFull => {
+            tracing::warn!("disk full: the log was not checkpointed");
+            Ok(())
         }
+        other => other.map(|_busy| ()),
     }
 }
 

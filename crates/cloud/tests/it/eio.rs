@@ -1,7 +1,8 @@
 //! A disk that refuses one sync, on the real system call: the process stops for ever and never tries again.
 //!
 //! The child is this test binary under `strace`, which makes the N-th `fsync` or `fdatasync` fail with EIO. Its log
-//! is the proof that the fault hit and that no other sync of that file followed.
+//! is the proof that the fault hit and that no other sync of that file followed. The file itself is synced by the
+//! thread that moves the log into it, and only by it.
 
 use crate::crash::{facts, open};
 use crate::world::{World, decided, thumb};
@@ -15,7 +16,7 @@ use std::process::{Command, Stdio};
 
 const CLIENTS: u8 = 4;
 /// Decisions of each client at most; more than are needed to reach every injected fault.
-const CALLS: usize = 3_000;
+const CALLS: usize = 40_000;
 
 /// The child: decides until it is stopped, then asks for everything once more.
 #[test]
@@ -80,10 +81,13 @@ struct Traced {
     syncs: Vec<String>,
 }
 
-fn run(path: &Path, log: &Path, nth: usize) -> Traced {
+/// Lets the `nth` sync fail, of those that strace's further arguments select.
+fn run(path: &Path, log: &Path, nth: usize, select: &[&str]) -> Traced {
     let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
     let mut child = Command::new("strace")
-        .args(["-f", "-qq", "-y", "-e", "trace=fsync,fdatasync", "-e", &inject, "-o"])
+        .args(["-f", "-qq", "-y", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-e", &inject])
+        .args(select)
+        .arg("-o")
         .arg(log)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "eio::child_decides_until_the_disk_fails", "--ignored", "--nocapture"])
@@ -112,7 +116,7 @@ fn invariant_10_after_a_failed_fsync_the_process_stops_and_loses_nothing() {
     let mut all = Vec::new();
     // Commits, from the first of a process to one in full run.
     for nth in [4, 9, 40, 150] {
-        let traced = run(&path, &dir.path().join(format!("strace-{nth}")), nth);
+        let traced = run(&path, &dir.path().join(format!("strace-{nth}")), nth, &[]);
         let hit = traced.syncs.iter().position(|line| line.contains("(INJECTED)"));
         let hit = hit.unwrap_or_else(|| panic!("sync {nth} was never made: {} were", traced.syncs.len()));
         assert!(traced.syncs[hit].contains("EIO"), "{}", traced.syncs[hit]);
@@ -133,4 +137,32 @@ fn invariant_10_after_a_failed_fsync_the_process_stops_and_loses_nothing() {
     }
     println!("4 failed syncs, {} acknowledged, all found", all.len());
     assert!(all.len() > 100);
+}
+
+#[test]
+fn invariant_10_after_a_failed_sync_of_the_moved_log_the_process_stops_and_loses_nothing() {
+    if !can_trace() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    open(&path).publish(&World::new(80).publish(1)).unwrap();
+    // The file alone, whose first sync is that of the first pass over the log.
+    let select = ["-P", path.to_str().unwrap()];
+    let traced = run(&path, &dir.path().join("strace"), 1, &select);
+    let [only] = &*traced.syncs else {
+        panic!("one sync of the file, and none after it: {:?}", traced.syncs)
+    };
+    assert!(only.contains("EIO") && only.contains("(INJECTED)"), "{only}");
+    let told = traced.said.lines().filter(|line| *line == "error storage-stopped").count();
+    assert_eq!(told, usize::from(CLIENTS), "every client was told");
+    assert!(traced.said.contains("\nstopped\n"));
+    assert_eq!(traced.code, Some(3));
+    let mut core = open(&path);
+    for reference in &traced.acknowledged {
+        core.decision(reference).unwrap();
+    }
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    println!("{} acknowledged, all found", traced.acknowledged.len());
+    assert!(traced.acknowledged.len() > 1_000, "{}", traced.acknowledged.len());
 }
