@@ -6,6 +6,7 @@
 
 use crate::catalogue::{Birth, Counts, FeatureDef, FeatureKind, Origin, Privacy, Signal};
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use glacis_policy::TimePart;
 use glacis_wire::limits::{
     LIST_ITEMS_MAX, NAME_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SIGNALS_MAX, VALUE_BYTES_MAX,
 };
@@ -110,11 +111,29 @@ fn expr(node: &Expr, out: &mut Writer) -> Done {
         ExprKind::StartsWith(..) => (9, None),
         ExprKind::EndsWith(..) => (10, None),
         ExprKind::Contains(..) => (11, None),
+        ExprKind::Matches(..) => (12, None),
+        ExprKind::InNetworks(..) => (13, None),
+        ExprKind::TimePart(..) => (14, None),
+        ExprKind::Convert(_) => (15, None),
+        ExprKind::Index(..) => (16, None),
+        ExprKind::Pick { .. } => (17, None),
     };
     out.u8(tag);
     ty(node.ty, out);
     if let Some(op) = operator {
         out.u8(code(&OPERATORS, &op));
+    }
+    match &node.kind {
+        ExprKind::Matches(_, pattern) => out.str("pattern", pattern, VALUE_BYTES_MAX)?,
+        ExprKind::InNetworks(_, networks) => {
+            out.count("networks", networks.len(), LIST_ITEMS_MAX)?;
+            networks.iter().try_for_each(|network| out.str("network", network, NAME_BYTES_MAX))?;
+        }
+        ExprKind::TimePart(part, _, zone) => {
+            out.u8(code(&TimePart::ALL, part));
+            out.str("time zone", zone.as_deref().unwrap_or(""), NAME_BYTES_MAX)?;
+        }
+        _ => {}
     }
     match &node.kind {
         ExprKind::Literal(value) => value.encode(out),

@@ -7,7 +7,7 @@
 use crate::catalogue::{FeatureDef, ListTest, Signal};
 pub use crate::cel::ast::BinaryOp;
 use crate::diagnostic::Span;
-use glacis_policy::{Effect, Entry, Obligations, ScoreClass};
+use glacis_policy::{Effect, Entry, Obligations, ScoreClass, TimePart};
 use glacis_wire::{Cause, EventName, Method, SignalName, Type, Value, Verdict, Zone};
 use std::collections::BTreeMap;
 
@@ -172,6 +172,25 @@ pub enum ExprKind {
     EndsWith(Box<Expr>, Box<Expr>),
     /// `a.contains(b)`
     Contains(Box<Expr>, Box<Expr>),
+    /// `a.matches(pattern)`
+    Matches(Box<Expr>, String),
+    /// `a.inCIDR(network)`, `a.inCIDR([network, ..])`
+    InNetworks(Box<Expr>, Vec<String>),
+    /// `a.getHours(zone)` and its like; of a span without a zone, of a moment UTC without one
+    TimePart(TimePart, Box<Expr>, Option<String>),
+    /// `int(a)` and its like, to the type of the expression
+    Convert(Box<Expr>),
+    /// `a[b]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `{key: value, ..}[a]`
+    Pick {
+        /// Distinct constants.
+        keys: Vec<Expr>,
+        /// As many constants of one type.
+        values: Vec<Expr>,
+        /// What is looked up.
+        key: Box<Expr>,
+    },
 }
 
 impl Expr {
@@ -180,11 +199,19 @@ impl Expr {
         match &self.kind {
             ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) => Vec::new(),
             ExprKind::List(items) => items.iter().collect(),
-            ExprKind::Not(a) | ExprKind::Neg(a) | ExprKind::Size(a) => vec![a],
+            ExprKind::Not(a)
+            | ExprKind::Neg(a)
+            | ExprKind::Size(a)
+            | ExprKind::Matches(a, _)
+            | ExprKind::InNetworks(a, _)
+            | ExprKind::TimePart(_, a, _)
+            | ExprKind::Convert(a) => vec![a],
             ExprKind::Binary(_, a, b)
             | ExprKind::StartsWith(a, b)
             | ExprKind::EndsWith(a, b)
-            | ExprKind::Contains(a, b) => vec![a, b],
+            | ExprKind::Contains(a, b)
+            | ExprKind::Index(a, b) => vec![a, b],
+            ExprKind::Pick { keys, values, key } => keys.iter().chain(values).chain([&**key]).collect(),
             ExprKind::If(a, b, c) => vec![a, b, c],
         }
     }

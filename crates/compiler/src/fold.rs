@@ -50,6 +50,15 @@ fn step(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
         ExprKind::StartsWith(a, b) => ExprKind::StartsWith(sub(a)?, sub(b)?),
         ExprKind::EndsWith(a, b) => ExprKind::EndsWith(sub(a)?, sub(b)?),
         ExprKind::Contains(a, b) => ExprKind::Contains(sub(a)?, sub(b)?),
+        ExprKind::Matches(a, pattern) => ExprKind::Matches(sub(a)?, pattern.clone()),
+        ExprKind::InNetworks(a, networks) => ExprKind::InNetworks(sub(a)?, networks.clone()),
+        ExprKind::TimePart(part, a, zone) => ExprKind::TimePart(*part, sub(a)?, zone.clone()),
+        ExprKind::Convert(a) => ExprKind::Convert(sub(a)?),
+        ExprKind::Index(a, b) => ExprKind::Index(sub(a)?, sub(b)?),
+        ExprKind::Pick { keys, values, key } => {
+            let all = |items: &[Expr]| items.iter().map(|item| fold(policy, item)).collect::<Result<_, _>>();
+            ExprKind::Pick { keys: all(keys)?, values: all(values)?, key: sub(key)? }
+        }
     };
     Ok(Expr { kind, ..expr.clone() })
 }
@@ -72,7 +81,7 @@ fn constant(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
         Outcome::Value(value) => Ok(Expr { kind: ExprKind::Literal(value), ..expr.clone() }),
         Outcome::Error | Outcome::Unknown(_) => {
             let finding = Finding::new(expr.span, "G3011", "this constant part can only fail");
-            Err(finding.help("it divides by zero or leaves the range of int"))
+            Err(finding.help("it divides by zero, leaves a range, or asks for what is not there"))
         }
     }
 }

@@ -8,8 +8,11 @@
 
 use crate::catalogue::Birth;
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
-use glacis_policy::{Effect, Entry, Obligations};
-use glacis_wire::{Answer, Cause, Causes, Given, Method, SignalName, Trust, Value, Verdict};
+use crate::full;
+use glacis_policy::{Effect, Entry, Obligations, TimePart};
+use glacis_wire::{
+    Answer, Cause, Causes, Given, Method, Moment, SignalName, Span, Trust, Type, Value, Verdict,
+};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -202,6 +205,26 @@ impl Evaluation<'_> {
             ExprKind::StartsWith(a, b) => self.texts(a, b, |text, part| text.starts_with(part)),
             ExprKind::EndsWith(a, b) => self.texts(a, b, |text, part| text.ends_with(part)),
             ExprKind::Contains(a, b) => self.texts(a, b, |text, part| text.contains(part)),
+            ExprKind::Matches(a, pattern) => self.strict([a], |[a]| match a {
+                Value::String(text) => full::pattern_matches(pattern, text).map(Value::Bool),
+                _ => None,
+            }),
+            ExprKind::InNetworks(a, networks) => self.strict([a], |[a]| in_networks(a, networks)),
+            ExprKind::TimePart(part, a, zone) => self.strict([a], |[a]| time_part(*part, a, zone.as_deref())),
+            ExprKind::Convert(a) => self.strict([a], |[a]| convert(a, expr.ty)),
+            ExprKind::Index(a, b) => self.strict([a, b], |[list, at]| match (list, at) {
+                (Value::List(items), Value::Int(at)) => items.get(usize::try_from(*at).ok()?).cloned(),
+                _ => None,
+            }),
+            ExprKind::Pick { keys, values, key } => {
+                let parts = keys.iter().chain(values).chain([&**key]).map(|part| self.expr(part)).collect();
+                strict(parts, |all| {
+                    let (key, entries) = all.split_last()?;
+                    let (keys, values) = entries.split_at_checked(keys.len())?;
+                    let found = keys.iter().zip(values).find(|(known, _)| *known == key);
+                    found.map(|(_, value)| value.clone())
+                })
+            }
         }
     }
 
@@ -288,10 +311,117 @@ fn negate(value: &Value) -> Option<Value> {
     }
 }
 
-/// Code points of a string, items of a list.
+/// Whether the address that a text spells is in a network.
+fn in_networks(value: &Value, networks: &[String]) -> Option<Value> {
+    let Value::String(text) = value else { return None };
+    let address = full::address(text)?;
+    let networks: Option<Vec<_>> = networks.iter().map(|network| full::Network::parse(network)).collect();
+    Some(Value::Bool(networks?.iter().any(|network| network.contains(address))))
+}
+
+/// A part of a moment in a zone, or of a span.
+fn time_part(part: TimePart, value: &Value, zone: Option<&str>) -> Option<Value> {
+    let number = match value {
+        Value::Timestamp(at) => {
+            let civil = full::Timestamp::from(*at).civil(zone).ok()?;
+            match part {
+                TimePart::FullYear => civil.year,
+                TimePart::Month => civil.month - 1,
+                TimePart::Date => civil.day,
+                TimePart::DayOfMonth => civil.day - 1,
+                TimePart::DayOfWeek => civil.weekday,
+                TimePart::DayOfYear => civil.day_of_year,
+                TimePart::Hours => civil.hour,
+                TimePart::Minutes => civil.minute,
+                TimePart::Seconds => civil.second,
+                TimePart::Milliseconds => civil.nanos / 1_000_000,
+            }
+        }
+        Value::Duration(span) => {
+            let seconds = span.as_us() / 1_000_000;
+            match part {
+                TimePart::Hours => seconds / 3_600,
+                TimePart::Minutes => seconds / 60,
+                TimePart::Seconds => seconds,
+                TimePart::Milliseconds => span.as_us() / 1_000 - seconds * 1_000,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(Value::Int(number))
+}
+
+/// A value as one of another type. What has no counterpart there is an error.
+fn convert(value: &Value, to: Type) -> Option<Value> {
+    match to {
+        Type::Int => Some(Value::Int(match value {
+            Value::Uint(value) => i64::try_from(*value).ok()?,
+            Value::Double(value) => truncated(*value, -(2.0_f64.powi(63)), true)?.try_into().ok()?,
+            Value::String(text) => text.parse().ok()?,
+            Value::Timestamp(at) => at.as_us().div_euclid(1_000_000),
+            _ => return None,
+        })),
+        Type::Uint => Some(Value::Uint(match value {
+            Value::Int(value) => u64::try_from(*value).ok()?,
+            Value::Double(value) => truncated(*value, 0.0, false)?.try_into().ok()?,
+            Value::String(text) => text.parse().ok()?,
+            _ => return None,
+        })),
+        Type::Double => Some(Value::Double(match value {
+            #[expect(clippy::cast_precision_loss, reason = "the nearest double is what the conversion is")]
+            Value::Int(value) => *value as f64,
+            #[expect(clippy::cast_precision_loss, reason = "the nearest double is what the conversion is")]
+            Value::Uint(value) => *value as f64,
+            Value::String(text) => {
+                let value: f64 = text.parse().ok()?;
+                let overflown = value.is_infinite() && !text.to_ascii_lowercase().contains("inf");
+                if overflown {
+                    return None;
+                }
+                value
+            }
+            _ => return None,
+        })),
+        Type::Bool => match value {
+            Value::String(text) => match text.as_str() {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(Value::Bool(true)),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(Value::Bool(false)),
+                _ => None,
+            },
+            _ => None,
+        },
+        Type::Timestamp => match value {
+            Value::Int(seconds) => Moment::from_us(seconds.checked_mul(1_000_000)?).map(Value::Timestamp),
+            _ => None,
+        },
+        Type::String => match value {
+            Value::Bytes(bytes) => String::from_utf8(bytes.clone()).ok().map(Value::String),
+            _ => None,
+        },
+        Type::Bytes => match value {
+            Value::String(text) => Some(Value::Bytes(text.clone().into_bytes())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A double without its fraction, above `least` (or, inclusive, from it on). Doubles beyond 64 bits end far beyond.
+fn truncated(value: f64, least: f64, exclusive: bool) -> Option<i128> {
+    let inside = if exclusive { least < value } else { least <= value };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates far beyond 64 bits, the fraction is dropped"
+    )]
+    inside.then_some(value as i128)
+}
+
+/// Bytes of bytes, code points of a string, items of a list.
 fn size(value: &Value) -> Option<Value> {
     let size = match value {
         Value::String(text) => text.chars().count(),
+        Value::Bytes(bytes) => bytes.len(),
         Value::List(items) => items.len(),
         _ => return None,
     };
@@ -311,12 +441,26 @@ fn binary(op: BinaryOp, a: &Value, b: &Value) -> Option<Value> {
             Value::List(items) => Some(Value::Bool(items.iter().any(|item| item == a))),
             _ => None,
         },
-        BinaryOp::Add => arithmetic(a, b, i64::checked_add, |a, b| a + b),
-        BinaryOp::Sub => arithmetic(a, b, i64::checked_sub, |a, b| a - b),
-        BinaryOp::Mul => arithmetic(a, b, i64::checked_mul, |a, b| a * b),
-        BinaryOp::Div => arithmetic(a, b, i64::checked_div, |a, b| a / b),
+        BinaryOp::Add => match (a, b) {
+            (Value::Timestamp(at), Value::Duration(by)) | (Value::Duration(by), Value::Timestamp(at)) => {
+                moment(i128::from(at.as_us()) + i128::from(by.as_us()))
+            }
+            (Value::Duration(a), Value::Duration(b)) => span(i128::from(a.as_us()) + i128::from(b.as_us())),
+            _ => arithmetic(a, b, i64::checked_add, u64::checked_add, |a, b| a + b),
+        },
+        BinaryOp::Sub => match (a, b) {
+            (Value::Timestamp(at), Value::Duration(by)) => {
+                moment(i128::from(at.as_us()) - i128::from(by.as_us()))
+            }
+            (Value::Timestamp(a), Value::Timestamp(b)) => span(i128::from(a.as_us()) - i128::from(b.as_us())),
+            (Value::Duration(a), Value::Duration(b)) => span(i128::from(a.as_us()) - i128::from(b.as_us())),
+            _ => arithmetic(a, b, i64::checked_sub, u64::checked_sub, |a, b| a - b),
+        },
+        BinaryOp::Mul => arithmetic(a, b, i64::checked_mul, u64::checked_mul, |a, b| a * b),
+        BinaryOp::Div => arithmetic(a, b, i64::checked_div, u64::checked_div, |a, b| a / b),
         BinaryOp::Rem => match (a, b) {
             (Value::Int(a), Value::Int(b)) => a.checked_rem(*b).map(Value::Int),
+            (Value::Uint(a), Value::Uint(b)) => a.checked_rem(*b).map(Value::Uint),
             _ => None,
         },
         // Not strict: see `connective`.
@@ -331,19 +475,35 @@ fn order(a: &Value, b: &Value, holds: fn(Option<Ordering>) -> bool) -> Option<Va
         (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
         // By code points, which is the order of UTF-8 bytes.
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        (Value::Uint(a), Value::Uint(b)) => Some(a.cmp(b)),
+        (Value::Bytes(a), Value::Bytes(b)) => Some(a.cmp(b)),
+        (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
         _ => return None,
     };
     Some(Value::Bool(holds(order)))
+}
+
+/// Microseconds as a moment, if it is one.
+fn moment(us: i128) -> Option<Value> {
+    i64::try_from(us).ok().and_then(Moment::from_us).map(Value::Timestamp)
+}
+
+/// Microseconds as a span, if it is one.
+fn span(us: i128) -> Option<Value> {
+    i64::try_from(us).ok().and_then(Span::from_us).map(Value::Duration)
 }
 
 fn arithmetic(
     a: &Value,
     b: &Value,
     int: fn(i64, i64) -> Option<i64>,
+    uint: fn(u64, u64) -> Option<u64>,
     double: fn(f64, f64) -> f64,
 ) -> Option<Value> {
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => int(*a, *b).map(Value::Int),
+        (Value::Uint(a), Value::Uint(b)) => uint(*a, *b).map(Value::Uint),
         (Value::Double(a), Value::Double(b)) => Some(Value::Double(double(*a, *b))),
         _ => None,
     }

@@ -11,6 +11,7 @@
 
 mod bound;
 mod condition;
+mod convert;
 mod indexed;
 mod input;
 mod residue;
@@ -19,9 +20,11 @@ mod scratch;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod time;
 mod verdict;
 
 pub(crate) use bound::bound;
+pub(crate) use convert::is_convertible;
 pub use input::{Close, Input, Inputs, Reading, reading_of};
 pub use rule::RuleState;
 pub use scratch::Scratch;

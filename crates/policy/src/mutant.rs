@@ -93,6 +93,24 @@ mutants! {
     InSkipsLast,
     /// `startsWith` looks anywhere.
     PrefixAnywhere,
+    /// A pattern does not see the last byte of a text.
+    PatternMissesLast,
+    /// What is no address is in no network.
+    NoAddressIsOutside,
+    /// Parts of a moment are those of UTC.
+    ZoneIgnored,
+    /// The week begins on Monday.
+    WeekFromMonday,
+    /// A moment or span out of range stays where it was.
+    TimeSaturates,
+    /// Uint arithmetic wraps.
+    UintWraps,
+    /// What cannot be converted is zero.
+    ConversionIsZero,
+    /// The item behind the end of a list is the last one.
+    IndexSaturates,
+    /// A key that a map does not have finds its first entry.
+    FindsFirst,
     // Trust.
     /// Σ⁻ is Σ.
     TrustIgnored,

@@ -154,7 +154,7 @@ pub(crate) enum Values {
     None,
     /// One row a truth value.
     Bool([u16; 2]),
-    /// Rows by order.
+    /// Rows by order: ints, uints, moments, spans.
     Int(Ordered),
     /// Rows by order, and the row of NaN.
     Double(Ordered, u16),

@@ -10,6 +10,7 @@
 
 use crate::eval::{Orders, Step};
 use crate::plan::{Indexing, Plan};
+use crate::table::Table;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -261,19 +262,19 @@ pub enum Node {
     Ge(u32, u32),
     /// `-a`, int or double
     Neg(u32),
-    /// `a + b`, ints (overflow is an error) or doubles
+    /// `a + b`, ints or uints (overflow is an error), doubles, spans, a moment and a span
     Add(u32, u32),
     /// `a - b`
     Sub(u32, u32),
     /// `a * b`
     Mul(u32, u32),
-    /// `a / b`; an int divided by zero is an error
+    /// `a / b`; an int or uint divided by zero is an error
     Div(u32, u32),
-    /// `a % b`, ints; takes the dividend's sign
+    /// `a % b`, ints or uints; takes the dividend's sign
     Rem(u32, u32),
     /// `a in b`: an item of the list equals a
     In(u32, u32),
-    /// `size(a)`: code points of a string, items of a list
+    /// `size(a)`: code points of a string, bytes of bytes, items of a list
     Size(u32),
     /// `a.startsWith(b)`
     StartsWith(u32, u32),
@@ -281,14 +282,94 @@ pub enum Node {
     EndsWith(u32, u32),
     /// `a.contains(b)`
     Contains(u32, u32),
+    /// A table that another node looks into; it has no value.
+    Table(Table),
+    /// `a.matches(..)`: a part of the string matches the automaton b
+    Matches(u32, u32),
+    /// `a.inCIDR(..)`: the address that the string spells is in the networks b; no address is an error
+    Within(u32, u32),
+    /// A part of the timestamp a by the calendar of the time zone b
+    MomentPart(TimePart, u32, u32),
+    /// Whole units of a duration: [`TimePart::Hours`] and smaller
+    SpanPart(TimePart, u32),
+    /// A scalar as one of another type; what has no counterpart there is an error
+    Convert(Type, u32),
+    /// `a[b]`: the item of a list at an int; outside of the list is an error
+    Index(u32, u32),
+    /// The place of a in the list b, an int; not in it is an error
+    Find(u32, u32),
+}
+
+/// A part of a date or of a time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimePart {
+    /// The year.
+    FullYear,
+    /// The month, from 0.
+    Month,
+    /// The day of the month, from 1.
+    Date,
+    /// The day of the month, from 0.
+    DayOfMonth,
+    /// The day of the week, from 0, Sunday.
+    DayOfWeek,
+    /// The day of the year, from 0.
+    DayOfYear,
+    /// The hour; of a span all whole hours.
+    Hours,
+    /// The minute; of a span all whole minutes.
+    Minutes,
+    /// The second; of a span all whole seconds.
+    Seconds,
+    /// The milliseconds of the second.
+    Milliseconds,
+}
+
+impl TimePart {
+    /// Every part, in the order of its code.
+    pub const ALL: [Self; 10] = [
+        Self::FullYear,
+        Self::Month,
+        Self::Date,
+        Self::DayOfMonth,
+        Self::DayOfWeek,
+        Self::DayOfYear,
+        Self::Hours,
+        Self::Minutes,
+        Self::Seconds,
+        Self::Milliseconds,
+    ];
+
+    /// The function of CEL that asks for it.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::FullYear => "getFullYear",
+            Self::Month => "getMonth",
+            Self::Date => "getDate",
+            Self::DayOfMonth => "getDayOfMonth",
+            Self::DayOfWeek => "getDayOfWeek",
+            Self::DayOfYear => "getDayOfYear",
+            Self::Hours => "getHours",
+            Self::Minutes => "getMinutes",
+            Self::Seconds => "getSeconds",
+            Self::Milliseconds => "getMilliseconds",
+        }
+    }
+
+    /// Whether a span has it too.
+    pub const fn is_of_spans(self) -> bool {
+        matches!(self, Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds)
+    }
 }
 
 impl Node {
     /// Indices of its operands.
     pub(crate) fn operands(&self) -> [Option<u32>; 3] {
         match *self {
-            Node::Const(_) | Node::Read(_) | Node::Has(_) => [None; 3],
-            Node::Not(a) | Node::Neg(a) | Node::Size(a) => [Some(a), None, None],
+            Node::Const(_) | Node::Read(_) | Node::Has(_) | Node::Table(_) => [None; 3],
+            Node::Not(a) | Node::Neg(a) | Node::Size(a) | Node::SpanPart(_, a) | Node::Convert(_, a) => {
+                [Some(a), None, None]
+            }
             Node::If(a, b, c) => [Some(a), Some(b), Some(c)],
             Node::And(a, b)
             | Node::Or(a, b)
@@ -306,7 +387,12 @@ impl Node {
             | Node::In(a, b)
             | Node::StartsWith(a, b)
             | Node::EndsWith(a, b)
-            | Node::Contains(a, b) => [Some(a), Some(b), None],
+            | Node::Contains(a, b)
+            | Node::Matches(a, b)
+            | Node::Within(a, b)
+            | Node::MomentPart(_, a, b)
+            | Node::Index(a, b)
+            | Node::Find(a, b) => [Some(a), Some(b), None],
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod http;
 pub mod id;
 pub mod limits;
 pub mod message;
+pub mod moment;
 pub mod time;
 pub mod trust;
 pub mod value;
@@ -30,6 +31,7 @@ pub use id::{
     Digest, EventId, EventName, KeyId, LegId, NodeName, PolicyDigest, Realm, Reference, SessionId,
     SignalName, TenantId, Thumbprint,
 };
+pub use moment::{Moment, Span};
 pub use time::Timestamp;
 pub use trust::{Tier, Trust};
 pub use value::{Type, Value};

@@ -11,6 +11,7 @@ use crate::page::Page;
 use crate::policy::{LivePolicies, PublishedVersion};
 use crate::record::{LoggedEvent, Settled, StoredDecision};
 use crate::registry::DeviceView;
+use glacis_compiler::full;
 use glacis_policy::Obligations;
 use glacis_seal::httpsig::content_digest;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
@@ -297,6 +298,10 @@ fn signal_value(value: &SignalValue) -> Value {
         SignalValue::Double(value) => json!(value.to_string()),
         SignalValue::String(value) => json!(value),
         SignalValue::List(items) => items.iter().map(signal_value).collect(),
+        SignalValue::Uint(value) => json!(value),
+        SignalValue::Bytes(value) => json!(value),
+        SignalValue::Timestamp(at) => json!(full::Timestamp::from(*at).to_string()),
+        SignalValue::Duration(span) => json!(full::Duration::from(*span).to_string()),
     }
 }
 

@@ -3,9 +3,11 @@
 //! [`expr`] types conditions, [`closing`] completes what open rules close to, [`release`] decides what may leave
 //! the device. A rule with a mistake is left out and the others are still checked, so one run finds them all.
 
+mod call;
 pub(crate) mod closing;
 pub(crate) mod expr;
 pub(crate) mod release;
+mod unroll;
 
 use crate::catalogue::{Birth, Catalogue, Signal};
 use crate::cel::parse::parse;

@@ -112,6 +112,10 @@ fn slice_value(value: &full::Value) -> Option<Value> {
         full::Value::Int(value) => Value::Int(*value),
         full::Value::Double(value) => Value::Double(*value),
         full::Value::String(text) => Value::String(text.to_string()),
+        full::Value::Uint(value) => Value::Uint(*value),
+        full::Value::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        full::Value::Timestamp(at) => Value::Timestamp(at.moment()?),
+        full::Value::Duration(span) => Value::Duration(span.span()?),
         full::Value::List(items) => Value::List(items.iter().map(slice_value).collect::<Option<_>>()?),
         _ => return None,
     })
@@ -123,6 +127,10 @@ fn full_value(value: &Value) -> full::Value {
         Value::Int(value) => full::Value::Int(*value),
         Value::Double(value) => full::Value::Double(*value),
         Value::String(text) => full::Value::text(text),
+        Value::Uint(value) => full::Value::Uint(*value),
+        Value::Bytes(bytes) => full::Value::bytes(bytes),
+        Value::Timestamp(at) => full::Value::Timestamp((*at).into()),
+        Value::Duration(span) => full::Value::Duration((*span).into()),
         Value::List(items) => full::Value::list(items.iter().map(full_value)),
     }
 }

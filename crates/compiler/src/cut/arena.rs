@@ -3,10 +3,10 @@
 //! Post-order, so operands come first; equal parts are one node. Lists are constants here: folding made them so.
 //! Recursion is over source whose depth the parser has limited.
 
-use super::SlotIndex;
+use super::{SlotIndex, automaton, networks, zone};
 use crate::checked::{BinaryOp, Expr, ExprKind};
-use glacis_policy::{Node, Slot};
-use glacis_wire::{SignalName, Value};
+use glacis_policy::{Node, Slot, Table};
+use glacis_wire::{SignalName, Type, Value};
 use std::collections::BTreeMap;
 
 /// An arena being built over fixed slots.
@@ -51,8 +51,47 @@ impl Arena {
             ExprKind::EndsWith(a, b) => Node::EndsWith(self.add(a)?, self.add(b)?),
             ExprKind::Contains(a, b) => Node::Contains(self.add(a)?, self.add(b)?),
             ExprKind::Binary(op, a, b) => binary(*op)(self.add(a)?, self.add(b)?),
+            ExprKind::Matches(a, pattern) => {
+                let table = automaton::build(pattern).ok().map(Table::Automaton);
+                Node::Matches(self.add(a)?, self.table(&format!("matches {pattern}"), table?)?)
+            }
+            ExprKind::InNetworks(a, networks) => {
+                let table = networks::build(networks).map(Table::Networks);
+                Node::Within(self.add(a)?, self.table(&format!("networks {networks:?}"), table?)?)
+            }
+            ExprKind::TimePart(part, a, None) if a.ty == Type::Duration => {
+                Node::SpanPart(*part, self.add(a)?)
+            }
+            ExprKind::TimePart(part, a, name) => {
+                let name = name.as_deref().unwrap_or("UTC");
+                let table = zone::build(name).map(Table::TimeZone);
+                Node::MomentPart(*part, self.add(a)?, self.table(&format!("zone {name}"), table?)?)
+            }
+            ExprKind::Convert(a) => Node::Convert(expr.ty, self.add(a)?),
+            ExprKind::Index(a, b) => Node::Index(self.add(a)?, self.add(b)?),
+            ExprKind::Pick { keys, values, key } => {
+                let list = |items: &[Expr]| {
+                    let items = items.iter().map(literal).collect::<Option<_>>();
+                    items.map(|items| Node::Const(Value::List(items)))
+                };
+                let (keys, values) = (list(keys)?, list(values)?);
+                let key = self.add(key)?;
+                let keys = self.push(format!("{keys:?}"), keys)?;
+                let place = Node::Find(key, keys);
+                let place = self.push(format!("{place:?}"), place)?;
+                Node::Index(self.push(format!("{values:?}"), values)?, place)
+            }
         };
-        let text = format!("{node:?}");
+        self.push(format!("{node:?}"), node)
+    }
+
+    /// Adds a table; what it was made from tells it from others.
+    fn table(&mut self, source: &str, table: Table) -> Option<u32> {
+        self.push(source.to_owned(), Node::Table(table))
+    }
+
+    /// Adds a node that `text` tells from others.
+    fn push(&mut self, text: String, node: Node) -> Option<u32> {
         if let Some(at) = self.seen.get(&text) {
             return Some(*at);
         }

@@ -5,8 +5,11 @@
 //! [`nodes`] finds the release nodes, [`arena`] lays expressions out flat, [`cost`] bounds what a slice costs.
 
 pub(crate) mod arena;
+pub(crate) mod automaton;
 pub(crate) mod cost;
+pub(crate) mod networks;
 pub(crate) mod nodes;
+pub(crate) mod zone;
 
 use crate::catalogue::{Birth, Signal};
 use crate::checked::{Checked, Expr, ExprKind, Release, Rule};
@@ -193,7 +196,7 @@ fn answer_bytes_max(signal: &Signal) -> usize {
     let text = signal.max_bytes.unwrap_or(0);
     let scalar = |ty: Type| match ty {
         Type::Bool => 2,
-        Type::String => 5 + text,
+        Type::String | Type::Bytes => 5 + text,
         _ => 9,
     };
     1 + match signal.ty.element() {

@@ -8,6 +8,7 @@ use super::form::{Data, Entry, Form, Item, parse};
 use crate::catalogue::{Birth, Signal};
 use crate::checked::Checked;
 use crate::diagnostic::{Span, suggest};
+use crate::full;
 use crate::reference::Snapshot;
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Obligation, Obligations};
@@ -234,6 +235,14 @@ fn value(ty: Type, item: &Item) -> Option<Value> {
         (Data::Int(value), Type::Int) => Some(Value::Int(*value)),
         (Data::Double(value), Type::Double) => Some(Value::Double(*value)),
         (Data::Text(text), Type::String) => Some(Value::String(text.clone())),
+        (Data::Int(value), Type::Uint) => u64::try_from(*value).ok().map(Value::Uint),
+        (Data::Text(text), Type::Bytes) => Some(Value::Bytes(text.as_bytes().to_vec())),
+        (Data::Text(text), Type::Timestamp) => {
+            full::Timestamp::parse(text).and_then(full::Timestamp::moment).map(Value::Timestamp)
+        }
+        (Data::Text(text), Type::Duration) => {
+            full::Duration::parse(text).and_then(full::Duration::span).map(Value::Duration)
+        }
         (Data::Array(items), list) => {
             let element = list.element()?;
             items.iter().map(|item| value(element, item)).collect::<Option<Vec<_>>>().map(Value::List)

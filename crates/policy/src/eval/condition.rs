@@ -14,12 +14,14 @@
 use super::index;
 use super::input::{Inputs, Reading, reading_of_value};
 use super::steps::{Holds, Step};
+use super::{convert, time};
 use crate::mutant::{Faults, Mutant};
-use crate::tree::{Node, Slice};
+use crate::table::Table;
+use crate::tree::{Node, Slice, TimePart};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use glacis_wire::limits::DEPTH_MAX;
-use glacis_wire::{Causes, Value};
+use glacis_wire::{Causes, Moment, Span, Type, Value};
 
 /// Which answers an evaluation sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +32,33 @@ pub(super) enum Plane {
     Trusted,
 }
 
-/// Outcome of one node. Text and lists stay where they are and are named by place, so a cell borrows nothing.
+/// Outcome of one node. Text, bytes and lists stay where they are and are named by place, so a cell borrows nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cell {
     Bool(bool),
     Int(i64),
+    Uint(u64),
     Double(f64),
-    /// The text or list in this slot.
-    Slot(u16),
-    /// The text or list of this literal node.
-    Const(u32),
+    Timestamp(Moment),
+    Duration(Span),
+    /// The text, bytes or list in this place.
+    At(Place),
+    /// The text in this place as bytes, or its bytes as text.
+    Recast(Place),
     Error,
     Unknown(Causes),
+}
+
+/// Where a text, bytes or a list stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    Slot(u16),
+    /// An item of the list in a slot.
+    SlotItem(u16, u16),
+    /// A literal node.
+    Const(u32),
+    /// An item of a literal node.
+    ConstItem(u32, u16),
 }
 
 /// Outcome of a condition: a cell that is not a value of another type, and small.
@@ -60,7 +77,7 @@ impl From<Cell> for Truth {
             Cell::Bool(false) => Self::False,
             Cell::Unknown(causes) => Self::Unknown(causes),
             // INVARIANT: roots are Boolean, so what is left is an error.
-            Cell::Int(_) | Cell::Double(_) | Cell::Slot(_) | Cell::Const(_) | Cell::Error => Self::Error,
+            _ => Self::Error,
         }
     }
 }
@@ -287,6 +304,18 @@ impl<'a, F: Faults> Run<'a, F> {
             Node::StartsWith(a, b) => self.text(cell(a), cell(b), |text, part| text.starts_with(part)),
             Node::EndsWith(a, b) => self.text(cell(a), cell(b), |text, part| text.ends_with(part)),
             Node::Contains(a, b) => self.text(cell(a), cell(b), |text, part| text.contains(part)),
+            // Whoever looks into it finds it by its place.
+            Node::Table(_) => Cell::Error,
+            Node::Matches(a, table) => self.matches(cell(a), table),
+            Node::Within(a, table) => self.within(cell(a), table),
+            Node::MomentPart(part, a, table) => self.moment_part(part, cell(a), table),
+            Node::SpanPart(part, a) => self.unary(cell(a), |value| match value {
+                Reading::Duration(span) => time::span_part(part, span).map(Cell::Int),
+                _ => None,
+            }),
+            Node::Convert(to, a) => self.convert(to, cell(a)),
+            Node::Index(a, b) => self.strict(cell(a), cell(b), |list, at| self.item(list, at)),
+            Node::Find(a, b) => self.strict(cell(a), cell(b), |item, list| self.find(item, list)),
         }
     }
 
@@ -319,7 +348,10 @@ impl<'a, F: Faults> Run<'a, F> {
             Reading::Bool(value) => Cell::Bool(value),
             Reading::Int(value) => Cell::Int(value),
             Reading::Double(value) => Cell::Double(value),
-            Reading::Str(_) | Reading::List(_) => Cell::Slot(slot),
+            Reading::Uint(value) => Cell::Uint(value),
+            Reading::Timestamp(value) => Cell::Timestamp(value),
+            Reading::Duration(value) => Cell::Duration(value),
+            Reading::Str(_) | Reading::Bytes(_) | Reading::List(_) => Cell::At(Place::Slot(slot)),
             Reading::Missing if self.faults.has(Mutant::MissingIsUnknown) => unknown(Reading::WITHHELD),
             Reading::Missing | Reading::Error => Cell::Error,
             reading @ Reading::Unknown(_) => unknown(reading),
@@ -434,14 +466,36 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Bool(value) => Reading::Bool(value),
             Cell::Int(value) => Reading::Int(value),
             Cell::Double(value) => Reading::Double(value),
-            Cell::Slot(slot) => self.inputs.reading(self.slice, slot),
-            Cell::Const(node) => match self.slice.nodes().get(index(node)) {
-                Some(Node::Const(value)) => reading_of_value(value),
+            Cell::Uint(value) => Reading::Uint(value),
+            Cell::Timestamp(value) => Reading::Timestamp(value),
+            Cell::Duration(value) => Reading::Duration(value),
+            Cell::At(place) => self.at(place),
+            Cell::Recast(place) => match self.at(place) {
+                Reading::Str(text) => Reading::Bytes(text.as_bytes()),
+                Reading::Bytes(bytes) => core::str::from_utf8(bytes).map_or(Reading::Error, Reading::Str),
                 _ => Reading::Error,
             },
             Cell::Error => Reading::Error,
             Cell::Unknown(causes) => Reading::Unknown(causes),
         }
+    }
+
+    /// What stands in a place.
+    fn at(self, place: Place) -> Reading<'a> {
+        let item = |list, at: u16| match list {
+            Reading::List(items) => items.get(usize::from(at)).map_or(Reading::Error, reading_of_value),
+            _ => Reading::Error,
+        };
+        match place {
+            Place::Slot(slot) => self.inputs.reading(self.slice, slot),
+            Place::SlotItem(slot, at) => item(self.inputs.reading(self.slice, slot), at),
+            Place::Const(node) => self.literal(node),
+            Place::ConstItem(node, at) => item(self.literal(node), at),
+        }
+    }
+
+    fn literal(self, node: u32) -> Reading<'a> {
+        self.slice.parts().literal(node).map_or(Reading::Error, reading_of_value)
     }
 
     /// CEL equality of two values of one type; IEEE for doubles, item by item for lists.
@@ -469,6 +523,10 @@ impl<'a, F: Faults> Run<'a, F> {
                 }
                 (Reading::Double(a), Reading::Double(b)) => a.partial_cmp(&b),
                 (Reading::Str(a), Reading::Str(b)) => Some(a.cmp(b)),
+                (Reading::Uint(a), Reading::Uint(b)) => Some(a.cmp(&b)),
+                (Reading::Bytes(a), Reading::Bytes(b)) => Some(a.cmp(b)),
+                (Reading::Timestamp(a), Reading::Timestamp(b)) => Some(a.cmp(&b)),
+                (Reading::Duration(a), Reading::Duration(b)) => Some(a.cmp(&b)),
                 _ => return Cell::Error,
             };
             Cell::Bool(order.is_some_and(&holds))
@@ -490,8 +548,25 @@ impl<'a, F: Faults> Run<'a, F> {
             (Cell::Double(a), Cell::Double(b)) => {
                 operator.double.map_or(Cell::Error, |f| Cell::Double(f(a, b)))
             }
-            _ => Cell::Error,
+            (Cell::Uint(a), Cell::Uint(b)) if self.faults.has(Mutant::UintWraps) && operator.sign != 0 => {
+                Cell::Uint((operator.wrapping)(a.cast_signed(), b.cast_signed()).cast_unsigned())
+            }
+            (Cell::Uint(a), Cell::Uint(b)) => (operator.unsigned)(a, b).map_or(Cell::Error, Cell::Uint),
+            (a, b) => self.time_arithmetic(a, b, operator.sign),
         })
+    }
+
+    /// A moment and a span, two moments, or two spans; `sign` is that of the second operand.
+    fn time_arithmetic(self, a: Cell, b: Cell, sign: i64) -> Cell {
+        let found = match (a, b, sign) {
+            (Cell::Timestamp(at), Cell::Duration(by), 1 | -1)
+            | (Cell::Duration(by), Cell::Timestamp(at), 1) => time::moved(at, by, sign).map(Cell::Timestamp),
+            (Cell::Timestamp(a), Cell::Timestamp(b), -1) => time::between(a, b).map(Cell::Duration),
+            (Cell::Duration(a), Cell::Duration(b), 1 | -1) => time::sum(a, b, sign).map(Cell::Duration),
+            _ => None,
+        };
+        let saturated = if self.faults.has(Mutant::TimeSaturates) { a } else { Cell::Error };
+        found.unwrap_or(saturated)
     }
 
     /// Checked int arithmetic: overflow and division by zero have no value.
@@ -519,10 +594,97 @@ impl<'a, F: Faults> Run<'a, F> {
         let size = match self.value(a) {
             Reading::Str(text) if self.faults.has(Mutant::SizeInBytes) => text.len(),
             Reading::Str(text) => text.chars().count(),
+            Reading::Bytes(bytes) => bytes.len(),
             Reading::List(items) => items.len(),
             _ => return undecided(a),
         };
         i64::try_from(size).map_or(Cell::Error, Cell::Int)
+    }
+
+    /// A strict operator of one value; `None` is an error.
+    fn unary(self, a: Cell, apply: impl FnOnce(Reading<'a>) -> Option<Cell>) -> Cell {
+        match a {
+            Cell::Error | Cell::Unknown(_) => a,
+            value => apply(self.value(value)).unwrap_or(Cell::Error),
+        }
+    }
+
+    /// The table of a node.
+    fn table(self, node: u32) -> Option<&'a Table> {
+        match self.slice.parts().node(node)? {
+            Node::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    fn matches(self, a: Cell, table: u32) -> Cell {
+        self.unary(a, |value| match (value, self.table(table)?) {
+            (Reading::Str(text), Table::Automaton(automaton)) => {
+                let unseen = usize::from(self.faults.has(Mutant::PatternMissesLast) && !text.is_empty());
+                let seen = text.as_bytes().get(..text.len() - unseen)?;
+                Some(Cell::Bool(automaton.matches(seen)))
+            }
+            _ => None,
+        })
+    }
+
+    fn within(self, a: Cell, table: u32) -> Cell {
+        self.unary(a, |value| match (value, self.table(table)?) {
+            (Reading::Str(text), Table::Networks(networks)) => {
+                let lenient = self.faults.has(Mutant::NoAddressIsOutside);
+                networks.contains(text).or(lenient.then_some(false)).map(Cell::Bool)
+            }
+            _ => None,
+        })
+    }
+
+    fn moment_part(self, part: TimePart, a: Cell, table: u32) -> Cell {
+        self.unary(a, |value| match (value, self.table(table)?) {
+            (Reading::Timestamp(at), Table::TimeZone(zone)) => {
+                Some(Cell::Int(time::part(self.faults, part, at, zone)))
+            }
+            _ => None,
+        })
+    }
+
+    fn convert(self, to: Type, a: Cell) -> Cell {
+        if let (Type::String | Type::Bytes, Cell::At(place)) = (to, a) {
+            let recast = Cell::Recast(place);
+            return if self.value(recast) == Reading::Error { Cell::Error } else { recast };
+        }
+        // Back again, to what it was.
+        if let (Type::String | Type::Bytes, Cell::Recast(place)) = (to, a) {
+            return Cell::At(place);
+        }
+        self.unary(a, |value| {
+            let zero = self.faults.has(Mutant::ConversionIsZero) && to == Type::Int;
+            convert::converted(value, to).or(zero.then_some(Cell::Int(0)))
+        })
+    }
+
+    /// The item of a list at an int.
+    fn item(self, list: Cell, at: Cell) -> Cell {
+        let (Reading::List(items), Cell::Int(at)) = (self.value(list), at) else { return Cell::Error };
+        let mut at = usize::try_from(at).unwrap_or(usize::MAX);
+        if self.faults.has(Mutant::IndexSaturates) {
+            at = at.min(items.len().saturating_sub(1));
+        }
+        let Some(item) = items.get(at) else { return Cell::Error };
+        let place = u16::try_from(at).ok().and_then(|at| match list {
+            Cell::At(Place::Slot(slot)) => Some(Place::SlotItem(slot, at)),
+            Cell::At(Place::Const(node)) => Some(Place::ConstItem(node, at)),
+            _ => None,
+        });
+        place.map_or(Cell::Error, |place| placed(item, place))
+    }
+
+    /// The place of an item in a list.
+    fn find(self, item: Cell, list: Cell) -> Cell {
+        let Reading::List(items) = self.value(list) else { return Cell::Error };
+        let item = self.value(item);
+        let found = items.iter().position(|known| reading_of_value(known) == item);
+        let found = found.or_else(|| self.faults.has(Mutant::FindsFirst).then_some(0));
+        found.and_then(|at| i64::try_from(at).ok()).map_or(Cell::Error, Cell::Int)
     }
 
     fn text(self, a: Cell, b: Cell, holds: impl FnOnce(&str, &str) -> bool) -> Cell {
@@ -533,10 +695,13 @@ impl<'a, F: Faults> Run<'a, F> {
     }
 }
 
-/// One arithmetic operator in both of its types.
+/// One arithmetic operator in all of its types.
 struct Arithmetic {
     checked: fn(i64, i64) -> Option<i64>,
     wrapping: fn(i64, i64) -> i64,
+    unsigned: fn(u64, u64) -> Option<u64>,
+    /// Of the second operand where it is added; 0 where it is not.
+    sign: i64,
     double: Option<fn(f64, f64) -> f64>,
     divides: bool,
 }
@@ -544,37 +709,59 @@ struct Arithmetic {
 const ADD: Arithmetic = Arithmetic {
     checked: i64::checked_add,
     wrapping: i64::wrapping_add,
+    unsigned: u64::checked_add,
+    sign: 1,
     double: Some(|a, b| a + b),
     divides: false,
 };
 const SUB: Arithmetic = Arithmetic {
     checked: i64::checked_sub,
     wrapping: i64::wrapping_sub,
+    unsigned: u64::checked_sub,
+    sign: -1,
     double: Some(|a, b| a - b),
     divides: false,
 };
 const MUL: Arithmetic = Arithmetic {
     checked: i64::checked_mul,
     wrapping: i64::wrapping_mul,
+    unsigned: u64::checked_mul,
+    sign: 0,
     double: Some(|a, b| a * b),
     divides: false,
 };
 const DIV: Arithmetic = Arithmetic {
     checked: i64::checked_div,
     wrapping: i64::wrapping_div,
+    unsigned: u64::checked_div,
+    sign: 0,
     double: Some(|a, b| a / b),
     divides: true,
 };
-const REM: Arithmetic =
-    Arithmetic { checked: i64::checked_rem, wrapping: i64::wrapping_rem, double: None, divides: true };
+const REM: Arithmetic = Arithmetic {
+    checked: i64::checked_rem,
+    wrapping: i64::wrapping_rem,
+    unsigned: u64::checked_rem,
+    sign: 0,
+    double: None,
+    divides: true,
+};
 
-/// A literal: scalars in the cell, text and lists by place.
+/// A literal: scalars in the cell, text, bytes and lists by place.
 fn literal(at: u32, value: &Value) -> Cell {
+    placed(value, Place::Const(at))
+}
+
+/// A value that stands in a place.
+fn placed(value: &Value, place: Place) -> Cell {
     match value {
         Value::Bool(value) => Cell::Bool(*value),
         Value::Int(value) => Cell::Int(*value),
         Value::Double(value) => Cell::Double(*value),
-        Value::String(_) | Value::List(_) => Cell::Const(at),
+        Value::Uint(value) => Cell::Uint(*value),
+        Value::Timestamp(value) => Cell::Timestamp(*value),
+        Value::Duration(value) => Cell::Duration(*value),
+        Value::String(_) | Value::Bytes(_) | Value::List(_) => Cell::At(place),
     }
 }
 

@@ -478,6 +478,11 @@ impl<'a, F: Faults> Marker<'a, F> {
                 self.kill(planes, if taken { *yes } else { *no });
             }
             (Values::Int(ordered), Reading::Int(value)) => self.ordered(planes, ordered, value),
+            (Values::Int(ordered), Reading::Uint(value)) => {
+                self.ordered(planes, ordered, key::of_uint(value))
+            }
+            (Values::Int(ordered), Reading::Timestamp(value)) => self.ordered(planes, ordered, value.as_us()),
+            (Values::Int(ordered), Reading::Duration(value)) => self.ordered(planes, ordered, value.as_us()),
             (Values::Double(ordered, nan), Reading::Double(value)) => match self.double(value) {
                 Some(key) => self.ordered(planes, ordered, key),
                 None => self.kill(planes, *nan),

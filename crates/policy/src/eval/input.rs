@@ -8,7 +8,7 @@
 
 use crate::tree::Slice;
 use core::fmt;
-use glacis_wire::{Answer, Cause, Causes, Method, Trust, Type, Value, Zone};
+use glacis_wire::{Answer, Cause, Causes, Method, Moment, Span, Trust, Type, Value, Zone};
 
 /// One answer, borrowed.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,6 +23,14 @@ pub enum Reading<'a> {
     Str(&'a str),
     /// A list value.
     List(&'a [Value]),
+    /// An unsigned integer value.
+    Uint(u64),
+    /// A bytes value.
+    Bytes(&'a [u8]),
+    /// A moment.
+    Timestamp(Moment),
+    /// A span of time.
+    Duration(Span),
     /// The signal's zone says that there is none.
     Missing,
     /// Computing the signal failed.
@@ -46,13 +54,25 @@ impl Reading<'_> {
             Self::Double(_) => ty == Type::Double,
             Self::Str(_) => ty == Type::String,
             Self::List(items) => ty.element().is_some_and(|item| items.iter().all(|value| value.is(item))),
+            Self::Uint(_) => ty == Type::Uint,
+            Self::Bytes(_) => ty == Type::Bytes,
+            Self::Timestamp(_) => ty == Type::Timestamp,
+            Self::Duration(_) => ty == Type::Duration,
             Self::Missing | Self::Error | Self::Unknown(_) => true,
         }
     }
 
     const fn kind(self) -> &'static str {
         match self {
-            Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Str(_) | Self::List(_) => "value",
+            Self::Bool(_)
+            | Self::Int(_)
+            | Self::Double(_)
+            | Self::Str(_)
+            | Self::List(_)
+            | Self::Uint(_)
+            | Self::Bytes(_)
+            | Self::Timestamp(_)
+            | Self::Duration(_) => "value",
             Self::Missing => "missing",
             Self::Error => "error",
             Self::Unknown(_) => "unknown",
@@ -74,6 +94,10 @@ pub(super) fn reading_of_value(value: &Value) -> Reading<'_> {
         Value::Double(value) => Reading::Double(*value),
         Value::String(value) => Reading::Str(value),
         Value::List(items) => Reading::List(items),
+        Value::Uint(value) => Reading::Uint(*value),
+        Value::Bytes(value) => Reading::Bytes(value),
+        Value::Timestamp(value) => Reading::Timestamp(*value),
+        Value::Duration(value) => Reading::Duration(*value),
     }
 }
 

@@ -5,6 +5,8 @@
 
 use super::Fault;
 use super::limits::SCORE_SUM_MAX;
+use crate::eval::is_convertible;
+use crate::table::TableKind;
 use crate::tree::{Effect, Entry, Hidden, Node, Rule, ScoreClass, Slot, Source};
 use alloc::vec::Vec;
 use glacis_wire::limits::DEPTH_MAX;
@@ -15,12 +17,17 @@ use glacis_wire::{Method, Type, Value, Zone};
 enum Kind {
     Of(Type),
     EmptyList,
+    /// No value: only the node that looks into it takes it.
+    Table(TableKind),
 }
 
 impl Kind {
     const BOOL: Self = Self::Of(Type::Bool);
     const INT: Self = Self::Of(Type::Int);
+    const UINT: Self = Self::Of(Type::Uint);
     const DOUBLE: Self = Self::Of(Type::Double);
+    const MOMENT: Self = Self::Of(Type::Timestamp);
+    const SPAN: Self = Self::Of(Type::Duration);
     const STRING: Self = Self::Of(Type::String);
 
     /// The kind of a literal; `None` if it has none (a list that mixes types or nests).
@@ -35,9 +42,14 @@ impl Kind {
         self == Self::EmptyList || matches!(self, Self::Of(ty) if ty.element().is_some())
     }
 
+    fn is_scalar(self) -> bool {
+        matches!(self, Self::Of(ty) if ty.element().is_none())
+    }
+
     /// The common kind of two, where the empty list takes the other's.
     fn join(self, other: Self) -> Option<Self> {
         match (self, other) {
+            (Self::Table(_), _) => None,
             (Self::EmptyList, list) | (list, Self::EmptyList) if list.is_list() => Some(list),
             _ => (self == other).then_some(self),
         }
@@ -178,29 +190,62 @@ impl Checker {
             }
             Node::Lt(a, b) | Node::Le(a, b) | Node::Gt(a, b) | Node::Ge(a, b) => {
                 let (a, b) = pair(a, b)?;
-                (a == b && !a.is_list()).then_some(Kind::BOOL)
+                (a == b && a.is_scalar()).then_some(Kind::BOOL)
             }
-            Node::Neg(a) => Some(kind(a)?).filter(|kind| number(*kind)),
-            Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b) | Node::Div(a, b) => {
+            Node::Neg(a) => Some(kind(a)?).filter(|kind| matches!(*kind, Kind::INT | Kind::DOUBLE)),
+            Node::Add(a, b) => match pair(a, b)? {
+                (Kind::MOMENT, Kind::SPAN) | (Kind::SPAN, Kind::MOMENT) => Some(Kind::MOMENT),
+                (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+                (a, b) => (a == b && number(a)).then_some(a),
+            },
+            Node::Sub(a, b) => match pair(a, b)? {
+                (Kind::MOMENT, Kind::SPAN) => Some(Kind::MOMENT),
+                (Kind::MOMENT, Kind::MOMENT) | (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+                (a, b) => (a == b && number(a)).then_some(a),
+            },
+            Node::Mul(a, b) | Node::Div(a, b) => {
                 let (a, b) = pair(a, b)?;
                 (a == b && number(a)).then_some(a)
             }
-            Node::Rem(a, b) => (pair(a, b)? == (Kind::INT, Kind::INT)).then_some(Kind::INT),
+            Node::Rem(a, b) => {
+                let (a, b) = pair(a, b)?;
+                (a == b && number(a) && a != Kind::DOUBLE).then_some(a)
+            }
             Node::In(a, b) => member(pair(a, b)?).then_some(Kind::BOOL),
             Node::Size(a) => {
                 let kind = kind(a)?;
-                (kind == Kind::STRING || kind.is_list()).then_some(Kind::INT)
+                (matches!(kind, Kind::STRING | Kind::Of(Type::Bytes)) || kind.is_list()).then_some(Kind::INT)
             }
             Node::StartsWith(a, b) | Node::EndsWith(a, b) | Node::Contains(a, b) => {
                 (pair(a, b)? == (Kind::STRING, Kind::STRING)).then_some(Kind::BOOL)
             }
+            Node::Table(ref table) => Some(Kind::Table(table.kind())),
+            Node::Matches(a, b) => {
+                (pair(a, b)? == (Kind::STRING, Kind::Table(TableKind::Automaton))).then_some(Kind::BOOL)
+            }
+            Node::Within(a, b) => {
+                (pair(a, b)? == (Kind::STRING, Kind::Table(TableKind::Networks))).then_some(Kind::BOOL)
+            }
+            Node::MomentPart(_, a, b) => {
+                (pair(a, b)? == (Kind::MOMENT, Kind::Table(TableKind::TimeZone))).then_some(Kind::INT)
+            }
+            Node::SpanPart(part, a) => (kind(a)? == Kind::SPAN && part.is_of_spans()).then_some(Kind::INT),
+            Node::Convert(to, a) => match kind(a)? {
+                Kind::Of(from) if is_convertible(from, to) => Some(Kind::Of(to)),
+                _ => None,
+            },
+            Node::Index(a, b) => match pair(a, b)? {
+                (Kind::Of(list), Kind::INT) => list.element().map(Kind::Of),
+                _ => None,
+            },
+            Node::Find(a, b) => member(pair(a, b)?).then_some(Kind::INT),
         };
         typed.ok_or(Fault::OperandTypes)
     }
 }
 
 fn number(kind: Kind) -> bool {
-    kind == Kind::INT || kind == Kind::DOUBLE
+    matches!(kind, Kind::INT | Kind::UINT | Kind::DOUBLE)
 }
 
 /// Whether `item in list` is typed: a scalar and a list of its type.
@@ -208,7 +253,7 @@ fn member((item, list): (Kind, Kind)) -> bool {
     match (item, list) {
         (Kind::Of(item), Kind::Of(list)) => list.element() == Some(item),
         (Kind::Of(item), Kind::EmptyList) => item.element().is_none(),
-        (Kind::EmptyList, _) => false,
+        _ => false,
     }
 }
 

@@ -7,8 +7,9 @@ use super::check::Checker;
 use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
 use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
 use crate::plan::read::Literals;
+use crate::table::Table;
 use crate::tree::{
-    Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
+    Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source, TimePart,
 };
 use alloc::vec::Vec;
 use glacis_wire::codec::DecodeErrorKind;
@@ -71,7 +72,13 @@ fn texts(value: &Value, offset: usize, literals: &mut Literals) {
                 }
             }
         }
-        Value::Bool(_) | Value::Int(_) | Value::Double(_) => {}
+        Value::Bool(_)
+        | Value::Int(_)
+        | Value::Double(_)
+        | Value::Uint(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_) => {}
     }
 }
 
@@ -122,9 +129,16 @@ fn slot(input: &mut Reader<'_>) -> Result<Slot, DecodeError> {
         5 => Source::Value(input.u16()?),
         _ => return Err(at),
     };
+    Ok(Slot { name, source, ty: ty(input)?, min_trust: Trust::decode(input)? })
+}
+
+fn ty(input: &mut Reader<'_>) -> Result<Type, DecodeError> {
     let at = input.invalid("type");
-    let ty = Type::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)?;
-    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)? })
+    Type::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)
+}
+
+fn time_part(input: &mut Reader<'_>, at: DecodeError) -> Result<TimePart, DecodeError> {
+    TimePart::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)
 }
 
 fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
@@ -141,6 +155,10 @@ fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
         5 => Node::Neg(operand(input)?),
         6 => Node::Size(operand(input)?),
         TEXTS => Node::Const(Value::List(text_list(input, at)?)),
+        TABLE => Node::Table(Table::decode(input)?),
+        MOMENT_PART => Node::MomentPart(time_part(input, at)?, operand(input)?, operand(input)?),
+        SPAN_PART => Node::SpanPart(time_part(input, at)?, operand(input)?),
+        CONVERT => Node::Convert(ty(input)?, operand(input)?),
         tag => binary(tag).ok_or(at)?(operand(input)?, operand(input)?),
     })
 }
@@ -166,6 +184,11 @@ fn operand(input: &mut Reader<'_>) -> Result<u32, DecodeError> {
 
 /// Tag of a literal that is a list of texts.
 pub(crate) const TEXTS: u8 = 24;
+/// Tags of nodes that hold more than operands.
+pub(crate) const TABLE: u8 = 25;
+pub(crate) const MOMENT_PART: u8 = 30;
+pub(crate) const SPAN_PART: u8 = 31;
+pub(crate) const CONVERT: u8 = 32;
 const _: () = assert!(NODES_MAX <= 1 << 16, "operands have two bytes");
 const _: () = assert!(VALUE_BYTES_MAX < 1 << 16 && LIST_ITEMS_MAX < 1 << 16, "lengths have two bytes");
 
@@ -189,6 +212,10 @@ fn binary(tag: u8) -> Option<fn(u32, u32) -> Node> {
         21 => Node::StartsWith,
         22 => Node::EndsWith,
         23 => Node::Contains,
+        26 => Node::Matches,
+        27 => Node::Within,
+        28 => Node::Index,
+        29 => Node::Find,
         _ => return None,
     })
 }

@@ -15,6 +15,12 @@ pub(crate) fn of_double(value: f64) -> Option<i64> {
     Some(bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed())
 }
 
+/// Key of a uint: ascending as uints are.
+#[inline]
+pub(crate) const fn of_uint(value: u64) -> i64 {
+    value.cast_signed() ^ i64::MIN
+}
+
 /// Key of a text: its first eight bytes as a number, zeros after its end. Ascending as texts are, but not strictly.
 #[inline]
 pub(crate) fn of_text(text: &[u8]) -> i64 {

@@ -182,7 +182,9 @@ fn table(
         _ if tables > 3 => return Err(fault(offset)),
         (_, false, false) => Values::None,
         (Type::Bool, true, false) => Values::Bool([names.read(input)?, names.read(input)?]),
-        (Type::Int, false, true) => Values::Int(ordered(input, bytes, names)?),
+        (Type::Int | Type::Uint | Type::Timestamp | Type::Duration, false, true) => {
+            Values::Int(ordered(input, bytes, names)?)
+        }
         (Type::Double, false, true) => Values::Double(ordered(input, bytes, names)?, names.read(input)?),
         (Type::String, ..) => {
             let texts = if first { Some(texts(input, bytes, names, literals)?) } else { None };

@@ -1,4 +1,4 @@
-//! Canonical bytes of a slice, format version 1. Equal parts have equal bytes; [`load`](crate::load) is the
+//! Canonical bytes of a slice, format version 2. Equal parts have equal bytes; [`load`](crate::load) is the
 //! inverse, and keeps the bytes that it was given.
 //!
 //! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖
@@ -17,7 +17,7 @@
 //! (u16), bounds (i64), whether open rows follow (u8), row of each class, open row of each class; of doubles also
 //! the row of NaN.
 
-use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source};
+use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source, TimePart};
 use crate::eval::bound;
 use crate::load::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
 use crate::load::{self, FORMAT_VERSION, LoadError, MAGIC, decode};
@@ -88,6 +88,15 @@ pub(crate) fn type_code(ty: Type) -> u8 {
     Type::ALL.iter().position(|known| *known == ty).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
 }
 
+/// The code of a part: its place in [`TimePart::ALL`].
+fn part_code(part: TimePart) -> u8 {
+    TimePart::ALL
+        .iter()
+        .position(|known| *known == part)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(u8::MAX)
+}
+
 impl Encode for Slot {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         self.name.encode(out)?;
@@ -150,6 +159,30 @@ impl Encode for Node {
             Self::StartsWith(a, b) => return binary(out, 21, *a, *b),
             Self::EndsWith(a, b) => return binary(out, 22, *a, *b),
             Self::Contains(a, b) => return binary(out, 23, *a, *b),
+            Self::Table(table) => {
+                out.u8(decode::TABLE);
+                return table.encode(out);
+            }
+            Self::Matches(a, b) => return binary(out, 26, *a, *b),
+            Self::Within(a, b) => return binary(out, 27, *a, *b),
+            Self::Index(a, b) => return binary(out, 28, *a, *b),
+            Self::Find(a, b) => return binary(out, 29, *a, *b),
+            Self::MomentPart(part, a, b) => {
+                out.u8(decode::MOMENT_PART);
+                out.u8(part_code(*part));
+                operand(out, *a)?;
+                operand(out, *b)?;
+            }
+            Self::SpanPart(part, a) => {
+                out.u8(decode::SPAN_PART);
+                out.u8(part_code(*part));
+                operand(out, *a)?;
+            }
+            Self::Convert(ty, a) => {
+                out.u8(decode::CONVERT);
+                out.u8(type_code(*ty));
+                operand(out, *a)?;
+            }
         }
         Ok(())
     }

@@ -218,10 +218,13 @@ fn magic_version_and_size_come_first() {
     let mut other = bytes.clone();
     other[0] = b'X';
     assert_eq!(Slice::load(&other).unwrap_err().fault(), Fault::Magic);
-    let mut newer = bytes;
-    newer[5] = 2;
-    let error = Slice::load(&newer).unwrap_err();
-    assert_eq!((error.offset(), error.fault()), (4, Fault::Bytes(DecodeErrorKind::Version(2))));
+    for version in [0, 1, 3] {
+        let mut other = bytes.clone();
+        other[5] = version;
+        let error = Slice::load(&other).unwrap_err();
+        let fault = Fault::Bytes(DecodeErrorKind::Version(u16::from(version)));
+        assert_eq!((error.offset(), error.fault()), (4, fault));
+    }
     let huge = vec![0; glacis_wire::limits::SLICE_BYTES_MAX + 1];
     assert_eq!(Slice::load(&huge).unwrap_err().fault(), Fault::Bytes(DecodeErrorKind::TooLarge("slice")));
     assert!(Slice::load(&[]).is_err());

@@ -107,7 +107,7 @@ fn narrow(rng: &mut Rng, methods: &[&str], points: &mut Vec<i64>) -> DraftRule {
 }
 
 /// Name, type, private.
-const DEVICE: [(&str, Type, bool); 11] = [
+const DEVICE: [(&str, Type, bool); 12] = [
     ("app.hooked", Type::Bool, true),
     ("app.debugger", Type::Bool, true),
     ("app.overlay", Type::Bool, true),
@@ -117,11 +117,12 @@ const DEVICE: [(&str, Type, bool); 11] = [
     ("app.tilt", Type::Double, true),
     ("app.ports", Type::IntList, true),
     ("app.names", Type::StringList, true),
+    ("app.since", Type::Timestamp, true),
     ("app.release", Type::Int, false),
     ("app.os", Type::String, false),
 ];
 /// Signals of the request and the edge.
-const NEAR: [(&str, Type, &str); 9] = [
+const NEAR: [(&str, Type, &str); 14] = [
     ("amount", Type::Int, "request"),
     ("rate", Type::Double, "request"),
     ("payee", Type::String, "request"),
@@ -131,6 +132,11 @@ const NEAR: [(&str, Type, &str); 9] = [
     ("night", Type::Bool, "edge"),
     ("hops", Type::Int, "edge"),
     ("country", Type::String, "edge"),
+    ("address", Type::String, "edge"),
+    ("due", Type::Timestamp, "request"),
+    ("quota", Type::Uint, "request"),
+    ("token", Type::Bytes, "request"),
+    ("idle", Type::Duration, "edge"),
 ];
 /// Signals of the cloud that are neither list test nor feature.
 const FAR: [(&str, Type, &str); 3] =
@@ -180,10 +186,10 @@ fn catalogue(device: &[DeviceSignal]) -> String {
 
 fn type_lines(ty: Type) -> String {
     let bounds = match ty {
-        Type::String => "max_bytes = 64\n",
-        Type::StringList => "max_bytes = 64\nmax_items = 8\n",
-        Type::IntList | Type::DoubleList | Type::BoolList => "max_items = 8\n",
-        Type::Bool | Type::Int | Type::Double => "",
+        Type::String | Type::Bytes => "max_bytes = 64\n",
+        Type::StringList | Type::BytesList => "max_bytes = 64\nmax_items = 8\n",
+        ty if ty.element().is_some() => "max_items = 8\n",
+        _ => "",
     };
     format!("type = \"{}\"\n{bounds}", ty.name())
 }
@@ -421,11 +427,24 @@ fn placement(rng: &mut Rng, kind: Kind, when: &str, read: &[&str], values: &[&st
 fn reads(when: &str, name: &str) -> bool {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
     when.split(|letter: char| !part(letter))
-        .any(|word| word == name || word.strip_prefix(name).is_some_and(|rest| CALLS.contains(&rest)))
+        .any(|word| word == name || word.strip_prefix(name).is_some_and(is_call))
 }
 
-/// Methods that follow a name without a separator.
-const CALLS: [&str; 3] = [".startsWith", ".endsWith", ".contains"];
+/// Whether a method follows a name without a separator.
+fn is_call(rest: &str) -> bool {
+    const CALLS: [&str; 9] = [
+        ".startsWith",
+        ".endsWith",
+        ".contains",
+        ".matches",
+        ".inCIDR",
+        ".exists",
+        ".all",
+        ".exists_one",
+        ".filter",
+    ];
+    CALLS.contains(&rest) || rest.starts_with(".get")
+}
 
 fn quoted(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();

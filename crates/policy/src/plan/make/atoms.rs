@@ -152,7 +152,10 @@ impl<'a> Finder<'a> {
             Value::String(text) => {
                 Test::Texts { texts: alloc::vec![text.as_bytes().to_vec()], of_them: holds.equal }
             }
-            Value::List(_) => return None,
+            Value::Uint(_) | Value::Timestamp(_) | Value::Duration(_) => {
+                Test::Compare { bound: number(literal), holds }
+            }
+            Value::Bytes(_) | Value::List(_) => return None,
         };
         Some(Atom { slot, test })
     }
@@ -161,7 +164,7 @@ impl<'a> Finder<'a> {
         let Value::List(items) = list else { return None };
         let test = match self.parts.ty(slot)? {
             Type::Bool => Test::Bool([false, true].map(|value| items.contains(&Value::Bool(value)))),
-            Type::Int | Type::Double => {
+            Type::Int | Type::Double | Type::Uint | Type::Timestamp | Type::Duration => {
                 let mut keys: Vec<i64> = items.iter().filter_map(number).collect();
                 keys.sort_unstable();
                 keys.dedup();
@@ -183,11 +186,14 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Key of a number; NaN is in no list.
+/// Key of a number, moment or span; NaN is in no list.
 fn number(item: &Value) -> Option<i64> {
     match item {
         Value::Int(value) => Some(*value),
         Value::Double(value) => key::of_double(*value),
-        Value::Bool(_) | Value::String(_) | Value::List(_) => None,
+        Value::Uint(value) => Some(key::of_uint(*value)),
+        Value::Timestamp(value) => Some(value.as_us()),
+        Value::Duration(value) => Some(value.as_us()),
+        Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Bytes(_) => None,
     }
 }
