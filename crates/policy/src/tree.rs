@@ -283,7 +283,7 @@ pub enum Node {
     /// `a.contains(b)`
     Contains(u32, u32),
     /// A table that another node looks into; it has no value.
-    Table(Table),
+    Table(Box<Table>),
     /// `a.matches(..)`: a part of the string matches the automaton b
     Matches(u32, u32),
     /// `a.inCIDR(..)`: the address that the string spells is in the networks b; no address is an error

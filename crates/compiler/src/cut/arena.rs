@@ -87,7 +87,7 @@ impl Arena {
 
     /// Adds a table; what it was made from tells it from others.
     fn table(&mut self, source: &str, table: Table) -> Option<u32> {
-        self.push(source.to_owned(), Node::Table(table))
+        self.push(source.to_owned(), Node::Table(Box::new(table)))
     }
 
     /// Adds a node that `text` tells from others.

@@ -49,6 +49,8 @@ pub(super) enum Cell {
     Unknown(Causes),
 }
 
+const _: () = assert!(size_of::<Cell>() <= 16, "limits count on it");
+
 /// Where a text, bytes or a list stand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {

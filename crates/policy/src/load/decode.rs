@@ -11,6 +11,7 @@ use crate::table::Table;
 use crate::tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source, TimePart,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::limits::{
@@ -155,7 +156,7 @@ fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
         5 => Node::Neg(operand(input)?),
         6 => Node::Size(operand(input)?),
         TEXTS => Node::Const(Value::List(text_list(input, at)?)),
-        TABLE => Node::Table(Table::decode(input)?),
+        TABLE => Node::Table(Box::new(Table::decode(input)?)),
         MOMENT_PART => Node::MomentPart(time_part(input, at)?, operand(input)?, operand(input)?),
         SPAN_PART => Node::SpanPart(time_part(input, at)?, operand(input)?),
         CONVERT => Node::Convert(ty(input)?, operand(input)?),

@@ -140,7 +140,7 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
     for at in 0..20 + random.below(40) {
         let (node, ty) = match at {
             0..4 => read_bool(random, &parts.slots),
-            AUTOMATON | ZONE | NETWORKS => (Node::Table(table(random, at)), TABLE),
+            AUTOMATON | ZONE | NETWORKS => (Node::Table(Box::new(table(random, at))), TABLE),
             _ => node(random, &parts.slots, &kinds),
         };
         parts.nodes.push(node);
