@@ -86,6 +86,39 @@ purpose = ["fraud-prevention"]
 retention = "30d"
 cost = 1
 
+[signal.quota]
+type = "uint"
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.token]
+type = "bytes"
+max_bytes = 64
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.due]
+type = "timestamp"
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.idle]
+type = "duration"
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
 [signal.payee]
 type = "string"
 max_bytes = 64

@@ -287,6 +287,12 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("typo", "amonut > 1"),
     ("type-error", "amount > \"a\""),
     ("escapes", "payee == \"\\u00e9\\n\\x41\" || payee == r'\\d'"),
+    ("pattern", "payee.matches(r'^[A-Z]{2}\\d+$') || payee.matches(\"é|b$\")"),
+    ("networks", "payee.inCIDR([\"10.0.0.0/8\", \"2001:db8::/32\"]) || user.inCIDR(\"::/0\")"),
+    ("times", "due.getHours(\"Asia/Tokyo\") >= 22 || due - idle > timestamp(amount) || idle < duration(\"1h\")"),
+    ("conversions", "int(quota) > amount || string(token) == payee || quota + uint(amount) == 7u"),
+    ("macros", "request.tags.exists(t, t.startsWith(\"a\")) && size([1, 2].filter(n, n > amount)) == 1"),
+    ("look-ups", "{\"a\": 1, \"b\": 2}[payee] > [3, 4][amount] || payee in {\"c\": true}"),
     ("deep", "(((((((((((((((amount))))))))))))))) > 1"),
 ];
 

@@ -47,3 +47,32 @@ impl Span {
 
 /// Microseconds of a second.
 const SECOND_US: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decode as _, Encode as _, Value};
+
+    #[test]
+    fn only_values_in_range_exist_and_are_decoded() {
+        for (first, last) in
+            [(Moment::MIN.as_us(), Moment::MAX.as_us()), (Span::MIN.as_us(), Span::MAX.as_us())]
+        {
+            assert!(first < 0 && last > 0);
+        }
+        assert_eq!(Moment::from_us(Moment::MIN.as_us() - 1), None);
+        assert_eq!(Moment::from_us(Moment::MAX.as_us() + 1), None);
+        assert_eq!(Span::from_us(Span::MAX.as_us() + 1), None);
+        assert_eq!(Span::from_us(i64::MIN), None);
+        for (value, beyond) in [
+            (Value::Timestamp(Moment::MAX), Moment::MAX.as_us() + 1),
+            (Value::Duration(Span::MIN), Span::MIN.as_us() - 1),
+        ] {
+            let mut bytes = value.to_bytes().unwrap();
+            assert_eq!(Value::from_bytes(&bytes), Ok(value));
+            let length = bytes.len();
+            bytes.splice(length - 8.., beyond.to_be_bytes());
+            assert!(Value::from_bytes(&bytes).is_err());
+        }
+    }
+}

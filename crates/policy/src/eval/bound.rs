@@ -3,8 +3,8 @@
 //! One step is a word of a row, a comparison in a table, a rule that is settled, or a node that is computed. The
 //! worst event is one of which nothing is known, for every cause at once, and all of it trusted too little: then
 //! each slot adds a row a cause to Σ and one to Σ⁻, each rule is settled, and each condition that is not a plain
-//! disjunction of conjunctions is computed twice. Steps do not count the bytes of a text that `contains` looks
-//! through; the compiler bounds those by the catalogue.
+//! disjunction of conjunctions is computed twice. Steps do not count the bytes of a text that `contains` or an
+//! automaton looks through, nor the halvings of a table; the compiler bounds those by the catalogue (`cut::cost`).
 
 use super::index;
 use super::indexed::comparisons;

@@ -94,3 +94,48 @@ const fn date(days: i64) -> Date {
 const SECOND: i64 = 1_000_000;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutant::Sound;
+    use alloc::vec::Vec;
+
+    /// In the order of `TimePart::ALL`.
+    fn parts(at: Moment, offset: i32) -> Vec<i64> {
+        let zone = TimeZone::fixed(offset).unwrap();
+        TimePart::ALL.iter().map(|wanted| part(Sound, *wanted, at, &zone)).collect()
+    }
+
+    #[test]
+    fn the_calendar_holds_from_its_first_to_its_last_moment() {
+        let at = |us| Moment::from_us(us).unwrap();
+        for (moment, offset, want) in [
+            (Moment::MIN, 0, [1, 0, 1, 0, 1, 0, 0, 0, 0, 0]),
+            (Moment::MIN, -3_600, [0, 11, 31, 30, 0, 365, 23, 0, 0, 0]),
+            (Moment::MAX, 0, [9_999, 11, 31, 30, 5, 364, 23, 59, 59, 999]),
+            (Moment::MAX, 3_600, [10_000, 0, 1, 0, 6, 0, 0, 59, 59, 999]),
+            (at(-1), 0, [1969, 11, 31, 30, 3, 364, 23, 59, 59, 999]),
+            (at(951_782_400_000_000), 0, [2000, 1, 29, 28, 2, 59, 0, 0, 0, 0]),
+            (at(951_868_800_000_000), 0, [2000, 2, 1, 0, 3, 60, 0, 0, 0, 0]),
+            (at(4_107_542_400_000_000), 0, [2100, 2, 1, 0, 1, 59, 0, 0, 0, 0]),
+        ] {
+            assert_eq!(parts(moment, offset), want, "{moment:?} at {offset}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_range_is_no_time() {
+        let short = Span::from_us(1).unwrap();
+        assert_eq!(moved(Moment::MAX, short, 1), None);
+        assert_eq!(moved(Moment::MIN, short, -1), None);
+        assert!(moved(Moment::MAX, short, -1).is_some());
+        assert_eq!(between(Moment::MAX, Moment::MIN), None);
+        assert_eq!(sum(Span::MAX, short, 1), None);
+        assert_eq!(sum(Span::MIN, Span::MAX, -1), None);
+        assert_eq!(sum(Span::MIN, Span::MAX, 1), Span::from_us(0));
+        assert_eq!(span_part(TimePart::Hours, Span::from_us(-5_400_000_001).unwrap()), Some(-1));
+        assert_eq!(span_part(TimePart::Milliseconds, Span::from_us(-1_500_999).unwrap()), Some(-500));
+        assert_eq!(span_part(TimePart::Date, short), None);
+    }
+}
