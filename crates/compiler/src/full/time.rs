@@ -239,7 +239,10 @@ impl Zone {
         match self {
             Self::Offset(seconds) => Ok(*seconds),
             Self::Named(zone) => {
-                let moment = jiff::Timestamp::new(at.seconds(), 0).map_err(|_| ErrorKind::Zone)?;
+                // The crate's range ends some hours before the year 9999 does; no offset changes in between.
+                let range = jiff::Timestamp::MIN.as_second()..=jiff::Timestamp::MAX.as_second();
+                let second = at.seconds().clamp(*range.start(), *range.end());
+                let moment = jiff::Timestamp::new(second, 0).map_err(|_| ErrorKind::Zone)?;
                 Ok(i64::from(zone.to_offset(moment).seconds()))
             }
         }
