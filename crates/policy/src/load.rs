@@ -26,7 +26,7 @@ use glacis_wire::{DecodeError, Method, Reader, Zone};
 /// First bytes of every slice.
 pub(crate) const MAGIC: &[u8; 4] = b"GLSL";
 /// The body is the encoded typed tree; behind it a plan, outside of devices, and the bound of steps.
-pub(crate) const FORMAT_VERSION: u16 = 1;
+pub(crate) const FORMAT_VERSION: u16 = 2;
 
 impl Slice {
     /// Reads and checks a slice. Total: any bytes give a slice or an error.

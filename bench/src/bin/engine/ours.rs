@@ -74,13 +74,14 @@ impl Engine for Ours {
     fn decide(&mut self, event: &Event, hits: &mut Vec<u32>) -> Outcome<()> {
         let mut inputs = [UNKNOWN; SIGNALS];
         for (input, signal) in inputs.iter_mut().zip(&self.signals) {
-            input.reading = signal.read(event).unwrap_or(UNKNOWN.reading);
+            if let Some(reading) = signal.read(event) {
+                input.reading = reading;
+            }
         }
         let slots = &inputs[..self.signals.len()];
         eval(&self.slice, &Inputs { slots, passed: None, close: Close::Here }, &mut self.scratch);
-        let states = self.scratch.rules().iter().zip(&self.rules);
-        let matched = states.filter(|(state, _)| matches!(state, RuleState::Matched { .. }));
-        hits.extend(matched.map(|(_, rule)| *rule));
+        let matched = self.scratch.live().filter(|(_, state)| matches!(state, RuleState::Matched { .. }));
+        hits.extend(matched.map(|(at, _)| self.rules[at]));
         Ok(())
     }
 }

@@ -15,41 +15,64 @@ pub(crate) fn of_double(value: f64) -> Option<i64> {
     Some(bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed())
 }
 
-/// Key of a text: its first eight bytes as a number, zeros after its end. Ascending as texts are, but not strictly.
+/// The first eight bytes of a text as a number, zeros after its end. Short texts are read in halves that overlap, so
+/// that nothing depends on each byte.
 #[inline]
-pub(crate) fn of_text(text: &[u8]) -> i64 {
-    let head = text.first_chunk().copied().unwrap_or_else(|| {
-        let mut head = [0; 8];
-        for (to, from) in head.iter_mut().zip(text) {
-            *to = *from;
-        }
-        head
-    });
-    u64::from_be_bytes(head).cast_signed() ^ i64::MIN
+pub(crate) fn head(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let gap = 8 * (8 - text.len());
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_be_bytes(*half)));
+        return first << 32 | last << gap;
+    }
+    match *text {
+        [a, b, c] => u64::from_be_bytes([a, b, c, 0, 0, 0, 0, 0]),
+        [a, b] => u64::from_be_bytes([a, b, 0, 0, 0, 0, 0, 0]),
+        [a] => u64::from_be_bytes([a, 0, 0, 0, 0, 0, 0, 0]),
+        _ => 0,
+    }
+}
+
+/// Key of a text with this [`head`]. Ascending as texts are, but not strictly.
+#[inline]
+pub(crate) const fn of_head(head: u64) -> i64 {
+    head.cast_signed() ^ i64::MIN
 }
 
 /// Keys at which the texts with `prefix` begin and end (`None`: at the end of all keys), and whether every text
 /// between them has the prefix. It need not be true of a prefix of more than eight bytes or with a NUL.
 pub(crate) fn of_prefix(prefix: &[u8]) -> (i64, Option<i64>, bool) {
     let exact = prefix.len() <= 8 && !prefix.contains(&0);
-    let low = of_text(prefix);
+    let low = of_head(head(prefix));
     let span = u32::try_from(8 - prefix.len().min(8)).ok().and_then(|rest| 1_u64.checked_shl(8 * rest));
     let high = (low ^ i64::MIN).cast_unsigned();
     let high = span.and_then(|span| high.checked_add(span)).map(|high| high.cast_signed() ^ i64::MIN);
     (low, high, exact)
 }
 
-/// Hash of a text. Not secret: buckets are fixed by the policy, so an attacker's text can only miss.
+/// Hash of a text with this [`head`]: of its length, its words, and its last eight bytes. Not secret: buckets are
+/// fixed by the policy, so an attacker's text can only miss.
 #[inline]
-pub(crate) fn hash(text: &[u8]) -> u64 {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut last = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    for byte in tail {
-        last = (last << 8) | u64::from(*byte);
+pub(crate) fn hash(head: u64, text: &[u8]) -> u64 {
+    let mut mixed = mix(SEED ^ u64::try_from(text.len()).unwrap_or(u64::MAX), head);
+    if text.len() > 8 {
+        for word in text.as_chunks().0.iter().skip(1) {
+            mixed = mix(mixed, u64::from_le_bytes(*word));
+        }
+        mixed = mix(mixed, text.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)));
     }
-    let mixed = words.iter().fold(SEED, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let mixed = mix(mixed, last);
     mixed ^ (mixed >> 29)
+}
+
+/// Whether two texts are one; the first has this [`head`].
+#[inline]
+pub(crate) fn is_same(head: u64, text: &[u8], other: &[u8]) -> bool {
+    let last = |text: &[u8]| text.last_chunk::<8>().copied();
+    text.len() == other.len()
+        && head == self::head(other)
+        && (text.len() <= 8 || last(text) == last(other) && (text.len() <= 16 || text == other))
 }
 
 #[inline]
@@ -83,7 +106,8 @@ const SEED: u64 = 0x243F_6A88_85A3_08D3;
 
 #[cfg(test)]
 mod tests {
-    use super::{bucket, of_double, of_prefix, of_text};
+    use super::{bucket, hash, head, is_same, of_double, of_head, of_prefix};
+    use alloc::vec::Vec;
 
     #[test]
     fn keys_of_doubles_ascend_as_doubles_do() {
@@ -103,10 +127,31 @@ mod tests {
         for prefix in texts {
             let (low, high, exact) = of_prefix(prefix.as_bytes());
             for text in texts {
-                let key = of_text(text.as_bytes());
+                let key = of_head(head(text.as_bytes()));
                 let inside = low <= key && high.is_none_or(|high| key < high);
                 assert!(inside || !text.starts_with(prefix), "{text} has {prefix}");
                 assert!(!exact || inside == text.starts_with(prefix), "{text} and {prefix}");
+            }
+        }
+    }
+
+    /// Of every length, with every byte changed.
+    #[test]
+    fn a_text_is_told_from_its_neighbours() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..=text.len() {
+            let text = &text[..length];
+            let padded = [text, &[0; 8]].concat();
+            let key = head(text);
+            assert_eq!(Some(&key.to_be_bytes()), padded.first_chunk());
+            assert!(is_same(key, text, &text.to_vec()));
+            let longer = [text, &[0]].concat();
+            for at in 0..=length {
+                let mut other = longer.clone();
+                other[at] ^= 0x40;
+                let other = &other[..if at == length { at + 1 } else { length }];
+                assert!(!is_same(key, text, other), "{text:?} {other:?}");
+                assert_ne!(hash(key, text), hash(head(other), other), "{text:?} {other:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Canonical bytes of a slice, format version 1. Equal parts have equal bytes; [`load`](crate::load) is the
+//! Canonical bytes of a slice, format version 2. Equal parts have equal bytes; [`load`](crate::load) is the
 //! inverse, and keeps the bytes that it was given.
 //!
 //! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖

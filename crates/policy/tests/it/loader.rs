@@ -219,9 +219,9 @@ fn magic_version_and_size_come_first() {
     other[0] = b'X';
     assert_eq!(Slice::load(&other).unwrap_err().fault(), Fault::Magic);
     let mut newer = bytes;
-    newer[5] = 2;
+    newer[5] = 3;
     let error = Slice::load(&newer).unwrap_err();
-    assert_eq!((error.offset(), error.fault()), (4, Fault::Bytes(DecodeErrorKind::Version(2))));
+    assert_eq!((error.offset(), error.fault()), (4, Fault::Bytes(DecodeErrorKind::Version(3))));
     let huge = vec![0; glacis_wire::limits::SLICE_BYTES_MAX + 1];
     assert_eq!(Slice::load(&huge).unwrap_err().fault(), Fault::Bytes(DecodeErrorKind::TooLarge("slice")));
     assert!(Slice::load(&[]).is_err());
