@@ -91,9 +91,8 @@ pub(crate) struct Plan {
     pub(crate) owners: Box<[u16]>,
     /// What each word of a row means.
     pub(crate) fixed: Box<[Fixed]>,
-    /// By word and cause: terms of the rules that close as skip for that cause, where they are unknown and are so if
-    /// a term waits and none holds: those with one rail, of which each term says how it is false.
-    pub(crate) skips: Box<[[u64; Cause::ALL.len()]]>,
+    /// By word and cause: terms of the rules that close as skip for that cause.
+    pub(crate) skips: Box<[[Skips; Cause::ALL.len()]]>,
     /// One a slot.
     pub(crate) slots: Box<[SlotTable]>,
     /// Where the rows are in the slice's bytes.
@@ -135,6 +134,17 @@ pub(crate) struct Fixed {
     pub(crate) rest: u64,
     /// Terms that make their rule false.
     pub(crate) falses: u64,
+}
+
+/// Terms of rules that close as skip. A rule is not matched where it has only such terms and dead ones, whatever
+/// else it reads, if it skips for every cause of the event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skips {
+    /// Of rules with one rail. If all terms that are not dead wait, the rule is unknown: were each signal that they
+    /// wait for such that they are dead, the rule would be false, so none of its errors decides.
+    pub(crate) waiting: u64,
+    /// Of exact rules with two rails, which are unknown if no term holds, unless something failed.
+    pub(crate) open: u64,
 }
 
 /// Rows of one slot. Each `u16` names a row.

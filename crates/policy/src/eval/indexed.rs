@@ -12,8 +12,8 @@ use super::scratch::Scratch;
 use super::settle_rule;
 use crate::mutant::{Faults, Mutant};
 use crate::plan::{
-    BLOCK, BLOCK_BYTES, CHANGED, GROUP, NO_ROW, Ordered, Plan, RuleTerms, SlotTable, TEXT_RECORD, Texts,
-    Values, WORD_BITS, key, split, union,
+    BLOCK, BLOCK_BYTES, CHANGED, CHANGES_MAX, GROUP, NO_ROW, Ordered, Plan, RuleTerms, SlotTable,
+    TEXT_RECORD, Texts, Values, WORD_BITS, key, split, union,
 };
 use crate::tree::Slice;
 use alloc::vec::Vec;
@@ -167,23 +167,28 @@ impl Planes {
         dead.zip(pend).map_or((0, 0), |(dead, pend)| (!dead, !dead & !pend))
     }
 
-    /// The terms of a word that wait, and whose rule closes as skip for each cause of the event: see `Plan::skips`.
+    /// The open terms of a word whose rule closes as skip, for each cause of the event.
     #[inline]
     fn skipped<F: Faults>(&self, faults: F, plan: &Plan, at: usize) -> u64 {
         let reads_closing = faults.has(Mutant::UnknownClosesAsError)
             || faults.has(Mutant::ExemptClosesAsMatch)
             || faults.has(Mutant::ClosesAsMatch);
-        if self.seen.is_empty() || self.seen.is_pending() || reads_closing {
+        let Some(skips) = plan.skips.get(at).filter(|_| !reads_closing) else { return 0 };
+        if self.seen.is_empty() || self.seen.is_pending() {
             return 0;
         }
-        let Some(skips) = plan.skips.get(at) else { return 0 };
         let waits = self.waits.iter().zip(self.present).filter(|(_, present)| *present);
         let waits = waits.filter_map(|(plane, _)| plane.get(at)).fold(0, |waits, more| waits | more);
-        let of = |cause: Cause| skips.get(usize::from(cause as u8)).copied().unwrap_or(0);
+        let open = if self.failed { 0 } else { u64::MAX };
+        let of = |cause: Cause| {
+            let skips = skips.get(usize::from(cause as u8)).copied().unwrap_or_default();
+            skips.waiting & waits | skips.open & open
+        };
+        let causes = self.seen.iter().map(of);
         if faults.has(Mutant::SkipsForOneCause) {
-            return waits & self.seen.iter().map(of).fold(0, |skips, more| skips | more);
+            return causes.fold(0, |skips, more| skips | more);
         }
-        self.seen.iter().map(of).fold(waits, |skips, more| skips & more)
+        causes.fold(u64::MAX, |skips, more| skips & more)
     }
 
     /// The outcome of a rule, if the terms tell; `only` as [`only_cause`](Self::only_cause) has it.
@@ -260,7 +265,11 @@ pub(super) fn settle<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, s
             let (alive, holds) = planes.word(at);
             let visible = alive & !(holds & fixed.falses);
             // Most rules that wait for something close as skip.
-            if visible & !holds == 0 { visible } else { visible & !planes.skipped(faults, &slice.plan, at) }
+            if visible & !holds == 0 {
+                visible
+            } else {
+                visible & (holds | !planes.skipped(faults, &slice.plan, at))
+            }
         };
         let mut visits = visible(&scratch.given);
         if split {
@@ -461,10 +470,12 @@ impl<'a, F: Faults> Marker<'a, F> {
         }
         self.kill(planes, change.of);
         self.faults.spend(change.set.len());
-        for bit in change.set {
-            let (word, bit) = split(*bit);
+        // As many as a change can have, so that nothing depends on how many they are.
+        for at in 0..CHANGES_MAX {
+            let bit = change.set.get(at);
+            let (word, shift) = split(bit.copied().unwrap_or_default());
             if let Some(word) = planes.dead.get_mut(word) {
-                *word |= 1 << bit;
+                *word |= u64::from(bit.is_some()) << shift;
             }
         }
     }
@@ -494,10 +505,10 @@ impl<'a, F: Faults> Marker<'a, F> {
                 None => (*nan, None),
             },
             (Values::Text(texts, prefixes), Reading::Str(text)) => {
-                let (text, head) = (text.as_bytes(), key::head(text.as_bytes()));
+                let (text, ends) = (text.as_bytes(), key::Ends::of(text.as_bytes()));
                 let first = if self.faults.has(Mutant::PrefixByFirstByte) { 0xFF << 56 } else { u64::MAX };
-                let search = prefixes.as_ref().map(|prefixes| (prefixes, key::of_head(head & first)));
-                match texts.as_ref().map(|texts| (texts, self.literal(texts, head, text))) {
+                let search = prefixes.as_ref().map(|prefixes| (prefixes, key::of_head(ends.head & first)));
+                match texts.as_ref().map(|texts| (texts, self.literal(texts, ends, text))) {
                     // A literal knows its prefixes.
                     Some((_, Some([row, by_prefix]))) => {
                         self.kill(planes, by_prefix);
@@ -591,11 +602,11 @@ impl<'a, F: Faults> Marker<'a, F> {
 
     /// The rows of a text, if it is a literal: by equality and by prefix.
     #[inline(always)]
-    fn literal(self, table: &Texts, head: u64, text: &[u8]) -> Option<[u16; 2]> {
+    fn literal(self, table: &Texts, ends: key::Ends, text: &[u8]) -> Option<[u16; 2]> {
         if text.len() > table.longest {
             return None;
         }
-        let hash = key::hash(head, text);
+        let hash = key::hash(ends, text);
         let bucket = key::bucket(hash, table.bits);
         let starts = self.bytes(&table.starts).as_chunks().0;
         let start = |at: usize| starts.get(at).map_or(0, |start| usize::from(u16::from_le_bytes(*start)));
@@ -615,7 +626,7 @@ impl<'a, F: Faults> Marker<'a, F> {
             let known = self.slice.bytes.get(place.wrapping_sub(2)..place.saturating_add(text.len()));
             let Some((length, known)) = known.and_then(|known| known.split_first_chunk()) else { continue };
             if usize::from(u16::from_be_bytes(*length)) == text.len()
-                && (by_length || key::is_same(head, text, known))
+                && (by_length || key::is_same(ends, text, known))
             {
                 return Some([[row_0, row_1], [by_prefix_0, by_prefix_1]].map(|row| u16::from_le_bytes(row)));
             }

@@ -8,7 +8,7 @@
 
 use super::{
     BLOCK, CHANGE_BYTES, CHANGED, Change, FILLED, Fixed, GROUP, LITERALS_MAX, NO_ROW, Ordered, Plan,
-    RuleTerms, SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
+    RuleTerms, Skips, SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
 };
 use crate::load::{Fault, LoadError};
 use crate::tree::{Entry, Parts, Rule, Slot};
@@ -56,7 +56,7 @@ fn terms(input: &mut Reader<'_>, parts: &Parts, words: usize) -> Result<Plan, Lo
     let mut rules = Vec::with_capacity(parts.rules.len());
     let mut fixed = vec![Fixed { idle: u64::MAX, ..Fixed::default() }; words];
     let mut owners = vec![u16::MAX; words * WORD_BITS];
-    let mut skips = vec![[0; Cause::ALL.len()]; words];
+    let mut skips = vec![[Skips::default(); Cause::ALL.len()]; words];
     for (owner, meaning) in (0..).zip(&parts.rules) {
         let offset = input.offset();
         let (rule, rest) = terms_of(input, meaning)?;
@@ -74,10 +74,12 @@ fn terms(input: &mut Reader<'_>, parts: &Parts, words: usize) -> Result<Plan, Lo
                 *place = owner;
             }
         }
-        let by_cause = skips.get_mut(usize::from(rule.word)).filter(|_| rule.falses == 0);
-        for (skips, entry) in by_cause.into_iter().flatten().zip(meaning.unknown) {
-            if entry == Entry::Skip || rule.effect.is_lenient() {
-                *skips |= rule.trues;
+        let by_cause = skips.get_mut(usize::from(rule.word)).into_iter().flatten().zip(meaning.unknown);
+        for (skips, _) in by_cause.filter(|(_, entry)| *entry == Entry::Skip || rule.effect.is_lenient()) {
+            match rule.falses {
+                0 => skips.waiting |= rule.trues,
+                _ if rule.exact => skips.open |= all,
+                _ => {}
             }
         }
         rules.push(rule);
@@ -263,7 +265,7 @@ fn texts(
         names.range(input, 2)?;
         let place = u32::from_le_bytes(input.array()?);
         let text = literals.find(bytes, place).ok_or(fault(offset))?;
-        let hash = key::hash(key::head(text), text);
+        let hash = key::hash(key::Ends::of(text), text);
         let bucket = key::bucket(hash, bits);
         let inside =
             starts.get(bucket).zip(starts.get(bucket + 1)).is_some_and(|(a, b)| (*a..*b).contains(&at));

@@ -176,7 +176,7 @@ fn literals(
     rows.write(out, other.clone(), None)?;
     let bits = key::bucket_bits(listed.len());
     let hashed = listed.iter().map(|(text, listing)| {
-        let hash = key::hash(key::head(text), text);
+        let hash = key::hash(key::Ends::of(text), text);
         (key::bucket(hash, bits), *text, key::tag(hash), listing)
     });
     let mut records: Vec<_> = hashed.collect();
