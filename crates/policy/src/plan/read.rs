@@ -355,12 +355,23 @@ impl Literals {
         }
     }
 
-    /// Orders them by text, and drops all but the first of equal ones.
+    /// Drops all but the first of equal ones. Equal texts are found by their hashes: most texts differ in those.
     pub(crate) fn settle(&mut self, bytes: &[u8]) {
-        let text = |place: &(u32, u16)| text(bytes, *place);
-        self.places.sort_unstable_by(|a, b| text(a).cmp(&text(b)).then(a.0.cmp(&b.0)));
-        self.places.dedup_by(|later, first| text(later) == text(first));
-        self.places.sort_unstable();
+        let text = |at: usize| self.places.get(at).and_then(|place| text(bytes, *place)).unwrap_or_default();
+        let hash = |at: usize| key::hash(key::Ends::of(text(at)), text(at));
+        let mut hashed: Vec<(u64, usize)> = (0..self.places.len()).map(|at| (hash(at), at)).collect();
+        hashed.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| text(a.1).cmp(text(b.1)).then(a.1.cmp(&b.1)))
+        });
+        let mut is_first = vec![true; self.places.len()];
+        for pair in hashed.windows(2) {
+            let [before, after] = pair else { continue };
+            if before.0 == after.0 && text(before.1) == text(after.1) {
+                is_first.get_mut(after.1).into_iter().for_each(|first| *first = false);
+            }
+        }
+        let mut is_first = is_first.into_iter();
+        self.places.retain(|_| is_first.next() == Some(true));
     }
 
     /// Every text with its place.
