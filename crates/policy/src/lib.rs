@@ -28,6 +28,7 @@ pub use disclose::disclose;
 pub use eval::{Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, eval, reading_of};
 pub use load::{Fault, LoadError};
 pub use plan::Indexing;
+pub use tree::binding::{Binding, Foreign, Owner};
 pub use tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice, Slot,
     Source,

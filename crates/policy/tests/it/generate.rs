@@ -8,8 +8,8 @@
 )]
 
 use glacis_policy::{
-    Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Node, Obligations, Parts, Reading, Rule, ScoreClass,
-    Slice, Slot, Source, reading_of,
+    Binding, Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Node, Obligations, Parts, Reading, Rule,
+    ScoreClass, Slice, Slot, Source, reading_of,
 };
 use glacis_wire::{
     Answer, Cause, Causes, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone,
@@ -95,7 +95,8 @@ pub(crate) fn value(random: &mut Random, ty: Type) -> Value {
 
 /// A random, valid slice of `zone` without hidden rules.
 pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
-    let mut parts = Parts::empty(EventName::parse("event").unwrap(), zone, PolicyDigest::new([9; 32]));
+    let mut parts =
+        Parts::empty(EventName::parse("event").unwrap(), zone, Binding::unbound(PolicyDigest::new([9; 32])));
     parts.methods = random.pick(&[
         vec![],
         vec![Method::Otp],
