@@ -76,7 +76,7 @@ pub fn digest_of(compiled: &Compiled) -> PolicyDigest {
 /// What binds the slices of a policy: their owner, its app, and the digests of it and of its catalogue.
 pub fn bind(compiled: &Compiled, context: &Context) -> Binding {
     let owner = Owner { tenant: context.tenant.clone(), realm: context.realm };
-    compiled.bind(owner, |bytes| sha256(bytes))
+    compiled.bind(owner, sha256)
 }
 
 /// The bundles of a publish, one a zone: made where `key`, a policy key, is held, which is never here.

@@ -628,7 +628,7 @@ impl<'a, F: Faults> Marker<'a, F> {
             if usize::from(u16::from_be_bytes(*length)) == text.len()
                 && (by_length || key::is_same(ends, text, known))
             {
-                return Some([[row_0, row_1], [by_prefix_0, by_prefix_1]].map(|row| u16::from_le_bytes(row)));
+                return Some([[row_0, row_1], [by_prefix_0, by_prefix_1]].map(u16::from_le_bytes));
             }
         }
         None
