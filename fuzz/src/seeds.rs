@@ -7,6 +7,7 @@ use crate::condition;
 use crate::published::{context, key_set, signer};
 use glacis_compiler::{Source, compile};
 use glacis_model::import::Format;
+use glacis_policy::Binding;
 use glacis_seal::{Purpose, sign_envelope};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, NonceBody, Proof};
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, FeedAction, FeedEntry, Published};
@@ -161,7 +162,7 @@ fn slices() -> Vec<(String, [Vec<u8>; 3])> {
         for release in condition::RELEASES {
             let policy = condition::around(text, release);
             if let Ok(compiled) = compile(catalogue, Source { name: "policy.toml", text: &policy }, None) {
-                found.push(((*name).to_owned(), compiled.slices(PolicyDigest::new([7; 32]))));
+                found.push(((*name).to_owned(), compiled.slices(&Binding::unbound(PolicyDigest::new([7; 32])))));
             }
         }
     }

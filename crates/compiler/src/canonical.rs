@@ -4,7 +4,7 @@
 //! definitions), nothing that has none (spans, comments, order of keys, signals that no rule reads). Two policies
 //! with equal bytes decide alike on every snapshot and disclose alike.
 
-use crate::catalogue::{Birth, Counts, FeatureDef, FeatureKind, Origin, Privacy, Signal};
+use crate::catalogue::{Birth, Catalogue, Counts, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal};
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
 use glacis_policy::TimePart;
 use glacis_wire::limits::{
@@ -13,8 +13,10 @@ use glacis_wire::limits::{
 use glacis_wire::{Encode, EncodeError, SignalName, Type, Writer};
 use std::time::Duration;
 
-/// First bytes: "Glacis typed policy", version 0.
-const MAGIC: &[u8; 6] = b"GLTP\0\0";
+/// First bytes: "Glacis typed policy", version 1.
+const MAGIC: &[u8; 6] = b"GLTP\0\x01";
+/// First bytes of a catalogue: "Glacis catalogue", version 0.
+const CATALOGUE_MAGIC: &[u8; 6] = b"GLCT\0\0";
 
 type Done = Result<(), EncodeError>;
 
@@ -24,6 +26,7 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     out.raw(MAGIC);
     out.str("policy name", &policy.name, NAME_BYTES_MAX)?;
     policy.event.encode(&mut out)?;
+    out.option(policy.app.as_ref())?;
     out.str("purpose", &policy.purpose, VALUE_BYTES_MAX)?;
     out.list("methods", &policy.methods, NAME_BYTES_MAX)?;
     out.list("score classes", &policy.classes, RULES_MAX)?;
@@ -33,6 +36,19 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     policy.features.iter().try_for_each(|item| feature(item, &mut out))?;
     out.count("rules", policy.rules.len(), RULES_MAX)?;
     policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
+    Ok(out.into_bytes())
+}
+
+/// The canonical bytes of a whole catalogue, also of what the policy does not read.
+pub(crate) fn catalogue(catalogue: &Catalogue) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Writer::new();
+    out.raw(CATALOGUE_MAGIC);
+    out.count("signals", catalogue.signals.len(), SIGNALS_MAX)?;
+    catalogue.signals.values().try_for_each(|item| signal(item, &mut out))?;
+    out.count("lists", catalogue.lists.len(), SIGNALS_MAX)?;
+    catalogue.lists.iter().try_for_each(|(name, item)| list(name, item, &mut out))?;
+    out.count("features", catalogue.features.len(), SIGNALS_MAX)?;
+    catalogue.features.values().try_for_each(|item| feature(item, &mut out))?;
     Ok(out.into_bytes())
 }
 
@@ -59,6 +75,17 @@ fn signal(signal: &Signal, out: &mut Writer) -> Done {
     bound(signal.max_bytes, out);
     bound(signal.max_items, out);
     out.u64(signal.cost);
+    Ok(())
+}
+
+fn list(name: &str, list: &ListDef, out: &mut Writer) -> Done {
+    out.str("list", name, NAME_BYTES_MAX)?;
+    ty(list.of, out);
+    out.u8(code(&Privacy::ALL, &list.privacy));
+    out.count("purposes", list.purpose.len(), LIST_ITEMS_MAX)?;
+    list.purpose.iter().try_for_each(|purpose| out.str("purpose", purpose, VALUE_BYTES_MAX))?;
+    duration(list.retention, out);
+    out.u64(list.cost);
     Ok(())
 }
 

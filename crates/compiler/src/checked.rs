@@ -8,7 +8,7 @@ use crate::catalogue::{FeatureDef, ListTest, Signal};
 pub use crate::cel::ast::BinaryOp;
 use crate::diagnostic::Span;
 use glacis_policy::{Effect, Entry, Obligations, ScoreClass, TimePart};
-use glacis_wire::{Cause, EventName, Method, SignalName, Type, Value, Verdict, Zone};
+use glacis_wire::{AppName, Cause, EventName, Method, SignalName, Type, Value, Verdict, Zone};
 use std::collections::BTreeMap;
 
 /// A policy that passed every check.
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub struct Checked {
     pub(crate) name: String,
     pub(crate) event: EventName,
+    pub(crate) app: Option<AppName>,
     pub(crate) purpose: String,
     pub(crate) methods: Vec<Method>,
     pub(crate) rules: Vec<Rule>,
@@ -34,6 +35,11 @@ impl Checked {
     /// The event that it decides.
     pub const fn event(&self) -> &EventName {
         &self.event
+    }
+
+    /// The app whose devices run it; `None`: every app of the tenant.
+    pub const fn app(&self) -> Option<&AppName> {
+        self.app.as_ref()
     }
 
     /// What its signals are used for.

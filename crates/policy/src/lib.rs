@@ -30,6 +30,7 @@ pub use eval::{Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, eval,
 pub use load::{Fault, LoadError};
 pub use plan::Indexing;
 pub use table::{Automaton, Networks, Table, TimeZone};
+pub use tree::binding::{Binding, Foreign, Owner};
 pub use tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice, Slot,
     Source, TimePart,

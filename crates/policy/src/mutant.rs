@@ -241,6 +241,8 @@ mutants! {
     FirstCauseTaken,
     /// An open rule has the one cause of the event, even where something failed.
     CauseBeatsError,
+    /// A rule that skips for one cause of the event skips for all.
+    SkipsForOneCause,
     // The residue of a rule.
     /// The residue is not computed: what the terms say of all else is the outcome.
     ResidueUnread,

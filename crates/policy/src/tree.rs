@@ -8,6 +8,7 @@
 //! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
 //! no condition, no threshold, no count.
 
+use self::binding::Binding;
 use crate::eval::{Orders, Step};
 use crate::plan::{Indexing, Plan};
 use crate::table::Table;
@@ -17,6 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 
+pub(crate) mod binding;
 mod encode;
 
 /// A loaded, checked slice. Immutable; share it freely.
@@ -47,7 +49,12 @@ impl Slice {
 
     /// The policy that it was cut from.
     pub const fn policy(&self) -> PolicyDigest {
-        self.parts.policy
+        self.parts.binding.policy
+    }
+
+    /// Whose it is, and what it was made from.
+    pub const fn binding(&self) -> &Binding {
+        &self.parts.binding
     }
 
     /// The policy's challenge methods, weakest first.
@@ -136,8 +143,8 @@ pub struct Parts {
     pub event: EventName,
     /// The zone that runs it.
     pub zone: Zone,
-    /// The policy that it was cut from.
-    pub policy: PolicyDigest,
+    /// Whose it is, and what it was made from.
+    pub binding: Binding,
     /// Challenge methods, weakest first, each once.
     pub methods: Vec<Method>,
     /// Inputs.
@@ -158,11 +165,11 @@ pub struct Parts {
 
 impl Parts {
     /// A slice with nothing in it, which allows everything: where a compiler or a test begins.
-    pub const fn empty(event: EventName, zone: Zone, policy: PolicyDigest) -> Self {
+    pub const fn empty(event: EventName, zone: Zone, binding: Binding) -> Self {
         Self {
             event,
             zone,
-            policy,
+            binding,
             methods: Vec::new(),
             slots: Vec::new(),
             nodes: Vec::new(),

@@ -15,6 +15,7 @@ use crate::rng::Rng;
 use glacis_compiler::catalogue::Birth;
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Compiled, Diagnostic, Source, compile};
+use glacis_policy::Binding;
 use glacis_wire::{Answer, Disclosed, Encode, Method, NodeOutcome, PolicyDigest, Trust, Verdict, Zone};
 use policy::Draft;
 use run::{Engine, Event, Ran, Zones};
@@ -176,7 +177,7 @@ impl World {
     fn of(seed: u64, mut draft: Draft) -> Result<Self, Refused> {
         let compiled = compile_counting(&mut draft)?;
         let broken = |what| Refused::Broken { what, policy: draft.policy() };
-        let slices = compiled.slices(PolicyDigest::new([7; PolicyDigest::LEN]));
+        let slices = compiled.slices(&Binding::unbound(PolicyDigest::new([7; PolicyDigest::LEN])));
         let zones = Zones::load(compiled.checked(), &slices).map_err(broken)?;
         let domain = Domain::of(compiled.checked());
         Ok(Self { seed, draft, compiled, domain, zones })

@@ -28,8 +28,8 @@ pub use answer::{Answer, Cause, Causes, Given};
 pub use codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 pub use disclosure::{Disclosed, NodeOutcome};
 pub use id::{
-    Digest, EventId, EventName, KeyId, LegId, NodeName, PolicyDigest, Realm, Reference, SessionId,
-    SignalName, TenantId, Thumbprint,
+    AppName, Digest, EventId, EventName, KeyId, LegId, NameError, NodeName, PolicyDigest, Realm, Reference,
+    SessionId, SignalName, TenantId, Thumbprint,
 };
 pub use moment::{Moment, Span};
 pub use time::Timestamp;

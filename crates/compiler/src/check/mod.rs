@@ -26,6 +26,7 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
     let mut checked = Checked {
         name: raw.name.clone(),
         event: raw.event.clone(),
+        app: raw.app.clone(),
         purpose: raw.purpose.value.clone(),
         methods: raw.methods.clone(),
         rules: Vec::new(),

@@ -96,6 +96,7 @@ fn policy(catalogue: Catalogue) -> Option<Checked> {
     Some(Checked {
         name: String::new(),
         event: EventName::parse("conformance").ok()?,
+        app: None,
         purpose: String::new(),
         methods: Vec::new(),
         rules: Vec::new(),

@@ -17,7 +17,7 @@ use crate::diagnostic::Span;
 use crate::render::render;
 use crate::source::{Finding, Findings, Source};
 use arena::Arena;
-use glacis_policy::{Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
+use glacis_policy::{Binding, Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
 use glacis_wire::limits::{DISCLOSURE_BYTES_MAX, NODES_MAX, RELEASED_VALUES_MAX};
 use glacis_wire::{Cause, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 use nodes::NodeTable;
@@ -218,8 +218,8 @@ impl Cutter<'_> {
     }
 
     fn empty(&self, zone: Zone) -> Parts {
-        let mut parts =
-            Parts::empty(self.policy.event.clone(), zone, PolicyDigest::new([0; PolicyDigest::LEN]));
+        let unbound = Binding::unbound(PolicyDigest::new([0; PolicyDigest::LEN]));
+        let mut parts = Parts::empty(self.policy.event.clone(), zone, unbound);
         parts.methods.clone_from(&self.policy.methods);
         parts
     }

@@ -9,7 +9,7 @@ use crate::diagnostic::{Span, Spanned, suggest};
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Effect, Obligation, Obligations};
 use glacis_wire::limits::{NAME_BYTES_MAX, NODES_MAX, REASON_BYTES_MAX, RULES_MAX};
-use glacis_wire::{Cause, EventName, Method, Zone};
+use glacis_wire::{AppName, Cause, EventName, Method, Zone};
 
 /// A policy file as written.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct RawPolicy<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) name: String,
     pub(crate) event: EventName,
+    /// `None`: every app of the tenant.
+    pub(crate) app: Option<AppName>,
     pub(crate) purpose: Spanned<String>,
     pub(crate) methods: Vec<Method>,
     pub(crate) closing: RawClosing,
@@ -91,7 +93,7 @@ pub(crate) fn read<'a>(
         }
         return None;
     };
-    head.only(&["name", "event", "purpose", "combine", "methods", "if_error", "if_unknown"], findings);
+    head.only(&["name", "event", "app", "purpose", "combine", "methods", "if_error", "if_unknown"], findings);
     for key in ["name", "event", "purpose", "combine", "methods"] {
         if head.entry(key).is_none() {
             head.missing(key, "it belongs to [policy]", findings);
@@ -99,6 +101,7 @@ pub(crate) fn read<'a>(
     }
     let name = head.text("name", findings).and_then(|name| identifier(&head, name, NAME_BYTES_MAX, findings));
     let event = head.text("event", findings).and_then(|event| event_name(&head, event, findings));
+    let app = read_app(&head, findings);
     let purpose = head.text("purpose", findings);
     head.word("combine", &[("strictest", ())], findings);
     let methods = read_methods(&head, findings);
@@ -111,6 +114,7 @@ pub(crate) fn read<'a>(
     Some(RawPolicy {
         name: name?.value,
         event: event?,
+        app,
         purpose: purpose?,
         methods: methods?,
         form: head,
@@ -119,6 +123,17 @@ pub(crate) fn read<'a>(
         has_classes: form.entry("score_class").is_some(),
         rules,
     })
+}
+
+/// `app`: the one whose devices run the policy. Without it, every app of the tenant does.
+fn read_app(head: &Form<'_>, findings: &mut Findings) -> Option<AppName> {
+    let text = head.text("app", findings)?;
+    let parsed = AppName::parse(text.value);
+    if let Err(error) = &parsed {
+        let message = format!("`{}` is not the name of an app: {error}", text.value);
+        head.report(Finding::new(text.span, "G1019", message), findings);
+    }
+    parsed.ok()
 }
 
 /// `methods`: each that this build can run, at most once, weakest first.

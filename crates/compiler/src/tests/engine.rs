@@ -5,8 +5,8 @@ use crate::fold::fold;
 use crate::reference::{Outcome, evaluate};
 use crate::tests::testing::{SIGNALS, catalogue, condition, for_each_case, policy, snapshot, typed};
 use glacis_policy::{
-    Close, Effect, Entry, Input, Inputs, Obligations, Parts, Rule, RuleState, Scratch, Slice, Slot, Source,
-    reading_of,
+    Binding, Close, Effect, Entry, Input, Inputs, Obligations, Parts, Rule, RuleState, Scratch, Slice, Slot,
+    Source, reading_of,
 };
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Zone};
 use std::cell::Cell;
@@ -14,7 +14,7 @@ use std::cell::Cell;
 /// A slice of the cloud with one rule, whose state tells all four outcomes apart.
 fn parts(slots: Vec<Slot>) -> Parts {
     let event = EventName::parse("test").unwrap();
-    let mut parts = Parts::empty(event, Zone::Cloud, PolicyDigest::new([0; 32]));
+    let mut parts = Parts::empty(event, Zone::Cloud, Binding::unbound(PolicyDigest::new([0; 32])));
     parts.methods = vec![Method::Otp];
     parts.slots = slots;
     parts.rules = vec![Rule {

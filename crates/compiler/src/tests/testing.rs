@@ -124,6 +124,7 @@ pub(crate) fn policy() -> Checked {
     Checked {
         name: "test".to_owned(),
         event: EventName::parse("test").unwrap(),
+        app: None,
         purpose: "test".to_owned(),
         methods: vec![Method::Otp, Method::Passkey],
         rules: Vec::new(),

@@ -37,15 +37,17 @@ fn slot_steps(slot: &SlotTable, words: usize, low: bool) -> usize {
     };
     let ordered = |table: &Ordered| {
         let rows = if table.open.is_empty() { 1 } else { 2 };
-        comparisons(table.bounds.len() / 8) + rows * (words + change)
+        comparisons(table.count) + rows * (words + change)
     };
     let value = match &slot.values {
         Values::None => 0,
         Values::Bool(rows) => rows.iter().map(|name| row(*name)).max().unwrap_or(0),
         Values::Int(table) | Values::Double(table, _) => ordered(table),
         Values::Text(texts, prefixes) => {
-            let texts = texts.as_ref().map_or(0, |texts| texts.fullest + words + change);
-            texts + prefixes.as_ref().map_or(0, ordered)
+            let literal = texts.as_ref().map_or(0, |texts| texts.fullest + words + change);
+            let prefix = prefixes.as_ref().map_or(0, ordered);
+            // The prefixes of a literal are one row more.
+            literal + if texts.is_some() && prefixes.is_some() { prefix.max(words + change) } else { prefix }
         }
     };
     // A row for each cause, for pending, and for all of them together.

@@ -149,23 +149,20 @@ pub struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Whether Σ⁻ differs from Σ: not on a device, which applies no trust, nor where all are trusted enough.
-    pub(super) fn applies_trust(&self, slice: &Slice) -> bool {
-        slice.zone() != Zone::Device
-            && slice.slots().iter().zip(self.slots).any(|(slot, input)| input.trust < slot.min_trust)
-    }
-
     /// The answer in `slot` as Σ has it, made to fit the slot: nothing is `withheld`, another type is an error.
     #[inline]
     pub(crate) fn reading(&self, slice: &Slice, slot: u16) -> Reading<'a> {
         let slot = usize::from(slot);
         match (slice.slots().get(slot), self.slots.get(slot)) {
-            (Some(declared), Some(input)) if input.reading.fits(declared.ty) => {
-                self.settle(slice, input.reading)
-            }
-            (Some(_), Some(_)) => Reading::Error,
+            (Some(declared), Some(input)) => self.fitted(slice, declared.ty, input.reading),
             _ => Reading::WITHHELD,
         }
+    }
+
+    /// An answer as Σ has it in a slot of type `ty`.
+    #[inline]
+    pub(super) fn fitted(&self, slice: &Slice, ty: Type, reading: Reading<'a>) -> Reading<'a> {
+        if reading.fits(ty) { self.settle(slice, reading) } else { Reading::Error }
     }
 
     /// Where this zone closes, what is pending will not come any more. An unknown always has a cause.

@@ -23,11 +23,37 @@ pub struct Scratch {
     pub(super) trusted: Planes,
     pub(super) given_cone: Cone,
     pub(super) trusted_cone: Cone,
+    /// Slots whose answer is trusted too little.
+    pub(super) low: Vec<u16>,
     pub(super) rules: Vec<RuleState>,
     /// The rules that are not unmatched, by place: to be read in a row, and to be taken back.
     pub(super) touched: Vec<(u16, RuleState)>,
     /// Duties of the rules that matched.
     pub(super) owed: Obligations,
+    /// What it has room for.
+    room: Option<Room>,
+}
+
+/// All of a slice that the sizes in a scratch depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    is_device: bool,
+    nodes: usize,
+    rules: usize,
+    slots: usize,
+    words: usize,
+}
+
+impl Room {
+    fn of(slice: &Slice) -> Self {
+        Self {
+            is_device: slice.zone() == Zone::Device,
+            nodes: slice.nodes().len(),
+            rules: slice.rules().len(),
+            slots: slice.slots().len(),
+            words: slice.plan.words,
+        }
+    }
 }
 
 impl Scratch {
@@ -39,9 +65,11 @@ impl Scratch {
             trusted: Planes::default(),
             given_cone: Cone::default(),
             trusted_cone: Cone::default(),
+            low: Vec::new(),
             rules: Vec::new(),
             touched: Vec::new(),
             owed: Obligations::NONE,
+            room: None,
         };
         scratch.fit(slice);
         scratch
@@ -50,6 +78,11 @@ impl Scratch {
     /// States of the slice's rules after the last evaluation, in the slice's order.
     pub fn rules(&self) -> &[RuleState] {
         &self.rules
+    }
+
+    /// The rules that are not unmatched after the last evaluation, by place, in no order that means anything.
+    pub fn live(&self) -> impl ExactSizeIterator<Item = (usize, RuleState)> {
+        self.touched.iter().map(|(at, state)| (usize::from(*at), *state))
     }
 
     /// Reason codes of the rules that matched in the last evaluation.
@@ -86,6 +119,10 @@ impl Scratch {
 
     /// Room for all that a run of `slice` writes.
     fn fit(&mut self, slice: &Slice) {
+        let room = Room::of(slice);
+        if self.room.replace(room) == Some(room) {
+            return;
+        }
         let nodes = slice.nodes().len();
         self.rules.resize(slice.rules().len(), RuleState::Unmatched);
         self.touched.reserve(slice.rules().len());
@@ -95,6 +132,8 @@ impl Scratch {
         }
         self.given.fit(slice);
         self.trusted.fit(slice);
+        self.low.clear();
+        self.low.reserve(slice.slots().len());
         self.given_cone.reserve(nodes);
         self.trusted_cone.reserve(nodes);
     }
@@ -110,11 +149,6 @@ impl Scratch {
         }
     }
 
-    /// The rules that are not unmatched, by place, in the order in which they were settled.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, RuleState)> {
-        self.touched.iter().map(|(at, state)| (usize::from(*at), *state))
-    }
-
     /// Outcome of a condition on a device.
     pub(super) fn truth(&self, root: u32) -> Truth {
         self.cells.get(index(root)).copied().map_or(Truth::Error, Truth::from)
@@ -124,6 +158,7 @@ impl Scratch {
     #[cfg(test)]
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
         let own = [
+            (self.low.as_ptr().addr(), self.low.capacity()),
             (self.cells.as_ptr().addr(), self.cells.capacity()),
             (self.rules.as_ptr().addr(), self.rules.capacity()),
             (self.touched.as_ptr().addr(), self.touched.capacity()),

@@ -8,6 +8,7 @@ use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
 use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
 use crate::plan::read::Literals;
 use crate::table::Table;
+use crate::tree::binding::Binding;
 use crate::tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source, TimePart,
 };
@@ -17,16 +18,14 @@ use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::limits::{
     self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, VALUE_BYTES_MAX,
 };
-use glacis_wire::{
-    Cause, Decode, DecodeError, EventName, Method, PolicyDigest, Reader, Trust, Type, Value, Zone,
-};
+use glacis_wire::{Cause, Decode, DecodeError, EventName, Method, Reader, Trust, Type, Value, Zone};
 
 /// Reads and checks a whole slice body of `bytes`; the places of its text literals.
 pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<(Parts, Literals), LoadError> {
     head(input)?;
     let event = EventName::decode(input)?;
     let zone = Zone::decode(input)?;
-    let policy = PolicyDigest::decode(input)?;
+    let binding = Binding::decode(input)?;
     let mut checker = Checker::new(zone);
     let methods = items(input, "methods", METHODS_MAX, |input| {
         checked(input, Method::decode, |method| checker.method(*method))
@@ -54,7 +53,7 @@ pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<(Parts, Lite
         checked(input, |input| input.u16(), |slot| checker.value(*slot))
     })?;
     let parts =
-        Parts { event, zone, policy, methods, slots, nodes, rules, classes, hidden, releases, values };
+        Parts { event, zone, binding, methods, slots, nodes, rules, classes, hidden, releases, values };
     Ok((parts, literals))
 }
 

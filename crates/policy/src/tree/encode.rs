@@ -1,8 +1,10 @@
 //! Canonical bytes of a slice, format version 2. Equal parts have equal bytes; [`load`](crate::load) is the
 //! inverse, and keeps the bytes that it was given.
 //!
-//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖
-//! classes ‖ hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). Up to the plan every
+//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ binding ‖ methods ‖ slots ‖ nodes ‖ rules ‖ classes ‖
+//! hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). The binding is the tenant (length, 32
+//! bytes; none: bound to nobody), the realm, the app (length, 128 bytes; none: every app), and the digests of policy
+//! and catalogue. Up to the plan every
 //! sequence is a `u32` count and its items, every enum a tag byte, every operand of a node two bytes; so has
 //! every length of a text in a list of texts.
 //! Each limit that decoding asserts is asserted here as well (invariant 5).
@@ -12,10 +14,10 @@
 //! rows `uses`, `present`, `missing`, `misused` (u16 each) and, if any term uses it, which tables follow (u8) and
 //! those ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
 //! of six bits at most: whole row (u16), counts of cleared and set bits (u8 each), those bits (u16 each), zeros.
-//! Tables: *bool*: two rows. *texts*: count (u16), row of
-//! all others, starts of the buckets (u16 each), records of tag, row (u16 each), place (u32). *order*: count
-//! (u16), bounds (i64), whether open rows follow (u8), row of each class, open row of each class; of doubles also
-//! the row of NaN.
+//! Tables: *bool*: two rows. *order*: count (u16), bounds (i64) and the greatest number up to the next multiple of
+//! eight, whether open rows follow (u8), row of each class, open row of each class; of doubles also the row of NaN.
+//! *texts*, behind the order of prefixes: count (u16), row of all others, starts of the buckets (u16 each), records of
+//! tag, row, row by prefix (u16 each), place (u32).
 
 use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source, TimePart};
 use crate::eval::bound;
@@ -68,7 +70,7 @@ impl Parts {
         out.u16(FORMAT_VERSION);
         self.event.encode(&mut out)?;
         self.zone.encode(&mut out)?;
-        self.policy.encode(&mut out)?;
+        self.binding.encode(&mut out)?;
         out.list("methods", &self.methods, METHODS_MAX)?;
         out.list("slots", &self.slots, SLOTS_MAX)?;
         out.list("nodes", &self.nodes, NODES_MAX)?;

@@ -9,8 +9,8 @@
 
 use glacis_policy::table::{MATCH, NEVER};
 use glacis_policy::{
-    Automaton, Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Networks, Node, Obligations, Parts,
-    Reading, Rule, ScoreClass, Slice, Slot, Source, Table, TimePart, TimeZone, reading_of,
+    Automaton, Binding, Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Networks, Node, Obligations,
+    Parts, Reading, Rule, ScoreClass, Slice, Slot, Source, Table, TimePart, TimeZone, reading_of,
 };
 use glacis_wire::{
     Answer, Cause, Causes, EventName, Method, Moment, PolicyDigest, SignalName, Span, Trust, Type, Value,
@@ -128,7 +128,8 @@ pub(crate) fn value(random: &mut Random, ty: Type) -> Value {
 
 /// A random, valid slice of `zone` without hidden rules.
 pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
-    let mut parts = Parts::empty(EventName::parse("event").unwrap(), zone, PolicyDigest::new([9; 32]));
+    let mut parts =
+        Parts::empty(EventName::parse("event").unwrap(), zone, Binding::unbound(PolicyDigest::new([9; 32])));
     parts.methods = random.pick(&[
         vec![],
         vec![Method::Otp],

@@ -9,8 +9,8 @@
 
 use crate::generate::{Random, answers, for_each_case, inputs, outcome, parts};
 use glacis_policy::{
-    Close, Effect, Entry, Fault, Hidden, HiddenClosed, Inputs, Node, Obligations, Parts, Rule, ScoreClass,
-    Slice, Slot, Source,
+    Binding, Close, Effect, Entry, Fault, Hidden, HiddenClosed, Inputs, Node, Obligations, Parts, Rule,
+    ScoreClass, Slice, Slot, Source,
 };
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::{EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Zone};
@@ -88,7 +88,8 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
 
 /// A small valid slice that each row below breaks in one way.
 fn sound(zone: Zone) -> Parts {
-    let mut parts = Parts::empty(EventName::parse("event").unwrap(), zone, PolicyDigest::new([9; 32]));
+    let mut parts =
+        Parts::empty(EventName::parse("event").unwrap(), zone, Binding::unbound(PolicyDigest::new([9; 32])));
     let source = if zone == Zone::Device { Source::Device } else { Source::Edge };
     let slot = |name: &str, ty| Slot {
         name: SignalName::parse(name).unwrap(),

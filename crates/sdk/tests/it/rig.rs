@@ -58,7 +58,7 @@ pub(crate) fn slice(edge: &FakeEdge) -> Vec<u8> {
         releases: vec![2, 3, 6],
         values: vec![4],
         hidden: Hidden { block: true, soft: Some(Effect::Challenge(Method::Passkey)), ..Hidden::NONE },
-        ..Parts::empty(event(), Zone::Device, edge.policy)
+        ..Parts::empty(event(), Zone::Device, edge.binding())
     };
     parts.encode().unwrap()
 }
@@ -192,6 +192,7 @@ fn client(edge: &FakeEdge, host: &SeededHost, files: &Arc<MemoryFiles>, sense: &
         vault,
         pinned: edge.key_set(1),
         authority: String::from("shop.example"),
+        app: None,
         source: Box::new(move |_: &EventName| sense.lock().unwrap()()),
         device_final_ttl: DEVICE_FINAL_TTL,
     })

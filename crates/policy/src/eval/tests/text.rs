@@ -6,6 +6,7 @@
 //! `missing`, `error`, `pending` or `?cause+cause`. A name without an answer is pending.
 
 use crate::eval::{Input, Reading};
+use crate::tree::binding::Binding;
 use crate::tree::{Effect, Entry, Hidden, Node, Obligations, Parts, Rule, Slot, Source};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,7 +21,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn new(zone: Zone, rules: &str, inputs: &str) -> Self {
         let event = EventName::parse("event").unwrap();
-        let mut parts = Parts::empty(event, zone, PolicyDigest::new([7; 32]));
+        let mut parts = Parts::empty(event, zone, Binding::unbound(PolicyDigest::new([7; 32])));
         parts.methods = Method::ALL.to_vec();
         for (at, rule) in rules.split(';').map(str::trim).filter(|rule| !rule.is_empty()).enumerate() {
             add_rule(&mut parts, at, rule);

@@ -29,8 +29,8 @@ pub(super) enum Test {
     Among(Vec<i64>),
     /// Text literals, ascending, and whether it is true of them or of all others.
     Texts { texts: Vec<Vec<u8>>, of_them: bool },
-    /// A prefix as an interval of keys, and whether being inside is enough.
-    Prefix { low: i64, high: Option<i64>, exact: bool },
+    /// A prefix, also as an interval of keys, and whether being inside is enough.
+    Prefix { prefix: Vec<u8>, low: i64, high: Option<i64>, exact: bool },
 }
 
 /// The orders, and the lack of one, for which a comparison holds.
@@ -77,7 +77,7 @@ impl Test {
                 Some(holds.at(key.zip(*bound).map(|(key, bound)| key.cmp(&bound))))
             }
             Self::Among(keys) => Some(key.is_some_and(|key| keys.binary_search(&key).is_ok())),
-            Self::Prefix { low, high, exact } => {
+            Self::Prefix { low, high, exact, .. } => {
                 let inside = key.is_some_and(|key| *low <= key && high.is_none_or(|high| key < high));
                 (*exact || !inside).then_some(inside)
             }
@@ -129,7 +129,8 @@ impl<'a> Finder<'a> {
             Node::StartsWith(a, b) => match (self.parts.read(a)?, self.parts.literal(b)?) {
                 (slot, Value::String(prefix)) => {
                     let (low, high, exact) = key::of_prefix(prefix.as_bytes());
-                    Some(Atom { slot, test: Test::Prefix { low, high, exact } })
+                    let prefix = prefix.as_bytes().to_vec();
+                    Some(Atom { slot, test: Test::Prefix { prefix, low, high, exact } })
                 }
                 _ => None,
             },
