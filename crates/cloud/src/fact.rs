@@ -107,7 +107,9 @@ pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
             out.extend(bytes.to_be_bytes());
             out.extend(text.as_bytes());
         }
-        Reading::List(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => return false,
+        Reading::List(_) | Reading::Interval(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => {
+            return false;
+        }
     }
     true
 }

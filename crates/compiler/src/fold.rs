@@ -70,7 +70,8 @@ fn constant(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
     }
     match evaluate(policy, expr, &Snapshot::default(), false, false) {
         Outcome::Value(value) => Ok(Expr { kind: ExprKind::Literal(value), ..expr.clone() }),
-        Outcome::Error | Outcome::Unknown(_) => {
+        // Without signals nothing is unknown or an interval.
+        Outcome::Error | Outcome::Unknown(_) | Outcome::Interval(_) => {
             let finding = Finding::new(expr.span, "G3011", "this constant part can only fail");
             Err(finding.help("it divides by zero or leaves the range of int"))
         }

@@ -9,7 +9,8 @@
 use crate::catalogue::Birth;
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
 use glacis_policy::{Effect, Entry, Obligations};
-use glacis_wire::{Answer, Cause, Causes, Given, Method, SignalName, Trust, Value, Verdict};
+use glacis_wire::interval::Ends;
+use glacis_wire::{Answer, Cause, Causes, Given, Interval, Method, SignalName, Trust, Value, Verdict};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,11 +42,13 @@ pub struct Whole {
     pub obligations: Obligations,
 }
 
-/// One of CEL's four outcomes.
+/// One of CEL's four outcomes, or a number that is known to lie between two ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// A value.
     Value(Value),
+    /// A number in here, and more than one is.
+    Interval(Interval),
     /// No value: the computation failed.
     Error,
     /// Not known, for these causes.
@@ -100,7 +103,8 @@ fn settle(policy: &Checked, rule: &Rule, snapshot: &Snapshot, outage: bool) -> O
         return Some(rule.effect);
     }
     match trusted {
-        Outcome::Value(_) => None,
+        // INVARIANT: a condition is Boolean, so no interval.
+        Outcome::Value(_) | Outcome::Interval(_) => None,
         Outcome::Error => apply(policy, rule.effect, rule.error),
         Outcome::Unknown(causes) => {
             let entries = causes.iter().map(|cause| apply(policy, rule.effect, rule.entry(cause)));
@@ -161,6 +165,8 @@ fn combine(policy: &Checked, effects: &[Effect], passed: Option<Method>) -> Verd
 
 const TRUE: Outcome = Outcome::Value(Value::Bool(true));
 const FALSE: Outcome = Outcome::Value(Value::Bool(false));
+/// What an interval leaves open.
+const INEXACT: Outcome = Outcome::Unknown(Causes::of(Cause::Inexact));
 
 struct Evaluation<'a> {
     policy: &'a Checked,
@@ -174,15 +180,16 @@ impl Evaluation<'_> {
         match &expr.kind {
             ExprKind::Literal(value) => Outcome::Value(value.clone()),
             ExprKind::List(items) => strict(items.iter().map(|item| self.expr(item)).collect(), |items| {
-                Some(Value::List(items.to_vec()))
+                all_values(items).map_or(INEXACT, |items| Outcome::Value(Value::List(items)))
             }),
             ExprKind::Signal(name) => match self.answer(name) {
                 Answer::Value(value) => Outcome::Value(value),
+                Answer::Interval(interval) => Outcome::Interval(interval),
                 Answer::Missing | Answer::Error => Outcome::Error,
                 Answer::Unknown(causes) => Outcome::Unknown(causes),
             },
             ExprKind::Has(name) => match self.answer(name) {
-                Answer::Value(_) => TRUE,
+                Answer::Value(_) | Answer::Interval(_) => TRUE,
                 Answer::Missing => FALSE,
                 Answer::Error => Outcome::Error,
                 Answer::Unknown(causes) => Outcome::Unknown(causes),
@@ -191,12 +198,20 @@ impl Evaluation<'_> {
             ExprKind::Neg(a) => self.strict([a], |[a]| negate(a)),
             ExprKind::Binary(BinaryOp::And, a, b) => connective(false, self.expr(a), self.expr(b)),
             ExprKind::Binary(BinaryOp::Or, a, b) => connective(true, self.expr(a), self.expr(b)),
-            ExprKind::Binary(op, a, b) => self.strict([a, b], |[a, b]| binary(*op, a, b)),
+            ExprKind::Binary(op, a, b) => {
+                let operands = vec![self.expr(a), self.expr(b)];
+                strict(operands, |operands| match operands {
+                    [a, b] => {
+                        of_interval(*op, a, b).unwrap_or_else(|| values([a, b], |[a, b]| binary(*op, a, b)))
+                    }
+                    _ => Outcome::Error,
+                })
+            }
             ExprKind::If(condition, yes, no) => match self.expr(condition) {
                 Outcome::Value(Value::Bool(true)) => self.expr(yes),
                 Outcome::Value(Value::Bool(false)) => self.expr(no),
                 Outcome::Unknown(causes) => Outcome::Unknown(causes),
-                Outcome::Value(_) | Outcome::Error => Outcome::Error,
+                Outcome::Value(_) | Outcome::Interval(_) | Outcome::Error => Outcome::Error,
             },
             ExprKind::Size(a) => self.strict([a], |[a]| size(a)),
             ExprKind::StartsWith(a, b) => self.texts(a, b, |text, part| text.starts_with(part)),
@@ -218,6 +233,10 @@ impl Evaluation<'_> {
         }
         match &given.answer {
             Answer::Value(value) if !value.is(signal.ty) => Answer::Error,
+            Answer::Interval(interval) if !signal.is_aggregate() || interval.ty() != signal.ty => {
+                Answer::Error
+            }
+            Answer::Interval(interval) => interval.point().map_or(Answer::Interval(*interval), Answer::Value),
             Answer::Unknown(causes) if causes.is_empty() => Answer::unknown(Cause::Withheld),
             answer => answer.clone(),
         }
@@ -229,9 +248,9 @@ impl Evaluation<'_> {
         apply: impl FnOnce([&Value; N]) -> Option<Value>,
     ) -> Outcome {
         let outcomes = operands.iter().map(|operand| self.expr(operand)).collect();
-        strict(outcomes, |values| {
-            let values: Vec<&Value> = values.iter().collect();
-            apply(<[&Value; N]>::try_from(values).ok()?)
+        strict(outcomes, |operands| {
+            let operands: Vec<&Outcome> = operands.iter().collect();
+            <[&Outcome; N]>::try_from(operands).map_or(Outcome::Error, |operands| values(operands, apply))
         })
     }
 
@@ -243,16 +262,15 @@ impl Evaluation<'_> {
     }
 }
 
-/// A strict operator: the union over unknown operands, else an error if one is, else its value; `None` is an error.
-fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Value]) -> Option<Value>) -> Outcome {
+/// A strict operator: the union over unknown operands, else an error if one is, else what it makes of the others.
+fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Outcome]) -> Outcome) -> Outcome {
     let mut causes = Causes::NONE;
     let mut failed = false;
-    let mut values = Vec::new();
-    for operand in operands {
+    for operand in &operands {
         match operand {
-            Outcome::Unknown(more) => causes = causes.union(more),
+            Outcome::Unknown(more) => causes = causes.union(*more),
             Outcome::Error => failed = true,
-            Outcome::Value(value) => values.push(value),
+            Outcome::Value(_) | Outcome::Interval(_) => {}
         }
     }
     if !causes.is_empty() {
@@ -261,7 +279,89 @@ fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Value]) -> Option<Value>)
     if failed {
         return Outcome::Error;
     }
-    apply(&values).map_or(Outcome::Error, Outcome::Value)
+    apply(&operands)
+}
+
+/// An operator on values: an interval among them leaves it unknown, whatever it would come to; `None` is an error.
+fn values<const N: usize>(
+    operands: [&Outcome; N],
+    apply: impl FnOnce([&Value; N]) -> Option<Value>,
+) -> Outcome {
+    let values: Vec<&Value> = operands.iter().filter_map(|operand| value(operand)).collect();
+    let Ok(values) = <[&Value; N]>::try_from(values) else { return INEXACT };
+    apply(values).map_or(Outcome::Error, Outcome::Value)
+}
+
+const fn value(outcome: &Outcome) -> Option<&Value> {
+    match outcome {
+        Outcome::Value(value) => Some(value),
+        Outcome::Interval(_) | Outcome::Error | Outcome::Unknown(_) => None,
+    }
+}
+
+fn all_values(outcomes: &[Outcome]) -> Option<Vec<Value>> {
+    outcomes.iter().map(|outcome| value(outcome).cloned()).collect()
+}
+
+/// A comparison of one interval with a value, and `in` of one in a list: known where all its numbers decide alike.
+/// `None` where the operator reads no interval, or can say nothing of one.
+///
+/// Not every number has to be asked: between two neighbouring constants of the operator all decide alike. So the ends
+/// are asked, each constant inside, and the number next to it on either side.
+fn of_interval(op: BinaryOp, a: &Outcome, b: &Outcome) -> Option<Outcome> {
+    let compares = matches!(
+        op,
+        BinaryOp::Eq
+            | BinaryOp::Ne
+            | BinaryOp::Lt
+            | BinaryOp::Le
+            | BinaryOp::Gt
+            | BinaryOp::Ge
+            | BinaryOp::In
+    );
+    let (interval, constant, flipped) = match (a, b) {
+        (Outcome::Interval(interval), Outcome::Value(constant)) => (interval, constant, false),
+        (Outcome::Value(constant), Outcome::Interval(interval)) if op != BinaryOp::In => {
+            (interval, constant, true)
+        }
+        _ => return None,
+    };
+    if !compares {
+        return None;
+    }
+    let constants = match constant {
+        Value::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let asked = asked(*interval, constants);
+    let decide = |number: &Value| {
+        if flipped { binary(op, constant, number) } else { binary(op, number, constant) }
+    };
+    let mut decided = asked.iter().map(decide);
+    let first = decided.next()??;
+    Some(if decided.all(|other| other.as_ref() == Some(&first)) { Outcome::Value(first) } else { INEXACT })
+}
+
+/// The ends of an interval, and of its numbers each constant and its neighbours.
+fn asked(interval: Interval, constants: &[Value]) -> Vec<Value> {
+    match interval.ends() {
+        Ends::Ints { lo, hi } => {
+            let ints = constants.iter().filter_map(|constant| match constant {
+                Value::Int(value) => Some([value.saturating_sub(1), *value, value.saturating_add(1)]),
+                _ => None,
+            });
+            let inside = ints.flatten().filter(|value| (lo..=hi).contains(value));
+            [lo, hi].into_iter().chain(inside).map(Value::Int).collect()
+        }
+        Ends::Doubles { lo, hi } => {
+            let doubles = constants.iter().filter_map(|constant| match constant {
+                Value::Double(value) => Some([value.next_down(), *value, value.next_up()]),
+                _ => None,
+            });
+            let inside = doubles.flatten().filter(|value| (lo..=hi).contains(value));
+            [lo, hi].into_iter().chain(inside).map(Value::Double).collect()
+        }
+    }
 }
 
 /// `&&` (deciding value false) and `||` (true): a deciding value wins, then unknown, then error.
@@ -270,7 +370,7 @@ fn connective(deciding: bool, a: Outcome, b: Outcome) -> Outcome {
     if a == decided || b == decided {
         return decided;
     }
-    strict(vec![a, b], |_| Some(Value::Bool(!deciding)))
+    strict(vec![a, b], |_| Outcome::Value(Value::Bool(!deciding)))
 }
 
 fn boolean(value: &Value) -> Option<bool> {

@@ -43,7 +43,8 @@ fn answer(reading: Reading<'_>) -> Answer {
         Reading::Str(value) => Answer::Value(Value::String(String::from(value))),
         Reading::List(items) => Answer::Value(Value::List(items.to_vec())),
         Reading::Missing => Answer::Missing,
-        Reading::Error => Answer::Error,
+        // No signal of a device is an aggregate, so none is answered by an interval.
+        Reading::Interval(_) | Reading::Error => Answer::Error,
         Reading::Unknown(_) => Answer::unknown(Cause::Withheld),
     }
 }

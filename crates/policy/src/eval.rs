@@ -13,6 +13,7 @@ mod bound;
 mod condition;
 mod indexed;
 mod input;
+mod range;
 mod residue;
 mod rule;
 mod scratch;

@@ -141,6 +141,8 @@ pub enum Fault {
     Reason,
     /// Something that a slice of this zone may not hold.
     Zone,
+    /// An aggregate that is no number, or that neither edge nor cloud sums up.
+    Aggregate,
     /// A plan that is out of bounds, or not in its one form.
     Plan,
     /// A declared bound of steps that is not the one that follows.
@@ -167,6 +169,7 @@ impl fmt::Display for Fault {
             Self::Score => f.write_str("score classes out of order or score out of range"),
             Self::Reason => f.write_str("reason code is empty"),
             Self::Zone => f.write_str("a slice of this zone may not hold it"),
+            Self::Aggregate => f.write_str("this signal cannot be an aggregate"),
             Self::Plan => f.write_str("plan is out of bounds or not in its one form"),
             Self::Steps => f.write_str("declared bound of steps is not the one that follows"),
         }

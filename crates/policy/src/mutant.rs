@@ -232,6 +232,27 @@ mutants! {
     ResidueForgetsErrors,
     /// An open rule closes as a match, whatever its entries say.
     ClosesAsMatch,
+    // Intervals.
+    /// The greatest number of an interval does not belong to it.
+    IntervalEndMissed,
+    /// Only the class of an interval's least number counts.
+    IntervalByLowEnd,
+    /// Of the classes that an interval meets only those of its ends count: a constant between them is not seen.
+    IntervalByItsEnds,
+    /// Two atoms of a term are not independent: if each number makes one of them false, the term is.
+    AtomsShareInterval,
+    /// What an interval leaves open waits in the plane of `withheld`.
+    InexactIsWithheld,
+    /// What an interval leaves open is known.
+    InexactIsKnown,
+    /// `has` of an interval is open.
+    IntervalHasNoValue,
+    /// Two intervals are compared by where they begin.
+    IntervalsByTheirEnds,
+    /// Arithmetic takes an interval for where it begins.
+    ComputesWithLowEnd,
+    /// An interval is in a list that has some of it.
+    SomeOfIntervalIsIn,
     // Planes of the plan.
     /// An answer that is trusted too little counts in Σ⁻ as well.
     LowCountsInTrusted,

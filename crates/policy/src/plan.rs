@@ -143,6 +143,8 @@ pub(crate) struct SlotTable {
     pub(crate) missing: u16,
     /// Terms that are open if it is missing: they use its value.
     pub(crate) misused: u16,
+    /// Of an aggregate: terms that compare its value more than once.
+    pub(crate) several: u16,
     /// Rows by value.
     pub(crate) values: Values,
 }

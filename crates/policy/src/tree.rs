@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 
-mod encode;
+pub(crate) mod encode;
 
 /// A loaded, checked slice. Immutable; share it freely.
 #[derive(Clone, Debug)]
@@ -211,6 +211,8 @@ pub struct Slot {
     pub ty: Type,
     /// Below this trust, an answer is `unknown(withheld)` in Σ⁻ (DESIGN §4.2).
     pub min_trust: Trust,
+    /// A number that edge or cloud sums up from many events: its answer may be an interval.
+    pub aggregate: bool,
 }
 
 /// Where a slot's answer is born.

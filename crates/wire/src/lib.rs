@@ -16,6 +16,7 @@ pub mod codec;
 pub mod disclosure;
 pub mod http;
 pub mod id;
+pub mod interval;
 pub mod limits;
 pub mod message;
 pub mod time;
@@ -30,6 +31,7 @@ pub use id::{
     Digest, EventId, EventName, KeyId, LegId, NodeName, PolicyDigest, Realm, Reference, SessionId,
     SignalName, TenantId, Thumbprint,
 };
+pub use interval::Interval;
 pub use time::Timestamp;
 pub use trust::{Tier, Trust};
 pub use value::{Type, Value};

@@ -40,6 +40,7 @@ pub(super) fn run(case: &Case) -> Verdict {
     let got = match evaluate(&policy, &expr, &snapshot, false, false) {
         Outcome::Value(value) => show(&full_value(&value)),
         Outcome::Error => "an error".to_owned(),
+        Outcome::Interval(_) => "an interval".to_owned(),
         Outcome::Unknown(_) => "unknown".to_owned(),
     };
     Verdict::compare(want, got)

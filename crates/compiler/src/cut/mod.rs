@@ -281,7 +281,8 @@ impl Cutter<'_> {
             Birth::Edge => glacis_policy::Source::Edge,
             Birth::Cloud => glacis_policy::Source::Cloud,
         };
-        Some(Slot { name: name.clone(), source, ty: signal.ty, min_trust: signal.min_trust })
+        let (ty, min_trust, aggregate) = (signal.ty, signal.min_trust, signal.is_aggregate());
+        Some(Slot { name: name.clone(), source, ty, min_trust, aggregate })
     }
 
     /// As [`slot`](Self::slot); what is born on the device arrives as a node or a declared value.
@@ -289,7 +290,7 @@ impl Cutter<'_> {
         if let Some(node) = self.table.index_of(name) {
             let min_trust = self.table.nodes.get(usize::from(node))?.min_trust;
             let source = glacis_policy::Source::Node(node);
-            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust });
+            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust, aggregate: false });
         }
         let slot = self.slot(name)?;
         if slot.source != glacis_policy::Source::Device {

@@ -2,7 +2,7 @@
 //!
 //! One step is a word of a row, a comparison in a table, a rule that is settled, or a node that is computed. The
 //! worst event is one of which nothing is known, for every cause at once, and all of it trusted too little: then
-//! each slot adds a row a cause to Σ and one to Σ⁻, each rule is settled, and each condition that is not a plain
+//! each slot adds a row a cause to Σ and one to Σ⁻ (or, as an interval, the row of each of its classes), each rule is settled, and each condition that is not a plain
 //! disjunction of conjunctions is computed twice. Steps do not count the bytes of a text that `contains` looks
 //! through; the compiler bounds those by the catalogue.
 
@@ -21,14 +21,14 @@ pub(crate) fn bound(parts: &Parts, steps: &[Step], plan: &Plan) -> u64 {
     }
     let low = |slot: &Slot| slot.min_trust > Trust::Claimed;
     let tables = parts.slots.iter().zip(&plan.slots);
-    let slots: usize = tables.map(|(slot, table)| slot_steps(table, plan.words, low(slot))).sum();
+    let slots: usize = tables.map(|(slot, table)| slot_steps(slot, table, plan.words, low(slot))).sum();
     let planes = if parts.slots.iter().any(low) { 2 } else { 1 };
     let visited = plan.rules.iter().filter(|rule| rule.trues | rule.falses != 0).count();
     wide(slots + plan.words + visited + planes * computed(parts, steps, plan))
 }
 
 /// The dearest answer about one slot, in both planes if it can be trusted too little.
-fn slot_steps(slot: &SlotTable, words: usize, low: bool) -> usize {
+fn slot_steps(declared: &Slot, slot: &SlotTable, words: usize, low: bool) -> usize {
     let change = if words == 0 { 0 } else { CHANGES_MAX };
     let row = |name: u16| match name {
         NO_ROW => 0,
@@ -37,7 +37,13 @@ fn slot_steps(slot: &SlotTable, words: usize, low: bool) -> usize {
     };
     let ordered = |table: &Ordered| {
         let rows = if table.open.is_empty() { 1 } else { 2 };
-        comparisons(table.bounds.len() / 8) + rows * (words + change)
+        let point = comparisons(table.bounds.len() / 8) + rows * (words + change);
+        if !declared.aggregate {
+            return point;
+        }
+        // An interval meets all classes at most; then come the terms that compare it more than once, and one pass.
+        let classes = table.bounds.len() / 8 + 1;
+        point.max(2 * comparisons(classes - 1) + (classes + 1) * (words + change) + words)
     };
     let value = match &slot.values {
         Values::None => 0,

@@ -5,6 +5,7 @@
 //! - `?:` with an unknown condition has the condition's causes; a known one takes its branch whole.
 //! - No short-circuit: every node is computed, so causes are complete and time does not follow private values
 //!   from rule to rule.
+//! - An interval is compared with points, and is otherwise unknown(inexact) to compute with (`range`).
 //! - A missing signal is an error to use and false to `has`; unknown and error stay what they are in `has`.
 //!
 //! Values follow CEL: checked ints, IEEE doubles (NaN equals nothing and has no order), strings by their UTF-8
@@ -13,13 +14,15 @@
 
 use super::index;
 use super::input::{Inputs, Reading, reading_of_value};
+use super::range;
 use super::steps::{Holds, Step};
 use crate::mutant::{Faults, Mutant};
 use crate::tree::{Node, Slice};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use glacis_wire::interval::Ends;
 use glacis_wire::limits::DEPTH_MAX;
-use glacis_wire::{Causes, Value};
+use glacis_wire::{Cause, Causes, Interval, Value};
 
 /// Which answers an evaluation sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(super) enum Cell {
     Double(f64),
     /// The text or list in this slot.
     Slot(u16),
+    /// The interval in this slot.
+    Range(u16),
     /// The text or list of this literal node.
     Const(u32),
     Error,
@@ -60,7 +65,12 @@ impl From<Cell> for Truth {
             Cell::Bool(false) => Self::False,
             Cell::Unknown(causes) => Self::Unknown(causes),
             // INVARIANT: roots are Boolean, so what is left is an error.
-            Cell::Int(_) | Cell::Double(_) | Cell::Slot(_) | Cell::Const(_) | Cell::Error => Self::Error,
+            Cell::Int(_)
+            | Cell::Double(_)
+            | Cell::Slot(_)
+            | Cell::Range(_)
+            | Cell::Const(_)
+            | Cell::Error => Self::Error,
         }
     }
 }
@@ -222,15 +232,6 @@ fn cell(cells: &[Cell], node: u32) -> Cell {
     cells.get(index(node)).copied().unwrap_or(Cell::Error)
 }
 
-/// Compares the int of a node with a literal.
-fn compare(cells: &[Cell], of: u32, bound: i64, holds: Holds) -> Cell {
-    match cell(cells, of) {
-        Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
-        Cell::Unknown(causes) => Cell::Unknown(causes),
-        _ => Cell::Error,
-    }
-}
-
 /// One pass over the arena.
 #[derive(Clone, Copy)]
 struct Run<'a, F> {
@@ -247,12 +248,23 @@ impl<'a, F: Faults> Run<'a, F> {
         match step {
             // Nothing reads it.
             Step::Idle => Cell::Error,
-            Step::Bound { of, bound, holds } => compare(cells, of, bound, holds),
+            Step::Bound { of, bound, holds } => self.bound(cell(cells, of), bound, holds),
             Step::Connective { a, b, decides } => self.connective(decides, cell(cells, a), cell(cells, b)),
             Step::Node => {
                 let node = self.slice.nodes().get(index(at));
                 node.map_or(Cell::Error, |node| self.node(at, node, cells))
             }
+        }
+    }
+
+    /// Compares an int with a literal.
+    fn bound(self, of: Cell, bound: i64, holds: Holds) -> Cell {
+        match of {
+            Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
+            Cell::Range(_) => {
+                self.meets(of, Cell::Int(bound), |order| order.is_some_and(|order| holds.at(order)))
+            }
+            other => undecided(other),
         }
     }
 
@@ -267,8 +279,8 @@ impl<'a, F: Faults> Run<'a, F> {
             Node::And(a, b) => self.connective(false, cell(a), cell(b)),
             Node::Or(a, b) => self.connective(true, cell(a), cell(b)),
             Node::If(a, b, c) => self.choose(cell(a), cell(b), cell(c)),
-            Node::Eq(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(self.equal(a, b))),
-            Node::Ne(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(!self.equal(a, b))),
+            Node::Eq(a, b) => self.equality(cell(a), cell(b), true),
+            Node::Ne(a, b) => self.equality(cell(a), cell(b), false),
             Node::Lt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_lt),
             Node::Le(a, b) => self.ordered(cell(a), cell(b), Ordering::is_le),
             Node::Gt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_gt),
@@ -320,6 +332,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Reading::Int(value) => Cell::Int(value),
             Reading::Double(value) => Cell::Double(value),
             Reading::Str(_) | Reading::List(_) => Cell::Slot(slot),
+            Reading::Interval(_) => Cell::Range(slot),
             Reading::Missing if self.faults.has(Mutant::MissingIsUnknown) => unknown(Reading::WITHHELD),
             Reading::Missing | Reading::Error => Cell::Error,
             reading @ Reading::Unknown(_) => unknown(reading),
@@ -333,6 +346,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Reading::Unknown(_) if self.faults.has(Mutant::HasUnknownIsFalse) => Cell::Bool(false),
             Reading::Error => Cell::Error,
             reading @ Reading::Unknown(_) => unknown(reading),
+            Reading::Interval(_) if self.faults.has(Mutant::IntervalHasNoValue) => INEXACT,
             _ => Cell::Bool(true),
         }
     }
@@ -434,7 +448,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Bool(value) => Reading::Bool(value),
             Cell::Int(value) => Reading::Int(value),
             Cell::Double(value) => Reading::Double(value),
-            Cell::Slot(slot) => self.inputs.reading(self.slice, slot),
+            Cell::Slot(slot) | Cell::Range(slot) => self.inputs.reading(self.slice, slot),
             Cell::Const(node) => match self.slice.nodes().get(index(node)) {
                 Some(Node::Const(value)) => reading_of_value(value),
                 _ => Reading::Error,
@@ -442,6 +456,42 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Error => Reading::Error,
             Cell::Unknown(causes) => Reading::Unknown(causes),
         }
+    }
+
+    /// `==` where `wanted` is true, `!=` where it is false.
+    fn equality(self, a: Cell, b: Cell, wanted: bool) -> Cell {
+        self.strict(a, b, |a, b| {
+            if matches!(a, Cell::Range(_)) || matches!(b, Cell::Range(_)) {
+                return self.meets(a, b, |order| (order == Some(Ordering::Equal)) == wanted);
+            }
+            Cell::Bool(self.equal(a, b) == wanted)
+        })
+    }
+
+    /// A comparison of which one side is an interval, or both are.
+    fn meets(self, a: Cell, b: Cell, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+        let known = match (self.value(a), self.value(b)) {
+            (Reading::Interval(a), Reading::Interval(b)) if self.faults.has(Mutant::IntervalsByTheirEnds) => {
+                return self.low_ends(a, b, holds);
+            }
+            (Reading::Interval(_), Reading::Interval(_)) => None,
+            (Reading::Interval(interval), point) => range::compare(interval, point, holds),
+            (point, Reading::Interval(interval)) => {
+                range::compare(interval, point, |order| holds(order.map(Ordering::reverse)))
+            }
+            _ => return Cell::Error,
+        };
+        known.map_or(INEXACT, Cell::Bool)
+    }
+
+    /// The seeded bug of comparing two intervals by where they begin.
+    fn low_ends(self, a: Interval, b: Interval, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+        let order = match (a.ends(), b.ends()) {
+            (Ends::Ints { lo: a, .. }, Ends::Ints { lo: b, .. }) => Some(a.cmp(&b)),
+            (Ends::Doubles { lo: a, .. }, Ends::Doubles { lo: b, .. }) => a.partial_cmp(&b),
+            _ => None,
+        };
+        Cell::Bool(holds(order))
     }
 
     /// CEL equality of two values of one type; IEEE for doubles, item by item for lists.
@@ -461,6 +511,9 @@ impl<'a, F: Faults> Run<'a, F> {
             return Cell::Bool(holds(a.cmp(&b)));
         }
         self.strict(a, b, |a, b| {
+            if matches!(a, Cell::Range(_)) || matches!(b, Cell::Range(_)) {
+                return self.meets(a, b, |order| order.is_some_and(&holds));
+            }
             let order = match (self.value(a), self.value(b)) {
                 (Reading::Bool(a), Reading::Bool(b)) => Some(a.cmp(&b)),
                 (Reading::Int(a), Reading::Int(b)) => Some(a.cmp(&b)),
@@ -480,12 +533,25 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Int(value) if self.faults.has(Mutant::OverflowWraps) => Cell::Int(value.wrapping_neg()),
             Cell::Int(value) => value.checked_neg().map_or(Cell::Error, Cell::Int),
             Cell::Double(value) => Cell::Double(-value),
+            Cell::Range(_) => self.computed(a).map_or(INEXACT, |low| self.negate(low)),
             other => undecided(other),
         }
     }
 
+    /// What an operator that takes numbers makes of an interval: nothing that is known. A seeded bug takes where it
+    /// begins.
+    fn computed(self, range: Cell) -> Option<Cell> {
+        let Reading::Interval(interval) = self.value(range) else { return None };
+        self.faults.has(Mutant::ComputesWithLowEnd).then(|| match interval.ends() {
+            Ends::Ints { lo, .. } => Cell::Int(lo),
+            Ends::Doubles { lo, .. } => Cell::Double(lo),
+        })
+    }
+
     fn arithmetic(self, a: Cell, b: Cell, operator: &Arithmetic) -> Cell {
         self.strict(a, b, |a, b| match (a, b) {
+            (Cell::Range(_), b) => self.computed(a).map_or(INEXACT, |a| self.arithmetic(a, b, operator)),
+            (a, Cell::Range(_)) => self.computed(b).map_or(INEXACT, |b| self.arithmetic(a, b, operator)),
             (Cell::Int(a), Cell::Int(b)) => self.integer(a, b, operator).map_or(Cell::Error, Cell::Int),
             (Cell::Double(a), Cell::Double(b)) => {
                 operator.double.map_or(Cell::Error, |f| Cell::Double(f(a, b)))
@@ -511,6 +577,12 @@ impl<'a, F: Faults> Run<'a, F> {
     fn member(self, item: Cell, list: Cell) -> Cell {
         let Reading::List(items) = self.value(list) else { return Cell::Error };
         let item = self.value(item);
+        if let Reading::Interval(interval) = item {
+            return match range::member(interval, items) {
+                None if self.faults.has(Mutant::SomeOfIntervalIsIn) => Cell::Bool(true),
+                known => known.map_or(INEXACT, Cell::Bool),
+            };
+        }
         let seen = items.len() - usize::from(self.faults.has(Mutant::InSkipsLast) && !items.is_empty());
         Cell::Bool(items.iter().take(seen).any(|known| reading_of_value(known) == item))
     }
@@ -532,6 +604,9 @@ impl<'a, F: Faults> Run<'a, F> {
         })
     }
 }
+
+/// What an interval leaves open.
+const INEXACT: Cell = Cell::Unknown(Causes::of(Cause::Inexact));
 
 /// One arithmetic operator in both of its types.
 struct Arithmetic {

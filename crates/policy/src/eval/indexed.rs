@@ -5,6 +5,8 @@
 //! words with a term that is left, and in them only rules that are not simply false: a rule is visited if a term
 //! for *true* is not dead, or a term for *false* is not decided. See `plan` for why that is exact.
 
+mod met;
+
 use super::condition::{Cone, Plane, Truth};
 use super::input::{Inputs, Reading};
 use super::rule::RuleState;
@@ -19,6 +21,7 @@ use crate::tree::Slice;
 use alloc::vec::Vec;
 use core::ops::Range;
 use glacis_wire::{Cause, Causes};
+use met::Met;
 
 /// Rows that one answer can add to the dead: `present`, a text's, a prefix's.
 const ROWS_A_SLOT: usize = 3;
@@ -36,6 +39,9 @@ pub(super) struct Planes {
     present: [bool; CAUSES],
     /// Whether a term is open for another reason than that a slot is unknown.
     failed: bool,
+    /// Whether a term is open although no row tells for what: see [`met`].
+    blurred: bool,
+    met: Met,
     /// Bits, and whole rows, that are still to be united with `dead`.
     extra: Vec<u64>,
     kills: Vec<u16>,
@@ -47,6 +53,7 @@ impl Planes {
         for plane in [&mut self.dead, &mut self.pend, &mut self.extra].into_iter().chain(&mut self.waits) {
             plane.resize(slice.plan.words, 0);
         }
+        self.met.fit(slice.plan.words);
         self.kills.clear();
         self.kills.reserve(ROWS_A_SLOT * slice.plan.slots.len());
     }
@@ -62,6 +69,7 @@ impl Planes {
             }
         }
         self.failed = false;
+        self.blurred = false;
     }
 
     /// Unites the rows that were only noted: a block of `dead` at a time stays in registers.
@@ -118,6 +126,7 @@ impl Planes {
             *present = from_present;
         }
         self.failed = other.failed;
+        self.blurred = other.blurred;
     }
 
     /// Every term that reads a slot waits, for these causes; how many words that took.
@@ -174,6 +183,10 @@ impl Planes {
         } else if faults.has(Mutant::FalseRailIgnored) && alive & rule.trues == 0 {
             return Some(Truth::False);
         }
+        // INVARIANT: only a rule that is not direct has a term that compares an aggregate more than once.
+        if self.blurred && !rule.direct {
+            return None;
+        }
         if faults.has(Mutant::OpenIsError) && rule.exact {
             return Some(Truth::Error);
         }
@@ -191,7 +204,7 @@ impl Planes {
     /// What the terms say of a rule without its residue, where they leave the rule open; `None` where its causes
     /// cannot be told from the planes.
     fn without_residue<F: Faults>(&self, faults: F, rule: &RuleTerms, only: Option<Causes>) -> Option<Truth> {
-        if self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
+        if self.blurred || self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
             return None;
         }
         let word = usize::from(rule.word);
@@ -211,7 +224,10 @@ impl Planes {
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
         let all = [&self.dead, &self.pend, &self.extra].into_iter().chain(&self.waits);
         let kills = (self.kills.as_ptr().addr(), self.kills.capacity());
-        all.map(|plane| (plane.as_ptr().addr(), plane.capacity())).chain([kills]).collect()
+        all.map(|plane| (plane.as_ptr().addr(), plane.capacity()))
+            .chain([kills])
+            .chain(self.met.footprint())
+            .collect()
     }
 }
 
@@ -482,6 +498,7 @@ impl<'a, F: Faults> Marker<'a, F> {
                 Some(key) => self.ordered(planes, ordered, key),
                 None => self.kill(planes, *nan),
             },
+            (_, Reading::Interval(interval)) => self.interval(planes, table, interval),
             (Values::Text(texts, prefixes), Reading::Str(text)) => {
                 if let Some(texts) = texts {
                     self.kill(planes, self.literal(texts, text.as_bytes()));
@@ -524,6 +541,16 @@ impl<'a, F: Faults> Marker<'a, F> {
 
     #[inline]
     fn ordered(self, planes: &mut Planes, table: &Ordered, key: i64) {
+        let class = self.class(table, key);
+        self.kill(planes, self.name(&table.dead, class));
+        if !table.open.is_empty() && !self.faults.has(Mutant::LongPrefixIsExact) {
+            self.open(planes, self.name(&table.open, class));
+        }
+    }
+
+    /// The class of a key.
+    #[inline]
+    fn class(self, table: &Ordered, key: i64) -> usize {
         let bounds = self.bytes(&table.bounds).as_chunks().0;
         self.faults.spend(comparisons(bounds.len()));
         // The tops of the groups are few and stay near, so that only one line of bounds is fetched.
@@ -535,15 +562,10 @@ impl<'a, F: Faults> Marker<'a, F> {
             .get(groups)
             .map_or_else(|| rest.partition_point(below), |group| group.partition_point(below));
         let class = GROUP * groups + inside;
-        let class = if self.faults.has(Mutant::LastClassUnseen) {
-            class.min(bounds.len().saturating_sub(1))
-        } else {
-            class
-        };
-        self.kill(planes, self.name(&table.dead, class));
-        if !table.open.is_empty() && !self.faults.has(Mutant::LongPrefixIsExact) {
-            self.open(planes, self.name(&table.open, class));
+        if self.faults.has(Mutant::LastClassUnseen) {
+            return class.min(bounds.len().saturating_sub(1));
         }
+        class
     }
 
     /// The row of a text.

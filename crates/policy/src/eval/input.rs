@@ -1,14 +1,15 @@
 //! Inputs of one evaluation: an answer with its producer's trust for each slot, borrowed from the caller.
 //!
 //! What a caller may get wrong is settled here, once: a slot without an input is withheld, an answer of another
-//! type is an error, an unknown without a cause is withheld, and where this zone closes, what is pending will not
+//! type, or an interval in a slot that is no aggregate, is an error, an interval of one number is that number, an unknown without a cause is withheld, and where this zone closes, what is pending will not
 //! come any more and is unavailable (DESIGN §4.2, "no cloud answer").
 //!
 //! `Debug` of these types shows kinds, never values: they hold what must not leave a device.
 
-use crate::tree::Slice;
+use crate::tree::{Slice, Slot};
 use core::fmt;
-use glacis_wire::{Answer, Cause, Causes, Method, Trust, Type, Value, Zone};
+use glacis_wire::interval::Ends;
+use glacis_wire::{Answer, Cause, Causes, Interval, Method, Trust, Type, Value, Zone};
 
 /// One answer, borrowed.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Reading<'a> {
     Str(&'a str),
     /// A list value.
     List(&'a [Value]),
+    /// A number that lies in here; in a slot that is an aggregate.
+    Interval(Interval),
     /// The signal's zone says that there is none.
     Missing,
     /// Computing the signal failed.
@@ -37,15 +40,18 @@ impl Reading<'_> {
     /// No answer yet.
     pub const PENDING: Self = Self::Unknown(Causes::PENDING);
 
-    /// Whether a slot of type `ty` can hold it.
+    /// Whether a slot can hold it.
     #[inline]
-    fn fits(self, ty: Type) -> bool {
+    fn fits(self, slot: &Slot) -> bool {
         match self {
-            Self::Bool(_) => ty == Type::Bool,
-            Self::Int(_) => ty == Type::Int,
-            Self::Double(_) => ty == Type::Double,
-            Self::Str(_) => ty == Type::String,
-            Self::List(items) => ty.element().is_some_and(|item| items.iter().all(|value| value.is(item))),
+            Self::Bool(_) => slot.ty == Type::Bool,
+            Self::Int(_) => slot.ty == Type::Int,
+            Self::Double(_) => slot.ty == Type::Double,
+            Self::Str(_) => slot.ty == Type::String,
+            Self::List(items) => {
+                slot.ty.element().is_some_and(|item| items.iter().all(|value| value.is(item)))
+            }
+            Self::Interval(interval) => slot.aggregate && slot.ty == interval.ty(),
             Self::Missing | Self::Error | Self::Unknown(_) => true,
         }
     }
@@ -53,6 +59,7 @@ impl Reading<'_> {
     const fn kind(self) -> &'static str {
         match self {
             Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Str(_) | Self::List(_) => "value",
+            Self::Interval(_) => "interval",
             Self::Missing => "missing",
             Self::Error => "error",
             Self::Unknown(_) => "unknown",
@@ -77,10 +84,20 @@ pub(super) fn reading_of_value(value: &Value) -> Reading<'_> {
     }
 }
 
+/// The number of an interval that has but one.
+fn point<'a>(interval: Interval) -> Option<Reading<'a>> {
+    interval.point()?;
+    Some(match interval.ends() {
+        Ends::Ints { lo, .. } => Reading::Int(lo),
+        Ends::Doubles { lo, .. } => Reading::Double(lo),
+    })
+}
+
 /// Borrows an answer.
 pub fn reading_of(answer: &Answer) -> Reading<'_> {
     match answer {
         Answer::Value(value) => reading_of_value(value),
+        Answer::Interval(interval) => Reading::Interval(*interval),
         Answer::Missing => Reading::Missing,
         Answer::Error => Reading::Error,
         Answer::Unknown(causes) => Reading::Unknown(*causes),
@@ -136,7 +153,7 @@ impl<'a> Inputs<'a> {
     pub(crate) fn reading(&self, slice: &Slice, slot: u16) -> Reading<'a> {
         let slot = usize::from(slot);
         match (slice.slots().get(slot), self.slots.get(slot)) {
-            (Some(declared), Some(input)) if input.reading.fits(declared.ty) => {
+            (Some(declared), Some(input)) if input.reading.fits(declared) => {
                 self.settle(slice, input.reading)
             }
             (Some(_), Some(_)) => Reading::Error,
@@ -144,10 +161,12 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Where this zone closes, what is pending will not come any more. An unknown always has a cause.
+    /// Where this zone closes, what is pending will not come any more. An unknown always has a cause, and an interval
+    /// more than one number.
     #[inline]
     fn settle(&self, slice: &Slice, reading: Reading<'a>) -> Reading<'a> {
         match reading {
+            Reading::Interval(interval) => point(interval).unwrap_or(reading),
             Reading::Unknown(causes) if causes.is_empty() => Reading::WITHHELD,
             Reading::Unknown(causes) if causes.is_pending() && self.closes(slice) => {
                 let known = causes.iter().map(Causes::of).fold(Causes::NONE, Causes::union);

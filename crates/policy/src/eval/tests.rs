@@ -1,6 +1,7 @@
 //! The clauses of DESIGN §4.2 as tables: conditions and inputs as text in, outcomes as text out.
 
 mod conditions;
+mod intervals;
 mod memory;
 mod residues;
 mod rules;

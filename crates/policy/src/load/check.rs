@@ -73,9 +73,13 @@ impl Checker {
         Ok(())
     }
 
-    /// A device slice reads the device only, and no other slice does.
+    /// A device slice reads the device only, and no other slice does. Edge and cloud sum up, and what they sum up
+    /// are numbers.
     pub(super) fn slot(&mut self, slot: &Slot) -> Result<(), Fault> {
         ensure((self.zone == Zone::Device) == (slot.source == Source::Device), Fault::Zone)?;
+        let sums = matches!(slot.source, Source::Edge | Source::Cloud);
+        let number = matches!(slot.ty, Type::Int | Type::Double);
+        ensure(!slot.aggregate || (sums && number), Fault::Aggregate)?;
         self.slots.push(slot.ty);
         Ok(())
     }

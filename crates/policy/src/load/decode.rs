@@ -7,6 +7,7 @@ use super::check::Checker;
 use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
 use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
 use crate::plan::read::Literals;
+use crate::tree::encode::AGGREGATE;
 use crate::tree::{
     Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
 };
@@ -123,8 +124,9 @@ fn slot(input: &mut Reader<'_>) -> Result<Slot, DecodeError> {
         _ => return Err(at),
     };
     let at = input.invalid("type");
-    let ty = Type::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)?;
-    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)? })
+    let code = input.u8()?;
+    let ty = Type::ALL.get(usize::from(code & !AGGREGATE)).copied().ok_or(at)?;
+    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)?, aggregate: code & AGGREGATE != 0 })
 }
 
 fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {

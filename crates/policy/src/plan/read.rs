@@ -11,7 +11,7 @@ use super::{
     SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
 };
 use crate::load::{Fault, LoadError};
-use crate::tree::{Entry, Parts, Rule};
+use crate::tree::{Entry, Parts, Rule, Slot};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -31,7 +31,7 @@ pub(crate) fn plan(
     let mut names = Names::default();
     let mut slots = Vec::with_capacity(parts.slots.len());
     for slot in &parts.slots {
-        slots.push(table(input, bytes, slot.ty, &mut names, literals)?);
+        slots.push(table(input, bytes, slot, &mut names, literals)?);
     }
     plan.slots = slots.into_boxed_slice();
     rows(input, bytes, &mut plan, &mut names)?;
@@ -163,14 +163,14 @@ impl Names {
 fn table(
     input: &mut Reader<'_>,
     bytes: &[u8],
-    ty: Type,
+    slot: &Slot,
     names: &mut Names,
     literals: &Literals,
 ) -> Result<SlotTable, LoadError> {
     let offset = input.offset();
     let [uses, present, missing, misused] =
         [names.read(input)?, names.read(input)?, names.read(input)?, names.read(input)?];
-    let mut table = SlotTable { uses, present, missing, misused, values: Values::None };
+    let mut table = SlotTable { uses, present, missing, misused, several: NO_ROW, values: Values::None };
     if uses == NO_ROW {
         ensure([present, missing, misused] == [NO_ROW; 3], offset)?;
         return Ok(table);
@@ -178,7 +178,7 @@ fn table(
     let offset = input.offset();
     let tables = input.u8()?;
     let (first, second) = (tables & 1 == 1, tables & 2 == 2);
-    table.values = match (ty, first, second) {
+    table.values = match (slot.ty, first, second) {
         _ if tables > 3 => return Err(fault(offset)),
         (_, false, false) => Values::None,
         (Type::Bool, true, false) => Values::Bool([names.read(input)?, names.read(input)?]),
@@ -190,6 +190,9 @@ fn table(
         }
         _ => return Err(fault(offset)),
     };
+    if slot.aggregate && second {
+        table.several = names.read(input)?;
+    }
     Ok(table)
 }
 

@@ -10,7 +10,7 @@
 //! The plan is little-endian and read in place (docs/adr/0008): words of a row (u16) ‖ for each rule: word (u16),
 //! first bit, terms of true, terms of false, direct and exact (u8 each), terms never decided by rows (u32) ‖ for each slot:
 //! rows `uses`, `present`, `missing`, `misused` (u16 each) and, if any term uses it, which tables follow (u8) and
-//! those ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
+//! those, and of an aggregate with an order behind it the row of terms that compare it more than once ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
 //! of six bits at most: whole row (u16), counts of cleared and set bits (u8 each), those bits (u16 each), zeros.
 //! Tables: *bool*: two rows. *texts*: count (u16), row of
 //! all others, starts of the buckets (u16 each), records of tag, row (u16 each), place (u32). *order*: count
@@ -83,6 +83,9 @@ impl Parts {
     }
 }
 
+/// Set beside the code of the type of a slot that is an aggregate.
+pub(crate) const AGGREGATE: u8 = 1 << 7;
+
 /// The code of a type: its place in [`Type::ALL`].
 pub(crate) fn type_code(ty: Type) -> u8 {
     Type::ALL.iter().position(|known| *known == ty).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
@@ -103,7 +106,7 @@ impl Encode for Slot {
         if let Some(index) = index {
             out.u16(index);
         }
-        out.u8(type_code(self.ty));
+        out.u8(type_code(self.ty) | if self.aggregate { AGGREGATE } else { 0 });
         self.min_trust.encode(out)
     }
 }

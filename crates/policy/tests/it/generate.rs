@@ -12,7 +12,8 @@ use glacis_policy::{
     Slice, Slot, Source, reading_of,
 };
 use glacis_wire::{
-    Answer, Cause, Causes, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone,
+    Answer, Cause, Causes, EventName, Interval, Method, PolicyDigest, SignalName, Trust, Type, Value,
+    Verdict, Zone,
 };
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -129,11 +130,19 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
     parts
 }
 
-/// Appends an atom that a table knows, and what it reads; its place.
+/// Appends an atom, most often one that a table knows, and what it reads; its place.
 fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
     let at = random.below(parts.slots.len());
     let ty = parts.slots[at].ty;
     let first = parts.nodes.len() as u32;
+    if ty == Type::Int && random.chance(8) {
+        // One that is computed.
+        let (read, by) = (Node::Read(at as u16), Node::Const(Value::Int(random.pick(&[-3, 2, 3]))));
+        let (bound, compare) = (Node::Const(Value::Int(0)), Node::Lt(first + 2, first + 3));
+        parts.nodes.extend([read, by, Node::Rem(first, first + 1), bound, compare]);
+        kinds.extend([ty, ty, ty, ty, Type::Bool]);
+        return first + 4;
+    }
     let test = match ty {
         Type::Bool => None,
         Type::String if random.chance(60) => {
@@ -143,6 +152,11 @@ fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
         Type::String => {
             let compare = random.pick(&[Node::Eq, Node::Ne, Node::StartsWith, Node::StartsWith]);
             Some((value(random, ty), ty, compare))
+        }
+        Type::Int | Type::Double if random.chance(15) => {
+            let numbers = (0..1 + random.below(4)).map(|_| value(random, ty)).collect();
+            let list = if ty == Type::Int { Type::IntList } else { Type::DoubleList };
+            Some((Value::List(numbers), list, Node::In as fn(u32, u32) -> Node))
         }
         Type::Int | Type::Double => {
             let compare = random.pick(&[Node::Lt, Node::Le, Node::Gt, Node::Ge, Node::Eq, Node::Ne]);
@@ -201,11 +215,15 @@ fn widen(random: &mut Random, parts: &mut Parts, zone: Zone) {
 
 fn slot(random: &mut Random, zone: Zone, at: usize) -> Slot {
     let sources = [Source::Request, Source::Edge, Source::Cloud, Source::Node(1), Source::Value(2)];
+    let source = if zone == Zone::Device { Source::Device } else { random.pick(&sources) };
+    let ty = if at < 4 { Type::Bool } else { random.pick(&Type::ALL) };
+    let sums = matches!((source, ty), (Source::Edge | Source::Cloud, Type::Int | Type::Double));
     Slot {
         name: SignalName::parse(&format!("s{at}")).unwrap(),
-        source: if zone == Zone::Device { Source::Device } else { random.pick(&sources) },
-        ty: if at < 4 { Type::Bool } else { random.pick(&Type::ALL) },
+        source,
+        ty,
         min_trust: random.pick(&Trust::ALL),
+        aggregate: sums && random.chance(80),
     }
 }
 
@@ -269,7 +287,7 @@ fn arithmetic(random: &mut Random, kinds: &[Type]) -> Option<(Node, Type)> {
     let (a, b) = (of(random, kinds, ty)?, of(random, kinds, ty)?);
     Some(match random.below(6) {
         0 => (Node::Neg(a), ty),
-        1 | 2 if ty == Type::Int => (Node::Rem(a, b), ty),
+        1..4 if ty == Type::Int => (Node::Rem(a, b), ty),
         _ => (random.pick(&[Node::Add, Node::Sub, Node::Mul, Node::Div])(a, b), ty),
     })
 }
@@ -318,7 +336,27 @@ pub(crate) type Given = (Answer, Trust);
 
 /// A random answer for each slot; none is pending.
 pub(crate) fn answers(random: &mut Random, parts: &Parts) -> Vec<Given> {
-    parts.slots.iter().map(|slot| (answer(random, slot.ty), random.pick(&Trust::ALL))).collect()
+    let answer = |random: &mut Random, slot: &Slot| match interval(random, slot.ty) {
+        // One in an ordinary slot is an error.
+        Some(interval) if random.chance(if slot.aggregate { 35 } else { 1 }) => Answer::Interval(interval),
+        _ => answer(random, slot.ty),
+    };
+    parts.slots.iter().map(|slot| (answer(random, slot), random.pick(&Trust::ALL))).collect()
+}
+
+/// Two numbers of the domain, or one and itself.
+fn interval(random: &mut Random, ty: Type) -> Option<Interval> {
+    match ty {
+        Type::Int => {
+            let (a, b) = (random.pick(&INTS), random.pick(&INTS));
+            Interval::ints(a.min(b), a.max(b))
+        }
+        Type::Double => {
+            let (a, b) = (random.pick(&DOUBLES), random.pick(&DOUBLES));
+            Interval::doubles(a.min(b), a.max(b))
+        }
+        _ => None,
+    }
 }
 
 pub(crate) fn answer(random: &mut Random, ty: Type) -> Answer {

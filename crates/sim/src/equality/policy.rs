@@ -136,15 +136,19 @@ const NEAR: [(&str, Type, &str); 9] = [
 const FAR: [(&str, Type, &str); 3] =
     [("known", Type::Bool, "cloud"), ("age", Type::Int, "cloud"), ("segment", Type::String, "cloud")];
 /// Features and built-in signals, and list tests as conditions write them.
-const GIVEN: [(&str, Type); 7] = [
+const GIVEN: [(&str, Type); 8] = [
     ("user.count_1h", Type::Int),
     ("user.devices_30d", Type::Int),
+    ("user.rate_1h", Type::Double),
     ("device.tier", Type::String),
     ("request.signed", Type::Bool),
     ("user", Type::String),
     ("(payee in list.mules)", Type::Bool),
     ("(user in list.vip)", Type::Bool),
 ];
+
+/// The features among them: what an interval may be known of.
+const FEATURES: [&str; 3] = ["user.count_1h", "user.devices_30d", "user.rate_1h"];
 
 fn catalogue(device: &[DeviceSignal]) -> String {
     let mut text = String::new();
@@ -175,6 +179,8 @@ fn catalogue(device: &[DeviceSignal]) -> String {
         text,
         "[feature.\"user.devices_30d\"]\nkind = \"distinct\"\nof = \"device.id\"\n{feature}{window}{purpose}"
     );
+    let _ =
+        write!(text, "[feature.\"user.rate_1h\"]\nkind = \"sum\"\nof = \"rate\"\n{feature}{window}{purpose}");
     text
 }
 
@@ -268,7 +274,11 @@ fn rule(rng: &mut Rng, methods: &[&str], device: &[DeviceSignal], points: &mut V
         _ => Kind::Undisclosed,
     };
     let with_cloud = rng.chance(50);
-    let (when, values) = condition(rng, kind, device, with_cloud);
+    let (mut when, values) = condition(rng, kind, device, with_cloud);
+    if with_cloud && matches!(kind, Kind::Near | Kind::Mixed) && rng.chance(40) {
+        let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
+        when = format!("({when}) {joint} {}", aggregates(rng));
+    }
     let mut text = format!("when = '''{when}'''\n");
     effect(rng, kind, methods, points, &mut text);
     let read: Vec<&str> = DEVICE.iter().map(|(name, ..)| *name).filter(|name| reads(&when, name)).collect();
@@ -375,6 +385,27 @@ fn condition(
     }
 }
 
+/// A condition on features alone: what intervals decide or leave open.
+fn aggregates(rng: &mut Rng) -> String {
+    let readable = |name: &&'static str| {
+        let ty = GIVEN.iter().find(|(known, _)| known == name).map_or(Type::Int, |(_, ty)| *ty);
+        Readable { name, ty }
+    };
+    let signals: Vec<Readable> = FEATURES.iter().map(readable).collect();
+    // Often one alone, so that a term compares it more than once.
+    let signals = match rng.pick(&signals).copied() {
+        Some(one) if rng.chance(50) => vec![one],
+        _ => signals,
+    };
+    let depth = u32::try_from(1 + rng.below(2)).unwrap_or(1);
+    let mut drawer = Drawer { rng, signals };
+    match drawer.rng.below(4) {
+        0 => drawer.boolean(depth),
+        1 => format!("({} || {})", drawer.simple(), drawer.simple()),
+        _ => format!("({} && {})", drawer.simple(), drawer.simple()),
+    }
+}
+
 /// Whether a given signal is known without the cloud.
 fn near_given(name: &str) -> bool {
     matches!(name, "device.tier" | "request.signed" | "user")
@@ -382,7 +413,7 @@ fn near_given(name: &str) -> bool {
 
 /// `text`, `release`, `reveal`, `place`.
 fn placement(rng: &mut Rng, kind: Kind, when: &str, read: &[&str], values: &[&str], text: &mut String) {
-    let cloud = FAR.iter().map(|(name, ..)| *name).chain(["user.count_1h", "user.devices_30d"]);
+    let cloud = FAR.iter().map(|(name, ..)| *name).chain(FEATURES);
     let reads_cloud = when.contains(" in list.") || cloud.into_iter().any(|name| reads(when, name));
     let reveal: Vec<&str> = read.iter().copied().filter(|name| !values.contains(name)).collect();
     match kind {
