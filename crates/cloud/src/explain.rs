@@ -193,7 +193,7 @@ fn why(compiled: &Compiled, rule: &Rule, snapshot: &Snapshot, released: &[Releas
             format!("its condition stayed unknown: {}", closed.join(", "))
         }
         Outcome::Error => format!("its condition is an error, which closes as {}", entry(rule.error)),
-        Outcome::Value(_) | Outcome::Interval(_) => {
+        Outcome::Value(_) | Outcome::Interval(..) => {
             "the zone that decided knew less than is known now".to_owned()
         }
     }

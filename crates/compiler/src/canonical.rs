@@ -5,7 +5,9 @@
 //! with equal bytes decide alike on every snapshot and disclose alike.
 
 use crate::catalogue::{Birth, Counts, FeatureDef, FeatureKind, Origin, Privacy, Signal};
-use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind, ModelDef, Release, Rule};
+use glacis_model::format::MODEL_BYTES_MAX;
+use glacis_policy::load::limits::MODELS_MAX;
 use glacis_wire::limits::{
     LIST_ITEMS_MAX, NAME_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SIGNALS_MAX, VALUE_BYTES_MAX,
 };
@@ -32,6 +34,11 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     policy.features.iter().try_for_each(|item| feature(item, &mut out))?;
     out.count("rules", policy.rules.len(), RULES_MAX)?;
     policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
+    // Behind all else, so that a policy without models has the bytes that it always had.
+    if !policy.models.is_empty() {
+        out.count("models", policy.models.len(), MODELS_MAX)?;
+        policy.models.iter().try_for_each(|item| model(item, &mut out))?;
+    }
     Ok(out.into_bytes())
 }
 
@@ -74,6 +81,12 @@ fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
     Ok(())
 }
 
+/// All bytes of a model: the digest of the policy covers them.
+fn model(model: &ModelDef, out: &mut Writer) -> Done {
+    out.str("model", &model.name, NAME_BYTES_MAX)?;
+    out.bytes("model", &model.bytes, MODEL_BYTES_MAX)
+}
+
 fn rule(rule: &Rule, out: &mut Writer) -> Done {
     out.str("rule id", &rule.id, NAME_BYTES_MAX)?;
     rule.effect.encode(out)?;
@@ -110,11 +123,15 @@ fn expr(node: &Expr, out: &mut Writer) -> Done {
         ExprKind::StartsWith(..) => (9, None),
         ExprKind::EndsWith(..) => (10, None),
         ExprKind::Contains(..) => (11, None),
+        ExprKind::Model(..) => (12, None),
     };
     out.u8(tag);
     ty(node.ty, out);
     if let Some(op) = operator {
         out.u8(code(&OPERATORS, &op));
+    }
+    if let ExprKind::Model(name, _) = &node.kind {
+        out.str("model", name, NAME_BYTES_MAX)?;
     }
     match &node.kind {
         ExprKind::Literal(value) => value.encode(out),

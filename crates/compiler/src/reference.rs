@@ -6,6 +6,8 @@
 //!
 //! [`whole`] decides on a [`Snapshot`]: each signal's answer once, with the trust of its producer.
 
+mod model;
+
 use crate::catalogue::Birth;
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
 use glacis_policy::{Effect, Entry, Obligations};
@@ -47,8 +49,9 @@ pub struct Whole {
 pub enum Outcome {
     /// A value.
     Value(Value),
-    /// A number in here, and more than one is.
-    Interval(Interval),
+    /// A number in here, and more than one is; what compares it and cannot tell is unknown for these causes, or, if there
+    /// is none, an error.
+    Interval(Interval, Causes),
     /// No value: the computation failed.
     Error,
     /// Not known, for these causes.
@@ -104,7 +107,7 @@ fn settle(policy: &Checked, rule: &Rule, snapshot: &Snapshot, outage: bool) -> O
     }
     match trusted {
         // INVARIANT: a condition is Boolean, so no interval.
-        Outcome::Value(_) | Outcome::Interval(_) => None,
+        Outcome::Value(_) | Outcome::Interval(..) => None,
         Outcome::Error => apply(policy, rule.effect, rule.error),
         Outcome::Unknown(causes) => {
             let entries = causes.iter().map(|cause| apply(policy, rule.effect, rule.entry(cause)));
@@ -165,8 +168,6 @@ fn combine(policy: &Checked, effects: &[Effect], passed: Option<Method>) -> Verd
 
 const TRUE: Outcome = Outcome::Value(Value::Bool(true));
 const FALSE: Outcome = Outcome::Value(Value::Bool(false));
-/// What an interval leaves open.
-const INEXACT: Outcome = Outcome::Unknown(Causes::of(Cause::Inexact));
 
 struct Evaluation<'a> {
     policy: &'a Checked,
@@ -180,11 +181,12 @@ impl Evaluation<'_> {
         match &expr.kind {
             ExprKind::Literal(value) => Outcome::Value(value.clone()),
             ExprKind::List(items) => strict(items.iter().map(|item| self.expr(item)).collect(), |items| {
-                all_values(items).map_or(INEXACT, |items| Outcome::Value(Value::List(items)))
+                all_values(items)
+                    .map_or_else(|| left_open(items.iter()), |items| Outcome::Value(Value::List(items)))
             }),
             ExprKind::Signal(name) => match self.answer(name) {
                 Answer::Value(value) => Outcome::Value(value),
-                Answer::Interval(interval) => Outcome::Interval(interval),
+                Answer::Interval(interval) => Outcome::Interval(interval, Causes::of(Cause::Inexact)),
                 Answer::Missing | Answer::Error => Outcome::Error,
                 Answer::Unknown(causes) => Outcome::Unknown(causes),
             },
@@ -211,12 +213,40 @@ impl Evaluation<'_> {
                 Outcome::Value(Value::Bool(true)) => self.expr(yes),
                 Outcome::Value(Value::Bool(false)) => self.expr(no),
                 Outcome::Unknown(causes) => Outcome::Unknown(causes),
-                Outcome::Value(_) | Outcome::Interval(_) | Outcome::Error => Outcome::Error,
+                Outcome::Value(_) | Outcome::Interval(..) | Outcome::Error => Outcome::Error,
             },
+            ExprKind::Model(name, inputs) => self.score(name, inputs),
             ExprKind::Size(a) => self.strict([a], |[a]| size(a)),
             ExprKind::StartsWith(a, b) => self.texts(a, b, |text, part| text.starts_with(part)),
             ExprKind::EndsWith(a, b) => self.texts(a, b, |text, part| text.ends_with(part)),
             ExprKind::Contains(a, b) => self.texts(a, b, |text, part| text.contains(part)),
+        }
+    }
+
+    /// A score: known inputs bound it, and of unknown and failed ones nothing is known. What is missing takes the branch
+    /// that training chose. If no input is known, nor is the score, as of any other operator.
+    fn score(&self, name: &str, inputs: &[Expr]) -> Outcome {
+        let input = |input: &Expr| input.reads().map_or(Answer::Error, |name| self.answer(name));
+        let inputs: Vec<Answer> = inputs.iter().map(input).collect();
+        let mut causes = Causes::NONE;
+        for input in &inputs {
+            if let Answer::Unknown(more) = input {
+                causes = causes.union(*more);
+            }
+        }
+        if inputs.iter().all(|input| matches!(input, Answer::Unknown(_) | Answer::Error)) {
+            return unknown(causes);
+        }
+        if inputs.iter().any(|input| matches!(input, Answer::Interval(_))) {
+            causes = causes.union(Causes::of(Cause::Inexact));
+        }
+        let model = self.policy.models().iter().find(|model| model.name == name);
+        match model.and_then(|model| model::bounds(&model.bytes, &inputs)) {
+            Some((lo, hi)) if lo == hi => Outcome::Value(Value::Int(lo)),
+            Some((lo, hi)) => {
+                Interval::ints(lo, hi).map_or(Outcome::Error, |scores| Outcome::Interval(scores, causes))
+            }
+            None => Outcome::Error,
         }
     }
 
@@ -270,7 +300,7 @@ fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Outcome]) -> Outcome) -> 
         match operand {
             Outcome::Unknown(more) => causes = causes.union(*more),
             Outcome::Error => failed = true,
-            Outcome::Value(_) | Outcome::Interval(_) => {}
+            Outcome::Value(_) | Outcome::Interval(..) => {}
         }
     }
     if !causes.is_empty() {
@@ -288,14 +318,28 @@ fn values<const N: usize>(
     apply: impl FnOnce([&Value; N]) -> Option<Value>,
 ) -> Outcome {
     let values: Vec<&Value> = operands.iter().filter_map(|operand| value(operand)).collect();
-    let Ok(values) = <[&Value; N]>::try_from(values) else { return INEXACT };
+    let Ok(values) = <[&Value; N]>::try_from(values) else { return left_open(operands.into_iter()) };
     apply(values).map_or(Outcome::Error, Outcome::Value)
+}
+
+/// What the intervals among some operands leave open.
+fn left_open<'a>(operands: impl Iterator<Item = &'a Outcome>) -> Outcome {
+    let causes = operands.map(|operand| match operand {
+        Outcome::Interval(_, causes) => *causes,
+        Outcome::Value(_) | Outcome::Error | Outcome::Unknown(_) => Causes::NONE,
+    });
+    unknown(causes.fold(Causes::NONE, Causes::union))
+}
+
+/// Unknown for these causes; without one something failed.
+const fn unknown(causes: Causes) -> Outcome {
+    if causes.is_empty() { Outcome::Error } else { Outcome::Unknown(causes) }
 }
 
 const fn value(outcome: &Outcome) -> Option<&Value> {
     match outcome {
         Outcome::Value(value) => Some(value),
-        Outcome::Interval(_) | Outcome::Error | Outcome::Unknown(_) => None,
+        Outcome::Interval(..) | Outcome::Error | Outcome::Unknown(_) => None,
     }
 }
 
@@ -319,10 +363,12 @@ fn of_interval(op: BinaryOp, a: &Outcome, b: &Outcome) -> Option<Outcome> {
             | BinaryOp::Ge
             | BinaryOp::In
     );
-    let (interval, constant, flipped) = match (a, b) {
-        (Outcome::Interval(interval), Outcome::Value(constant)) => (interval, constant, false),
-        (Outcome::Value(constant), Outcome::Interval(interval)) if op != BinaryOp::In => {
-            (interval, constant, true)
+    let (interval, causes, constant, flipped) = match (a, b) {
+        (Outcome::Interval(interval, causes), Outcome::Value(constant)) => {
+            (interval, causes, constant, false)
+        }
+        (Outcome::Value(constant), Outcome::Interval(interval, causes)) if op != BinaryOp::In => {
+            (interval, causes, constant, true)
         }
         _ => return None,
     };
@@ -339,7 +385,8 @@ fn of_interval(op: BinaryOp, a: &Outcome, b: &Outcome) -> Option<Outcome> {
     };
     let mut decided = asked.iter().map(decide);
     let first = decided.next()??;
-    Some(if decided.all(|other| other.as_ref() == Some(&first)) { Outcome::Value(first) } else { INEXACT })
+    let alike = decided.all(|other| other.as_ref() == Some(&first));
+    Some(if alike { Outcome::Value(first) } else { unknown(*causes) })
 }
 
 /// The ends of an interval, and of its numbers each constant and its neighbours.

@@ -29,6 +29,6 @@ pub use eval::{Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, eval,
 pub use load::{Fault, LoadError};
 pub use plan::Indexing;
 pub use tree::{
-    Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice, Slot,
-    Source,
+    Call, Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice,
+    Slot, Source,
 };

@@ -253,6 +253,19 @@ mutants! {
     ComputesWithLowEnd,
     /// An interval is in a list that has some of it.
     SomeOfIntervalIsIn,
+    // Models.
+    /// A missing value is a zero to a model, and takes no default branch.
+    MissingIsZeroToModels,
+    /// An unknown value is a missing one to a model.
+    UnknownIsMissingToModels,
+    /// A score that is not known to a point is the least of those that can be.
+    ScoreByLowEnd,
+    /// A score begins at zero, not at the model's base.
+    ScoreForgetsBase,
+    /// A model of which no input is known has the bounds of all its leaves.
+    UnknownModelHasBounds,
+    /// A score that is open since an input failed is `unknown(inexact)`.
+    FailedScoreIsInexact,
     // Planes of the plan.
     /// An answer that is trusted too little counts in Σ⁻ as well.
     LowCountsInTrusted,

@@ -7,6 +7,7 @@
 //! seed of its policy and its number, so a divergence repeats.
 
 mod expression;
+mod models;
 mod policy;
 mod run;
 mod snapshot;

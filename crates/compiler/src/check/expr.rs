@@ -9,6 +9,7 @@ use crate::cel::ast::{Ast, AstKind, BinaryOp};
 use crate::cel::lex::unsupported;
 use crate::checked::{Expr, ExprKind};
 use crate::diagnostic::{Span, Spanned, suggest};
+use crate::read::model::RawModel;
 use crate::source::{Finding, TextMap};
 use glacis_wire::limits::VALUE_BYTES_MAX;
 use glacis_wire::{SignalName, Trust, Type, Value};
@@ -25,17 +26,22 @@ pub(crate) struct Typed {
 }
 
 /// Types a condition; spans of the result are file spans.
-pub(crate) fn check(ast: &Ast, catalogue: &Catalogue, map: &TextMap) -> Result<Typed, Finding> {
+pub(crate) fn check(
+    ast: &Ast,
+    (catalogue, models): (&Catalogue, &[RawModel]),
+    map: &TextMap,
+) -> Result<Typed, Finding> {
     let mut checker =
-        Checker { catalogue, map, signals: BTreeMap::new(), lists: Vec::new(), warnings: Vec::new() };
+        Checker { catalogue, models, map, signals: BTreeMap::new(), lists: Vec::new(), warnings: Vec::new() };
     let expr =
         checker.expr(ast, None).map_err(|finding| Finding { span: map.span(finding.span), ..finding })?;
     let Checker { signals, lists, warnings, .. } = checker;
     Ok(Typed { expr, signals, lists, warnings })
 }
 
-struct Checker<'c> {
+pub(super) struct Checker<'c> {
     catalogue: &'c Catalogue,
+    pub(super) models: &'c [RawModel],
     map: &'c TextMap,
     signals: BTreeMap<SignalName, Signal>,
     lists: Vec<ListTest>,
@@ -43,15 +49,15 @@ struct Checker<'c> {
 }
 
 /// Findings inside of here carry spans of the condition; [`check`] moves them to the file.
-type Result<T, E = Finding> = std::result::Result<T, E>;
+pub(super) type Result<T, E = Finding> = std::result::Result<T, E>;
 
 impl Checker<'_> {
-    fn done(&self, kind: ExprKind, ty: Type, ast: &Ast) -> Expr {
+    pub(super) fn done(&self, kind: ExprKind, ty: Type, ast: &Ast) -> Expr {
         Expr { kind, ty, span: self.map.span(ast.span) }
     }
 
     /// Types one node; `hint` is the type that an empty list literal takes.
-    fn expr(&mut self, ast: &Ast, hint: Option<Type>) -> Result<Expr> {
+    pub(super) fn expr(&mut self, ast: &Ast, hint: Option<Type>) -> Result<Expr> {
         let literal = |value, ty| Ok(self.done(ExprKind::Literal(value), ty, ast));
         match &ast.kind {
             AstKind::Bool(value) => literal(Value::Bool(*value), Type::Bool),
@@ -163,6 +169,10 @@ impl Checker<'_> {
         let known = |name: &str| self.catalogue.signals.values().find(|signal| signal.name.as_str() == name);
         if let Some(signal) = known(&path) {
             return Ok(signal.clone());
+        }
+        if path == "model" || path.starts_with("model.") {
+            let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
+            return Err(finding.help("ask a model for its score: `model.fraud(amount, …) > 700`"));
         }
         if path == "list" || path.starts_with("list.") {
             let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
@@ -342,6 +352,9 @@ impl Checker<'_> {
         args: &[Ast],
     ) -> Result<Expr> {
         match (name.value.as_str(), receiver, args) {
+            (_, Some(receiver), _) if path(receiver).as_deref() == Some("model") => {
+                self.score(ast, name, args)
+            }
             ("has", None, [arg]) => {
                 let signal = match arg.kind {
                     AstKind::Name(_) | AstKind::Field(..) => self.resolve(arg)?,
@@ -395,7 +408,7 @@ fn no_such_call(method: bool, name: &Spanned<String>, count: usize) -> Finding {
 }
 
 /// The dotted name that a chain of fields spells.
-fn path(ast: &Ast) -> Option<String> {
+pub(super) fn path(ast: &Ast) -> Option<String> {
     match &ast.kind {
         AstKind::Name(name) => Some(name.clone()),
         AstKind::Field(inner, field) => Some(format!("{}.{}", path(inner)?, field.value)),

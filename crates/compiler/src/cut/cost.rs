@@ -41,8 +41,19 @@ fn steps(policy: &Checked, expr: &Expr) -> u64 {
     let below = parts.iter().map(|part| steps(policy, part)).fold(0, u64::saturating_add);
     let looked_at = parts.iter().map(|part| bytes_max(policy, part)).fold(0, u64::saturating_add);
     let reading = expr.reads().and_then(|name| policy.signals.get(name)).map_or(0, |signal| signal.cost);
+    let model = match &expr.kind {
+        ExprKind::Model(name, _) => model_steps(policy, name),
+        _ => 0,
+    };
     let work = if matches!(expr.kind, ExprKind::List(_)) { 0 } else { looked_at / STEP_BYTES };
-    1 + below.saturating_add(reading).saturating_add(work)
+    1 + below.saturating_add(reading).saturating_add(work).saturating_add(model)
+}
+
+/// Most steps of one score.
+fn model_steps(policy: &Checked, name: &str) -> u64 {
+    let found = policy.models.iter().find(|model| model.name == name);
+    let model = found.and_then(|model| glacis_model::Model::load(&model.bytes).ok());
+    model.map_or(0, |model| model.cost().any)
 }
 
 /// Bytes that a value of this expression may have; scalars of fixed size count nothing.

@@ -241,7 +241,7 @@ impl Cutter<'_> {
                 parts.rules.push(glacis_policy::Rule { device_final: true, ..engine_rule(shape.rule, root) });
             }
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         parts.hidden = self.hidden_from_device();
         Some(parts)
     }
@@ -265,7 +265,7 @@ impl Cutter<'_> {
             };
             parts.rules.extend(rule);
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         if zone == Zone::Edge {
             let hidden = self.policy.rules.iter().filter(|rule| rule.is_hidden());
             parts.hidden = summary(self.policy, hidden.collect());

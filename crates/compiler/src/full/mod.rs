@@ -35,8 +35,7 @@ pub use info::{FunctionInfo, functions};
 pub(crate) use program::LIMITS;
 pub use program::Program;
 pub use table::Library;
-#[cfg(any(test, feature = "conformance"))]
-pub(crate) use table::encoders::bytes_of;
+pub(crate) use table::encoders::{bytes_of, text_of};
 pub use time::{Duration, Timestamp};
 pub use ty::Type;
 pub use value::{Key, List, Map, Value};

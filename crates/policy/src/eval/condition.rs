@@ -12,6 +12,8 @@
 //! bytes except `size`, which counts code points. The loader typed the arena, so an operator only meets operands
 //! that it takes; where the code must still say something, it says error.
 
+mod score;
+
 use super::index;
 use super::input::{Inputs, Reading, reading_of_value};
 use super::range;
@@ -23,6 +25,7 @@ use core::cmp::Ordering;
 use glacis_wire::interval::Ends;
 use glacis_wire::limits::DEPTH_MAX;
 use glacis_wire::{Cause, Causes, Interval, Value};
+pub(super) use score::Desk;
 
 /// Which answers an evaluation sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,12 @@ pub(super) enum Cell {
     Range(u16),
     /// The text or list of this literal node.
     Const(u32),
+    /// A score between these ends, open for these causes; for none, since an input failed.
+    Score {
+        lo: i64,
+        hi: i64,
+        causes: Causes,
+    },
     Error,
     Unknown(Causes),
 }
@@ -69,6 +78,7 @@ impl From<Cell> for Truth {
             | Cell::Double(_)
             | Cell::Slot(_)
             | Cell::Range(_)
+            | Cell::Score { .. }
             | Cell::Const(_)
             | Cell::Error => Self::Error,
         }
@@ -92,7 +102,7 @@ pub(super) fn fill<F: Faults>(
     slice: &Slice,
     inputs: &Inputs<'_>,
     plane: Plane,
-    cells: &mut [Cell],
+    (cells, desk): (&mut [Cell], &mut Desk),
 ) {
     let run = Run { faults, slice, inputs, plane };
     for (at, step) in (0..).zip(&slice.steps) {
@@ -100,7 +110,7 @@ pub(super) fn fill<F: Faults>(
             continue;
         }
         faults.spend(1);
-        let cell = run.step(at, *step, cells);
+        let cell = run.step(at, *step, cells, desk);
         if let Some(place) = cells.get_mut(index(at)) {
             *place = cell;
         }
@@ -116,11 +126,17 @@ pub(super) struct Cone {
     event: u32,
     /// Nodes that wait for their operands: three a level at most.
     waiting: Vec<u32>,
+    desk: Desk,
 }
 
 impl Cone {
     /// Room for the arena of a slice.
-    pub(super) fn reserve(&mut self, nodes: usize) {
+    pub(super) fn fit(&mut self, slice: &Slice) {
+        self.reserve(slice.nodes().len());
+        self.desk.fit(slice);
+    }
+
+    fn reserve(&mut self, nodes: usize) {
         self.cells.resize(nodes, Cell::Error);
         self.computed.resize(nodes, 0);
         self.waiting.reserve(3 * DEPTH_MAX + 1);
@@ -180,7 +196,7 @@ impl Cone {
         run.faults.spend(1);
         let place = index(at);
         let step = run.slice.steps.get(place).copied().unwrap_or(Step::Idle);
-        let cell = run.step(at, step, &self.cells);
+        let cell = run.step(at, step, &self.cells, &mut self.desk);
         if let (Some(to), Some(computed)) = (self.cells.get_mut(place), self.computed.get_mut(place)) {
             (*to, *computed) = (cell, self.event);
         }
@@ -218,8 +234,11 @@ impl Cone {
 
     /// Where its memory is, for the test that evaluation does not grow it.
     #[cfg(test)]
-    pub(super) fn footprint(&self) -> [(usize, usize); 3] {
+    pub(super) fn footprint(&self) -> [(usize, usize); 5] {
+        let [inputs, scratch] = self.desk.footprint();
         [
+            inputs,
+            scratch,
             (self.cells.as_ptr().addr(), self.cells.capacity()),
             (self.computed.as_ptr().addr(), self.computed.capacity()),
             (self.waiting.as_ptr().addr(), self.waiting.capacity()),
@@ -244,10 +263,11 @@ struct Run<'a, F> {
 impl<'a, F: Faults> Run<'a, F> {
     /// The outcome of one step, given those before it.
     #[inline]
-    fn step(self, at: u32, step: Step, cells: &[Cell]) -> Cell {
+    fn step(self, at: u32, step: Step, cells: &[Cell], desk: &mut Desk) -> Cell {
         match step {
             // Nothing reads it.
             Step::Idle => Cell::Error,
+            Step::Score(call) => self.score(call, desk),
             Step::Bound { of, bound, holds } => self.bound(cell(cells, of), bound, holds),
             Step::Connective { a, b, decides } => self.connective(decides, cell(cells, a), cell(cells, b)),
             Step::Node => {
@@ -261,7 +281,7 @@ impl<'a, F: Faults> Run<'a, F> {
     fn bound(self, of: Cell, bound: i64, holds: Holds) -> Cell {
         match of {
             Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
-            Cell::Range(_) => {
+            Cell::Range(_) | Cell::Score { .. } => {
                 self.meets(of, Cell::Int(bound), |order| order.is_some_and(|order| holds.at(order)))
             }
             other => undecided(other),
@@ -275,6 +295,8 @@ impl<'a, F: Faults> Run<'a, F> {
             Node::Const(ref value) => literal(at, value),
             Node::Read(slot) => self.read(slot),
             Node::Has(slot) => self.has(slot),
+            // INVARIANT: a step of its own.
+            Node::Score(_) => Cell::Error,
             Node::Not(a) => self.not(cell(a)),
             Node::And(a, b) => self.connective(false, cell(a), cell(b)),
             Node::Or(a, b) => self.connective(true, cell(a), cell(b)),
@@ -449,6 +471,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Int(value) => Reading::Int(value),
             Cell::Double(value) => Reading::Double(value),
             Cell::Slot(slot) | Cell::Range(slot) => self.inputs.reading(self.slice, slot),
+            Cell::Score { lo, hi, .. } => Interval::ints(lo, hi).map_or(Reading::Error, Reading::Interval),
             Cell::Const(node) => match self.slice.nodes().get(index(node)) {
                 Some(Node::Const(value)) => reading_of_value(value),
                 _ => Reading::Error,
@@ -461,7 +484,7 @@ impl<'a, F: Faults> Run<'a, F> {
     /// `==` where `wanted` is true, `!=` where it is false.
     fn equality(self, a: Cell, b: Cell, wanted: bool) -> Cell {
         self.strict(a, b, |a, b| {
-            if matches!(a, Cell::Range(_)) || matches!(b, Cell::Range(_)) {
+            if is_interval(a) || is_interval(b) {
                 return self.meets(a, b, |order| (order == Some(Ordering::Equal)) == wanted);
             }
             Cell::Bool(self.equal(a, b) == wanted)
@@ -481,7 +504,7 @@ impl<'a, F: Faults> Run<'a, F> {
             }
             _ => return Cell::Error,
         };
-        known.map_or(INEXACT, Cell::Bool)
+        known.map_or_else(|| open(a, b), Cell::Bool)
     }
 
     /// The seeded bug of comparing two intervals by where they begin.
@@ -511,7 +534,7 @@ impl<'a, F: Faults> Run<'a, F> {
             return Cell::Bool(holds(a.cmp(&b)));
         }
         self.strict(a, b, |a, b| {
-            if matches!(a, Cell::Range(_)) || matches!(b, Cell::Range(_)) {
+            if is_interval(a) || is_interval(b) {
                 return self.meets(a, b, |order| order.is_some_and(&holds));
             }
             let order = match (self.value(a), self.value(b)) {
@@ -533,7 +556,9 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Int(value) if self.faults.has(Mutant::OverflowWraps) => Cell::Int(value.wrapping_neg()),
             Cell::Int(value) => value.checked_neg().map_or(Cell::Error, Cell::Int),
             Cell::Double(value) => Cell::Double(-value),
-            Cell::Range(_) => self.computed(a).map_or(INEXACT, |low| self.negate(low)),
+            Cell::Range(_) | Cell::Score { .. } => {
+                self.computed(a).map_or(open(a, a), |low| self.negate(low))
+            }
             other => undecided(other),
         }
     }
@@ -550,8 +575,8 @@ impl<'a, F: Faults> Run<'a, F> {
 
     fn arithmetic(self, a: Cell, b: Cell, operator: &Arithmetic) -> Cell {
         self.strict(a, b, |a, b| match (a, b) {
-            (Cell::Range(_), b) => self.computed(a).map_or(INEXACT, |a| self.arithmetic(a, b, operator)),
-            (a, Cell::Range(_)) => self.computed(b).map_or(INEXACT, |b| self.arithmetic(a, b, operator)),
+            _ if is_interval(a) => self.computed(a).map_or(open(a, b), |a| self.arithmetic(a, b, operator)),
+            _ if is_interval(b) => self.computed(b).map_or(open(a, b), |b| self.arithmetic(a, b, operator)),
             (Cell::Int(a), Cell::Int(b)) => self.integer(a, b, operator).map_or(Cell::Error, Cell::Int),
             (Cell::Double(a), Cell::Double(b)) => {
                 operator.double.map_or(Cell::Error, |f| Cell::Double(f(a, b)))
@@ -576,11 +601,12 @@ impl<'a, F: Faults> Run<'a, F> {
 
     fn member(self, item: Cell, list: Cell) -> Cell {
         let Reading::List(items) = self.value(list) else { return Cell::Error };
-        let item = self.value(item);
+        let of = item;
+        let item = self.value(of);
         if let Reading::Interval(interval) = item {
             return match range::member(interval, items) {
                 None if self.faults.has(Mutant::SomeOfIntervalIsIn) => Cell::Bool(true),
-                known => known.map_or(INEXACT, Cell::Bool),
+                known => known.map_or(open(of, of), Cell::Bool),
             };
         }
         let seen = items.len() - usize::from(self.faults.has(Mutant::InSkipsLast) && !items.is_empty());
@@ -605,7 +631,25 @@ impl<'a, F: Faults> Run<'a, F> {
     }
 }
 
-/// What an interval leaves open.
+/// Whether a cell is a number that is known between two ends only.
+const fn is_interval(cell: Cell) -> bool {
+    matches!(cell, Cell::Range(_) | Cell::Score { .. })
+}
+
+/// What the intervals among two cells leave open.
+fn open(a: Cell, b: Cell) -> Cell {
+    let causes = |cell| match cell {
+        Cell::Range(_) => Causes::of(Cause::Inexact),
+        Cell::Score { causes, .. } => causes,
+        _ => Causes::NONE,
+    };
+    match causes(a).union(causes(b)) {
+        causes if causes.is_empty() => Cell::Error,
+        causes => Cell::Unknown(causes),
+    }
+}
+
+/// What `has` of an interval leaves open, by a seeded bug.
 const INEXACT: Cell = Cell::Unknown(Causes::of(Cause::Inexact));
 
 /// One arithmetic operator in both of its types.

@@ -1,7 +1,7 @@
 //! Canonical bytes of a slice, format version 1. Equal parts have equal bytes; [`load`](crate::load) is the
 //! inverse, and keeps the bytes that it was given.
 //!
-//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖
+//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ models ‖ calls ‖ nodes ‖ rules ‖
 //! classes ‖ hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). Up to the plan every
 //! sequence is a `u32` count and its items, every enum a tag byte, every operand of a node two bytes; so has
 //! every length of a text in a list of texts.
@@ -17,12 +17,14 @@
 //! (u16), bounds (i64), whether open rows follow (u8), row of each class, open row of each class; of doubles also
 //! the row of NaN.
 
-use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source};
+use super::{Call, Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source};
 use crate::eval::bound;
-use crate::load::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
+use crate::load::decode::Body;
+use crate::load::limits::{CALLS_MAX, CLASSES_MAX, METHODS_MAX, MODELS_MAX, NODES_MAX, SLOTS_MAX};
 use crate::load::{self, FORMAT_VERSION, LoadError, MAGIC, decode};
 use crate::plan;
 use alloc::vec::Vec;
+use glacis_model::format::{FEATURES_MAX, MODEL_BYTES_MAX};
 use glacis_wire::limits::{
     self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SLICE_BYTES_MAX, VALUE_BYTES_MAX,
 };
@@ -44,7 +46,7 @@ impl Parts {
     /// Makes the plan and what is declared of it, if the body passes the loader's checks.
     fn append_plan(&self, bytes: &mut Vec<u8>) {
         let mut input = Reader::new(bytes);
-        let Ok((parts, literals)) = decode::parts(&mut input, bytes) else { return };
+        let Ok(Body { parts, literals, models }) = decode::parts(&mut input, bytes) else { return };
         let planned = match parts.zone {
             Zone::Device => Vec::new(),
             Zone::Edge | Zone::Cloud => {
@@ -58,7 +60,7 @@ impl Parts {
         let found = input.raw(body).map_err(LoadError::from);
         let found = found.and_then(|_| load::planned(&mut input, bytes, &parts, &literals));
         if let Ok((plan, steps)) = found {
-            bytes.extend(bound(&parts, &steps, &plan).to_be_bytes());
+            bytes.extend(bound(&parts, &steps, &plan, &models).to_be_bytes());
         }
     }
 
@@ -71,6 +73,9 @@ impl Parts {
         self.policy.encode(&mut out)?;
         out.list("methods", &self.methods, METHODS_MAX)?;
         out.list("slots", &self.slots, SLOTS_MAX)?;
+        out.count("models", self.models.len(), MODELS_MAX)?;
+        self.models.iter().try_for_each(|model| out.bytes("model", model, MODEL_BYTES_MAX))?;
+        out.list("calls of models", &self.calls, CALLS_MAX)?;
         out.list("nodes", &self.nodes, NODES_MAX)?;
         out.list("rules", &self.rules, RULES_MAX)?;
         out.list("score classes", &self.classes, CLASSES_MAX)?;
@@ -111,6 +116,15 @@ impl Encode for Slot {
     }
 }
 
+impl Encode for Call {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        out.u16(self.model);
+        out.count("inputs of a model", self.slots.len(), FEATURES_MAX)?;
+        self.slots.iter().for_each(|slot| out.u16(*slot));
+        Ok(())
+    }
+}
+
 impl Encode for Node {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         match self {
@@ -128,6 +142,10 @@ impl Encode for Node {
             Self::Has(slot) => {
                 out.u8(2);
                 out.u16(*slot);
+            }
+            Self::Score(call) => {
+                out.u8(decode::SCORE);
+                out.u16(*call);
             }
             Self::If(a, b, c) => {
                 out.u8(3);

@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+use crate::models;
 use glacis_policy::{
     Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Node, Obligations, Parts, Reading, Rule, ScoreClass,
     Slice, Slot, Source, reading_of,
@@ -113,7 +114,10 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
     }
     let mut roots: Vec<u32> =
         (0..).zip(&kinds).filter(|(_, ty)| **ty == Type::Bool).map(|(at, _)| at).collect();
-    roots.extend(joined(random, &mut parts, &mut kinds));
+    let scores: Vec<u32> =
+        (0..random.below(3)).filter_map(|_| models::condition(random, &mut parts, &mut kinds)).collect();
+    roots.extend(joined(random, &mut parts, &mut kinds, &scores));
+    roots.extend(scores);
     parts.rules = (0..1 + random.below(6)).map(|at| rule(random, &parts.methods, &roots, zone, at)).collect();
     if zone != Zone::Device && random.chance(2) {
         widen(random, &mut parts, zone);
@@ -183,8 +187,9 @@ fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
 }
 
 /// Conditions over atoms that tables know, joined as people join them.
-fn joined(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> Vec<u32> {
+fn joined(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>, scores: &[u32]) -> Vec<u32> {
     let mut all: Vec<u32> = (0..4 + random.below(6)).map(|_| atom(random, parts, kinds)).collect();
+    all.extend(scores);
     for _ in 0..random.below(12) {
         let (a, b, c) = (random.pick(&all), random.pick(&all), random.pick(&all));
         let node = match random.below(8) {

@@ -5,6 +5,7 @@
 //! know (how many release nodes a condition has) is learned from its refusal.
 
 use super::expression::{Drawer, Readable};
+use super::models::{self, DraftModel};
 use crate::rng::Rng;
 use glacis_wire::Type;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ pub(super) struct Draft {
     methods: Vec<&'static str>,
     head: String,
     classes: String,
+    models: Vec<DraftModel>,
     pub(super) rules: Vec<DraftRule>,
 }
 
@@ -31,19 +33,27 @@ impl Draft {
     /// A policy that somebody wrote.
     pub(super) fn written(catalogue: &str, policy: &str) -> Self {
         let (catalogue, head) = (catalogue.to_owned(), policy.to_owned());
-        Self { catalogue, head, methods: Vec::new(), classes: String::new(), rules: Vec::new() }
+        let (methods, models, rules) = (Vec::new(), Vec::new(), Vec::new());
+        Self { catalogue, head, methods, classes: String::new(), models, rules }
     }
 
     /// The policy file.
     pub(super) fn policy(&self) -> String {
         let mut text = format!("{}{}", self.head, self.classes);
+        for DraftModel { name, .. } in &self.models {
+            let _ = write!(text, "[[model]]\nname = \"{name}\"\nfile = \"{name}\"\n");
+        }
         for (at, rule) in self.rules.iter().enumerate() {
             let _ = write!(text, "[[rule]]\nid = \"r{at}\"\n{}", rule.text);
             if let Some(nodes) = rule.nodes {
                 let _ = writeln!(text, "release = {{ nodes = {nodes}, values = {} }}", quoted(&rule.values));
             }
         }
-        text
+        let bytes = |file: &str| {
+            let model = self.models.iter().find(|model| model.name == file);
+            model.map(|model| model.bytes.clone()).ok_or(())
+        };
+        glacis_compiler::inline(&text, bytes).unwrap_or_default()
     }
 }
 
@@ -75,11 +85,12 @@ pub(super) fn draw(rng: &mut Rng) -> Draft {
         head: head(rng, &methods),
         methods,
         classes: String::new(),
+        models: Vec::new(),
         rules: Vec::new(),
     };
     let mut points = Vec::new();
     for _ in 0..1 + rng.below(6) {
-        let rule = rule(rng, &draft.methods, &device, &mut points);
+        let rule = rule(rng, &draft.methods, &device, (&mut points, &mut draft.models));
         draft.rules.push(rule);
     }
     if rng.chance(3) {
@@ -266,7 +277,12 @@ enum Kind {
     Undisclosed,
 }
 
-fn rule(rng: &mut Rng, methods: &[&str], device: &[DeviceSignal], points: &mut Vec<i64>) -> DraftRule {
+fn rule(
+    rng: &mut Rng,
+    methods: &[&str],
+    device: &[DeviceSignal],
+    (points, models): (&mut Vec<i64>, &mut Vec<DraftModel>),
+) -> DraftRule {
     let kind = match rng.below(100) {
         0..35 => Kind::Near,
         35..55 => Kind::Verdict,
@@ -278,6 +294,17 @@ fn rule(rng: &mut Rng, methods: &[&str], device: &[DeviceSignal], points: &mut V
     if with_cloud && matches!(kind, Kind::Near | Kind::Mixed) && rng.chance(40) {
         let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
         when = format!("({when}) {joint} {}", aggregates(rng));
+    }
+    if models.len() < MODELS_MAX && rng.chance(25) {
+        let signals = scored(rng, kind, device, (&when, with_cloud));
+        if let Some(score) = models::condition(rng, &signals, models) {
+            let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
+            when = if rng.chance(30) && kind == Kind::Near {
+                score
+            } else {
+                format!("({when}) {joint} {score}")
+            };
+        }
     }
     let mut text = format!("when = '''{when}'''\n");
     effect(rng, kind, methods, points, &mut text);
@@ -381,6 +408,36 @@ fn condition(
                 _ => format!("!({a} && ({b} || !{c}))"),
             };
             (when, values)
+        }
+    }
+}
+
+/// Models of one policy: they are text in it, and few show as much as many.
+const MODELS_MAX: usize = 3;
+
+/// Signals that a model of a rule may read together.
+fn scored(
+    rng: &mut Rng,
+    kind: Kind,
+    device: &[DeviceSignal],
+    (when, with_cloud): (&str, bool),
+) -> Vec<Readable> {
+    let of = |attested: bool| -> Vec<Readable> {
+        let alike = device.iter().filter(|signal| signal.private && signal.attested == attested);
+        alike.map(|signal| signal.read).collect()
+    };
+    match kind {
+        // All of the condition is one node, so all of it has one trust.
+        Kind::Verdict | Kind::Undisclosed => {
+            let read = device.iter().find(|signal| reads(when, signal.read.name));
+            read.map_or(Vec::new(), |signal| of(signal.attested))
+        }
+        Kind::Mixed if rng.chance(50) => of(rng.chance(50)),
+        Kind::Near | Kind::Mixed => {
+            let near = NEAR.iter().map(|(name, ty, _)| Readable { name, ty: *ty });
+            let given = GIVEN.iter().filter(|(name, _)| with_cloud || near_given(name));
+            let far = FAR.iter().filter(|_| with_cloud).map(|(name, ty, _)| Readable { name, ty: *ty });
+            near.chain(given.map(|(name, ty)| Readable { name, ty: *ty })).chain(far).collect()
         }
     }
 }
