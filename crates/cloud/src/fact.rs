@@ -124,7 +124,9 @@ pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
             out.push(7);
             out.extend(value.as_us().to_be_bytes());
         }
-        Reading::List(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => return false,
+        Reading::List(_) | Reading::Interval(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => {
+            return false;
+        }
     }
     true
 }

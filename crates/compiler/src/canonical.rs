@@ -5,8 +5,10 @@
 //! with equal bytes decide alike on every snapshot and disclose alike.
 
 use crate::catalogue::{Birth, Catalogue, Counts, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal};
-use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind, ModelDef, Release, Rule};
+use glacis_model::format::MODEL_BYTES_MAX;
 use glacis_policy::TimePart;
+use glacis_policy::load::limits::MODELS_MAX;
 use glacis_wire::limits::{
     LIST_ITEMS_MAX, NAME_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SIGNALS_MAX, VALUE_BYTES_MAX,
 };
@@ -36,6 +38,11 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     policy.features.iter().try_for_each(|item| feature(item, &mut out))?;
     out.count("rules", policy.rules.len(), RULES_MAX)?;
     policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
+    // Behind all else, so that a policy without models has the bytes that it always had.
+    if !policy.models.is_empty() {
+        out.count("models", policy.models.len(), MODELS_MAX)?;
+        policy.models.iter().try_for_each(|item| model(item, &mut out))?;
+    }
     Ok(out.into_bytes())
 }
 
@@ -102,6 +109,12 @@ fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
     Ok(())
 }
 
+/// All bytes of a model: the digest of the policy covers them.
+fn model(model: &ModelDef, out: &mut Writer) -> Done {
+    out.str("model", &model.name, NAME_BYTES_MAX)?;
+    out.bytes("model", &model.bytes, MODEL_BYTES_MAX)
+}
+
 fn rule(rule: &Rule, out: &mut Writer) -> Done {
     out.str("rule id", &rule.id, NAME_BYTES_MAX)?;
     rule.effect.encode(out)?;
@@ -144,11 +157,15 @@ fn expr(node: &Expr, out: &mut Writer) -> Done {
         ExprKind::Convert(_) => (15, None),
         ExprKind::Index(..) => (16, None),
         ExprKind::Pick { .. } => (17, None),
+        ExprKind::Model(..) => (18, None),
     };
     out.u8(tag);
     ty(node.ty, out);
     if let Some(op) = operator {
         out.u8(code(&OPERATORS, &op));
+    }
+    if let ExprKind::Model(name, _) = &node.kind {
+        out.str("model", name, NAME_BYTES_MAX)?;
     }
     match &node.kind {
         ExprKind::Matches(_, pattern) => out.str("pattern", pattern, VALUE_BYTES_MAX)?,

@@ -24,6 +24,16 @@ pub struct Checked {
     pub(crate) signals: BTreeMap<SignalName, Signal>,
     pub(crate) lists: Vec<ListTest>,
     pub(crate) features: Vec<FeatureDef>,
+    pub(crate) models: Vec<ModelDef>,
+}
+
+/// One model of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelDef {
+    /// Its name, without `model.`.
+    pub name: String,
+    /// Its bytes, which its loader has checked (`glacis_model::format`).
+    pub bytes: Vec<u8>,
 }
 
 impl Checked {
@@ -65,6 +75,11 @@ impl Checked {
     /// Every signal that a rule reads, with its declaration; list tests and features among them.
     pub const fn signals(&self) -> &BTreeMap<SignalName, Signal> {
         &self.signals
+    }
+
+    /// The models that its rules ask, by name.
+    pub fn models(&self) -> &[ModelDef] {
+        &self.models
     }
 
     /// Strictness of a verdict: `allow`, each method in the policy's order, `block`.
@@ -170,6 +185,8 @@ pub enum ExprKind {
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
     /// `a ? b : c`
     If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `model.name(a, …)`: the score of a model; its inputs are signals.
+    Model(String, Vec<Expr>),
     /// `size(a)`, `a.size()`
     Size(Box<Expr>),
     /// `a.startsWith(b)`
@@ -204,7 +221,7 @@ impl Expr {
     pub fn parts(&self) -> Vec<&Self> {
         match &self.kind {
             ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) => Vec::new(),
-            ExprKind::List(items) => items.iter().collect(),
+            ExprKind::List(items) | ExprKind::Model(_, items) => items.iter().collect(),
             ExprKind::Not(a)
             | ExprKind::Neg(a)
             | ExprKind::Size(a)

@@ -279,6 +279,12 @@ pub const CODES: &[CodeInfo] = &[
         "Lower `max_items`, say less in the macro, or nest fewer of them.",
     ),
     info(
+        "G3041",
+        "inputs that do not fit the model",
+        "A model takes one signal for each of its features, in their order: a number, or a bool, which counts as 0 or 1. A feature that compares whole numbers takes no double.",
+        "Name the signals in the order that the help, or `glacis model show`, prints.",
+    ),
+    info(
         "G4001",
         "method named twice",
         "`methods` is a total order, weakest first.",
@@ -385,6 +391,12 @@ pub const CODES: &[CodeInfo] = &[
         "lenient by unearned trust",
         "A rule that makes a verdict milder reads a signal that anybody may claim.",
         "Give the signal a higher min_trust.",
+    ),
+    info(
+        "G4041",
+        "not a model of this policy",
+        "What `[[model]]` gives is not the bytes of a model, or it names a file where only the text is at hand.",
+        "Make the file with `glacis model import`, and check or publish the folder that it is in.",
     ),
     info(
         "G5001",

@@ -27,7 +27,10 @@ pub(crate) fn fold(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
 fn step(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
     let sub = |part: &Expr| fold(policy, part).map(Box::new);
     let kind = match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) => expr.kind.clone(),
+        // The inputs of a model are signals.
+        ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) | ExprKind::Model(..) => {
+            expr.kind.clone()
+        }
         ExprKind::List(items) => {
             ExprKind::List(items.iter().map(|item| fold(policy, item)).collect::<Result<_, _>>()?)
         }
@@ -79,7 +82,8 @@ fn constant(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
     }
     match evaluate(policy, expr, &Snapshot::default(), false, false) {
         Outcome::Value(value) => Ok(Expr { kind: ExprKind::Literal(value), ..expr.clone() }),
-        Outcome::Error | Outcome::Unknown(_) => {
+        // Without signals nothing is unknown or an interval.
+        Outcome::Error | Outcome::Unknown(_) | Outcome::Interval(..) => {
             let finding = Finding::new(expr.span, "G3011", "this constant part can only fail");
             Err(finding.help("it divides by zero, leaves a range, or asks for what is not there"))
         }

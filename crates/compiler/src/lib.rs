@@ -40,6 +40,7 @@ pub use catalogue::{Catalogue, FeatureDef, ListTest};
 pub use checked::Checked;
 pub use cut::{Layout, NodeInfo, PlanInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use read::model::inline;
 pub use source::Source;
 
 use cut::Cut;

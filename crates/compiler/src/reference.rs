@@ -6,12 +6,15 @@
 //!
 //! [`whole`] decides on a [`Snapshot`]: each signal's answer once, with the trust of its producer.
 
+mod model;
+
 use crate::catalogue::Birth;
 use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
 use crate::full;
 use glacis_policy::{Effect, Entry, Obligations, TimePart};
+use glacis_wire::interval::Ends;
 use glacis_wire::{
-    Answer, Cause, Causes, Given, Method, Moment, SignalName, Span, Trust, Type, Value, Verdict,
+    Answer, Cause, Causes, Given, Interval, Method, Moment, SignalName, Span, Trust, Type, Value, Verdict,
 };
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -44,11 +47,14 @@ pub struct Whole {
     pub obligations: Obligations,
 }
 
-/// One of CEL's four outcomes.
+/// One of CEL's four outcomes, or a number that is known to lie between two ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// A value.
     Value(Value),
+    /// A number in here, and more than one is; what compares it and cannot tell is unknown for these causes, or, if there
+    /// is none, an error.
+    Interval(Interval, Causes),
     /// No value: the computation failed.
     Error,
     /// Not known, for these causes.
@@ -103,7 +109,8 @@ fn settle(policy: &Checked, rule: &Rule, snapshot: &Snapshot, outage: bool) -> O
         return Some(rule.effect);
     }
     match trusted {
-        Outcome::Value(_) => None,
+        // INVARIANT: a condition is Boolean, so no interval.
+        Outcome::Value(_) | Outcome::Interval(..) => None,
         Outcome::Error => apply(policy, rule.effect, rule.error),
         Outcome::Unknown(causes) => {
             let entries = causes.iter().map(|cause| apply(policy, rule.effect, rule.entry(cause)));
@@ -177,15 +184,17 @@ impl Evaluation<'_> {
         match &expr.kind {
             ExprKind::Literal(value) => Outcome::Value(value.clone()),
             ExprKind::List(items) => strict(items.iter().map(|item| self.expr(item)).collect(), |items| {
-                Some(Value::List(items.to_vec()))
+                all_values(items)
+                    .map_or_else(|| left_open(items.iter()), |items| Outcome::Value(Value::List(items)))
             }),
             ExprKind::Signal(name) => match self.answer(name) {
                 Answer::Value(value) => Outcome::Value(value),
+                Answer::Interval(interval) => Outcome::Interval(interval, Causes::of(Cause::Inexact)),
                 Answer::Missing | Answer::Error => Outcome::Error,
                 Answer::Unknown(causes) => Outcome::Unknown(causes),
             },
             ExprKind::Has(name) => match self.answer(name) {
-                Answer::Value(_) => TRUE,
+                Answer::Value(_) | Answer::Interval(_) => TRUE,
                 Answer::Missing => FALSE,
                 Answer::Error => Outcome::Error,
                 Answer::Unknown(causes) => Outcome::Unknown(causes),
@@ -194,13 +203,22 @@ impl Evaluation<'_> {
             ExprKind::Neg(a) => self.strict([a], |[a]| negate(a)),
             ExprKind::Binary(BinaryOp::And, a, b) => connective(false, self.expr(a), self.expr(b)),
             ExprKind::Binary(BinaryOp::Or, a, b) => connective(true, self.expr(a), self.expr(b)),
-            ExprKind::Binary(op, a, b) => self.strict([a, b], |[a, b]| binary(*op, a, b)),
+            ExprKind::Binary(op, a, b) => {
+                let operands = vec![self.expr(a), self.expr(b)];
+                strict(operands, |operands| match operands {
+                    [a, b] => {
+                        of_interval(*op, a, b).unwrap_or_else(|| values([a, b], |[a, b]| binary(*op, a, b)))
+                    }
+                    _ => Outcome::Error,
+                })
+            }
             ExprKind::If(condition, yes, no) => match self.expr(condition) {
                 Outcome::Value(Value::Bool(true)) => self.expr(yes),
                 Outcome::Value(Value::Bool(false)) => self.expr(no),
                 Outcome::Unknown(causes) => Outcome::Unknown(causes),
-                Outcome::Value(_) | Outcome::Error => Outcome::Error,
+                Outcome::Value(_) | Outcome::Interval(..) | Outcome::Error => Outcome::Error,
             },
+            ExprKind::Model(name, inputs) => self.score(name, inputs),
             ExprKind::Size(a) => self.strict([a], |[a]| size(a)),
             ExprKind::StartsWith(a, b) => self.texts(a, b, |text, part| text.starts_with(part)),
             ExprKind::EndsWith(a, b) => self.texts(a, b, |text, part| text.ends_with(part)),
@@ -219,12 +237,43 @@ impl Evaluation<'_> {
             ExprKind::Pick { keys, values, key } => {
                 let parts = keys.iter().chain(values).chain([&**key]).map(|part| self.expr(part)).collect();
                 strict(parts, |all| {
-                    let (key, entries) = all.split_last()?;
-                    let (keys, values) = entries.split_at_checked(keys.len())?;
-                    let found = keys.iter().zip(values).find(|(known, _)| *known == key);
-                    found.map(|(_, value)| value.clone())
+                    let Some(all) = all_values(all) else { return left_open(all.iter()) };
+                    let found = || {
+                        let (key, entries) = all.split_last()?;
+                        let (keys, values) = entries.split_at_checked(keys.len())?;
+                        let found = keys.iter().zip(values).find(|(known, _)| *known == key);
+                        found.map(|(_, value)| value.clone())
+                    };
+                    found().map_or(Outcome::Error, Outcome::Value)
                 })
             }
+        }
+    }
+
+    /// A score: known inputs bound it, and of unknown and failed ones nothing is known. What is missing takes the branch
+    /// that training chose. If no input is known, nor is the score, as of any other operator.
+    fn score(&self, name: &str, inputs: &[Expr]) -> Outcome {
+        let input = |input: &Expr| input.reads().map_or(Answer::Error, |name| self.answer(name));
+        let inputs: Vec<Answer> = inputs.iter().map(input).collect();
+        let mut causes = Causes::NONE;
+        for input in &inputs {
+            if let Answer::Unknown(more) = input {
+                causes = causes.union(*more);
+            }
+        }
+        if inputs.iter().all(|input| matches!(input, Answer::Unknown(_) | Answer::Error)) {
+            return unknown(causes);
+        }
+        if inputs.iter().any(|input| matches!(input, Answer::Interval(_))) {
+            causes = causes.union(Causes::of(Cause::Inexact));
+        }
+        let model = self.policy.models().iter().find(|model| model.name == name);
+        match model.and_then(|model| model::bounds(&model.bytes, &inputs)) {
+            Some((lo, hi)) if lo == hi => Outcome::Value(Value::Int(lo)),
+            Some((lo, hi)) => {
+                Interval::ints(lo, hi).map_or(Outcome::Error, |scores| Outcome::Interval(scores, causes))
+            }
+            None => Outcome::Error,
         }
     }
 
@@ -241,6 +290,10 @@ impl Evaluation<'_> {
         }
         match &given.answer {
             Answer::Value(value) if !value.is(signal.ty) => Answer::Error,
+            Answer::Interval(interval) if !signal.is_aggregate() || interval.ty() != signal.ty => {
+                Answer::Error
+            }
+            Answer::Interval(interval) => interval.point().map_or(Answer::Interval(*interval), Answer::Value),
             Answer::Unknown(causes) if causes.is_empty() => Answer::unknown(Cause::Withheld),
             answer => answer.clone(),
         }
@@ -252,9 +305,9 @@ impl Evaluation<'_> {
         apply: impl FnOnce([&Value; N]) -> Option<Value>,
     ) -> Outcome {
         let outcomes = operands.iter().map(|operand| self.expr(operand)).collect();
-        strict(outcomes, |values| {
-            let values: Vec<&Value> = values.iter().collect();
-            apply(<[&Value; N]>::try_from(values).ok()?)
+        strict(outcomes, |operands| {
+            let operands: Vec<&Outcome> = operands.iter().collect();
+            <[&Outcome; N]>::try_from(operands).map_or(Outcome::Error, |operands| values(operands, apply))
         })
     }
 
@@ -266,16 +319,15 @@ impl Evaluation<'_> {
     }
 }
 
-/// A strict operator: the union over unknown operands, else an error if one is, else its value; `None` is an error.
-fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Value]) -> Option<Value>) -> Outcome {
+/// A strict operator: the union over unknown operands, else an error if one is, else what it makes of the others.
+fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Outcome]) -> Outcome) -> Outcome {
     let mut causes = Causes::NONE;
     let mut failed = false;
-    let mut values = Vec::new();
-    for operand in operands {
+    for operand in &operands {
         match operand {
-            Outcome::Unknown(more) => causes = causes.union(more),
+            Outcome::Unknown(more) => causes = causes.union(*more),
             Outcome::Error => failed = true,
-            Outcome::Value(value) => values.push(value),
+            Outcome::Value(_) | Outcome::Interval(..) => {}
         }
     }
     if !causes.is_empty() {
@@ -284,7 +336,106 @@ fn strict(operands: Vec<Outcome>, apply: impl FnOnce(&[Value]) -> Option<Value>)
     if failed {
         return Outcome::Error;
     }
-    apply(&values).map_or(Outcome::Error, Outcome::Value)
+    apply(&operands)
+}
+
+/// An operator on values: an interval among them leaves it unknown, whatever it would come to; `None` is an error.
+fn values<const N: usize>(
+    operands: [&Outcome; N],
+    apply: impl FnOnce([&Value; N]) -> Option<Value>,
+) -> Outcome {
+    let values: Vec<&Value> = operands.iter().filter_map(|operand| value(operand)).collect();
+    let Ok(values) = <[&Value; N]>::try_from(values) else { return left_open(operands.into_iter()) };
+    apply(values).map_or(Outcome::Error, Outcome::Value)
+}
+
+/// What the intervals among some operands leave open.
+fn left_open<'a>(operands: impl Iterator<Item = &'a Outcome>) -> Outcome {
+    let causes = operands.map(|operand| match operand {
+        Outcome::Interval(_, causes) => *causes,
+        Outcome::Value(_) | Outcome::Error | Outcome::Unknown(_) => Causes::NONE,
+    });
+    unknown(causes.fold(Causes::NONE, Causes::union))
+}
+
+/// Unknown for these causes; without one something failed.
+const fn unknown(causes: Causes) -> Outcome {
+    if causes.is_empty() { Outcome::Error } else { Outcome::Unknown(causes) }
+}
+
+const fn value(outcome: &Outcome) -> Option<&Value> {
+    match outcome {
+        Outcome::Value(value) => Some(value),
+        Outcome::Interval(..) | Outcome::Error | Outcome::Unknown(_) => None,
+    }
+}
+
+fn all_values(outcomes: &[Outcome]) -> Option<Vec<Value>> {
+    outcomes.iter().map(|outcome| value(outcome).cloned()).collect()
+}
+
+/// A comparison of one interval with a value, and `in` of one in a list: known where all its numbers decide alike.
+/// `None` where the operator reads no interval, or can say nothing of one.
+///
+/// Not every number has to be asked: between two neighbouring constants of the operator all decide alike. So the ends
+/// are asked, each constant inside, and the number next to it on either side.
+fn of_interval(op: BinaryOp, a: &Outcome, b: &Outcome) -> Option<Outcome> {
+    let compares = matches!(
+        op,
+        BinaryOp::Eq
+            | BinaryOp::Ne
+            | BinaryOp::Lt
+            | BinaryOp::Le
+            | BinaryOp::Gt
+            | BinaryOp::Ge
+            | BinaryOp::In
+    );
+    let (interval, causes, constant, flipped) = match (a, b) {
+        (Outcome::Interval(interval, causes), Outcome::Value(constant)) => {
+            (interval, causes, constant, false)
+        }
+        (Outcome::Value(constant), Outcome::Interval(interval, causes)) if op != BinaryOp::In => {
+            (interval, causes, constant, true)
+        }
+        _ => return None,
+    };
+    if !compares {
+        return None;
+    }
+    let constants = match constant {
+        Value::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let asked = asked(*interval, constants);
+    let decide = |number: &Value| {
+        if flipped { binary(op, constant, number) } else { binary(op, number, constant) }
+    };
+    let mut decided = asked.iter().map(decide);
+    let first = decided.next()??;
+    let alike = decided.all(|other| other.as_ref() == Some(&first));
+    Some(if alike { Outcome::Value(first) } else { unknown(*causes) })
+}
+
+/// The ends of an interval, and of its numbers each constant and its neighbours.
+fn asked(interval: Interval, constants: &[Value]) -> Vec<Value> {
+    match interval.ends() {
+        Ends::Ints { lo, hi } => {
+            let ints = constants.iter().filter_map(|constant| match constant {
+                Value::Int(value) => Some([value.saturating_sub(1), *value, value.saturating_add(1)]),
+                _ => None,
+            });
+            let inside = ints.flatten().filter(|value| (lo..=hi).contains(value));
+            [lo, hi].into_iter().chain(inside).map(Value::Int).collect()
+        }
+        Ends::Doubles { lo, hi } => {
+            let doubles = constants.iter().filter_map(|constant| match constant {
+                Value::Double(value) => Some([value.next_down(), *value, value.next_up()]),
+                _ => None,
+            });
+            let inside = doubles.flatten().filter(|value| (lo..=hi).contains(value));
+            [lo, hi].into_iter().chain(inside).map(Value::Double).collect()
+        }
+    }
 }
 
 /// `&&` (deciding value false) and `||` (true): a deciding value wins, then unknown, then error.
@@ -293,7 +444,7 @@ fn connective(deciding: bool, a: Outcome, b: Outcome) -> Outcome {
     if a == decided || b == decided {
         return decided;
     }
-    strict(vec![a, b], |_| Some(Value::Bool(!deciding)))
+    strict(vec![a, b], |_| Outcome::Value(Value::Bool(!deciding)))
 }
 
 fn boolean(value: &Value) -> Option<bool> {

@@ -58,6 +58,10 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
             out.push_str(" : ");
             write(no, 0, out);
         }
+        ExprKind::Model(name, inputs) => {
+            let _ = write!(out, "model.{name}");
+            sequence("(", inputs, ")", out);
+        }
         ExprKind::Size(a) => sequence("size(", std::slice::from_ref(a), ")", out),
         ExprKind::StartsWith(a, b) => method(a, "startsWith", b, out),
         ExprKind::EndsWith(a, b) => method(a, "endsWith", b, out),

@@ -47,7 +47,8 @@ fn answer(reading: Reading<'_>) -> Answer {
         Reading::Timestamp(value) => Answer::Value(Value::Timestamp(value)),
         Reading::Duration(value) => Answer::Value(Value::Duration(value)),
         Reading::Missing => Answer::Missing,
-        Reading::Error => Answer::Error,
+        // No signal of a device is an aggregate, so none is answered by an interval.
+        Reading::Interval(_) | Reading::Error => Answer::Error,
         Reading::Unknown(_) => Answer::unknown(Cause::Withheld),
     }
 }

@@ -32,6 +32,6 @@ pub use plan::Indexing;
 pub use table::{Automaton, Networks, Table, TimeZone};
 pub use tree::binding::{Binding, Foreign, Owner};
 pub use tree::{
-    Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice, Slot,
-    Source, TimePart,
+    Call, Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice,
+    Slot, Source, TimePart,
 };

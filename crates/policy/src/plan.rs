@@ -150,9 +150,11 @@ pub(crate) struct Skips {
 /// Rows of one slot. Each `u16` names a row.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotTable {
-    /// Type and least trust of the slot; here as well, so that an answer needs no other place.
+    /// Type and least trust of the slot, and whether it is an aggregate; here as well, so that an answer needs no
+    /// other place.
     pub(crate) ty: Type,
     pub(crate) min_trust: Trust,
+    pub(crate) aggregate: bool,
     /// Terms that read the slot in any way.
     pub(crate) uses: u16,
     /// Terms that are dead if it has a value: they say `!has`.
@@ -161,6 +163,8 @@ pub(crate) struct SlotTable {
     pub(crate) missing: u16,
     /// Terms that are open if it is missing: they use its value.
     pub(crate) misused: u16,
+    /// Of an aggregate: terms that compare its value more than once.
+    pub(crate) several: u16,
     /// Rows by value.
     pub(crate) values: Values,
 }

@@ -16,10 +16,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use glacis_model::{Map, Model};
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 
 pub(crate) mod binding;
-mod encode;
+pub(crate) mod encode;
 
 /// A loaded, checked slice. Immutable; share it freely.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Slice {
     /// Which of them settle each rule that the plan leaves open.
     pub(crate) orders: Orders,
     pub(crate) plan: Plan,
+    /// Where the sections of each model lie in its bytes.
+    pub(crate) models: Box<[Map]>,
     /// Place of each method in the policy's order, by its code.
     pub(crate) method_ranks: [Option<u8>; Method::ALL.len()],
 }
@@ -80,6 +83,12 @@ impl Slice {
     /// What it tells of the rules that are not in it.
     pub const fn hidden(&self) -> &Hidden {
         &self.parts.hidden
+    }
+
+    /// A model of this slice, in the bytes that the loader has checked.
+    pub(crate) fn model(&self, model: u16) -> Option<Model<'_>> {
+        let at = usize::from(model);
+        self.models.get(at)?.model(self.parts.models.get(at)?)
     }
 
     /// Everything, as plain data.
@@ -149,6 +158,10 @@ pub struct Parts {
     pub methods: Vec<Method>,
     /// Inputs.
     pub slots: Vec<Slot>,
+    /// Models, as their bytes (`glacis_model::format`).
+    pub models: Vec<Vec<u8>>,
+    /// Which model reads which slots.
+    pub calls: Vec<Call>,
     /// The arena, operands before their users.
     pub nodes: Vec<Node>,
     /// Rules; order does not matter to the verdict (DESIGN §4.1).
@@ -172,6 +185,8 @@ impl Parts {
             binding,
             methods: Vec::new(),
             slots: Vec::new(),
+            models: Vec::new(),
+            calls: Vec::new(),
             nodes: Vec::new(),
             rules: Vec::new(),
             classes: Vec::new(),
@@ -219,6 +234,17 @@ pub struct Slot {
     pub ty: Type,
     /// Below this trust, an answer is `unknown(withheld)` in Σ⁻ (DESIGN §4.2).
     pub min_trust: Trust,
+    /// A number that edge or cloud sums up from many events: its answer may be an interval.
+    pub aggregate: bool,
+}
+
+/// One call of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The model, by its place in [`Parts::models`].
+    pub model: u16,
+    /// A slot for each of its features, in their order: a number or a truth value, which counts as 0 or 1.
+    pub slots: Vec<u16>,
 }
 
 /// Where a slot's answer is born.
@@ -247,6 +273,8 @@ pub enum Node {
     Read(u16),
     /// Whether a slot has a value: `missing` is false, unknown and error stay what they are.
     Has(u16),
+    /// The score of this call: an int, in the units of its model.
+    Score(u16),
     /// `!a`
     Not(u32),
     /// `a && b`
@@ -373,7 +401,7 @@ impl Node {
     /// Indices of its operands.
     pub(crate) fn operands(&self) -> [Option<u32>; 3] {
         match *self {
-            Node::Const(_) | Node::Read(_) | Node::Has(_) | Node::Table(_) => [None; 3],
+            Node::Const(_) | Node::Read(_) | Node::Has(_) | Node::Table(_) | Node::Score(_) => [None; 3],
             Node::Not(a) | Node::Neg(a) | Node::Size(a) | Node::SpanPart(_, a) | Node::Convert(_, a) => {
                 [Some(a), None, None]
             }

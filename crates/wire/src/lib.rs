@@ -16,6 +16,7 @@ pub mod codec;
 pub mod disclosure;
 pub mod http;
 pub mod id;
+pub mod interval;
 pub mod limits;
 pub mod message;
 pub mod moment;
@@ -31,6 +32,7 @@ pub use id::{
     AppName, Digest, EventId, EventName, KeyId, LegId, NameError, NodeName, PolicyDigest, Realm, Reference,
     SessionId, SignalName, TenantId, Thumbprint,
 };
+pub use interval::Interval;
 pub use moment::{Moment, Span};
 pub use time::Timestamp;
 pub use trust::{Tier, Trust};

@@ -287,6 +287,7 @@ fn listed(lists: &ListTable, list: &str, key: &Origin, stated: &Stated<'_>) -> A
         | Reading::Bytes(_)
         | Reading::Timestamp(_)
         | Reading::Duration(_)
+        | Reading::Interval(_)
         | Reading::Missing
         | Reading::Error => Answer::Error,
     }

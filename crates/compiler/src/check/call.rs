@@ -3,7 +3,7 @@
 //! What a function needs ahead must be a literal: patterns, networks and time zones become tables of the slice, and
 //! whether they can is found here, where they stand.
 
-use super::expr::{Checker, Result, kind};
+use super::expr::{Checker, Result, kind, path};
 use crate::cel::ast::{Ast, AstKind};
 use crate::cel::lex::unsupported;
 use crate::checked::{Expr, ExprKind};
@@ -25,6 +25,9 @@ impl Checker<'_> {
         args: &[Ast],
     ) -> Result<Expr> {
         match (name.value.as_str(), receiver, args) {
+            (_, Some(receiver), _) if path(receiver).as_deref() == Some("model") => {
+                self.score(ast, name, args)
+            }
             ("has", None, [arg]) => {
                 let signal = match &arg.kind {
                     AstKind::Name(_) | AstKind::Field(..) => self.resolve(arg)?,

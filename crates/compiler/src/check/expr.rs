@@ -10,6 +10,7 @@ use crate::cel::ast::{Ast, AstKind, BinaryOp};
 use crate::cel::lex::unsupported;
 use crate::checked::{Expr, ExprKind};
 use crate::diagnostic::{Span, Spanned, suggest};
+use crate::read::model::RawModel;
 use crate::source::{Finding, TextMap};
 use glacis_wire::limits::{DEPTH_MAX, VALUE_BYTES_MAX};
 use glacis_wire::{SignalName, Trust, Type, Value};
@@ -26,9 +27,14 @@ pub(crate) struct Typed {
 }
 
 /// Types a condition; spans of the result are file spans.
-pub(crate) fn check(ast: &Ast, catalogue: &Catalogue, map: &TextMap) -> Result<Typed, Finding> {
+pub(crate) fn check(
+    ast: &Ast,
+    (catalogue, models): (&Catalogue, &[RawModel]),
+    map: &TextMap,
+) -> Result<Typed, Finding> {
     let mut checker = Checker {
         catalogue,
+        models,
         map,
         signals: BTreeMap::new(),
         lists: Vec::new(),
@@ -46,6 +52,7 @@ pub(crate) fn check(ast: &Ast, catalogue: &Catalogue, map: &TextMap) -> Result<T
 
 pub(super) struct Checker<'c> {
     catalogue: &'c Catalogue,
+    pub(super) models: &'c [RawModel],
     map: &'c TextMap,
     pub(super) signals: BTreeMap<SignalName, Signal>,
     lists: Vec<ListTest>,
@@ -173,6 +180,10 @@ impl Checker<'_> {
         let known = |name: &str| self.catalogue.signals.values().find(|signal| signal.name.as_str() == name);
         if let Some(signal) = known(&path) {
             return Ok(signal.clone());
+        }
+        if path == "model" || path.starts_with("model.") {
+            let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
+            return Err(finding.help("ask a model for its score: `model.fraud(amount, …) > 700`"));
         }
         if path == "list" || path.starts_with("list.") {
             let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
@@ -471,7 +482,7 @@ pub(crate) fn kind(ty: Type) -> String {
 }
 
 /// The dotted name that a chain of fields spells.
-fn path(ast: &Ast) -> Option<String> {
+pub(super) fn path(ast: &Ast) -> Option<String> {
     match &ast.kind {
         AstKind::Name(name) => Some(name.clone()),
         AstKind::Field(inner, field) => Some(format!("{}.{}", path(inner)?, field.value)),

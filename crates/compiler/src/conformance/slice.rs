@@ -40,6 +40,7 @@ pub(super) fn run(case: &Case) -> Verdict {
     let got = match evaluate(&policy, &expr, &snapshot, false, false) {
         Outcome::Value(value) => show(&full_value(&value)),
         Outcome::Error => "an error".to_owned(),
+        Outcome::Interval(..) => "an interval".to_owned(),
         Outcome::Unknown(_) => "unknown".to_owned(),
     };
     Verdict::compare(want, got)
@@ -59,7 +60,7 @@ fn typed(case: &Case, expr: &Expr) -> Verdict {
 fn compile(text: &str, catalogue: &Catalogue) -> Result<Expr, Finding> {
     let map = TextMap::new(&format!("'''{text}'''"), 0, text);
     let ast = crate::cel::parse::parse(text)?;
-    check(&ast, catalogue, &map).map(|typed| typed.expr)
+    check(&ast, (catalogue, &[]), &map).map(|typed| typed.expr)
 }
 
 /// Variables as signals of the edge.
@@ -104,6 +105,7 @@ fn policy(catalogue: Catalogue) -> Option<Checked> {
         signals: catalogue.signals,
         lists: Vec::new(),
         features: Vec::new(),
+        models: Vec::new(),
     })
 }
 

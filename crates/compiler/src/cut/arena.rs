@@ -4,8 +4,8 @@
 //! Recursion is over source whose depth the parser has limited.
 
 use super::{SlotIndex, automaton, networks, zone};
-use crate::checked::{BinaryOp, Expr, ExprKind};
-use glacis_policy::{Node, Slot, Table};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind};
+use glacis_policy::{Call, Node, Parts, Slot, Table};
 use glacis_wire::{SignalName, Type, Value};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 pub(crate) struct Arena {
     slots: SlotIndex,
     nodes: Vec<Node>,
+    /// The models that are asked, and how.
+    models: Vec<String>,
+    calls: Vec<Call>,
     /// By text: doubles are told apart by sign of zero, and NaN is itself.
     seen: BTreeMap<String, u32>,
 }
@@ -23,15 +26,34 @@ impl Arena {
         let named = slots.iter().enumerate();
         let slots =
             named.filter_map(|(at, slot)| Some((slot.name.clone(), u16::try_from(at).ok()?))).collect();
-        Self { slots, nodes: Vec::new(), seen: BTreeMap::new() }
+        Self { slots, nodes: Vec::new(), models: Vec::new(), calls: Vec::new(), seen: BTreeMap::new() }
     }
 
     pub(crate) fn slot(&self, name: &SignalName) -> Option<u16> {
         self.slots.get(name).copied()
     }
 
-    pub(crate) fn into_nodes(self) -> Vec<Node> {
-        self.nodes
+    /// Its nodes, and what they ask of models, into `parts`.
+    pub(crate) fn finish(self, policy: &Checked, parts: &mut Parts) {
+        let bytes = |name: &String| policy.models.iter().find(|model| model.name == *name);
+        parts.models = self.models.iter().filter_map(bytes).map(|model| model.bytes.clone()).collect();
+        parts.calls = self.calls;
+        parts.nodes = self.nodes;
+    }
+
+    /// The place of a call, made once for equal ones.
+    fn call(&mut self, name: &str, inputs: &[Expr]) -> Option<u16> {
+        let slots = inputs.iter().map(|input| self.slot(input.reads()?)).collect::<Option<_>>()?;
+        let model = self.models.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.models.push(name.to_owned());
+            self.models.len() - 1
+        });
+        let call = Call { model: u16::try_from(model).ok()?, slots };
+        let at = self.calls.iter().position(|known| *known == call).unwrap_or_else(|| {
+            self.calls.push(call);
+            self.calls.len() - 1
+        });
+        u16::try_from(at).ok()
     }
 
     /// Adds an expression; `None` if it reads what has no slot, or there are too many nodes.
@@ -43,6 +65,7 @@ impl Arena {
             }
             ExprKind::Signal(name) => Node::Read(self.slot(name)?),
             ExprKind::Has(name) => Node::Has(self.slot(name)?),
+            ExprKind::Model(name, inputs) => Node::Score(self.call(name, inputs)?),
             ExprKind::Not(a) => Node::Not(self.add(a)?),
             ExprKind::Neg(a) => Node::Neg(self.add(a)?),
             ExprKind::Size(a) => Node::Size(self.add(a)?),

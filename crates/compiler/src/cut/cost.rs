@@ -41,13 +41,21 @@ fn steps(policy: &Checked, expr: &Expr) -> u64 {
     let below = parts.iter().map(|part| steps(policy, part)).fold(0, u64::saturating_add);
     let looked_at = parts.iter().map(|part| bytes_max(policy, part)).fold(0, u64::saturating_add);
     let reading = expr.reads().and_then(|name| policy.signals.get(name)).map_or(0, |signal| signal.cost);
-    let work = match expr.kind {
+    let work = match &expr.kind {
         ExprKind::List(_) => 0,
         ExprKind::Matches(..) => looked_at / STEP_MATCHED_BYTES,
         ExprKind::TimePart(..) | ExprKind::InNetworks(..) => TABLE_STEPS,
+        ExprKind::Model(name, _) => (looked_at / STEP_BYTES).saturating_add(model_steps(policy, name)),
         _ => looked_at / STEP_BYTES,
     };
     1 + below.saturating_add(reading).saturating_add(work)
+}
+
+/// Most steps of one score.
+fn model_steps(policy: &Checked, name: &str) -> u64 {
+    let found = policy.models.iter().find(|model| model.name == name);
+    let model = found.and_then(|model| glacis_model::Model::load(&model.bytes).ok());
+    model.map_or(0, |model| model.cost().any)
 }
 
 /// Bytes that a value of this expression may have; scalars of fixed size count nothing.

@@ -244,7 +244,7 @@ impl Cutter<'_> {
                 parts.rules.push(glacis_policy::Rule { device_final: true, ..engine_rule(shape.rule, root) });
             }
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         parts.hidden = self.hidden_from_device();
         Some(parts)
     }
@@ -268,7 +268,7 @@ impl Cutter<'_> {
             };
             parts.rules.extend(rule);
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         if zone == Zone::Edge {
             let hidden = self.policy.rules.iter().filter(|rule| rule.is_hidden());
             parts.hidden = summary(self.policy, hidden.collect());
@@ -284,7 +284,8 @@ impl Cutter<'_> {
             Birth::Edge => glacis_policy::Source::Edge,
             Birth::Cloud => glacis_policy::Source::Cloud,
         };
-        Some(Slot { name: name.clone(), source, ty: signal.ty, min_trust: signal.min_trust })
+        let (ty, min_trust, aggregate) = (signal.ty, signal.min_trust, signal.is_aggregate());
+        Some(Slot { name: name.clone(), source, ty, min_trust, aggregate })
     }
 
     /// As [`slot`](Self::slot); what is born on the device arrives as a node or a declared value.
@@ -292,7 +293,7 @@ impl Cutter<'_> {
         if let Some(node) = self.table.index_of(name) {
             let min_trust = self.table.nodes.get(usize::from(node))?.min_trust;
             let source = glacis_policy::Source::Node(node);
-            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust });
+            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust, aggregate: false });
         }
         let slot = self.slot(name)?;
         if slot.source != glacis_policy::Source::Device {

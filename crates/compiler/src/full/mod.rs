@@ -37,8 +37,7 @@ pub(crate) use network::{Network, address};
 pub(crate) use program::LIMITS;
 pub use program::Program;
 pub use table::Library;
-#[cfg(any(test, feature = "conformance"))]
-pub(crate) use table::encoders::bytes_of;
+pub(crate) use table::encoders::{bytes_of, text_of};
 pub(crate) use time::Zone;
 pub use time::{Duration, Timestamp};
 pub use ty::Type;

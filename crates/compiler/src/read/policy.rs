@@ -5,6 +5,7 @@
 
 use super::catalogue::event_name;
 use super::form::{Data, Form, Table, parse};
+use super::model::RawModel;
 use crate::diagnostic::{Span, Spanned, suggest};
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Effect, Obligation, Obligations};
@@ -26,6 +27,7 @@ pub(crate) struct RawPolicy<'a> {
     /// Whether any class was written, readable or not.
     pub(crate) has_classes: bool,
     pub(crate) rules: Vec<RawRule<'a>>,
+    pub(crate) models: Vec<RawModel>,
 }
 
 /// Entries by cause and for errors, as far as they are given.
@@ -86,7 +88,7 @@ pub(crate) fn read<'a>(
     findings: &mut Findings,
 ) -> Option<RawPolicy<'a>> {
     let form = Form::new(source, root, "");
-    form.only(&["policy", "score_class", "rule"], findings);
+    form.only(&["policy", "score_class", "rule", "model"], findings);
     let Some(head) = form.table("policy", findings) else {
         if form.entry("policy").is_none() {
             form.missing("policy", "a policy file begins with [policy]", findings);
@@ -110,6 +112,7 @@ pub(crate) fn read<'a>(
     let classes = form.tables("score_class", findings);
     let classes: Vec<_> = classes.iter().filter_map(|class| reader.class(class, findings)).collect();
     let rules = reader.rules(&form, findings);
+    let models = super::model::read(&form, findings);
     let purpose = purpose.map(|purpose| Spanned { value: purpose.value.to_owned(), span: purpose.span });
     Some(RawPolicy {
         name: name?.value,
@@ -122,6 +125,7 @@ pub(crate) fn read<'a>(
         classes,
         has_classes: form.entry("score_class").is_some(),
         rules,
+        models,
     })
 }
 
@@ -154,7 +158,7 @@ fn read_methods(head: &Form<'_>, findings: &mut Findings) -> Option<Vec<Method>>
 }
 
 /// A name that becomes part of records and metrics.
-fn identifier(
+pub(super) fn identifier(
     form: &Form<'_>,
     text: Spanned<&str>,
     max: usize,

@@ -132,6 +132,7 @@ pub(crate) fn policy() -> Checked {
         signals: catalogue().signals,
         lists: Vec::new(),
         features: Vec::new(),
+        models: Vec::new(),
     }
 }
 
@@ -140,7 +141,7 @@ pub(crate) fn typed(text: &str, catalogue: &Catalogue) -> Result<Expr, Finding> 
     let map = TextMap::new(&format!("'''{text}'''"), 0, text);
     let ast = crate::cel::parse::parse(text)?;
     assert_eq!(map.span(Span::new(0, 0)).start, 3);
-    crate::check::expr::check(&ast, catalogue, &map).map(|typed| typed.expr)
+    crate::check::expr::check(&ast, (catalogue, &[]), &map).map(|typed| typed.expr)
 }
 
 /// Text of a random expression of type `ty`, well typed; `constants` percent of its leaves are literals.

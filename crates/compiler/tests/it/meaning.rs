@@ -210,6 +210,31 @@ fn incriminating_claims_are_believed_and_exculpating_ones_earned() {
     assert_eq!(whole(compiled.checked(), &Snapshot::default(), None, false).verdict, passkey);
 }
 
+/// DESIGN §4.2, intervals: what is given of a feature, and what a rule over it comes to.
+#[test]
+fn an_aggregate_decides_where_all_its_numbers_do() {
+    let compiled = compiled(
+        "[[rule]]\nid = \"a\"\nwhen = \"user.transfers_1h > 3 && user.transfers_1h != 7\"\neffect = \"block\"\n\
+         if_unknown = { inexact = \"challenge(otp)\" }\n\
+         [[rule]]\nid = \"b\"\nwhen = \"user.transfers_1h + 1 < 0\"\neffect = \"exempt\"\n",
+    );
+    let otp = Verdict::Challenge(Method::Otp);
+    for (lo, hi, want) in [
+        (0, 3, Verdict::Allow),
+        (3, 4, otp),
+        (4, 6, Verdict::Block),
+        (4, 7, otp),
+        (7, 7, Verdict::Allow),
+        (8, 900, Verdict::Block),
+    ] {
+        let between = Answer::Interval(glacis_wire::Interval::ints(lo, hi).unwrap());
+        let seen = snapshot(&[("user.transfers_1h", between, Trust::Proven)]);
+        assert_eq!(whole(compiled.checked(), &seen, None, false).verdict, want, "{lo} to {hi}");
+    }
+    let [_, edge, cloud] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
+    assert!(edge.slots().iter().chain(cloud.slots()).all(|slot| slot.aggregate));
+}
+
 #[test]
 fn combination_is_hard_then_exempt_then_soft_then_points() {
     let rule = |id: &str, effect: &str| {

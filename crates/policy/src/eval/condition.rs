@@ -5,14 +5,18 @@
 //! - `?:` with an unknown condition has the condition's causes; a known one takes its branch whole.
 //! - No short-circuit: every node is computed, so causes are complete and time does not follow private values
 //!   from rule to rule.
+//! - An interval is compared with points, and is otherwise unknown(inexact) to compute with (`range`).
 //! - A missing signal is an error to use and false to `has`; unknown and error stay what they are in `has`.
 //!
 //! Values follow CEL: checked ints, IEEE doubles (NaN equals nothing and has no order), strings by their UTF-8
 //! bytes except `size`, which counts code points. The loader typed the arena, so an operator only meets operands
 //! that it takes; where the code must still say something, it says error.
 
+mod score;
+
 use super::index;
 use super::input::{Inputs, Reading, reading_of_value};
+use super::range;
 use super::steps::{Holds, Step};
 use super::{convert, time};
 use crate::mutant::{Faults, Mutant};
@@ -20,8 +24,10 @@ use crate::table::Table;
 use crate::tree::{Node, Slice, TimePart};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use glacis_wire::interval::Ends;
 use glacis_wire::limits::DEPTH_MAX;
-use glacis_wire::{Causes, Moment, Span, Type, Value};
+use glacis_wire::{Cause, Causes, Interval, Moment, Span, Type, Value};
+pub(super) use score::Desk;
 
 /// Which answers an evaluation sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +51,19 @@ pub(super) enum Cell {
     At(Place),
     /// The text in this place as bytes, or its bytes as text.
     Recast(Place),
+    /// The interval in this slot.
+    Range(u16),
+    /// A score between these ends, open for these causes; for none, since an input failed.
+    Score {
+        lo: i64,
+        hi: i64,
+        causes: Causes,
+    },
     Error,
     Unknown(Causes),
 }
 
-const _: () = assert!(size_of::<Cell>() <= 16, "limits count on it");
+const _: () = assert!(size_of::<Cell>() <= 24, "limits count on it");
 
 /// Where a text, bytes or a list stand.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +115,7 @@ pub(super) fn fill<F: Faults>(
     slice: &Slice,
     inputs: &Inputs<'_>,
     plane: Plane,
-    cells: &mut [Cell],
+    (cells, desk): (&mut [Cell], &mut Desk),
 ) {
     let run = Run { faults, slice, inputs, plane };
     for (at, step) in (0..).zip(&slice.steps) {
@@ -109,7 +123,7 @@ pub(super) fn fill<F: Faults>(
             continue;
         }
         faults.spend(1);
-        let cell = run.step(at, *step, cells);
+        let cell = run.step(at, *step, cells, desk);
         if let Some(place) = cells.get_mut(index(at)) {
             *place = cell;
         }
@@ -125,11 +139,17 @@ pub(super) struct Cone {
     event: u32,
     /// Nodes that wait for their operands: three a level at most.
     waiting: Vec<u32>,
+    desk: Desk,
 }
 
 impl Cone {
     /// Room for the arena of a slice.
-    pub(super) fn reserve(&mut self, nodes: usize) {
+    pub(super) fn fit(&mut self, slice: &Slice) {
+        self.reserve(slice.nodes().len());
+        self.desk.fit(slice);
+    }
+
+    fn reserve(&mut self, nodes: usize) {
         self.cells.resize(nodes, Cell::Error);
         self.computed.resize(nodes, 0);
         self.waiting.reserve(3 * DEPTH_MAX + 1);
@@ -189,7 +209,7 @@ impl Cone {
         run.faults.spend(1);
         let place = index(at);
         let step = run.slice.steps.get(place).copied().unwrap_or(Step::Idle);
-        let cell = run.step(at, step, &self.cells);
+        let cell = run.step(at, step, &self.cells, &mut self.desk);
         if let (Some(to), Some(computed)) = (self.cells.get_mut(place), self.computed.get_mut(place)) {
             (*to, *computed) = (cell, self.event);
         }
@@ -227,8 +247,11 @@ impl Cone {
 
     /// Where its memory is, for the test that evaluation does not grow it.
     #[cfg(test)]
-    pub(super) fn footprint(&self) -> [(usize, usize); 3] {
+    pub(super) fn footprint(&self) -> [(usize, usize); 5] {
+        let [inputs, scratch] = self.desk.footprint();
         [
+            inputs,
+            scratch,
             (self.cells.as_ptr().addr(), self.cells.capacity()),
             (self.computed.as_ptr().addr(), self.computed.capacity()),
             (self.waiting.as_ptr().addr(), self.waiting.capacity()),
@@ -239,15 +262,6 @@ impl Cone {
 /// The outcome of a node that was computed before.
 fn cell(cells: &[Cell], node: u32) -> Cell {
     cells.get(index(node)).copied().unwrap_or(Cell::Error)
-}
-
-/// Compares the int of a node with a literal.
-fn compare(cells: &[Cell], of: u32, bound: i64, holds: Holds) -> Cell {
-    match cell(cells, of) {
-        Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
-        Cell::Unknown(causes) => Cell::Unknown(causes),
-        _ => Cell::Error,
-    }
 }
 
 /// One pass over the arena.
@@ -262,16 +276,28 @@ struct Run<'a, F> {
 impl<'a, F: Faults> Run<'a, F> {
     /// The outcome of one step, given those before it.
     #[inline]
-    fn step(self, at: u32, step: Step, cells: &[Cell]) -> Cell {
+    fn step(self, at: u32, step: Step, cells: &[Cell], desk: &mut Desk) -> Cell {
         match step {
             // Nothing reads it.
             Step::Idle => Cell::Error,
-            Step::Bound { of, bound, holds } => compare(cells, of, bound, holds),
+            Step::Score(call) => self.score(call, desk),
+            Step::Bound { of, bound, holds } => self.bound(cell(cells, of), bound, holds),
             Step::Connective { a, b, decides } => self.connective(decides, cell(cells, a), cell(cells, b)),
             Step::Node => {
                 let node = self.slice.nodes().get(index(at));
                 node.map_or(Cell::Error, |node| self.node(at, node, cells))
             }
+        }
+    }
+
+    /// Compares an int with a literal.
+    fn bound(self, of: Cell, bound: i64, holds: Holds) -> Cell {
+        match of {
+            Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
+            Cell::Range(_) | Cell::Score { .. } => {
+                self.meets(of, Cell::Int(bound), |order| order.is_some_and(|order| holds.at(order)))
+            }
+            other => undecided(other),
         }
     }
 
@@ -282,12 +308,14 @@ impl<'a, F: Faults> Run<'a, F> {
             Node::Const(ref value) => literal(at, value),
             Node::Read(slot) => self.read(slot),
             Node::Has(slot) => self.has(slot),
+            // INVARIANT: a step of its own.
+            Node::Score(_) => Cell::Error,
             Node::Not(a) => self.not(cell(a)),
             Node::And(a, b) => self.connective(false, cell(a), cell(b)),
             Node::Or(a, b) => self.connective(true, cell(a), cell(b)),
             Node::If(a, b, c) => self.choose(cell(a), cell(b), cell(c)),
-            Node::Eq(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(self.equal(a, b))),
-            Node::Ne(a, b) => self.strict(cell(a), cell(b), |a, b| Cell::Bool(!self.equal(a, b))),
+            Node::Eq(a, b) => self.equality(cell(a), cell(b), true),
+            Node::Ne(a, b) => self.equality(cell(a), cell(b), false),
             Node::Lt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_lt),
             Node::Le(a, b) => self.ordered(cell(a), cell(b), Ordering::is_le),
             Node::Gt(a, b) => self.ordered(cell(a), cell(b), Ordering::is_gt),
@@ -316,8 +344,8 @@ impl<'a, F: Faults> Run<'a, F> {
                 _ => None,
             }),
             Node::Convert(to, a) => self.convert(to, cell(a)),
-            Node::Index(a, b) => self.strict(cell(a), cell(b), |list, at| self.item(list, at)),
-            Node::Find(a, b) => self.strict(cell(a), cell(b), |item, list| self.find(item, list)),
+            Node::Index(a, b) => self.looked_up(cell(a), cell(b), |list, at| self.item(list, at)),
+            Node::Find(a, b) => self.looked_up(cell(a), cell(b), |item, list| self.find(item, list)),
         }
     }
 
@@ -354,6 +382,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Reading::Timestamp(value) => Cell::Timestamp(value),
             Reading::Duration(value) => Cell::Duration(value),
             Reading::Str(_) | Reading::Bytes(_) | Reading::List(_) => Cell::At(Place::Slot(slot)),
+            Reading::Interval(_) => Cell::Range(slot),
             Reading::Missing if self.faults.has(Mutant::MissingIsUnknown) => unknown(Reading::WITHHELD),
             Reading::Missing | Reading::Error => Cell::Error,
             reading @ Reading::Unknown(_) => unknown(reading),
@@ -367,6 +396,7 @@ impl<'a, F: Faults> Run<'a, F> {
             Reading::Unknown(_) if self.faults.has(Mutant::HasUnknownIsFalse) => Cell::Bool(false),
             Reading::Error => Cell::Error,
             reading @ Reading::Unknown(_) => unknown(reading),
+            Reading::Interval(_) if self.faults.has(Mutant::IntervalHasNoValue) => INEXACT,
             _ => Cell::Bool(true),
         }
     }
@@ -471,6 +501,8 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Uint(value) => Reading::Uint(value),
             Cell::Timestamp(value) => Reading::Timestamp(value),
             Cell::Duration(value) => Reading::Duration(value),
+            Cell::Range(slot) => self.inputs.reading(self.slice, slot),
+            Cell::Score { lo, hi, .. } => Interval::ints(lo, hi).map_or(Reading::Error, Reading::Interval),
             Cell::At(place) => self.at(place),
             Cell::Recast(place) => match self.at(place) {
                 Reading::Str(text) => Reading::Bytes(text.as_bytes()),
@@ -500,6 +532,42 @@ impl<'a, F: Faults> Run<'a, F> {
         self.slice.parts().literal(node).map_or(Reading::Error, reading_of_value)
     }
 
+    /// `==` where `wanted` is true, `!=` where it is false.
+    fn equality(self, a: Cell, b: Cell, wanted: bool) -> Cell {
+        self.strict(a, b, |a, b| {
+            if is_interval(a) || is_interval(b) {
+                return self.meets(a, b, |order| (order == Some(Ordering::Equal)) == wanted);
+            }
+            Cell::Bool(self.equal(a, b) == wanted)
+        })
+    }
+
+    /// A comparison of which one side is an interval, or both are.
+    fn meets(self, a: Cell, b: Cell, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+        let known = match (self.value(a), self.value(b)) {
+            (Reading::Interval(a), Reading::Interval(b)) if self.faults.has(Mutant::IntervalsByTheirEnds) => {
+                return self.low_ends(a, b, holds);
+            }
+            (Reading::Interval(_), Reading::Interval(_)) => None,
+            (Reading::Interval(interval), point) => range::compare(interval, point, holds),
+            (point, Reading::Interval(interval)) => {
+                range::compare(interval, point, |order| holds(order.map(Ordering::reverse)))
+            }
+            _ => return Cell::Error,
+        };
+        known.map_or_else(|| open(a, b), Cell::Bool)
+    }
+
+    /// The seeded bug of comparing two intervals by where they begin.
+    fn low_ends(self, a: Interval, b: Interval, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+        let order = match (a.ends(), b.ends()) {
+            (Ends::Ints { lo: a, .. }, Ends::Ints { lo: b, .. }) => Some(a.cmp(&b)),
+            (Ends::Doubles { lo: a, .. }, Ends::Doubles { lo: b, .. }) => a.partial_cmp(&b),
+            _ => None,
+        };
+        Cell::Bool(holds(order))
+    }
+
     /// CEL equality of two values of one type; IEEE for doubles, item by item for lists.
     fn equal(self, a: Cell, b: Cell) -> bool {
         match (self.value(a), self.value(b)) {
@@ -517,6 +585,9 @@ impl<'a, F: Faults> Run<'a, F> {
             return Cell::Bool(holds(a.cmp(&b)));
         }
         self.strict(a, b, |a, b| {
+            if is_interval(a) || is_interval(b) {
+                return self.meets(a, b, |order| order.is_some_and(&holds));
+            }
             let order = match (self.value(a), self.value(b)) {
                 (Reading::Bool(a), Reading::Bool(b)) => Some(a.cmp(&b)),
                 (Reading::Int(a), Reading::Int(b)) => Some(a.cmp(&b)),
@@ -540,12 +611,27 @@ impl<'a, F: Faults> Run<'a, F> {
             Cell::Int(value) if self.faults.has(Mutant::OverflowWraps) => Cell::Int(value.wrapping_neg()),
             Cell::Int(value) => value.checked_neg().map_or(Cell::Error, Cell::Int),
             Cell::Double(value) => Cell::Double(-value),
+            Cell::Range(_) | Cell::Score { .. } => {
+                self.computed(a).map_or(open(a, a), |low| self.negate(low))
+            }
             other => undecided(other),
         }
     }
 
+    /// What an operator that takes numbers makes of an interval: nothing that is known. A seeded bug takes where it
+    /// begins.
+    fn computed(self, range: Cell) -> Option<Cell> {
+        let Reading::Interval(interval) = self.value(range) else { return None };
+        self.faults.has(Mutant::ComputesWithLowEnd).then(|| match interval.ends() {
+            Ends::Ints { lo, .. } => Cell::Int(lo),
+            Ends::Doubles { lo, .. } => Cell::Double(lo),
+        })
+    }
+
     fn arithmetic(self, a: Cell, b: Cell, operator: &Arithmetic) -> Cell {
         self.strict(a, b, |a, b| match (a, b) {
+            _ if is_interval(a) => self.computed(a).map_or(open(a, b), |a| self.arithmetic(a, b, operator)),
+            _ if is_interval(b) => self.computed(b).map_or(open(a, b), |b| self.arithmetic(a, b, operator)),
             (Cell::Int(a), Cell::Int(b)) => self.integer(a, b, operator).map_or(Cell::Error, Cell::Int),
             (Cell::Double(a), Cell::Double(b)) => {
                 operator.double.map_or(Cell::Error, |f| Cell::Double(f(a, b)))
@@ -587,7 +673,14 @@ impl<'a, F: Faults> Run<'a, F> {
 
     fn member(self, item: Cell, list: Cell) -> Cell {
         let Reading::List(items) = self.value(list) else { return Cell::Error };
-        let item = self.value(item);
+        let of = item;
+        let item = self.value(of);
+        if let Reading::Interval(interval) = item {
+            return match range::member(interval, items) {
+                None if self.faults.has(Mutant::SomeOfIntervalIsIn) => Cell::Bool(true),
+                known => known.map_or(open(of, of), Cell::Bool),
+            };
+        }
         let seen = items.len() - usize::from(self.faults.has(Mutant::InSkipsLast) && !items.is_empty());
         Cell::Bool(items.iter().take(seen).any(|known| reading_of_value(known) == item))
     }
@@ -607,6 +700,7 @@ impl<'a, F: Faults> Run<'a, F> {
     fn unary(self, a: Cell, apply: impl FnOnce(Reading<'a>) -> Option<Cell>) -> Cell {
         match a {
             Cell::Error | Cell::Unknown(_) => a,
+            Cell::Range(_) | Cell::Score { .. } => open(a, a),
             value => apply(self.value(value)).unwrap_or(Cell::Error),
         }
     }
@@ -664,6 +758,11 @@ impl<'a, F: Faults> Run<'a, F> {
         })
     }
 
+    /// A strict operator that an interval leaves open.
+    fn looked_up(self, a: Cell, b: Cell, apply: impl FnOnce(Cell, Cell) -> Cell) -> Cell {
+        self.strict(a, b, |a, b| if is_interval(a) || is_interval(b) { open(a, b) } else { apply(a, b) })
+    }
+
     /// The item of a list at an int.
     fn item(self, list: Cell, at: Cell) -> Cell {
         let (Reading::List(items), Cell::Int(at)) = (self.value(list), at) else { return Cell::Error };
@@ -696,6 +795,27 @@ impl<'a, F: Faults> Run<'a, F> {
         })
     }
 }
+
+/// Whether a cell is a number that is known between two ends only.
+const fn is_interval(cell: Cell) -> bool {
+    matches!(cell, Cell::Range(_) | Cell::Score { .. })
+}
+
+/// What the intervals among two cells leave open.
+fn open(a: Cell, b: Cell) -> Cell {
+    let causes = |cell| match cell {
+        Cell::Range(_) => Causes::of(Cause::Inexact),
+        Cell::Score { causes, .. } => causes,
+        _ => Causes::NONE,
+    };
+    match causes(a).union(causes(b)) {
+        causes if causes.is_empty() => Cell::Error,
+        causes => Cell::Unknown(causes),
+    }
+}
+
+/// What `has` of an interval leaves open, by a seeded bug.
+const INEXACT: Cell = Cell::Unknown(Causes::of(Cause::Inexact));
 
 /// One arithmetic operator in all of its types.
 struct Arithmetic {

@@ -5,6 +5,8 @@
 //! words with a term that is left, and in them only rules that are not simply false: a rule is visited if a term
 //! for *true* is not dead, or a term for *false* is not decided. See `plan` for why that is exact.
 
+mod met;
+
 use super::condition::{Cone, Plane, Truth};
 use super::input::{Input, Inputs, Reading};
 use super::rule::RuleState;
@@ -19,6 +21,7 @@ use crate::tree::Slice;
 use alloc::vec::Vec;
 use core::ops::Range;
 use glacis_wire::{Cause, Causes, Type};
+use met::Met;
 
 /// Rows that one answer can add to the dead: `present`, a text's, a prefix's.
 const ROWS_A_SLOT: usize = 3;
@@ -38,6 +41,9 @@ pub(super) struct Planes {
     seen: Causes,
     /// Whether a term is open for another reason than that a slot is unknown.
     failed: bool,
+    /// Whether a term is open although no row tells for what: see [`met`].
+    blurred: bool,
+    met: Met,
     /// Whole rows that are still to be united with `dead`.
     kills: Vec<u16>,
 }
@@ -48,6 +54,7 @@ impl Planes {
         for plane in [&mut self.dead, &mut self.pend].into_iter().chain(&mut self.waits) {
             plane.resize(slice.plan.words, 0);
         }
+        self.met.fit(slice.plan.words);
         self.kills.clear();
         self.kills.reserve(ROWS_A_SLOT * slice.plan.slots.len());
     }
@@ -64,6 +71,7 @@ impl Planes {
         }
         self.seen = Causes::NONE;
         self.failed = false;
+        self.blurred = false;
     }
 
     /// Unites the rows that were only noted. The one block of a small policy stays in registers; of more, four rows
@@ -131,6 +139,7 @@ impl Planes {
         }
         self.seen = other.seen;
         self.failed = other.failed;
+        self.blurred = other.blurred;
     }
 
     /// Every term that reads a slot waits, for these causes; how many words that took.
@@ -212,6 +221,10 @@ impl Planes {
         } else if faults.has(Mutant::FalseRailIgnored) && alive & rule.trues == 0 {
             return Some(Truth::False);
         }
+        // INVARIANT: only a rule that is not direct has a term that compares an aggregate more than once.
+        if self.blurred && !rule.direct {
+            return None;
+        }
         if faults.has(Mutant::OpenIsError) && rule.exact {
             return Some(Truth::Error);
         }
@@ -229,7 +242,7 @@ impl Planes {
     /// What the terms say of a rule without its residue, where they leave the rule open; `None` where its causes
     /// cannot be told from the planes.
     fn without_residue<F: Faults>(&self, faults: F, rule: &RuleTerms, only: Option<Causes>) -> Option<Truth> {
-        if self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
+        if self.blurred || self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
             return None;
         }
         let word = usize::from(rule.word);
@@ -249,7 +262,10 @@ impl Planes {
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
         let all = [&self.dead, &self.pend].into_iter().chain(&self.waits);
         let kills = (self.kills.as_ptr().addr(), self.kills.capacity());
-        all.map(|plane| (plane.as_ptr().addr(), plane.capacity())).chain([kills]).collect()
+        all.map(|plane| (plane.as_ptr().addr(), plane.capacity()))
+            .chain([kills])
+            .chain(self.met.footprint())
+            .collect()
     }
 }
 
@@ -438,7 +454,7 @@ impl<'a, F: Faults> Marker<'a, F> {
         let spared = self.faults.has(Mutant::TrustIgnored)
             || self.faults.has(Mutant::TrustOnlyOnValues)
                 && matches!(
-                    self.inputs.fitted(self.slice, table.ty, input.reading),
+                    self.inputs.fitted(self.slice, (table.ty, table.aggregate), input.reading),
                     Reading::Missing | Reading::Error | Reading::Unknown(_)
                 );
         input.trust < table.min_trust && !spared
@@ -549,7 +565,7 @@ impl<'a, F: Faults> Marker<'a, F> {
 
     /// As [`answer`](Self::answer), of one that has no value, or of a slot whose value no term asks for.
     fn without_value(self, table: &SlotTable, reading: Reading<'_>, planes: &mut Planes) {
-        match self.inputs.fitted(self.slice, table.ty, reading) {
+        match self.inputs.fitted(self.slice, (table.ty, table.aggregate), reading) {
             Reading::Unknown(_) if self.faults.has(Mutant::UnknownKills) => self.kill(planes, table.uses),
             Reading::Unknown(causes) => self.wait(planes, table.uses, causes),
             Reading::Error if self.faults.has(Mutant::ErrorIsKnown) => {}
@@ -563,6 +579,14 @@ impl<'a, F: Faults> Marker<'a, F> {
                     self.open(planes, table.misused);
                 }
             }
+            Reading::Interval(interval) => {
+                self.interval(planes, table, interval);
+                if !self.faults.has(Mutant::PresentIgnored) {
+                    self.kill(planes, table.present);
+                }
+            }
+            // An interval of one number is that number, and may be asked for.
+            point if matches!(reading, Reading::Interval(_)) => self.late_answer(table, point, planes),
             _ if self.faults.has(Mutant::PresentIgnored) => {}
             // INVARIANT: a value fits its slot here, and the loader gave the slot the tables of its type, so there
             // are none: only `has` is asked.
@@ -594,6 +618,16 @@ impl<'a, F: Faults> Marker<'a, F> {
 
     #[inline(always)]
     fn ordered(self, planes: &mut Planes, table: &Ordered, key: i64) {
+        let class = self.class(table, key);
+        self.kill(planes, self.name(&table.dead, class));
+        if !table.open.is_empty() && !self.faults.has(Mutant::LongPrefixIsExact) {
+            self.open(planes, self.name(&table.open, class));
+        }
+    }
+
+    /// The class of a key.
+    #[inline(always)]
+    fn class(self, table: &Ordered, key: i64) -> usize {
         self.faults.spend(comparisons(table.count));
         let key = if self.faults.has(Mutant::BoundNotReached) { key.saturating_sub(1) } else { key };
         // The tops of the groups are few and stay near, so that only one line of bounds is fetched.
@@ -601,15 +635,10 @@ impl<'a, F: Faults> Marker<'a, F> {
         let groups = self.bytes(&table.bounds).as_chunks().0.as_chunks::<GROUP>().0;
         // What fills the last group up is above every key but one.
         let class = (GROUP * full + groups.get(full).map_or(0, |group| below(group, key))).min(table.count);
-        let class = if self.faults.has(Mutant::LastClassUnseen) {
-            class.min(table.count.saturating_sub(1))
-        } else {
-            class
-        };
-        self.kill(planes, self.name(&table.dead, class));
-        if !table.open.is_empty() && !self.faults.has(Mutant::LongPrefixIsExact) {
-            self.open(planes, self.name(&table.open, class));
+        if self.faults.has(Mutant::LastClassUnseen) {
+            return class.min(table.count.saturating_sub(1));
         }
+        class
     }
 
     /// The rows of a text, if it is a literal: by equality and by prefix.

@@ -4,7 +4,7 @@
 //! allocator. Only rules that matched or stay open are written and, before the next event, taken back; all others
 //! stay unmatched. `Debug` shows sizes only, since the cells hold private values.
 
-use super::condition::{Cell, Cone, Truth};
+use super::condition::{Cell, Cone, Desk, Truth};
 use super::index;
 use super::indexed::Planes;
 use super::rule::RuleState;
@@ -18,6 +18,7 @@ use glacis_wire::{NodeOutcome, Zone};
 pub struct Scratch {
     /// On a device: every node of the arena.
     pub(super) cells: Vec<Cell>,
+    pub(super) desk: Desk,
     /// Elsewhere: terms over Σ and over Σ⁻, and the nodes below rules that the terms leave open.
     pub(super) given: Planes,
     pub(super) trusted: Planes,
@@ -61,6 +62,7 @@ impl Scratch {
     pub fn for_slice(slice: &Slice) -> Self {
         let mut scratch = Self {
             cells: Vec::new(),
+            desk: Desk::default(),
             given: Planes::default(),
             trusted: Planes::default(),
             given_cone: Cone::default(),
@@ -128,14 +130,15 @@ impl Scratch {
         self.touched.reserve(slice.rules().len());
         if slice.zone() == Zone::Device {
             self.cells.resize(nodes, Cell::Error);
+            self.desk.fit(slice);
             return;
         }
         self.given.fit(slice);
         self.trusted.fit(slice);
         self.low.clear();
         self.low.reserve(slice.slots().len());
-        self.given_cone.reserve(nodes);
-        self.trusted_cone.reserve(nodes);
+        self.given_cone.fit(slice);
+        self.trusted_cone.fit(slice);
     }
 
     /// Notes what became of a rule.

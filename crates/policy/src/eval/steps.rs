@@ -23,6 +23,8 @@ pub(crate) enum Step {
     Node,
     /// `a || b` where `decides` is true, `a && b` where it is false.
     Connective { a: u32, b: u32, decides: bool },
+    /// The score of a call.
+    Score(u16),
     /// The int of node `of` compared with a literal.
     Bound { of: u32, bound: i64, holds: Holds },
 }
@@ -31,7 +33,7 @@ impl Step {
     /// The nodes that it reads; `node` is the one that it computes.
     pub(crate) fn operands(self, node: &Node) -> [Option<u32>; 3] {
         match self {
-            Self::Idle => [None; 3],
+            Self::Idle | Self::Score(_) => [None; 3],
             Self::Node => node.operands(),
             Self::Connective { a, b, .. } => [Some(a), Some(b), None],
             Self::Bound { of, .. } => [Some(of), None, None],
@@ -172,6 +174,7 @@ fn step(parts: &Parts, node: &Node) -> Step {
     match *node {
         Node::And(a, b) => Step::Connective { a, b, decides: false },
         Node::Or(a, b) => Step::Connective { a, b, decides: true },
+        Node::Score(call) => Step::Score(call),
         _ => bound(parts, node).unwrap_or(Step::Node),
     }
 }

@@ -7,8 +7,9 @@ use super::Fault;
 use super::limits::SCORE_SUM_MAX;
 use crate::eval::is_convertible;
 use crate::table::TableKind;
-use crate::tree::{Effect, Entry, Hidden, Node, Rule, ScoreClass, Slot, Source};
+use crate::tree::{Call, Effect, Entry, Hidden, Node, Rule, ScoreClass, Slot, Source};
 use alloc::vec::Vec;
+use glacis_model::{Map, Model};
 use glacis_wire::limits::DEPTH_MAX;
 use glacis_wire::{Method, Type, Value, Zone};
 
@@ -69,13 +70,24 @@ pub(super) struct Checker {
     zone: Zone,
     methods: Vec<Method>,
     slots: Vec<Type>,
+    /// Features of each model.
+    models: Vec<usize>,
+    calls: usize,
     nodes: Vec<Checked>,
     class_floor: Option<i64>,
 }
 
 impl Checker {
     pub(super) const fn new(zone: Zone) -> Self {
-        Self { zone, methods: Vec::new(), slots: Vec::new(), nodes: Vec::new(), class_floor: None }
+        Self {
+            zone,
+            methods: Vec::new(),
+            slots: Vec::new(),
+            models: Vec::new(),
+            calls: 0,
+            nodes: Vec::new(),
+            class_floor: None,
+        }
     }
 
     /// Each method stands once.
@@ -85,10 +97,34 @@ impl Checker {
         Ok(())
     }
 
-    /// A device slice reads the device only, and no other slice does.
+    /// A device slice reads the device only, and no other slice does. Edge and cloud sum up, and what they sum up
+    /// are numbers.
     pub(super) fn slot(&mut self, slot: &Slot) -> Result<(), Fault> {
         ensure((self.zone == Zone::Device) == (slot.source == Source::Device), Fault::Zone)?;
+        let sums = matches!(slot.source, Source::Edge | Source::Cloud);
+        let number = matches!(slot.ty, Type::Int | Type::Double);
+        ensure(!slot.aggregate || (sums && number), Fault::Aggregate)?;
         self.slots.push(slot.ty);
+        Ok(())
+    }
+
+    /// Bytes that are a model, which reads something.
+    pub(super) fn model(&mut self, bytes: &[u8]) -> Result<Map, Fault> {
+        let model = Model::load(bytes).map_err(|error| Fault::Model(error.fault()))?;
+        let features = model.features().count();
+        ensure(features > 0, Fault::Call)?;
+        self.models.push(features);
+        Ok(model.map())
+    }
+
+    /// A number or truth value for each feature of a model that exists.
+    pub(super) fn call(&mut self, call: &Call) -> Result<(), Fault> {
+        let features = self.models.get(usize::from(call.model)).copied();
+        ensure(features == Some(call.slots.len()), Fault::Call)?;
+        for slot in &call.slots {
+            ensure(matches!(self.slot_type(*slot)?, Type::Bool | Type::Int | Type::Double), Fault::Call)?;
+        }
+        self.calls += 1;
         Ok(())
     }
 
@@ -176,6 +212,7 @@ impl Checker {
             Node::Const(ref value) => Kind::of(value),
             Node::Read(slot) => Some(Kind::Of(self.slot_type(slot)?)),
             Node::Has(slot) => self.slot_type(slot).map(|_| Some(Kind::BOOL))?,
+            Node::Score(call) => (usize::from(call) < self.calls).then_some(Kind::INT),
             Node::Not(a) => (kind(a)? == Kind::BOOL).then_some(Kind::BOOL),
             Node::And(a, b) | Node::Or(a, b) => {
                 (pair(a, b)? == (Kind::BOOL, Kind::BOOL)).then_some(Kind::BOOL)

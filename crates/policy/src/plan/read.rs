@@ -180,8 +180,18 @@ fn table(
     let offset = input.offset();
     let [uses, present, missing, misused] =
         [names.read(input)?, names.read(input)?, names.read(input)?, names.read(input)?];
-    let Slot { ty, min_trust, .. } = *slot;
-    let mut table = SlotTable { ty, min_trust, uses, present, missing, misused, values: Values::None };
+    let Slot { ty, min_trust, aggregate, .. } = *slot;
+    let mut table = SlotTable {
+        ty,
+        min_trust,
+        aggregate,
+        uses,
+        present,
+        missing,
+        misused,
+        several: NO_ROW,
+        values: Values::None,
+    };
     if uses == NO_ROW {
         ensure([present, missing, misused] == [NO_ROW; 3], offset)?;
         return Ok(table);
@@ -189,7 +199,7 @@ fn table(
     let offset = input.offset();
     let tables = input.u8()?;
     let (first, second) = (tables & 1 == 1, tables & 2 == 2);
-    table.values = match (ty, first, second) {
+    table.values = match (slot.ty, first, second) {
         _ if tables > 3 => return Err(fault(offset)),
         (_, false, false) => Values::None,
         (Type::Bool, true, false) => Values::Bool([names.read(input)?, names.read(input)?]),
@@ -203,6 +213,9 @@ fn table(
         }
         _ => return Err(fault(offset)),
     };
+    if slot.aggregate && second {
+        table.several = names.read(input)?;
+    }
     Ok(table)
 }
 

@@ -7,14 +7,15 @@
     reason = "test code"
 )]
 
+use crate::models;
 use glacis_policy::table::{MATCH, NEVER};
 use glacis_policy::{
     Automaton, Binding, Effect, Entry, Hidden, HiddenClosed, Input, Inputs, Networks, Node, Obligations,
     Parts, Reading, Rule, ScoreClass, Slice, Slot, Source, Table, TimePart, TimeZone, reading_of,
 };
 use glacis_wire::{
-    Answer, Cause, Causes, EventName, Method, Moment, PolicyDigest, SignalName, Span, Trust, Type, Value,
-    Verdict, Zone,
+    Answer, Cause, Causes, EventName, Interval, Method, Moment, PolicyDigest, SignalName, Span, Trust, Type,
+    Value, Verdict, Zone,
 };
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -150,7 +151,10 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
     let mut roots: Vec<u32> =
         (0..).zip(&kinds).filter(|(_, ty)| **ty == Type::Bool).map(|(at, _)| at).collect();
     roots.extend(probed(random, &mut parts, &mut kinds));
-    roots.extend(joined(random, &mut parts, &mut kinds));
+    let scores: Vec<u32> =
+        (0..random.below(3)).filter_map(|_| models::condition(random, &mut parts, &mut kinds)).collect();
+    roots.extend(joined(random, &mut parts, &mut kinds, &scores));
+    roots.extend(scores);
     parts.rules = (0..1 + random.below(6)).map(|at| rule(random, &parts.methods, &roots, zone, at)).collect();
     if zone != Zone::Device && random.chance(3) {
         widen(random, &mut parts, zone);
@@ -226,11 +230,19 @@ fn any_type(random: &mut Random) -> Type {
     random.pick(&types)
 }
 
-/// Appends an atom that a table knows, and what it reads; its place.
+/// Appends an atom, most often one that a table knows, and what it reads; its place.
 fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
     let at = random.below(parts.slots.len());
     let ty = parts.slots[at].ty;
     let first = parts.nodes.len() as u32;
+    if ty == Type::Int && random.chance(8) {
+        // One that is computed.
+        let (read, by) = (Node::Read(at as u16), Node::Const(Value::Int(random.pick(&[-3, 2, 3]))));
+        let (bound, compare) = (Node::Const(Value::Int(0)), Node::Lt(first + 2, first + 3));
+        parts.nodes.extend([read, by, Node::Rem(first, first + 1), bound, compare]);
+        kinds.extend([ty, ty, ty, ty, Type::Bool]);
+        return first + 4;
+    }
     let test = match ty {
         Type::Bool => None,
         Type::String if random.chance(60) => {
@@ -240,6 +252,11 @@ fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
         Type::String => {
             let compare = random.pick(&[Node::Eq, Node::Ne, Node::StartsWith, Node::StartsWith]);
             Some((value(random, ty), ty, compare))
+        }
+        Type::Int | Type::Double if random.chance(15) => {
+            let numbers = (0..1 + random.below(4)).map(|_| value(random, ty)).collect();
+            let list = if ty == Type::Int { Type::IntList } else { Type::DoubleList };
+            Some((Value::List(numbers), list, Node::In as fn(u32, u32) -> Node))
         }
         Type::Int | Type::Double | Type::Uint | Type::Timestamp | Type::Duration => {
             let compare = random.pick(&[Node::Lt, Node::Le, Node::Gt, Node::Ge, Node::Eq, Node::Ne]);
@@ -266,8 +283,9 @@ fn atom(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> u32 {
 }
 
 /// Conditions over atoms that tables know, joined as people join them.
-fn joined(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>) -> Vec<u32> {
+fn joined(random: &mut Random, parts: &mut Parts, kinds: &mut Vec<Type>, scores: &[u32]) -> Vec<u32> {
     let mut all: Vec<u32> = (0..4 + random.below(6)).map(|_| atom(random, parts, kinds)).collect();
+    all.extend(scores);
     for _ in 0..random.below(12) {
         let (a, b, c) = (random.pick(&all), random.pick(&all), random.pick(&all));
         let node = match random.below(8) {
@@ -298,16 +316,20 @@ fn widen(random: &mut Random, parts: &mut Parts, zone: Zone) {
 
 fn slot(random: &mut Random, zone: Zone, at: usize) -> Slot {
     let sources = [Source::Request, Source::Edge, Source::Cloud, Source::Node(1), Source::Value(2)];
+    let source = if zone == Zone::Device { Source::Device } else { random.pick(&sources) };
+    let ty = match at {
+        0..4 => Type::Bool,
+        // Mostly what classes are made of.
+        _ if random.chance(60) => random.pick(&[Type::Int, Type::Double, Type::String, Type::IntList]),
+        _ => any_type(random),
+    };
+    let sums = matches!((source, ty), (Source::Edge | Source::Cloud, Type::Int | Type::Double));
     Slot {
         name: SignalName::parse(&format!("s{at}")).unwrap(),
-        source: if zone == Zone::Device { Source::Device } else { random.pick(&sources) },
-        ty: match at {
-            0..4 => Type::Bool,
-            // Mostly what classes are made of.
-            _ if random.chance(60) => random.pick(&[Type::Int, Type::Double, Type::String, Type::IntList]),
-            _ => any_type(random),
-        },
+        source,
+        ty,
         min_trust: random.pick(&Trust::ALL),
+        aggregate: sums && random.chance(80),
     }
 }
 
@@ -417,7 +439,7 @@ fn arithmetic(random: &mut Random, kinds: &[Type]) -> Option<(Node, Type)> {
     let (a, b) = (of(random, kinds, ty)?, of(random, kinds, ty)?);
     Some(match random.below(6) {
         0 if ty != Type::Uint => (Node::Neg(a), ty),
-        1 | 2 if ty != Type::Double => (Node::Rem(a, b), ty),
+        1..4 if ty != Type::Double => (Node::Rem(a, b), ty),
         _ => (random.pick(&[Node::Add, Node::Sub, Node::Mul, Node::Div])(a, b), ty),
     })
 }
@@ -466,7 +488,27 @@ pub(crate) type Given = (Answer, Trust);
 
 /// A random answer for each slot; none is pending.
 pub(crate) fn answers(random: &mut Random, parts: &Parts) -> Vec<Given> {
-    parts.slots.iter().map(|slot| (answer(random, slot.ty), random.pick(&Trust::ALL))).collect()
+    let answer = |random: &mut Random, slot: &Slot| match interval(random, slot.ty) {
+        // One in an ordinary slot is an error.
+        Some(interval) if random.chance(if slot.aggregate { 35 } else { 1 }) => Answer::Interval(interval),
+        _ => answer(random, slot.ty),
+    };
+    parts.slots.iter().map(|slot| (answer(random, slot), random.pick(&Trust::ALL))).collect()
+}
+
+/// Two numbers of the domain, or one and itself.
+fn interval(random: &mut Random, ty: Type) -> Option<Interval> {
+    match ty {
+        Type::Int => {
+            let (a, b) = (random.pick(&INTS), random.pick(&INTS));
+            Interval::ints(a.min(b), a.max(b))
+        }
+        Type::Double => {
+            let (a, b) = (random.pick(&DOUBLES), random.pick(&DOUBLES));
+            Interval::doubles(a.min(b), a.max(b))
+        }
+        _ => None,
+    }
 }
 
 pub(crate) fn answer(random: &mut Random, ty: Type) -> Answer {

@@ -96,6 +96,7 @@ fn sound(zone: Zone) -> Parts {
         source,
         ty,
         min_trust: Trust::Claimed,
+        aggregate: false,
     };
     parts.methods = vec![Method::Otp];
     parts.slots = vec![slot("b", Type::Bool), slot("i", Type::Int), slot("s", Type::String)];

@@ -23,7 +23,13 @@ pub(crate) fn signal(name: &str) -> SignalName {
 /// Device slice of: `hooked || debugger` blocks (verdict), `forwarder` challenges by passkey (verdict), `risky`
 /// is only a node; `device.os` is a released value.
 pub(crate) fn slice(edge: &FakeEdge) -> Vec<u8> {
-    let slot = |name, ty| Slot { name: signal(name), source: Source::Device, ty, min_trust: Trust::Attested };
+    let slot = |name, ty| Slot {
+        name: signal(name),
+        source: Source::Device,
+        ty,
+        min_trust: Trust::Attested,
+        aggregate: false,
+    };
     let rule = |reason: &str, effect, root, device_final| Rule {
         reason: reason.to_owned(),
         effect,

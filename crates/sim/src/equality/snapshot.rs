@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use glacis_compiler::catalogue::Birth;
 use glacis_compiler::checked::{Checked, Expr, ExprKind};
 use glacis_compiler::reference::Snapshot;
-use glacis_wire::{Answer, Cause, Causes, Given, Moment, Span, Trust, Type, Value};
+use glacis_wire::{Answer, Cause, Causes, Given, Interval, Moment, Span, Trust, Type, Value};
 
 /// What the edge knows of the device before it looks at any signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,20 @@ impl Domain {
         }
     }
 
+    /// An interval between two values that conditions trip over, often a narrow one.
+    fn interval(&self, rng: &mut Rng, ty: Type) -> Option<Interval> {
+        match (self.value(rng, ty), self.value(rng, ty)) {
+            (Value::Int(a), Value::Int(_)) if rng.chance(50) => {
+                let width = i64::try_from(rng.below(4)).unwrap_or(0);
+                Interval::ints(a.min(a.saturating_add(width)), a.saturating_add(width))
+            }
+            (Value::Int(a), Value::Int(b)) => Interval::ints(a.min(b), a.max(b)),
+            (Value::Double(a), Value::Double(_)) if rng.chance(30) => Interval::doubles(a, a.next_up()),
+            (Value::Double(a), Value::Double(b)) => Interval::doubles(a.min(b), a.max(b)),
+            _ => None,
+        }
+    }
+
     fn list(&self, rng: &mut Rng, item: Type) -> Value {
         Value::List((0..rng.below(4)).map(|_| self.value(rng, item)).collect())
     }
@@ -140,7 +154,13 @@ impl Domain {
                 (Birth::Device, Device::Runs(trust)) => {
                     Given { answer: self.answer(rng, signal.ty, &[Cause::Withheld]), trust }
                 }
-                _ => Given { answer: self.answer(rng, signal.ty, &Cause::ALL), trust: Trust::Proven },
+                _ => {
+                    let interval =
+                        self.interval(rng, signal.ty).filter(|_| signal.is_aggregate() && rng.chance(45));
+                    let answer =
+                        interval.map_or_else(|| self.answer(rng, signal.ty, &Cause::ALL), Answer::Interval);
+                    Given { answer, trust: Trust::Proven }
+                }
             };
             snapshot.answers.insert(name.clone(), given);
         }

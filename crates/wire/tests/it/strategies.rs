@@ -29,6 +29,14 @@ fn moment(us: i64) -> Option<Value> {
     Moment::from_us(us).map(Value::Timestamp)
 }
 
+fn interval() -> impl Strategy<Value = Interval> {
+    let ints =
+        any::<[i64; 2]>().prop_filter_map("ends in order", |[a, b]| Interval::ints(a.min(b), a.max(b)));
+    let doubles =
+        any::<[f64; 2]>().prop_filter_map("ends in order", |[a, b]| Interval::doubles(a.min(b), a.max(b)));
+    prop_oneof![ints, doubles]
+}
+
 pub(crate) fn answer() -> impl Strategy<Value = Answer> {
     let causes = (1_usize..64).prop_map(|bits| {
         Cause::ALL
@@ -41,7 +49,8 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         value().prop_map(Answer::Value),
         Just(Answer::Missing),
         Just(Answer::Error),
-        causes.prop_map(Answer::Unknown)
+        causes.prop_map(Answer::Unknown),
+        interval().prop_map(Answer::Interval)
     ]
 }
 

@@ -8,6 +8,7 @@ use super::atoms::Test;
 use super::rows::{Rows, set};
 use super::{Places, Use};
 use crate::plan::{FILLED, GROUP, NO_ROW, key};
+use crate::tree::Slot;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::iter::repeat_n;
@@ -16,8 +17,8 @@ use glacis_wire::Type;
 /// Appends the tables of one slot; `None` if something in them cannot be counted.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    ty: Type,
-    uses: &[Use<'_>],
+    of: &Slot,
+    (uses, several): (&[Use<'_>], &[usize]),
     rows: &mut Rows,
     places: &Places<'_>,
 ) -> Option<()> {
@@ -25,23 +26,42 @@ pub(super) fn write(
     if uses.is_empty() {
         return Some(());
     }
-    let of = |wanted: fn(&Test) -> bool| uses.iter().filter(move |used| wanted(&used.atom.test)).collect();
+    let those = |wanted: fn(&Test) -> bool| uses.iter().filter(move |used| wanted(&used.atom.test)).collect();
     let keyed: Vec<&Use<'_>> =
-        of(|test| matches!(test, Test::Compare { .. } | Test::Among(_) | Test::Prefix { .. }));
-    let texts: Vec<&Use<'_>> = of(|test| matches!(test, Test::Texts { .. }));
-    let truths: Vec<&Use<'_>> = of(|test| matches!(test, Test::Bool(_)));
+        those(|test| matches!(test, Test::Compare { .. } | Test::Among(_) | Test::Prefix { .. }));
+    let texts: Vec<&Use<'_>> = those(|test| matches!(test, Test::Texts { .. }));
+    let truths: Vec<&Use<'_>> = those(|test| matches!(test, Test::Bool(_)));
     let tables = [!truths.is_empty() || !texts.is_empty(), !keyed.is_empty()];
     out.push(u8::from(tables[0]) | u8::from(tables[1]) << 1);
     if !truths.is_empty() {
         booleans(out, &truths, rows)?;
     }
     if !keyed.is_empty() {
-        ordered(out, ty, &keyed, rows)?;
+        ordered(out, of.ty, &keyed, rows)?;
+        if of.aggregate {
+            let mut row = rows.zero();
+            set(&mut row, several);
+            rows.write(out, row, None)?;
+        }
     }
     if !texts.is_empty() {
         literals(out, (&texts, &keyed), rows, places)?;
     }
     Some(())
+}
+
+/// The terms that compare the value of an aggregate more than once.
+pub(super) fn several(slot: &Slot, uses: &[Use<'_>]) -> Vec<usize> {
+    let compared = uses.iter().filter(|used| slot.aggregate && !matches!(used.atom.test, Test::Has));
+    let mut terms: Vec<usize> =
+        compared.flat_map(|used| used.plain.iter().chain(&used.negated)).copied().collect();
+    terms.sort_unstable();
+    let mut several: Vec<usize> = terms
+        .windows(2)
+        .filter_map(|pair| (pair.first() == pair.last()).then(|| pair.first().copied())?)
+        .collect();
+    several.dedup();
+    several
 }
 
 /// Rows that do not depend on the value.
