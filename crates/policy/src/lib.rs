@@ -22,6 +22,7 @@ pub mod mutant;
 #[expect(unreachable_pub, reason = "public only with the feature `mutants`")]
 mod mutant;
 mod plan;
+mod sort;
 pub mod table;
 pub mod tree;
 

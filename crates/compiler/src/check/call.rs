@@ -172,6 +172,11 @@ impl Checker<'_> {
                 | (Type::String, Type::Bool | Type::Bytes)
                 | (Type::Bytes, Type::String)
         );
+        // A zone holds no reader of decimal fractions, which is as large as all other conversions together.
+        if (inner.ty, to) == (Type::String, Type::Double) && !inner.readings().is_empty() {
+            let finding = unsupported(name.span, "the double of a text that is not constant");
+            return Err(finding.help("make the signal a double, or compare its whole number: `int(text)`"));
+        }
         if legal {
             return Ok(self.done(ExprKind::Convert(Box::new(inner)), to, ast));
         }

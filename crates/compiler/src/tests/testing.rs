@@ -186,7 +186,7 @@ pub(crate) fn condition(random: &mut Random, ty: Type, depth: usize, constants: 
                     let from = match ty {
                         Type::Int => random.pick(&[Type::Uint, Type::Double, Type::String, Type::Timestamp]),
                         Type::Uint => random.pick(&[Type::Int, Type::Double, Type::String]),
-                        _ => random.pick(&[Type::Int, Type::Uint, Type::String]),
+                        _ => random.pick(&[Type::Int, Type::Uint]),
                     };
                     format!("{}({})", ty.name(), sub(random, from))
                 }

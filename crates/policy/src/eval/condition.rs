@@ -295,7 +295,7 @@ impl<'a, F: Faults> Run<'a, F> {
         match of {
             Cell::Int(value) => Cell::Bool(holds.at(value.cmp(&bound))),
             Cell::Range(_) | Cell::Score { .. } => {
-                self.meets(of, Cell::Int(bound), |order| order.is_some_and(|order| holds.at(order)))
+                self.meets(of, Cell::Int(bound), &|order| order.is_some_and(|order| holds.at(order)))
             }
             other => undecided(other),
         }
@@ -536,14 +536,15 @@ impl<'a, F: Faults> Run<'a, F> {
     fn equality(self, a: Cell, b: Cell, wanted: bool) -> Cell {
         self.strict(a, b, |a, b| {
             if is_interval(a) || is_interval(b) {
-                return self.meets(a, b, |order| (order == Some(Ordering::Equal)) == wanted);
+                return self.meets(a, b, &|order| (order == Some(Ordering::Equal)) == wanted);
             }
             Cell::Bool(self.equal(a, b) == wanted)
         })
     }
 
     /// A comparison of which one side is an interval, or both are.
-    fn meets(self, a: Cell, b: Cell, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+    #[inline(never)]
+    fn meets(self, a: Cell, b: Cell, holds: &dyn Fn(Option<Ordering>) -> bool) -> Cell {
         let known = match (self.value(a), self.value(b)) {
             (Reading::Interval(a), Reading::Interval(b)) if self.faults.has(Mutant::IntervalsByTheirEnds) => {
                 return self.low_ends(a, b, holds);
@@ -551,7 +552,7 @@ impl<'a, F: Faults> Run<'a, F> {
             (Reading::Interval(_), Reading::Interval(_)) => None,
             (Reading::Interval(interval), point) => range::compare(interval, point, holds),
             (point, Reading::Interval(interval)) => {
-                range::compare(interval, point, |order| holds(order.map(Ordering::reverse)))
+                range::compare(interval, point, &|order| holds(order.map(Ordering::reverse)))
             }
             _ => return Cell::Error,
         };
@@ -559,7 +560,7 @@ impl<'a, F: Faults> Run<'a, F> {
     }
 
     /// The seeded bug of comparing two intervals by where they begin.
-    fn low_ends(self, a: Interval, b: Interval, holds: impl Fn(Option<Ordering>) -> bool) -> Cell {
+    fn low_ends(self, a: Interval, b: Interval, holds: &dyn Fn(Option<Ordering>) -> bool) -> Cell {
         let order = match (a.ends(), b.ends()) {
             (Ends::Ints { lo: a, .. }, Ends::Ints { lo: b, .. }) => Some(a.cmp(&b)),
             (Ends::Doubles { lo: a, .. }, Ends::Doubles { lo: b, .. }) => a.partial_cmp(&b),
@@ -580,13 +581,19 @@ impl<'a, F: Faults> Run<'a, F> {
 
     /// A comparison. Without an order (NaN) each of the four is false.
     #[inline]
-    fn ordered(self, a: Cell, b: Cell, holds: impl Fn(Ordering) -> bool) -> Cell {
+    fn ordered(self, a: Cell, b: Cell, holds: fn(Ordering) -> bool) -> Cell {
         if let (Cell::Int(a), Cell::Int(b)) = (a, b) {
             return Cell::Bool(holds(a.cmp(&b)));
         }
+        self.other_ordered(a, b, holds)
+    }
+
+    /// As [`ordered`](Self::ordered), of what is not two ints: once for all four comparisons.
+    #[inline(never)]
+    fn other_ordered(self, a: Cell, b: Cell, holds: fn(Ordering) -> bool) -> Cell {
         self.strict(a, b, |a, b| {
             if is_interval(a) || is_interval(b) {
-                return self.meets(a, b, |order| order.is_some_and(&holds));
+                return self.meets(a, b, &|order| order.is_some_and(holds));
             }
             let order = match (self.value(a), self.value(b)) {
                 (Reading::Bool(a), Reading::Bool(b)) => Some(a.cmp(&b)),
@@ -602,7 +609,7 @@ impl<'a, F: Faults> Run<'a, F> {
                 (Reading::Duration(a), Reading::Duration(b)) => Some(a.cmp(&b)),
                 _ => return Cell::Error,
             };
-            Cell::Bool(order.is_some_and(&holds))
+            Cell::Bool(order.is_some_and(holds))
         })
     }
 
@@ -788,7 +795,8 @@ impl<'a, F: Faults> Run<'a, F> {
         found.and_then(|at| i64::try_from(at).ok()).map_or(Cell::Error, Cell::Int)
     }
 
-    fn text(self, a: Cell, b: Cell, holds: impl FnOnce(&str, &str) -> bool) -> Cell {
+    #[inline(never)]
+    fn text(self, a: Cell, b: Cell, holds: fn(&str, &str) -> bool) -> Cell {
         self.strict(a, b, |a, b| match (self.value(a), self.value(b)) {
             (Reading::Str(text), Reading::Str(part)) => Cell::Bool(holds(text, part)),
             _ => Cell::Error,

@@ -15,7 +15,7 @@ pub(crate) const fn is_convertible(from: Type, to: Type) -> bool {
         (from, to),
         (Type::Uint | Type::Double | Type::String | Type::Timestamp, Type::Int)
             | (Type::Int | Type::Double | Type::String, Type::Uint)
-            | (Type::Int | Type::Uint | Type::String, Type::Double)
+            | (Type::Int | Type::Uint, Type::Double)
             | (Type::String, Type::Bool | Type::Bytes)
             | (Type::Bytes, Type::String)
             | (Type::Int, Type::Timestamp)
@@ -70,11 +70,6 @@ fn double(value: Reading<'_>) -> Option<f64> {
     match value {
         Reading::Int(value) => Some(value as f64),
         Reading::Uint(value) => Some(value as f64),
-        Reading::Str(text) => text
-            .parse()
-            .ok()
-            // A number that is too large is none; infinity is written with an `i`.
-            .filter(|value: &f64| value.is_finite() || value.is_nan() || text.contains(['i', 'I'])),
         _ => None,
     }
 }

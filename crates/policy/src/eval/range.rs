@@ -18,7 +18,7 @@ use glacis_wire::{Interval, Value};
 pub(super) fn compare(
     interval: Interval,
     other: Reading<'_>,
-    holds: impl Fn(Option<Ordering>) -> bool,
+    holds: &dyn Fn(Option<Ordering>) -> bool,
 ) -> Option<bool> {
     let (low, high) = match (interval.ends(), other) {
         (Ends::Ints { lo, hi }, Reading::Int(other)) => (lo.cmp(&other), hi.cmp(&other)),
@@ -106,16 +106,16 @@ mod tests {
             (1, 3, 4, Some(true), Some(false)),
             (i64::MIN, i64::MAX, 0, None, None),
         ] {
-            assert_eq!(compare(ints(lo, hi), at(other), less), is_less, "{lo}..{hi} < {other}");
-            assert_eq!(compare(ints(lo, hi), at(other), equal), is_equal, "{lo}..{hi} == {other}");
-            assert_eq!(compare(ints(lo, hi), at(other), differs), is_equal.map(|held| !held));
+            assert_eq!(compare(ints(lo, hi), at(other), &less), is_less, "{lo}..{hi} < {other}");
+            assert_eq!(compare(ints(lo, hi), at(other), &equal), is_equal, "{lo}..{hi} == {other}");
+            assert_eq!(compare(ints(lo, hi), at(other), &differs), is_equal.map(|held| !held));
         }
         let zeros = doubles(-0.0, 0.0);
-        assert_eq!(compare(zeros, Reading::Double(0.0), equal), Some(true));
-        assert_eq!(compare(zeros, Reading::Double(-0.0), less), Some(false));
-        assert_eq!(compare(doubles(0.0, 1.0), Reading::Double(f64::NAN), less), Some(false));
-        assert_eq!(compare(doubles(0.0, 1.0), Reading::Double(f64::NAN), differs), Some(true));
-        assert_eq!(compare(ints(0, 1), Reading::Double(2.0), less), None, "another type");
+        assert_eq!(compare(zeros, Reading::Double(0.0), &equal), Some(true));
+        assert_eq!(compare(zeros, Reading::Double(-0.0), &less), Some(false));
+        assert_eq!(compare(doubles(0.0, 1.0), Reading::Double(f64::NAN), &less), Some(false));
+        assert_eq!(compare(doubles(0.0, 1.0), Reading::Double(f64::NAN), &differs), Some(true));
+        assert_eq!(compare(ints(0, 1), Reading::Double(2.0), &less), None, "another type");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::index;
 use super::residue::Residues;
 use crate::plan::Plan;
+use crate::sort::sort;
 use crate::tree::{Node, Parts};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -155,7 +156,7 @@ pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan, bytes: &[u8]) -
                 }
             }
             // Operands come before their users in the arena.
-            nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+            sort(nodes.get_mut(start..).unwrap_or_default(), |a, b| a < b);
         }
         ends.push(u32::try_from(nodes.len()).unwrap_or(u32::MAX));
         residue_ends.push(u32::try_from(residues.len()).unwrap_or(u32::MAX));

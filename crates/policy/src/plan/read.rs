@@ -11,6 +11,7 @@ use super::{
     RuleTerms, Skips, SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
 };
 use crate::load::{Fault, LoadError};
+use crate::sort::sort;
 use crate::tree::{Entry, Parts, Rule, Slot};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -375,8 +376,8 @@ impl Literals {
         let text = |at: usize| self.places.get(at).and_then(|place| text(bytes, *place)).unwrap_or_default();
         let hash = |at: usize| key::hash(key::Ends::of(text(at)), text(at));
         let mut hashed: Vec<(u64, usize)> = (0..self.places.len()).map(|at| (hash(at), at)).collect();
-        hashed.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| text(a.1).cmp(text(b.1)).then(a.1.cmp(&b.1)))
+        sort(&mut hashed, |a, b| {
+            a.0.cmp(&b.0).then_with(|| text(a.1).cmp(text(b.1)).then(a.1.cmp(&b.1))).is_lt()
         });
         let mut is_first = vec![true; self.places.len()];
         for pair in hashed.windows(2) {

@@ -418,7 +418,6 @@ fn built(random: &mut Random, kinds: &[Type]) -> Option<(Node, Type)> {
                 (Type::String, Type::Uint),
                 (Type::Int, Type::Double),
                 (Type::Uint, Type::Double),
-                (Type::String, Type::Double),
                 (Type::String, Type::Bool),
                 (Type::String, Type::Bytes),
                 (Type::Bytes, Type::String),

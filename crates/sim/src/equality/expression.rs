@@ -180,7 +180,6 @@ impl Drawer<'_> {
             (Type::Int, Type::Uint),
             (Type::Double, Type::Uint),
             (Type::Int, Type::Double),
-            (Type::String, Type::Double),
             (Type::String, Type::Bytes),
             (Type::Bytes, Type::String),
             (Type::Int, Type::Timestamp),
