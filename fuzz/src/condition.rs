@@ -4,7 +4,7 @@
 //! three slices that load and run.
 
 use glacis_compiler::{Source, compile};
-use glacis_policy::Slice;
+use glacis_policy::{Binding, Slice};
 use glacis_wire::PolicyDigest;
 
 /// Checks one input.
@@ -27,8 +27,8 @@ pub(crate) fn compile_and_check(policy: &str) {
     match (compiled(), compiled()) {
         (Ok(first), Ok(second)) => {
             assert_eq!(first.canonical(), second.canonical(), "two compilations differ");
-            let digest = PolicyDigest::new([7; PolicyDigest::LEN]);
-            for bytes in first.slices(digest) {
+            let unbound = Binding::unbound(PolicyDigest::new([7; PolicyDigest::LEN]));
+            for bytes in first.slices(&unbound) {
                 let slice = Slice::load(&bytes)
                     .unwrap_or_else(|error| panic!("a compiled slice does not load: {error}"));
                 crate::slice::check(&slice, &[6, 2, 200]);
@@ -81,6 +81,39 @@ cost = 1
 [signal.amount]
 type = "int"
 zone = "request"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.quota]
+type = "uint"
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.token]
+type = "bytes"
+max_bytes = 64
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.due]
+type = "timestamp"
+zone = "edge"
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+
+[signal.idle]
+type = "duration"
+zone = "edge"
 privacy = "pseudonymous"
 purpose = ["fraud-prevention"]
 retention = "30d"

@@ -5,7 +5,9 @@
 //! only a block, and a closed run is settled); what a device discloses can be encoded.
 
 use glacis_policy::{Close, Input, Inputs, Reading, Scratch, Slice, disclose, eval};
-use glacis_wire::{Cause, Causes, Decode, Disclosed, Encode, Method, Trust, Type, Value, Verdict, Zone};
+use glacis_wire::{
+    Cause, Causes, Decode, Disclosed, Encode, Method, Moment, Span, Trust, Type, Value, Verdict, Zone,
+};
 
 /// Checks one input.
 pub fn run(data: &[u8]) {
@@ -24,6 +26,10 @@ pub(crate) fn check(slice: &Slice, choices: &[u8]) {
         vec![Value::Bool(true)],
         vec![Value::Double(0.5)],
         vec![Value::String("a".into())],
+        vec![Value::Uint(7)],
+        vec![Value::Bytes(vec![0xff])],
+        vec![Value::Timestamp(Moment::MAX)],
+        vec![Value::Duration(Span::MIN)],
     ];
     let mut choices = choices.iter().copied().chain(std::iter::repeat(0));
     let slots: Vec<Input<'_>> =
@@ -61,15 +67,31 @@ fn judge(slice: &Slice, inputs: &Inputs<'_>, scratch: &mut Scratch) {
     }
 }
 
-fn input<'a>(ty: Type, choices: &mut impl Iterator<Item = u8>, lists: &'a [Vec<Value>; 4]) -> Input<'a> {
+fn input<'a>(ty: Type, choices: &mut impl Iterator<Item = u8>, lists: &'a [Vec<Value>; 8]) -> Input<'a> {
     let (choice, trust) = (choices.next().unwrap_or(0), choices.next().unwrap_or(0));
     let small = i64::from(choices.next().unwrap_or(0)) - 128;
-    let [ints, bools, doubles, strings] = lists;
+    let [ints, bools, doubles, strings, uints, bytes, moments, spans] = lists;
     let value = match ty {
         Type::Bool => Reading::Bool(small > 0),
         Type::Int => Reading::Int(if choice & 0x80 == 0 { small } else { i64::MAX - small.abs() }),
         Type::Double => Reading::Double(f64::from(i32::try_from(small).unwrap_or(0)) / 3.0),
-        Type::String => Reading::Str(if small > 0 { "a" } else { "" }),
+        Type::String => Reading::Str(match choice & 0x70 {
+            0x10 => "10.9.9.9",
+            0x20 => "7",
+            0x30 => "é\n",
+            _ if small > 0 => "a",
+            _ => "",
+        }),
+        Type::Uint => Reading::Uint(small.cast_unsigned()),
+        Type::Bytes => Reading::Bytes(if small > 0 { b"a" } else { &[0xff] }),
+        Type::Timestamp => {
+            Reading::Timestamp(Moment::from_us(small * 500_000_000_000_000).unwrap_or(Moment::MAX))
+        }
+        Type::Duration => Reading::Duration(Span::from_us(small * 1_000_000_007).unwrap_or(Span::MIN)),
+        Type::UintList => Reading::List(uints),
+        Type::BytesList => Reading::List(bytes),
+        Type::TimestampList => Reading::List(moments),
+        Type::DurationList => Reading::List(spans),
         Type::IntList => Reading::List(ints),
         Type::BoolList => Reading::List(bools),
         Type::DoubleList => Reading::List(doubles),

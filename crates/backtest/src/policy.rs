@@ -5,7 +5,7 @@
 
 use crate::error::BacktestError;
 use crate::mapping::Mapping;
-use glacis_compiler::{Compiled, Source, compile};
+use glacis_compiler::{Compiled, Source, compile, inline};
 use std::path::{Path, PathBuf};
 
 /// A compiled policy and where it came from.
@@ -21,7 +21,11 @@ impl Policy {
         let own = folder.join("signals.toml");
         let catalogue = if own.is_file() { own } else { folder.join("..").join("signals.toml") };
         let (policy, cases) = (folder.join("policy.toml"), folder.join("cases.toml"));
-        let (signals_text, policy_text) = (text(&catalogue)?, text(&policy)?);
+        let model = |file: &str| {
+            let path = folder.join(file);
+            std::fs::read(&path).map_err(|cause| BacktestError::File { path, cause })
+        };
+        let (signals_text, policy_text) = (text(&catalogue)?, inline(&text(&policy)?, model)?);
         let cases_text = if cases.is_file() { Some(text(&cases)?) } else { None };
         let (signals_name, policy_name, cases_name) = (name(&catalogue), name(&policy), name(&cases));
         let source = |name, text| Source { name, text };

@@ -4,6 +4,7 @@
 //! `nan` or `inf`, no string over its limit. Where a file spells otherwise its mapping says so (`map`, `decimals`),
 //! or the row is not used.
 
+use glacis_compiler::full;
 use glacis_wire::{Answer, Type, Value};
 use std::collections::BTreeMap;
 
@@ -29,7 +30,20 @@ impl Spelling {
             Type::Int => self.int(text).map(Value::Int),
             Type::Double => double(text).map(Value::Double),
             Type::Bool => bool_of(text).map(Value::Bool),
-            Type::BoolList | Type::IntList | Type::DoubleList | Type::StringList => None,
+            Type::Uint => self.int(text).and_then(|int| u64::try_from(int).ok()).map(Value::Uint),
+            Type::Bytes => {
+                Some(Value::Bytes(text.as_bytes().to_vec())).filter(|_| text.len() <= self.max_bytes)
+            }
+            Type::Timestamp => {
+                let at = full::Timestamp::parse(text).and_then(full::Timestamp::moment);
+                at.map(Value::Timestamp)
+            }
+            Type::Duration => {
+                let span = full::Duration::parse(text).and_then(full::Duration::span);
+                span.map(Value::Duration)
+            }
+            // A cell holds no list.
+            _ => None,
         };
         let Some(value) = value else { return false };
         *answer = Answer::Value(value);

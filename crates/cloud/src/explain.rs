@@ -193,7 +193,9 @@ fn why(compiled: &Compiled, rule: &Rule, snapshot: &Snapshot, released: &[Releas
             format!("its condition stayed unknown: {}", closed.join(", "))
         }
         Outcome::Error => format!("its condition is an error, which closes as {}", entry(rule.error)),
-        Outcome::Value(_) => "the zone that decided knew less than is known now".to_owned(),
+        Outcome::Value(_) | Outcome::Interval(..) => {
+            "the zone that decided knew less than is known now".to_owned()
+        }
     }
 }
 
@@ -231,6 +233,11 @@ fn owned(reading: Reading<'_>) -> Answer {
         Reading::Double(value) => Answer::Value(Value::Double(value)),
         Reading::Str(value) => Answer::Value(Value::String(value.to_owned())),
         Reading::List(values) => Answer::Value(Value::List(values.to_vec())),
+        Reading::Uint(value) => Answer::Value(Value::Uint(value)),
+        Reading::Bytes(value) => Answer::Value(Value::Bytes(value.to_vec())),
+        Reading::Timestamp(value) => Answer::Value(Value::Timestamp(value)),
+        Reading::Duration(value) => Answer::Value(Value::Duration(value)),
+        Reading::Interval(interval) => Answer::Interval(interval),
         Reading::Missing => Answer::Missing,
         Reading::Error => Answer::Error,
         Reading::Unknown(causes) => Answer::Unknown(causes),

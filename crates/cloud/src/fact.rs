@@ -88,6 +88,16 @@ impl<'a> Stated<'a> {
     }
 }
 
+/// Appends a tag, a length and bytes.
+fn put_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    // INVARIANT: no value is longer than `VALUE_BYTES_MAX`, so its length fits; were it not, it is no key.
+    let Ok(length) = u16::try_from(bytes.len()) else { return false };
+    out.push(tag);
+    out.extend(length.to_be_bytes());
+    out.extend(bytes);
+    true
+}
+
 /// Appends a scalar so that two are equal iff their bytes are; false where there is none.
 pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
     match reading {
@@ -100,14 +110,23 @@ pub(crate) fn put(reading: Reading<'_>, out: &mut Vec<u8>) -> bool {
             out.push(2);
             out.extend(value.to_bits().to_be_bytes());
         }
-        Reading::Str(text) => {
-            // INVARIANT: no value is longer than `VALUE_BYTES_MAX`, so its length fits; were it not, it is no key.
-            let Ok(bytes) = u16::try_from(text.len()) else { return false };
-            out.push(3);
-            out.extend(bytes.to_be_bytes());
-            out.extend(text.as_bytes());
+        Reading::Str(text) => return put_bytes(3, text.as_bytes(), out),
+        Reading::Uint(value) => {
+            out.push(4);
+            out.extend(value.to_be_bytes());
         }
-        Reading::List(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => return false,
+        Reading::Bytes(bytes) => return put_bytes(5, bytes, out),
+        Reading::Timestamp(value) => {
+            out.push(6);
+            out.extend(value.as_us().to_be_bytes());
+        }
+        Reading::Duration(value) => {
+            out.push(7);
+            out.extend(value.as_us().to_be_bytes());
+        }
+        Reading::List(_) | Reading::Interval(_) | Reading::Missing | Reading::Error | Reading::Unknown(_) => {
+            return false;
+        }
     }
     true
 }

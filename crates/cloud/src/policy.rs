@@ -14,7 +14,7 @@ use crate::error::{CloudError, CloudErrorKind};
 use crate::evaluate::{CloudPolicy, Shelf};
 use crate::store::{int, uint};
 use glacis_compiler::{CaseResult, Compiled, Source, compile};
-use glacis_policy::Slice;
+use glacis_policy::{Binding, Foreign, Owner, Slice};
 use glacis_seal::published::{Held, PublishedError, accept, check_key_set, find_key, open_signed};
 use glacis_seal::{Context, Purpose, SealError, SigningKey, key_id, sha256, sign_envelope};
 use glacis_wire::limits::{BUNDLE_BYTES_MAX, BUNDLE_SLICES_MAX};
@@ -73,6 +73,12 @@ pub fn digest_of(compiled: &Compiled) -> PolicyDigest {
     PolicyDigest::new(*sha256(compiled.canonical()).as_bytes())
 }
 
+/// What binds the slices of a policy: their owner, its app, and the digests of it and of its catalogue.
+pub fn bind(compiled: &Compiled, context: &Context) -> Binding {
+    let owner = Owner { tenant: context.tenant.clone(), realm: context.realm };
+    compiled.bind(owner, sha256)
+}
+
 /// The bundles of a publish, one a zone: made where `key`, a policy key, is held, which is never here.
 ///
 /// # Errors
@@ -86,8 +92,9 @@ pub fn sign_bundles<'c>(
 ) -> Result<List<Signed, 3>, SealError> {
     let mut slices: [Vec<BundleSlice>; 3] = Default::default();
     for compiled in policies {
-        let policy = digest_of(compiled);
-        for (bundle, slice) in slices.iter_mut().zip(compiled.slices(policy)) {
+        let binding = bind(compiled, context);
+        let policy = binding.policy;
+        for (bundle, slice) in slices.iter_mut().zip(compiled.slices(&binding)) {
             bundle.push(BundleSlice { event: compiled.event().clone(), policy, slice: Bytes(slice) });
         }
     }
@@ -331,8 +338,9 @@ impl Tx<'_> {
             let detail = format!("version {version} is not newer than the live version {live}");
             return Err(CloudError::new(CloudErrorKind::NotNewer, detail));
         }
-        let (release, slices) = compile_release(version, &publish.sources)?;
+        let (release, slices) = compile_release(version, &publish.sources, &self.desk.context)?;
         same_policies(&bundles, &slices)?;
+        same_bindings(&bundles, &slices)?;
         same_bytes(&bundles, &slices)?;
         Ok(Checked { release, keys, stored_keys: before.version })
     }
@@ -374,7 +382,11 @@ pub(crate) fn newest_key_set(conn: &Connection) -> Result<KeySet, CloudError> {
 }
 
 /// Compiles the releases that are still in force from their stored sources; one that `shelf` holds is reused.
-pub(crate) fn load_releases(conn: &Connection, shelf: &Shelf) -> Result<Vec<Arc<Release>>, CloudError> {
+pub(crate) fn load_releases(
+    conn: &Connection,
+    shelf: &Shelf,
+    context: &Context,
+) -> Result<Vec<Arc<Release>>, CloudError> {
     let sql = "SELECT DISTINCT version FROM bundle ORDER BY version DESC LIMIT ?1";
     let mut statement = conn.prepare(sql)?;
     let versions = statement.query_map([RELEASES_KEPT], |row| row.get::<_, i64>(0))?;
@@ -385,7 +397,7 @@ pub(crate) fn load_releases(conn: &Connection, shelf: &Shelf) -> Result<Vec<Arc<
         releases.push(match held {
             Some(release) => Arc::clone(release),
             None => {
-                let (release, slices) = compile_release(version, &sources_of(conn, version)?)?;
+                let (release, slices) = compile_release(version, &sources_of(conn, version)?, context)?;
                 let bundles = stored_bundles(conn, version)?;
                 same_policies(&bundles, &slices)?;
                 let is_current = same_bytes(&bundles, &slices).is_ok();
@@ -459,14 +471,18 @@ fn open_bundles(
     Ok((bundles, newest))
 }
 
-/// The slices of one policy: event, digest, and bytes for device, edge and cloud.
+/// The slices of one policy: event, binding, and bytes for device, edge and cloud.
 struct Slices {
     compiled: Compiled,
-    digest: PolicyDigest,
+    binding: Binding,
     bytes: [Vec<u8>; 3],
 }
 
-fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, Vec<Slices>), CloudError> {
+fn compile_release(
+    version: u64,
+    sources: &[PolicySource],
+    context: &Context,
+) -> Result<(Release, Vec<Slices>), CloudError> {
     let mut policies = Vec::new();
     let mut all: Vec<Slices> = Vec::new();
     for source in sources {
@@ -477,15 +493,15 @@ fn compile_release(version: u64, sources: &[PolicySource]) -> Result<(Release, V
             return Err(mismatch(format!("two policies for event `{}`", compiled.event())));
         }
         check_cases(&compiled)?;
-        let digest = digest_of(&compiled);
-        let bytes = compiled.slices(digest);
+        let binding = bind(&compiled, context);
+        let bytes = compiled.slices(&binding);
         let [_, edge, cloud] = &bytes;
         let load = |bytes: &[u8]| {
             Slice::load(bytes)
                 .map_err(|error| CloudError::new(CloudErrorKind::PolicyInvalid, error.to_string()))
         };
         policies.push(CloudPolicy::new(load(cloud)?, load(edge)?, &compiled));
-        all.push(Slices { compiled, digest, bytes });
+        all.push(Slices { compiled, binding, bytes });
     }
     Ok((Release { version, policies, is_current: true }, all))
 }
@@ -509,13 +525,48 @@ fn same_policies(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudErr
             return Err(mismatch(format!("the {name} bundle has {has} slices, the sources give {want}")));
         }
         for policy in compiled {
-            if slice_of(bundle, policy)?.policy != policy.digest {
+            if slice_of(bundle, policy)?.policy != policy.binding.policy {
                 let event = policy.compiled.event();
                 return Err(mismatch(format!("the {name} slice of `{event}` is of another policy")));
             }
         }
     }
     Ok(())
+}
+
+/// Each slice that this program can read must be bound as the publisher's own sources bind it.
+fn same_bindings(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
+    for bundle in bundles {
+        for policy in compiled {
+            // Bytes that do not load are refused for not being those of the sources.
+            let Ok(slice) = Slice::load(&slice_of(bundle, policy)?.slice) else { continue };
+            if let Err(why) = check_binding(&slice, bundle, &policy.binding) {
+                let kind = match why {
+                    Foreign::Tenant => CloudErrorKind::WrongTenant,
+                    Foreign::Realm => CloudErrorKind::WrongRealm,
+                    _ => CloudErrorKind::PolicyMismatch,
+                };
+                let (name, event) = (bundle.zone.name(), policy.compiled.event());
+                return Err(CloudError::new(kind, format!("the {name} slice of `{event}`: {why}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_binding(slice: &Slice, bundle: &Bundle, wanted: &Binding) -> Result<(), Foreign> {
+    let binding = slice.binding();
+    if slice.zone() != bundle.zone {
+        return Err(Foreign::Zone);
+    }
+    binding.check_owner(&bundle.tenant, bundle.realm)?;
+    if binding.policy != wanted.policy {
+        return Err(Foreign::Policy);
+    }
+    if binding.app != wanted.app {
+        return Err(Foreign::App);
+    }
+    if binding.catalogue == wanted.catalogue { Ok(()) } else { Err(Foreign::Catalogue) }
 }
 
 /// And no other byte than what this program makes of the sources.

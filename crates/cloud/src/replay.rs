@@ -15,7 +15,7 @@ use crate::feature::{FeatureTable, Logged};
 use crate::list::ListTable;
 use crate::policy::digest_of;
 use glacis_compiler::Compiled;
-use glacis_policy::{Close, Obligations, RuleState, Scratch, Slice};
+use glacis_policy::{Binding, Close, Obligations, RuleState, Scratch, Slice};
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::{Answer, Cause, PolicyDigest, SignalName, Timestamp, Verdict};
 use std::time::Duration;
@@ -67,8 +67,7 @@ impl Replayed<'_> {
 impl Replay {
     /// Of a compiled policy, with the bounds of a production core.
     pub fn new(compiled: &Compiled, limits: &CloudLimits) -> Result<Self, CloudError> {
-        let digest = digest_of(compiled);
-        let [_, edge, cloud] = compiled.slices(digest);
+        let [_, edge, cloud] = compiled.slices(&Binding::unbound(digest_of(compiled)));
         let load = |bytes: &[u8]| {
             Slice::load(bytes)
                 .map_err(|error| CloudError::new(CloudErrorKind::PolicyInvalid, error.to_string()))

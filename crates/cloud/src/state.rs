@@ -84,7 +84,7 @@ impl State {
         state.feed = FeedTable::load(conn)?;
         state.load_lists(conn)?;
         state.load_log_end(conn)?;
-        let releases = crate::policy::load_releases(conn, &desk.state.shelf)?;
+        let releases = crate::policy::load_releases(conn, &desk.state.shelf, &desk.context)?;
         state.put_releases(conn, releases, &desk.limits, now.max(state.newest))?;
         Ok(state)
     }

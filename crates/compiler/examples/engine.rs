@@ -17,7 +17,7 @@
 )]
 
 use glacis_compiler::{Source, compile};
-use glacis_policy::{Close, Indexing, Input, Inputs, Reading, RuleState, Scratch, Slice, eval};
+use glacis_policy::{Binding, Close, Indexing, Input, Inputs, Reading, RuleState, Scratch, Slice, eval};
 use glacis_wire::{PolicyDigest, Trust};
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -161,7 +161,7 @@ fn measure(variant: char, rules: usize, rounds: usize) {
     let build = || compile(source("signals.toml", &catalogue), source("policy.toml", &policy), None).unwrap();
     let compiled = build();
     let compile_ms = best(3, 1, || drop(build())) / 1e6;
-    let [_, _, bytes] = compiled.slices(PolicyDigest::new([7; 32]));
+    let [_, _, bytes] = compiled.slices(&Binding::unbound(PolicyDigest::new([7; 32])));
     let slice = Slice::load(&bytes).unwrap();
     let load_us = best(5, 1, || drop(Slice::load(&bytes).unwrap())) / 1e3;
     let events: Vec<Vec<Raw>> = (0..EVENTS).map(|_| event(&mut random, &slice, variant)).collect();

@@ -4,16 +4,21 @@
 //! definitions), nothing that has none (spans, comments, order of keys, signals that no rule reads). Two policies
 //! with equal bytes decide alike on every snapshot and disclose alike.
 
-use crate::catalogue::{Birth, Counts, FeatureDef, FeatureKind, Origin, Privacy, Signal};
-use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use crate::catalogue::{Birth, Catalogue, Counts, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind, ModelDef, Release, Rule};
+use glacis_model::format::MODEL_BYTES_MAX;
+use glacis_policy::TimePart;
+use glacis_policy::load::limits::MODELS_MAX;
 use glacis_wire::limits::{
     LIST_ITEMS_MAX, NAME_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SIGNALS_MAX, VALUE_BYTES_MAX,
 };
 use glacis_wire::{Encode, EncodeError, SignalName, Type, Writer};
 use std::time::Duration;
 
-/// First bytes: "Glacis typed policy", version 0.
-const MAGIC: &[u8; 6] = b"GLTP\0\0";
+/// First bytes: "Glacis typed policy", version 1.
+const MAGIC: &[u8; 6] = b"GLTP\0\x01";
+/// First bytes of a catalogue: "Glacis catalogue", version 0.
+const CATALOGUE_MAGIC: &[u8; 6] = b"GLCT\0\0";
 
 type Done = Result<(), EncodeError>;
 
@@ -23,6 +28,7 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     out.raw(MAGIC);
     out.str("policy name", &policy.name, NAME_BYTES_MAX)?;
     policy.event.encode(&mut out)?;
+    out.option(policy.app.as_ref())?;
     out.str("purpose", &policy.purpose, VALUE_BYTES_MAX)?;
     out.list("methods", &policy.methods, NAME_BYTES_MAX)?;
     out.list("score classes", &policy.classes, RULES_MAX)?;
@@ -32,6 +38,24 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     policy.features.iter().try_for_each(|item| feature(item, &mut out))?;
     out.count("rules", policy.rules.len(), RULES_MAX)?;
     policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
+    // Behind all else, so that a policy without models has the bytes that it always had.
+    if !policy.models.is_empty() {
+        out.count("models", policy.models.len(), MODELS_MAX)?;
+        policy.models.iter().try_for_each(|item| model(item, &mut out))?;
+    }
+    Ok(out.into_bytes())
+}
+
+/// The canonical bytes of a whole catalogue, also of what the policy does not read.
+pub(crate) fn catalogue(catalogue: &Catalogue) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Writer::new();
+    out.raw(CATALOGUE_MAGIC);
+    out.count("signals", catalogue.signals.len(), SIGNALS_MAX)?;
+    catalogue.signals.values().try_for_each(|item| signal(item, &mut out))?;
+    out.count("lists", catalogue.lists.len(), SIGNALS_MAX)?;
+    catalogue.lists.iter().try_for_each(|(name, item)| list(name, item, &mut out))?;
+    out.count("features", catalogue.features.len(), SIGNALS_MAX)?;
+    catalogue.features.values().try_for_each(|item| feature(item, &mut out))?;
     Ok(out.into_bytes())
 }
 
@@ -61,6 +85,17 @@ fn signal(signal: &Signal, out: &mut Writer) -> Done {
     Ok(())
 }
 
+fn list(name: &str, list: &ListDef, out: &mut Writer) -> Done {
+    out.str("list", name, NAME_BYTES_MAX)?;
+    ty(list.of, out);
+    out.u8(code(&Privacy::ALL, &list.privacy));
+    out.count("purposes", list.purpose.len(), LIST_ITEMS_MAX)?;
+    list.purpose.iter().try_for_each(|purpose| out.str("purpose", purpose, VALUE_BYTES_MAX))?;
+    duration(list.retention, out);
+    out.u64(list.cost);
+    Ok(())
+}
+
 fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
     feature.signal.encode(out)?;
     out.u8(code(&[FeatureKind::Count, FeatureKind::Sum, FeatureKind::Distinct], &feature.kind));
@@ -72,6 +107,12 @@ fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
     out.bool(feature.include_self);
     out.u8(code(&[Counts::Attempts], &feature.counts));
     Ok(())
+}
+
+/// All bytes of a model: the digest of the policy covers them.
+fn model(model: &ModelDef, out: &mut Writer) -> Done {
+    out.str("model", &model.name, NAME_BYTES_MAX)?;
+    out.bytes("model", &model.bytes, MODEL_BYTES_MAX)
 }
 
 fn rule(rule: &Rule, out: &mut Writer) -> Done {
@@ -110,11 +151,33 @@ fn expr(node: &Expr, out: &mut Writer) -> Done {
         ExprKind::StartsWith(..) => (9, None),
         ExprKind::EndsWith(..) => (10, None),
         ExprKind::Contains(..) => (11, None),
+        ExprKind::Matches(..) => (12, None),
+        ExprKind::InNetworks(..) => (13, None),
+        ExprKind::TimePart(..) => (14, None),
+        ExprKind::Convert(_) => (15, None),
+        ExprKind::Index(..) => (16, None),
+        ExprKind::Pick { .. } => (17, None),
+        ExprKind::Model(..) => (18, None),
     };
     out.u8(tag);
     ty(node.ty, out);
     if let Some(op) = operator {
         out.u8(code(&OPERATORS, &op));
+    }
+    if let ExprKind::Model(name, _) = &node.kind {
+        out.str("model", name, NAME_BYTES_MAX)?;
+    }
+    match &node.kind {
+        ExprKind::Matches(_, pattern) => out.str("pattern", pattern, VALUE_BYTES_MAX)?,
+        ExprKind::InNetworks(_, networks) => {
+            out.count("networks", networks.len(), LIST_ITEMS_MAX)?;
+            networks.iter().try_for_each(|network| out.str("network", network, NAME_BYTES_MAX))?;
+        }
+        ExprKind::TimePart(part, _, zone) => {
+            out.u8(code(&TimePart::ALL, part));
+            out.str("time zone", zone.as_deref().unwrap_or(""), NAME_BYTES_MAX)?;
+        }
+        _ => {}
     }
     match &node.kind {
         ExprKind::Literal(value) => value.encode(out),

@@ -150,6 +150,11 @@ impl Signal {
         causes
     }
 
+    /// Whether it sums up many events, so that it may be known to lie in an interval only.
+    pub fn is_aggregate(&self) -> bool {
+        self.origin == Origin::Feature
+    }
+
     /// Whether the cloud's consent record can deny it: what is learned about a person, but for public values.
     fn consent_applies(&self) -> bool {
         let learned = self.birth == Birth::Device || self.origin == Origin::Feature;

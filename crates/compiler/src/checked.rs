@@ -7,8 +7,8 @@
 use crate::catalogue::{FeatureDef, ListTest, Signal};
 pub use crate::cel::ast::BinaryOp;
 use crate::diagnostic::Span;
-use glacis_policy::{Effect, Entry, Obligations, ScoreClass};
-use glacis_wire::{Cause, EventName, Method, SignalName, Type, Value, Verdict, Zone};
+use glacis_policy::{Effect, Entry, Obligations, ScoreClass, TimePart};
+use glacis_wire::{AppName, Cause, EventName, Method, SignalName, Type, Value, Verdict, Zone};
 use std::collections::BTreeMap;
 
 /// A policy that passed every check.
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub struct Checked {
     pub(crate) name: String,
     pub(crate) event: EventName,
+    pub(crate) app: Option<AppName>,
     pub(crate) purpose: String,
     pub(crate) methods: Vec<Method>,
     pub(crate) rules: Vec<Rule>,
@@ -23,6 +24,16 @@ pub struct Checked {
     pub(crate) signals: BTreeMap<SignalName, Signal>,
     pub(crate) lists: Vec<ListTest>,
     pub(crate) features: Vec<FeatureDef>,
+    pub(crate) models: Vec<ModelDef>,
+}
+
+/// One model of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelDef {
+    /// Its name, without `model.`.
+    pub name: String,
+    /// Its bytes, which its loader has checked (`glacis_model::format`).
+    pub bytes: Vec<u8>,
 }
 
 impl Checked {
@@ -34,6 +45,11 @@ impl Checked {
     /// The event that it decides.
     pub const fn event(&self) -> &EventName {
         &self.event
+    }
+
+    /// The app whose devices run it; `None`: every app of the tenant.
+    pub const fn app(&self) -> Option<&AppName> {
+        self.app.as_ref()
     }
 
     /// What its signals are used for.
@@ -59,6 +75,11 @@ impl Checked {
     /// Every signal that a rule reads, with its declaration; list tests and features among them.
     pub const fn signals(&self) -> &BTreeMap<SignalName, Signal> {
         &self.signals
+    }
+
+    /// The models that its rules ask, by name.
+    pub fn models(&self) -> &[ModelDef] {
+        &self.models
     }
 
     /// Strictness of a verdict: `allow`, each method in the policy's order, `block`.
@@ -164,6 +185,8 @@ pub enum ExprKind {
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
     /// `a ? b : c`
     If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `model.name(a, …)`: the score of a model; its inputs are signals.
+    Model(String, Vec<Expr>),
     /// `size(a)`, `a.size()`
     Size(Box<Expr>),
     /// `a.startsWith(b)`
@@ -172,6 +195,25 @@ pub enum ExprKind {
     EndsWith(Box<Expr>, Box<Expr>),
     /// `a.contains(b)`
     Contains(Box<Expr>, Box<Expr>),
+    /// `a.matches(pattern)`
+    Matches(Box<Expr>, String),
+    /// `a.inCIDR(network)`, `a.inCIDR([network, ..])`
+    InNetworks(Box<Expr>, Vec<String>),
+    /// `a.getHours(zone)` and its like; of a span without a zone, of a moment UTC without one
+    TimePart(TimePart, Box<Expr>, Option<String>),
+    /// `int(a)` and its like, to the type of the expression
+    Convert(Box<Expr>),
+    /// `a[b]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `{key: value, ..}[a]`
+    Pick {
+        /// Distinct constants.
+        keys: Vec<Expr>,
+        /// As many constants of one type.
+        values: Vec<Expr>,
+        /// What is looked up.
+        key: Box<Expr>,
+    },
 }
 
 impl Expr {
@@ -179,12 +221,20 @@ impl Expr {
     pub fn parts(&self) -> Vec<&Self> {
         match &self.kind {
             ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) => Vec::new(),
-            ExprKind::List(items) => items.iter().collect(),
-            ExprKind::Not(a) | ExprKind::Neg(a) | ExprKind::Size(a) => vec![a],
+            ExprKind::List(items) | ExprKind::Model(_, items) => items.iter().collect(),
+            ExprKind::Not(a)
+            | ExprKind::Neg(a)
+            | ExprKind::Size(a)
+            | ExprKind::Matches(a, _)
+            | ExprKind::InNetworks(a, _)
+            | ExprKind::TimePart(_, a, _)
+            | ExprKind::Convert(a) => vec![a],
             ExprKind::Binary(_, a, b)
             | ExprKind::StartsWith(a, b)
             | ExprKind::EndsWith(a, b)
-            | ExprKind::Contains(a, b) => vec![a, b],
+            | ExprKind::Contains(a, b)
+            | ExprKind::Index(a, b) => vec![a, b],
+            ExprKind::Pick { keys, values, key } => keys.iter().chain(values).chain([&**key]).collect(),
             ExprKind::If(a, b, c) => vec![a, b, c],
         }
     }

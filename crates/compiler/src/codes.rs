@@ -156,7 +156,7 @@ pub const CODES: &[CodeInfo] = &[
         "G2010",
         "CEL that is not supported",
         "It is correct CEL, but conditions use a subset that every zone can run within fixed bounds. Protobuf messages and optional values are not supported anywhere.",
-        "Write it with what the subset has: comparisons, in, has, size, startsWith, endsWith, contains, ?:.",
+        "Write it with what the subset has; docs/reference/cel.md lists it, and the help names the nearest.",
     ),
     info(
         "G3001",
@@ -235,6 +235,54 @@ pub const CODES: &[CodeInfo] = &[
         "macro not written like this",
         "A macro such as `has` or `all` is not a function: it takes a field, or a name for its variable and an expression over it.",
         "Write `has(value.field)` or `list.all(x, x > 0)`.",
+    ),
+    info(
+        "G3014",
+        "not a literal",
+        "A pattern, a network, a time zone or the text of a timestamp or duration becomes a table or a value of the slice when it is compiled, so it cannot depend on a signal.",
+        "Write it as a text in quotes; where there are several, one call each, joined by || or ?:.",
+    ),
+    info(
+        "G3015",
+        "not a regular expression",
+        "The pattern is not in RE2's syntax, or is longer than any pattern may be. Look-around and back references do not exist, since they cannot run in linear time.",
+        "Correct the pattern; a backslash in an ordinary text is written twice, or the text as r'…'.",
+    ),
+    info(
+        "G3016",
+        "regular expression too large",
+        "The pattern is compiled to a table with one look-up a byte, and its table would be larger than a zone may hold. Counted repetitions that overlap multiply its states.",
+        "Use smaller counts, anchor the pattern with ^, or write it with startsWith, endsWith and contains.",
+    ),
+    info(
+        "G3017",
+        "not a network",
+        "A network is an address, `/` and a number of bits, and the bits behind them are zero. IPv4 addresses within IPv6 are refused.",
+        "Write it like \"10.0.0.0/8\" or \"2001:db8::/32\".",
+    ),
+    info(
+        "G3018",
+        "not a time zone",
+        "A time zone is a name of the IANA database or an offset of hours and minutes.",
+        "Write it like \"Europe/Berlin\" or \"+02:00\".",
+    ),
+    info(
+        "G3019",
+        "not a timestamp or duration",
+        "The text is not RFC 3339 or not a span of time, is out of range (years 1 to 9999, 292 years), or is finer than a microsecond, which is the resolution of conditions.",
+        "Write it like timestamp(\"2026-11-30T09:00:00Z\") or duration(\"1h30m\").",
+    ),
+    info(
+        "G3020",
+        "macro too large",
+        "A macro is written out for each item that its list can have; that is limited in size and in depth, and needs a list of literals or a signal with `max_items`.",
+        "Lower `max_items`, say less in the macro, or nest fewer of them.",
+    ),
+    info(
+        "G3041",
+        "inputs that do not fit the model",
+        "A model takes one signal for each of its features, in their order: a number, or a bool, which counts as 0 or 1. A feature that compares whole numbers takes no double.",
+        "Name the signals in the order that the help, or `glacis model show`, prints.",
     ),
     info(
         "G4001",
@@ -343,6 +391,12 @@ pub const CODES: &[CodeInfo] = &[
         "lenient by unearned trust",
         "A rule that makes a verdict milder reads a signal that anybody may claim.",
         "Give the signal a higher min_trust.",
+    ),
+    info(
+        "G4041",
+        "not a model of this policy",
+        "What `[[model]]` gives is not the bytes of a model, or it names a file where only the text is at hand.",
+        "Make the file with `glacis model import`, and check or publish the folder that it is in.",
     ),
     info(
         "G5001",

@@ -126,8 +126,13 @@ pub(crate) fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     if candidates.is_empty() || candidates.len() > LISTED_MAX {
         return None;
     }
-    let quoted: Vec<String> = candidates.iter().map(|candidate| format!("`{candidate}`")).collect();
-    Some(format!("accepted: {}", quoted.join(", ")))
+    Some(accepted(candidates))
+}
+
+/// Help text for a word that is none of a closed set.
+pub(crate) fn accepted<'a>(candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
+    format!("accepted: {}", quoted.join(", "))
 }
 
 /// Edit distance with swaps of neighbours (optimal string alignment), on characters, cut at [`WORD_CHARS_MAX`].

@@ -27,7 +27,10 @@ pub(crate) fn fold(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
 fn step(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
     let sub = |part: &Expr| fold(policy, part).map(Box::new);
     let kind = match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) => expr.kind.clone(),
+        // The inputs of a model are signals.
+        ExprKind::Literal(_) | ExprKind::Signal(_) | ExprKind::Has(_) | ExprKind::Model(..) => {
+            expr.kind.clone()
+        }
         ExprKind::List(items) => {
             ExprKind::List(items.iter().map(|item| fold(policy, item)).collect::<Result<_, _>>()?)
         }
@@ -50,6 +53,15 @@ fn step(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
         ExprKind::StartsWith(a, b) => ExprKind::StartsWith(sub(a)?, sub(b)?),
         ExprKind::EndsWith(a, b) => ExprKind::EndsWith(sub(a)?, sub(b)?),
         ExprKind::Contains(a, b) => ExprKind::Contains(sub(a)?, sub(b)?),
+        ExprKind::Matches(a, pattern) => ExprKind::Matches(sub(a)?, pattern.clone()),
+        ExprKind::InNetworks(a, networks) => ExprKind::InNetworks(sub(a)?, networks.clone()),
+        ExprKind::TimePart(part, a, zone) => ExprKind::TimePart(*part, sub(a)?, zone.clone()),
+        ExprKind::Convert(a) => ExprKind::Convert(sub(a)?),
+        ExprKind::Index(a, b) => ExprKind::Index(sub(a)?, sub(b)?),
+        ExprKind::Pick { keys, values, key } => {
+            let all = |items: &[Expr]| items.iter().map(|item| fold(policy, item)).collect::<Result<_, _>>();
+            ExprKind::Pick { keys: all(keys)?, values: all(values)?, key: sub(key)? }
+        }
     };
     Ok(Expr { kind, ..expr.clone() })
 }
@@ -70,9 +82,10 @@ fn constant(policy: &Checked, expr: &Expr) -> Result<Expr, Finding> {
     }
     match evaluate(policy, expr, &Snapshot::default(), false, false) {
         Outcome::Value(value) => Ok(Expr { kind: ExprKind::Literal(value), ..expr.clone() }),
-        Outcome::Error | Outcome::Unknown(_) => {
+        // Without signals nothing is unknown or an interval.
+        Outcome::Error | Outcome::Unknown(_) | Outcome::Interval(..) => {
             let finding = Finding::new(expr.span, "G3011", "this constant part can only fail");
-            Err(finding.help("it divides by zero or leaves the range of int"))
+            Err(finding.help("it divides by zero, leaves a range, or asks for what is not there"))
         }
     }
 }

@@ -40,11 +40,12 @@ pub use catalogue::{Catalogue, FeatureDef, ListTest};
 pub use checked::Checked;
 pub use cut::{Layout, NodeInfo, PlanInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use read::model::inline;
 pub use source::Source;
 
 use cut::Cut;
-use glacis_policy::Parts;
-use glacis_wire::{EventName, PolicyDigest, Zone};
+use glacis_policy::{Binding, Owner, Parts};
+use glacis_wire::{AppName, Digest, EventName, PolicyDigest, Zone};
 use source::{Finding, Findings};
 
 /// Compiles a policy.
@@ -108,7 +109,9 @@ fn build(
     let cut = if findings.failed() { None } else { cut::cut(&checked, &policy, findings) };
     let cases =
         cases.filter(|_| !findings.failed()).map(|cases| read::cases::read(cases, &checked, findings));
-    let canonical = match canonical::encode(&checked) {
+    let canonical =
+        canonical::encode(&checked).and_then(|bytes| Ok((bytes, canonical::catalogue(&signals)?)));
+    let (canonical, catalogue) = match canonical {
         Ok(canonical) => canonical,
         Err(error) => {
             let finding = Finding::new(Span::default(), "G4017", error.to_string());
@@ -121,6 +124,7 @@ fn build(
         signals,
         cut: cut?,
         canonical,
+        catalogue,
         cases: cases.unwrap_or_default(),
         warnings: Vec::new(),
     })
@@ -138,6 +142,8 @@ pub struct Compiled {
     signals: Catalogue,
     cut: Cut,
     canonical: Vec<u8>,
+    /// Canonical bytes of the catalogue.
+    catalogue: Vec<u8>,
     cases: Vec<Case>,
     warnings: Vec<Diagnostic>,
 }
@@ -163,15 +169,30 @@ impl Compiled {
         &self.canonical
     }
 
-    /// Encoded slices of device, edge and cloud; each loads with [`Slice::load`](glacis_policy::Slice::load).
+    /// The app whose devices run it; `None`: every app of the tenant.
+    pub const fn app(&self) -> Option<&AppName> {
+        self.checked.app()
+    }
+
+    /// Binds its slices to `owner`. `hash` is SHA-256, which this crate does not know.
+    pub fn bind(&self, owner: Owner, hash: impl Fn(&[u8]) -> Digest) -> Binding {
+        Binding {
+            owner: Some(owner),
+            app: self.app().cloned(),
+            policy: PolicyDigest::new(*hash(&self.canonical).as_bytes()),
+            catalogue: hash(&self.catalogue),
+        }
+    }
+
+    /// Encoded slices of device, edge and cloud, bound so; each loads with [`Slice::load`](glacis_policy::Slice::load).
     ///
     /// A slice with [`Source`](glacis_policy::Source) `Node(i)` or `Value(i)` reads item `i` of
     /// [`layout`](Self::layout); every other slot is read by its signal's name.
-    pub fn slices(&self, digest: PolicyDigest) -> [Vec<u8>; 3] {
+    pub fn slices(&self, binding: &Binding) -> [Vec<u8>; 3] {
         Zone::ALL.map(|zone| {
-            // INVARIANT: `compile` encoded and loaded these parts; only the digest, of fixed size, differs.
+            // INVARIANT: `compile` encoded and loaded these parts; only the binding, of fixed size, differs.
             self.parts(zone)
-                .map(|parts| Parts { policy: digest, ..parts.clone() }.encode().unwrap_or_default())
+                .map(|parts| Parts { binding: binding.clone(), ..parts.clone() }.encode().unwrap_or_default())
                 .unwrap_or_default()
         })
     }

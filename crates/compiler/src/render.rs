@@ -4,6 +4,7 @@
 //! test holds it to that. Release nodes are told apart by this text, so it must not lose anything.
 
 use crate::checked::{BinaryOp, Expr, ExprKind};
+use crate::full;
 use glacis_wire::Value;
 use std::fmt::Write;
 
@@ -57,10 +58,45 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
             out.push_str(" : ");
             write(no, 0, out);
         }
+        ExprKind::Model(name, inputs) => {
+            let _ = write!(out, "model.{name}");
+            sequence("(", inputs, ")", out);
+        }
         ExprKind::Size(a) => sequence("size(", std::slice::from_ref(a), ")", out),
         ExprKind::StartsWith(a, b) => method(a, "startsWith", b, out),
         ExprKind::EndsWith(a, b) => method(a, "endsWith", b, out),
         ExprKind::Contains(a, b) => method(a, "contains", b, out),
+        ExprKind::Matches(a, pattern) => texts(a, "matches", std::slice::from_ref(pattern), out),
+        ExprKind::InNetworks(a, networks) if networks.len() == 1 => texts(a, "inCIDR", networks, out),
+        ExprKind::InNetworks(a, networks) => {
+            write(a, PRIMARY, out);
+            out.push_str(".inCIDR([");
+            all_quoted(networks, out);
+            out.push_str("])");
+        }
+        ExprKind::TimePart(part, a, zone) => {
+            let zone: Vec<String> = zone.iter().cloned().collect();
+            texts(a, part.function(), &zone, out);
+        }
+        ExprKind::Convert(a) => {
+            out.push_str(expr.ty.name());
+            sequence("(", std::slice::from_ref(a), ")", out);
+        }
+        ExprKind::Index(a, b) => {
+            write(a, PRIMARY, out);
+            sequence("[", std::slice::from_ref(b), "]", out);
+        }
+        ExprKind::Pick { keys, values, key } => {
+            out.push('{');
+            for (at, (key, value)) in keys.iter().zip(values).enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                write(key, 1, out);
+                out.push_str(": ");
+                write(value, 0, out);
+            }
+            out.push('}');
+            sequence("[", std::slice::from_ref(key), "]", out);
+        }
     }
     if wrapped {
         out.push(')');
@@ -91,6 +127,21 @@ fn method(receiver: &Expr, name: &str, arg: &Expr, out: &mut String) {
     sequence("(", std::slice::from_ref(arg), ")", out);
 }
 
+/// A method whose arguments are texts.
+fn texts(receiver: &Expr, name: &str, args: &[String], out: &mut String) {
+    write(receiver, PRIMARY, out);
+    let _ = write!(out, ".{name}(");
+    all_quoted(args, out);
+    out.push(')');
+}
+
+fn all_quoted(texts: &[String], out: &mut String) {
+    for (at, text) in texts.iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { ", " });
+        quoted(text, out);
+    }
+}
+
 fn sequence<E: std::borrow::Borrow<Expr>>(open: &str, items: &[E], close: &str, out: &mut String) {
     out.push_str(open);
     for (at, item) in items.iter().enumerate() {
@@ -113,6 +164,15 @@ fn literal(value: &Value, out: &mut String) {
             quoted(text, out);
             Ok(())
         }
+        Value::Uint(value) => write!(out, "{value}u"),
+        Value::Bytes(bytes) => {
+            out.push_str("b\"");
+            let done = bytes.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"));
+            out.push('"');
+            done
+        }
+        Value::Timestamp(at) => write!(out, "timestamp(\"{}\")", full::Timestamp::from(*at)),
+        Value::Duration(span) => write!(out, "duration(\"{}\")", full::Duration::from(*span)),
         Value::List(items) => {
             out.push('[');
             for (at, item) in items.iter().enumerate() {

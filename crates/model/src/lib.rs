@@ -12,7 +12,7 @@
 //! unknown value, or one known to lie in an interval, makes the score an [`Interval`] that holds every score that
 //! the values could give.
 //!
-//! [`format`] the bytes · [`load`] which bytes are a model · [`input`] values and their bins ·
+//! [`format`] the bytes · [`load`] which bytes are a model · [`map`] keeping one without borrowing · [`input`] values and their bins ·
 //! [`score`](mod@score) sums. With the feature `import`, `build` writes models and `import` reads those of XGBoost
 //! and LightGBM; neither is for devices.
 #![no_std]
@@ -28,11 +28,13 @@ pub mod import;
 pub mod input;
 mod link;
 pub mod load;
+pub mod map;
 mod model;
 pub mod score;
 
 pub use input::Input;
 pub use link::Link;
 pub use load::{Fault, LoadError};
+pub use map::Map;
 pub use model::{Cost, Feature, Kind, Model};
 pub use score::{Interval, Scratch};

@@ -39,6 +39,14 @@ pub(crate) struct Shape {
     pub(crate) nodes: u64,
 }
 
+impl Shape {
+    /// Most steps of one score.
+    pub(crate) const fn cost(self) -> Cost {
+        let Self { trees, searches, ways, nodes, .. } = self;
+        Cost { point: searches + ways + trees, any: 2 * searches + nodes }
+    }
+}
+
 /// What an input of a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature<'a> {
@@ -135,8 +143,7 @@ impl<'a> Model<'a> {
 
     /// Most steps of one score.
     pub const fn cost(&self) -> Cost {
-        let Shape { trees, searches, ways, nodes, .. } = self.shape;
-        Cost { point: searches + ways + trees, any: 2 * searches + nodes }
+        self.shape.cost()
     }
 
     /// A score as a margin; exact up to 2^53 units.

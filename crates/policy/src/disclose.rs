@@ -42,8 +42,13 @@ fn answer(reading: Reading<'_>) -> Answer {
         Reading::Double(value) => Answer::Value(Value::Double(value)),
         Reading::Str(value) => Answer::Value(Value::String(String::from(value))),
         Reading::List(items) => Answer::Value(Value::List(items.to_vec())),
+        Reading::Uint(value) => Answer::Value(Value::Uint(value)),
+        Reading::Bytes(value) => Answer::Value(Value::Bytes(value.to_vec())),
+        Reading::Timestamp(value) => Answer::Value(Value::Timestamp(value)),
+        Reading::Duration(value) => Answer::Value(Value::Duration(value)),
         Reading::Missing => Answer::Missing,
-        Reading::Error => Answer::Error,
+        // No signal of a device is an aggregate, so none is answered by an interval.
+        Reading::Interval(_) | Reading::Error => Answer::Error,
         Reading::Unknown(_) => Answer::unknown(Cause::Withheld),
     }
 }

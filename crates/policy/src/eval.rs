@@ -11,17 +11,21 @@
 
 mod bound;
 mod condition;
+mod convert;
 mod indexed;
 mod input;
+mod range;
 mod residue;
 mod rule;
 mod scratch;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod time;
 mod verdict;
 
 pub(crate) use bound::bound;
+pub(crate) use convert::is_convertible;
 pub use input::{Close, Input, Inputs, Reading, reading_of};
 pub use rule::RuleState;
 pub use scratch::Scratch;
@@ -87,7 +91,8 @@ pub(crate) fn eval_computed<F: Faults>(
 
 /// Computes the whole arena, in an order that no value changes, and settles each rule.
 fn on_device<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, scratch: &mut Scratch) {
-    condition::fill(faults, slice, inputs, Plane::Given, &mut scratch.cells);
+    let memory = (scratch.cells.as_mut_slice(), &mut scratch.desk);
+    condition::fill(faults, slice, inputs, Plane::Given, memory);
     for (at, rule) in (0..).zip(slice.rules()) {
         let given = scratch.truth(rule.root);
         settle_rule(faults, slice, at, (given, given), scratch);

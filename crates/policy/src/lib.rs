@@ -6,7 +6,7 @@
 //! [`disclose()`] turns the same run on a device into the one thing that may leave it.
 //!
 //! The meaning is DESIGN §4.2; each module cites the clauses that it carries out:
-//! [`tree`] what a slice holds · `plan` the index that decides most rules without looking at them · [`load`] what bytes are a slice · [`eval`](mod@eval) outcomes of conditions,
+//! [`tree`] what a slice holds · [`table`] patterns, zones and networks, made ahead · `plan` the index that decides most rules without looking at them · [`load`] what bytes are a slice · [`eval`](mod@eval) outcomes of conditions,
 //! rules, combination and finality · [`disclose`](mod@disclose) what leaves a device.
 //! `glacis_compiler::reference` says the same in its own words, and the two are compared over random policies.
 #![no_std]
@@ -22,13 +22,17 @@ pub mod mutant;
 #[expect(unreachable_pub, reason = "public only with the feature `mutants`")]
 mod mutant;
 mod plan;
+mod sort;
+pub mod table;
 pub mod tree;
 
 pub use disclose::disclose;
 pub use eval::{Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, eval, reading_of};
 pub use load::{Fault, LoadError};
 pub use plan::Indexing;
+pub use table::{Automaton, Networks, Table, TimeZone};
+pub use tree::binding::{Binding, Foreign, Owner};
 pub use tree::{
-    Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice, Slot,
-    Source,
+    Call, Effect, Entry, Hidden, HiddenClosed, Node, Obligation, Obligations, Parts, Rule, ScoreClass, Slice,
+    Slot, Source, TimePart,
 };

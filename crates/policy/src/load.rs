@@ -19,6 +19,7 @@ use crate::plan::{self, Plan};
 use crate::tree::{Parts, Slice};
 use alloc::boxed::Box;
 use core::fmt;
+use decode::Body;
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::limits::SLICE_BYTES_MAX;
 use glacis_wire::{DecodeError, Method, Reader, Zone};
@@ -26,7 +27,7 @@ use glacis_wire::{DecodeError, Method, Reader, Zone};
 /// First bytes of every slice.
 pub(crate) const MAGIC: &[u8; 4] = b"GLSL";
 /// The body is the encoded typed tree; behind it a plan, outside of devices, and the bound of steps.
-pub(crate) const FORMAT_VERSION: u16 = 1;
+pub(crate) const FORMAT_VERSION: u16 = 2;
 
 impl Slice {
     /// Reads and checks a slice. Total: any bytes give a slice or an error.
@@ -38,18 +39,19 @@ impl Slice {
             });
         }
         let mut input = Reader::new(bytes);
-        let (parts, literals) = decode::parts(&mut input, bytes)?;
+        let Body { parts, literals, models } = decode::parts(&mut input, bytes)?;
         let (mut plan, steps) = planned(&mut input, bytes, &parts, &literals)?;
         let offset = input.offset();
         plan.steps = input.u64()?;
-        if plan.steps != bound(&parts, &steps, &plan) {
+        if plan.steps != bound(&parts, &steps, &plan, &models) {
             return Err(LoadError::new(offset, Fault::Steps));
         }
         input.finish()?;
         let rank = |method| parts.methods.iter().position(|known| *known == method);
         let method_ranks = Method::ALL.map(|method| rank(method).and_then(|at| u8::try_from(at).ok()));
         let orders = orders(&parts, &steps, &plan, bytes);
-        Ok(Self { bytes: Box::from(bytes), parts, steps, orders, plan, method_ranks })
+        let models = models.into_boxed_slice();
+        Ok(Self { bytes: Box::from(bytes), parts, steps, orders, plan, models, method_ranks })
     }
 
     /// Checks `parts` by the same road as bytes: encode, then [`load`](Self::load).
@@ -141,6 +143,12 @@ pub enum Fault {
     Reason,
     /// Something that a slice of this zone may not hold.
     Zone,
+    /// An aggregate that is no number, or that neither edge nor cloud sums up.
+    Aggregate,
+    /// Bytes that are no model.
+    Model(glacis_model::Fault),
+    /// A call that does not fit its model, or a model that reads nothing.
+    Call,
     /// A plan that is out of bounds, or not in its one form.
     Plan,
     /// A declared bound of steps that is not the one that follows.
@@ -167,6 +175,9 @@ impl fmt::Display for Fault {
             Self::Score => f.write_str("score classes out of order or score out of range"),
             Self::Reason => f.write_str("reason code is empty"),
             Self::Zone => f.write_str("a slice of this zone may not hold it"),
+            Self::Aggregate => f.write_str("this signal cannot be an aggregate"),
+            Self::Model(fault) => write!(f, "not a model: {fault}"),
+            Self::Call => f.write_str("inputs do not fit the model"),
             Self::Plan => f.write_str("plan is out of bounds or not in its one form"),
             Self::Steps => f.write_str("declared bound of steps is not the one that follows"),
         }

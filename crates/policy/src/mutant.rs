@@ -93,6 +93,24 @@ mutants! {
     InSkipsLast,
     /// `startsWith` looks anywhere.
     PrefixAnywhere,
+    /// A pattern does not see the last byte of a text.
+    PatternMissesLast,
+    /// What is no address is in no network.
+    NoAddressIsOutside,
+    /// Parts of a moment are those of UTC.
+    ZoneIgnored,
+    /// The week begins on Monday.
+    WeekFromMonday,
+    /// A moment or span out of range stays where it was.
+    TimeSaturates,
+    /// Uint arithmetic wraps.
+    UintWraps,
+    /// What cannot be converted is zero.
+    ConversionIsZero,
+    /// The item behind the end of a list is the last one.
+    IndexSaturates,
+    /// A key that a map does not have finds its first entry.
+    FindsFirst,
     // Trust.
     /// Σ⁻ is Σ.
     TrustIgnored,
@@ -223,6 +241,8 @@ mutants! {
     FirstCauseTaken,
     /// An open rule has the one cause of the event, even where something failed.
     CauseBeatsError,
+    /// A rule that skips for one cause of the event skips for all.
+    SkipsForOneCause,
     // The residue of a rule.
     /// The residue is not computed: what the terms say of all else is the outcome.
     ResidueUnread,
@@ -232,6 +252,40 @@ mutants! {
     ResidueForgetsErrors,
     /// An open rule closes as a match, whatever its entries say.
     ClosesAsMatch,
+    // Intervals.
+    /// The greatest number of an interval does not belong to it.
+    IntervalEndMissed,
+    /// Only the class of an interval's least number counts.
+    IntervalByLowEnd,
+    /// Of the classes that an interval meets only those of its ends count: a constant between them is not seen.
+    IntervalByItsEnds,
+    /// Two atoms of a term are not independent: if each number makes one of them false, the term is.
+    AtomsShareInterval,
+    /// What an interval leaves open waits in the plane of `withheld`.
+    InexactIsWithheld,
+    /// What an interval leaves open is known.
+    InexactIsKnown,
+    /// `has` of an interval is open.
+    IntervalHasNoValue,
+    /// Two intervals are compared by where they begin.
+    IntervalsByTheirEnds,
+    /// Arithmetic takes an interval for where it begins.
+    ComputesWithLowEnd,
+    /// An interval is in a list that has some of it.
+    SomeOfIntervalIsIn,
+    // Models.
+    /// A missing value is a zero to a model, and takes no default branch.
+    MissingIsZeroToModels,
+    /// An unknown value is a missing one to a model.
+    UnknownIsMissingToModels,
+    /// A score that is not known to a point is the least of those that can be.
+    ScoreByLowEnd,
+    /// A score begins at zero, not at the model's base.
+    ScoreForgetsBase,
+    /// A model of which no input is known has the bounds of all its leaves.
+    UnknownModelHasBounds,
+    /// A score that is open since an input failed is `unknown(inexact)`.
+    FailedScoreIsInexact,
     // Planes of the plan.
     /// An answer that is trusted too little counts in Σ⁻ as well.
     LowCountsInTrusted,

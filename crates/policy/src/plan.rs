@@ -35,7 +35,7 @@ use crate::tree::{Effect, Obligations};
 use alloc::boxed::Box;
 use alloc::vec;
 use core::ops::Range;
-use glacis_wire::Causes;
+use glacis_wire::{Cause, Causes, Trust, Type};
 
 /// No row: all bits are zero. Such a row is never stored.
 pub(crate) const NO_ROW: u16 = u16::MAX;
@@ -58,13 +58,15 @@ pub(crate) const WORD_BITS: usize = 64;
 pub(crate) const BLOCK: usize = 4;
 /// Bytes of a block.
 pub(crate) const BLOCK_BYTES: usize = 8 * BLOCK;
-/// Bounds that are searched together: those of one cache line.
+/// Bounds that are searched together: those of one cache line. Behind the last bound the line is filled up.
 pub(crate) const GROUP: usize = 8;
 /// Rows of fewer blocks are always whole: reading them is cheaper than changing another.
 pub(crate) const CHANGED_BLOCKS_MIN: usize = 2;
-/// Bytes of one record of a text table: tag, row (two bytes each), place of the text (four). Before a text in the
-/// arena stand the two bytes of its length.
-pub(crate) const TEXT_RECORD: usize = 8;
+/// What fills up a group of bounds.
+pub(crate) const FILLED: i64 = i64::MAX;
+/// Bytes of one record of a text table: tag, row, row of its prefixes (two bytes each), place of the text (four).
+/// Before a text in the arena stand the two bytes of its length.
+pub(crate) const TEXT_RECORD: usize = 10;
 
 /// How much of a rule the plan decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,8 @@ pub(crate) struct Plan {
     pub(crate) owners: Box<[u16]>,
     /// What each word of a row means.
     pub(crate) fixed: Box<[Fixed]>,
+    /// By word and cause: terms of the rules that close as skip for that cause.
+    pub(crate) skips: Box<[[Skips; Cause::ALL.len()]]>,
     /// One a slot.
     pub(crate) slots: Box<[SlotTable]>,
     /// Where the rows are in the slice's bytes.
@@ -132,9 +136,25 @@ pub(crate) struct Fixed {
     pub(crate) falses: u64,
 }
 
+/// Terms of rules that close as skip. A rule is not matched where it has only such terms and dead ones, whatever
+/// else it reads, if it skips for every cause of the event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skips {
+    /// Of rules with one rail. If all terms that are not dead wait, the rule is unknown: were each signal that they
+    /// wait for such that they are dead, the rule would be false, so none of its errors decides.
+    pub(crate) waiting: u64,
+    /// Of exact rules with two rails, which are unknown if no term holds, unless something failed.
+    pub(crate) open: u64,
+}
+
 /// Rows of one slot. Each `u16` names a row.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotTable {
+    /// Type and least trust of the slot, and whether it is an aggregate; here as well, so that an answer needs no
+    /// other place.
+    pub(crate) ty: Type,
+    pub(crate) min_trust: Trust,
+    pub(crate) aggregate: bool,
     /// Terms that read the slot in any way.
     pub(crate) uses: u16,
     /// Terms that are dead if it has a value: they say `!has`.
@@ -143,6 +163,8 @@ pub(crate) struct SlotTable {
     pub(crate) missing: u16,
     /// Terms that are open if it is missing: they use its value.
     pub(crate) misused: u16,
+    /// Of an aggregate: terms that compare its value more than once.
+    pub(crate) several: u16,
     /// Rows by value.
     pub(crate) values: Values,
 }
@@ -154,20 +176,22 @@ pub(crate) enum Values {
     None,
     /// One row a truth value.
     Bool([u16; 2]),
-    /// Rows by order.
+    /// Rows by order: ints, uints, moments, spans.
     Int(Ordered),
     /// Rows by order, and the row of NaN.
     Double(Ordered, u16),
-    /// Rows by equality and by prefix; a term is dead by either.
+    /// Rows by equality and by prefix; a term is dead by either. A literal knows its prefixes.
     Text(Option<Texts>, Option<Ordered>),
 }
 
 /// Ascending bounds cut an order into classes: class *k* are the keys with *k* bounds at or below them.
 #[derive(Clone, Debug)]
 pub(crate) struct Ordered {
+    /// How many there are.
+    pub(crate) count: usize,
     /// The last bound of each full [`GROUP`].
     pub(crate) tops: Box<[i64]>,
-    /// Eight bytes a bound.
+    /// Eight bytes a bound, and [`FILLED`] at least once, up to the end of a group.
     pub(crate) bounds: Range<usize>,
     /// Two bytes a class.
     pub(crate) dead: Range<usize>,
@@ -306,8 +330,9 @@ pub(crate) fn split(bit: [u8; 2]) -> (usize, u32) {
     (usize::from(bit >> 6), u32::from(bit & 63))
 }
 
+/// Adds the bits of a whole row; how many words that took.
 #[inline]
-fn union(plane: &mut [u64], row: &[[u8; 8]]) -> usize {
+pub(crate) fn union(plane: &mut [u64], row: &[[u8; 8]]) -> usize {
     for (word, more) in plane.iter_mut().zip(row) {
         *word |= u64::from_le_bytes(*more);
     }

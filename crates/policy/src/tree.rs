@@ -8,15 +8,19 @@
 //! A slice tells of rules that are not in it only the strongest thing they could do ([`Hidden`], DESIGN §4.1):
 //! no condition, no threshold, no count.
 
+use self::binding::Binding;
 use crate::eval::{Orders, Step};
 use crate::plan::{Indexing, Plan};
+use crate::table::Table;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use glacis_model::{Map, Model};
 use glacis_wire::{Cause, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 
-mod encode;
+pub(crate) mod binding;
+pub(crate) mod encode;
 
 /// A loaded, checked slice. Immutable; share it freely.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct Slice {
     /// Which of them settle each rule that the plan leaves open.
     pub(crate) orders: Orders,
     pub(crate) plan: Plan,
+    /// Where the sections of each model lie in its bytes.
+    pub(crate) models: Box<[Map]>,
     /// Place of each method in the policy's order, by its code.
     pub(crate) method_ranks: [Option<u8>; Method::ALL.len()],
 }
@@ -46,7 +52,12 @@ impl Slice {
 
     /// The policy that it was cut from.
     pub const fn policy(&self) -> PolicyDigest {
-        self.parts.policy
+        self.parts.binding.policy
+    }
+
+    /// Whose it is, and what it was made from.
+    pub const fn binding(&self) -> &Binding {
+        &self.parts.binding
     }
 
     /// The policy's challenge methods, weakest first.
@@ -72,6 +83,12 @@ impl Slice {
     /// What it tells of the rules that are not in it.
     pub const fn hidden(&self) -> &Hidden {
         &self.parts.hidden
+    }
+
+    /// A model of this slice, in the bytes that the loader has checked.
+    pub(crate) fn model(&self, model: u16) -> Option<Model<'_>> {
+        let at = usize::from(model);
+        self.models.get(at)?.model(self.parts.models.get(at)?)
     }
 
     /// Everything, as plain data.
@@ -135,12 +152,16 @@ pub struct Parts {
     pub event: EventName,
     /// The zone that runs it.
     pub zone: Zone,
-    /// The policy that it was cut from.
-    pub policy: PolicyDigest,
+    /// Whose it is, and what it was made from.
+    pub binding: Binding,
     /// Challenge methods, weakest first, each once.
     pub methods: Vec<Method>,
     /// Inputs.
     pub slots: Vec<Slot>,
+    /// Models, as their bytes (`glacis_model::format`).
+    pub models: Vec<Vec<u8>>,
+    /// Which model reads which slots.
+    pub calls: Vec<Call>,
     /// The arena, operands before their users.
     pub nodes: Vec<Node>,
     /// Rules; order does not matter to the verdict (DESIGN §4.1).
@@ -157,13 +178,15 @@ pub struct Parts {
 
 impl Parts {
     /// A slice with nothing in it, which allows everything: where a compiler or a test begins.
-    pub const fn empty(event: EventName, zone: Zone, policy: PolicyDigest) -> Self {
+    pub const fn empty(event: EventName, zone: Zone, binding: Binding) -> Self {
         Self {
             event,
             zone,
-            policy,
+            binding,
             methods: Vec::new(),
             slots: Vec::new(),
+            models: Vec::new(),
+            calls: Vec::new(),
             nodes: Vec::new(),
             rules: Vec::new(),
             classes: Vec::new(),
@@ -211,6 +234,17 @@ pub struct Slot {
     pub ty: Type,
     /// Below this trust, an answer is `unknown(withheld)` in Σ⁻ (DESIGN §4.2).
     pub min_trust: Trust,
+    /// A number that edge or cloud sums up from many events: its answer may be an interval.
+    pub aggregate: bool,
+}
+
+/// One call of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The model, by its place in [`Parts::models`].
+    pub model: u16,
+    /// A slot for each of its features, in their order: a number or a truth value, which counts as 0 or 1.
+    pub slots: Vec<u16>,
 }
 
 /// Where a slot's answer is born.
@@ -239,6 +273,8 @@ pub enum Node {
     Read(u16),
     /// Whether a slot has a value: `missing` is false, unknown and error stay what they are.
     Has(u16),
+    /// The score of this call: an int, in the units of its model.
+    Score(u16),
     /// `!a`
     Not(u32),
     /// `a && b`
@@ -261,19 +297,19 @@ pub enum Node {
     Ge(u32, u32),
     /// `-a`, int or double
     Neg(u32),
-    /// `a + b`, ints (overflow is an error) or doubles
+    /// `a + b`, ints or uints (overflow is an error), doubles, spans, a moment and a span
     Add(u32, u32),
     /// `a - b`
     Sub(u32, u32),
     /// `a * b`
     Mul(u32, u32),
-    /// `a / b`; an int divided by zero is an error
+    /// `a / b`; an int or uint divided by zero is an error
     Div(u32, u32),
-    /// `a % b`, ints; takes the dividend's sign
+    /// `a % b`, ints or uints; takes the dividend's sign
     Rem(u32, u32),
     /// `a in b`: an item of the list equals a
     In(u32, u32),
-    /// `size(a)`: code points of a string, items of a list
+    /// `size(a)`: code points of a string, bytes of bytes, items of a list
     Size(u32),
     /// `a.startsWith(b)`
     StartsWith(u32, u32),
@@ -281,14 +317,94 @@ pub enum Node {
     EndsWith(u32, u32),
     /// `a.contains(b)`
     Contains(u32, u32),
+    /// A table that another node looks into; it has no value.
+    Table(Box<Table>),
+    /// `a.matches(..)`: a part of the string matches the automaton b
+    Matches(u32, u32),
+    /// `a.inCIDR(..)`: the address that the string spells is in the networks b; no address is an error
+    Within(u32, u32),
+    /// A part of the timestamp a by the calendar of the time zone b
+    MomentPart(TimePart, u32, u32),
+    /// Whole units of a duration: [`TimePart::Hours`] and smaller
+    SpanPart(TimePart, u32),
+    /// A scalar as one of another type; what has no counterpart there is an error
+    Convert(Type, u32),
+    /// `a[b]`: the item of a list at an int; outside of the list is an error
+    Index(u32, u32),
+    /// The place of a in the list b, an int; not in it is an error
+    Find(u32, u32),
+}
+
+/// A part of a date or of a time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimePart {
+    /// The year.
+    FullYear,
+    /// The month, from 0.
+    Month,
+    /// The day of the month, from 1.
+    Date,
+    /// The day of the month, from 0.
+    DayOfMonth,
+    /// The day of the week, from 0, Sunday.
+    DayOfWeek,
+    /// The day of the year, from 0.
+    DayOfYear,
+    /// The hour; of a span all whole hours.
+    Hours,
+    /// The minute; of a span all whole minutes.
+    Minutes,
+    /// The second; of a span all whole seconds.
+    Seconds,
+    /// The milliseconds of the second.
+    Milliseconds,
+}
+
+impl TimePart {
+    /// Every part, in the order of its code.
+    pub const ALL: [Self; 10] = [
+        Self::FullYear,
+        Self::Month,
+        Self::Date,
+        Self::DayOfMonth,
+        Self::DayOfWeek,
+        Self::DayOfYear,
+        Self::Hours,
+        Self::Minutes,
+        Self::Seconds,
+        Self::Milliseconds,
+    ];
+
+    /// The function of CEL that asks for it.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::FullYear => "getFullYear",
+            Self::Month => "getMonth",
+            Self::Date => "getDate",
+            Self::DayOfMonth => "getDayOfMonth",
+            Self::DayOfWeek => "getDayOfWeek",
+            Self::DayOfYear => "getDayOfYear",
+            Self::Hours => "getHours",
+            Self::Minutes => "getMinutes",
+            Self::Seconds => "getSeconds",
+            Self::Milliseconds => "getMilliseconds",
+        }
+    }
+
+    /// Whether a span has it too.
+    pub const fn is_of_spans(self) -> bool {
+        matches!(self, Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds)
+    }
 }
 
 impl Node {
     /// Indices of its operands.
     pub(crate) fn operands(&self) -> [Option<u32>; 3] {
         match *self {
-            Node::Const(_) | Node::Read(_) | Node::Has(_) => [None; 3],
-            Node::Not(a) | Node::Neg(a) | Node::Size(a) => [Some(a), None, None],
+            Node::Const(_) | Node::Read(_) | Node::Has(_) | Node::Table(_) | Node::Score(_) => [None; 3],
+            Node::Not(a) | Node::Neg(a) | Node::Size(a) | Node::SpanPart(_, a) | Node::Convert(_, a) => {
+                [Some(a), None, None]
+            }
             Node::If(a, b, c) => [Some(a), Some(b), Some(c)],
             Node::And(a, b)
             | Node::Or(a, b)
@@ -306,7 +422,12 @@ impl Node {
             | Node::In(a, b)
             | Node::StartsWith(a, b)
             | Node::EndsWith(a, b)
-            | Node::Contains(a, b) => [Some(a), Some(b), None],
+            | Node::Contains(a, b)
+            | Node::Matches(a, b)
+            | Node::Within(a, b)
+            | Node::MomentPart(_, a, b)
+            | Node::Index(a, b)
+            | Node::Find(a, b) => [Some(a), Some(b), None],
         }
     }
 }

@@ -43,6 +43,7 @@ impl Device {
             keys,
             pinned,
             authority: edge.to_owned(),
+            app: None,
             // What has no sensor is withheld, never guessed.
             source: Box::new(Sensors::new().sensor(SignalName::parse("app.debugger")?, tracer)),
             device_final_ttl: DEVICE_FINAL_TTL,

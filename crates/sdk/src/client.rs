@@ -16,13 +16,13 @@ use crate::outcome::{FlowError, FlowErrorKind};
 use crate::signal::SignalSource;
 use crate::slice::{DeviceSlice, Judged, Local};
 use glacis_dtx::{KeyStore, PolicyError, PolicyStore, SignedRequest, Vault, VaultError};
-use glacis_policy::Slice;
+use glacis_policy::{Foreign, Slice};
 use glacis_seal::published;
 use glacis_wire::http::{PATH_BUNDLE, POLICY_VERSION, Request, Response};
 use glacis_wire::message::List;
 use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
 use glacis_wire::message::policy::{Bundle, KeySet, Published};
-use glacis_wire::{Disclosed, EventId, EventName, Timestamp, Verdict, Zone};
+use glacis_wire::{AppName, Disclosed, EventId, EventName, Timestamp, Verdict, Zone};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroU32;
@@ -39,6 +39,8 @@ pub struct ClientParts {
     pub pinned: KeySet,
     /// Host and port of the edge, as `@authority` of RFC 9421.
     pub authority: String,
+    /// The app that this is, as policies name it; without a name it runs what is for every app.
+    pub app: Option<AppName>,
     /// Where signals come from.
     pub source: Box<dyn SignalSource>,
     /// How long after its last confirmation a slice may still decide here.
@@ -60,6 +62,7 @@ pub struct Client {
     kept: bool,
     /// Newest bundle version that an edge named; a hint, nothing rests on it.
     named: u64,
+    app: Option<AppName>,
     source: Box<dyn SignalSource>,
     device_final_ttl: Duration,
     records: VecDeque<DeviceRecord>,
@@ -80,13 +83,15 @@ impl Client {
         let store =
             PolicyStore::open(Arc::clone(&parts.vault), Zone::Device, parts.pinned).map_err(refused)?;
         // A stored bundle that this build cannot load is as good as none: it bars older ones and judges nothing.
-        let slices = store.bundle().and_then(|bundle| load(&bundle).ok()).unwrap_or_default();
+        let app = parts.app.as_ref();
+        let slices = store.bundle().and_then(|bundle| load(&bundle, app).ok()).unwrap_or_default();
         Ok(Self {
             store,
             slices,
             etag: None,
             kept: false,
             named: 0,
+            app: parts.app,
             source: parts.source,
             device_final_ttl: parts.device_final_ttl,
             records: VecDeque::new(),
@@ -264,7 +269,7 @@ impl Client {
         let offered = published::accept(self.store.held(), context, Zone::Device, published)
             .map_err(|error| FlowError::because(FlowErrorKind::Unpublishable, error))?;
         // Loaded before anything is stored, so that a broken bundle does not bar its own repair.
-        let mut slices = load(&offered.bundle)?;
+        let mut slices = load(&offered.bundle, self.app.as_ref())?;
         let before = self.store.bundle().map(|bundle| bundle.version);
         let bundle = self.store.accept(published).map_err(refused)?;
         for (event, slice) in &mut slices {
@@ -363,15 +368,20 @@ impl fmt::Debug for ClientParts {
     }
 }
 
-/// Every slice of a bundle, or none.
-fn load(bundle: &Bundle) -> Result<BTreeMap<EventName, DeviceSlice>, FlowError> {
+/// The slices of a bundle that this app runs, or none if one is broken or foreign. Those of the tenant's other apps
+/// are left out: a bundle is the same for every device.
+fn load(bundle: &Bundle, app: Option<&AppName>) -> Result<BTreeMap<EventName, DeviceSlice>, FlowError> {
+    let foreign = |why: Foreign| FlowError::because(FlowErrorKind::Unpublishable, why);
     let broken = || FlowError::new(FlowErrorKind::Unpublishable);
     let mut slices = BTreeMap::new();
     for entry in bundle.slices.iter() {
         let slice = Slice::load(&entry.slice)
             .map_err(|error| FlowError::because(FlowErrorKind::Unpublishable, error))?;
-        if *slice.event() != entry.event || slice.policy() != entry.policy {
-            return Err(broken());
+        slice
+            .check_place((&entry.event, entry.policy), Zone::Device, (&bundle.tenant, bundle.realm))
+            .map_err(foreign)?;
+        if slice.binding().check_app(app).is_err() {
+            continue;
         }
         let slice = DeviceSlice::new(slice, bundle.issued).ok_or_else(broken)?;
         if slices.insert(entry.event.clone(), slice).is_some() {

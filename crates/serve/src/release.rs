@@ -6,7 +6,7 @@
 use crate::error::{ServeError, ServeErrorKind};
 use crate::keys::Ring;
 use glacis_cloud::policy::{PolicySource, Publish, SourceFile, sign_bundles};
-use glacis_compiler::{Compiled, Source, compile};
+use glacis_compiler::{Compiled, Source, compile, inline};
 use glacis_wire::Timestamp;
 use glacis_wire::message::policy::KeyUse;
 use glacis_wire::message::{List, Text};
@@ -37,9 +37,15 @@ impl PolicyFiles {
         let own = dir.join("signals.toml");
         let above = dir.parent().unwrap_or(dir).join("signals.toml");
         let cases = dir.join("cases.toml");
+        let model = |file: &str| {
+            let path = dir.join(file);
+            let missing = |error| format!("policy: {}: {error}", path.display());
+            std::fs::read(&path).map_err(|error| ServeError::new(ServeErrorKind::Missing, missing(error)))
+        };
+        let (name, text) = read(&dir.join("policy.toml"))?;
         Ok(Self {
             catalogue: read(if own.exists() { &own } else { &above })?,
-            policy: read(&dir.join("policy.toml"))?,
+            policy: (name, inline(&text, model)?),
             cases: if cases.exists() { Some(read(&cases)?) } else { None },
         })
     }

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             "diverged": report.diverged,
             "policies": report.policies,
             "refused": report.refused,
+            "intervals": report.intervals,
             "decided": {"device": device, "edge": edge, "cloud": cloud},
             "mutants": {
                 "total": mutants.caught.len() + mutants.missed.len(),

@@ -186,6 +186,7 @@ impl Device {
             keys: Arc::new(keys),
             pinned: site.pinned.clone(),
             authority: site.edge.clone(),
+            app: None,
             source: Box::new(Remembering(Arc::clone(&mind))),
             device_final_ttl: DEVICE_FINAL_TTL,
         })

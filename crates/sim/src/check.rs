@@ -173,7 +173,10 @@ fn item(value: &Value) -> String {
         Value::Int(value) => value.to_string(),
         Value::Double(value) => value.to_string(),
         Value::String(value) => value.clone(),
-        Value::List(_) => String::new(),
+        // No list holds the others.
+        Value::List(_) | Value::Uint(_) | Value::Bytes(_) | Value::Timestamp(_) | Value::Duration(_) => {
+            String::new()
+        }
     }
 }
 

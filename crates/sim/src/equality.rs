@@ -7,6 +7,7 @@
 //! seed of its policy and its number, so a divergence repeats.
 
 mod expression;
+mod models;
 mod policy;
 mod run;
 mod snapshot;
@@ -15,7 +16,10 @@ use crate::rng::Rng;
 use glacis_compiler::catalogue::Birth;
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Compiled, Diagnostic, Source, compile};
-use glacis_wire::{Answer, Disclosed, Encode, Method, NodeOutcome, PolicyDigest, Trust, Verdict, Zone};
+use glacis_policy::Binding;
+use glacis_wire::{
+    Answer, Disclosed, Encode, Given, Method, NodeOutcome, PolicyDigest, Trust, Verdict, Zone,
+};
 use policy::Draft;
 use run::{Engine, Event, Ran, Zones};
 use snapshot::{Device, Domain};
@@ -43,6 +47,8 @@ pub struct Report {
     pub verdicts: [u64; 3],
     /// Cases whose two snapshots differ on the device and agree on what is released.
     pub pairs: u64,
+    /// Cases in which an aggregate is known to lie in an interval only.
+    pub intervals: u64,
     /// Cases in which a claim made the verdict stricter than withholding it.
     pub believed: u64,
 }
@@ -118,6 +124,8 @@ pub fn soak_policy(catalogue: &str, policy: &str, seed: u64, cases: u64) -> Repo
 fn one(world: &mut World, case: u64, report: &mut Report) {
     let scene = Scene::draw(world, case);
     report.cases += 1;
+    let interval = |given: &Given| matches!(given.answer, Answer::Interval(_));
+    report.intervals += u64::from(scene.snapshot.answers.values().any(interval));
     match compare(world, &scene, Engine::Sound) {
         Ok(compared) => {
             report.pairs += u64::from(compared.pair);
@@ -176,7 +184,7 @@ impl World {
     fn of(seed: u64, mut draft: Draft) -> Result<Self, Refused> {
         let compiled = compile_counting(&mut draft)?;
         let broken = |what| Refused::Broken { what, policy: draft.policy() };
-        let slices = compiled.slices(PolicyDigest::new([7; PolicyDigest::LEN]));
+        let slices = compiled.slices(&Binding::unbound(PolicyDigest::new([7; PolicyDigest::LEN])));
         let zones = Zones::load(compiled.checked(), &slices).map_err(broken)?;
         let domain = Domain::of(compiled.checked());
         Ok(Self { seed, draft, compiled, domain, zones })

@@ -1,9 +1,11 @@
-//! What a zone can say about one signal: a value, that there is none, an error, or that it does not know.
+//! What a zone can say about one signal: a value, that it lies between two ends, that there is none, an error, or
+//! that it does not know.
 //!
 //! `missing` is knowledge (`has` is false); `unknown` is the lack of it, and always names its causes
 //! (DESIGN §4.2). A device can only say [`Cause::Withheld`]; every other cause is stated by edge or cloud.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
+use crate::interval::Interval;
 use crate::trust::Trust;
 use crate::value::Value;
 
@@ -99,6 +101,8 @@ impl Causes {
 pub enum Answer {
     /// The signal has this value.
     Value(Value),
+    /// The signal has a value, and it is one of these. Only an aggregate is answered like this; `has` is true.
+    Interval(Interval),
     /// The zone of birth says that there is none: `has` is false, use is an error.
     Missing,
     /// Computing the signal failed; the code stays in the zone where it happened.
@@ -139,6 +143,10 @@ impl Encode for Answer {
                 out.u8(3);
                 out.u8(causes.0);
             }
+            Self::Interval(interval) => {
+                out.u8(4);
+                interval.encode(out)?;
+            }
         }
         Ok(())
     }
@@ -155,6 +163,7 @@ impl Decode for Answer {
                 bits @ 1..=0x3F => Ok(Self::Unknown(Causes(bits))),
                 _ => Err(at),
             },
+            4 => Interval::decode(input).map(Self::Interval),
             _ => Err(at),
         }
     }

@@ -95,8 +95,8 @@ impl Encode for Disclosed {
             _ => return Err(EncodeError { what: "released values", limit: RELEASED_VALUES_MAX }),
         }
         for value in &self.values {
-            if matches!(value, Answer::Unknown(causes) if *causes != Causes::of(Cause::Withheld)) {
-                return Err(EncodeError { what: "cause that a device cannot state", limit: 0 });
+            if !is_stated_by_devices(value) {
+                return Err(EncodeError { what: "answer that a device cannot state", limit: 0 });
             }
             value.encode(out)?;
         }
@@ -104,6 +104,15 @@ impl Encode for Disclosed {
             return Err(EncodeError { what: "disclosure", limit: DISCLOSURE_BYTES_MAX });
         }
         Ok(())
+    }
+}
+
+/// A device withholds and states no other cause; and no signal of it is an aggregate.
+fn is_stated_by_devices(answer: &Answer) -> bool {
+    match answer {
+        Answer::Value(_) | Answer::Missing | Answer::Error => true,
+        Answer::Unknown(causes) => *causes == Causes::of(Cause::Withheld),
+        Answer::Interval(_) => false,
     }
 }
 
@@ -133,7 +142,7 @@ impl Decode for Disclosed {
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
             let value = Answer::decode(input)?;
-            if matches!(value, Answer::Unknown(causes) if causes != Causes::of(Cause::Withheld)) {
+            if !is_stated_by_devices(&value) {
                 return Err(at);
             }
             values.push(value);

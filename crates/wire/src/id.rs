@@ -4,7 +4,7 @@
 //! An id is compared and shown, nothing else; what it was computed from is the business of `seal`.
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
-use crate::limits::{NAME_BYTES_MAX, TENANT_BYTES_MAX};
+use crate::limits::{APP_BYTES_MAX, NAME_BYTES_MAX, TENANT_BYTES_MAX};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -228,6 +228,13 @@ name!(
     NAME_BYTES_MAX,
     |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-'),
     "1 to 64 characters of a-z, 0-9, dot, underscore and dash"
+);
+name!(
+    /// One app of a tenant, as its platform names it, such as `com.example.bank`.
+    AppName,
+    APP_BYTES_MAX,
+    |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'),
+    "1 to 128 characters of A-Z, a-z, 0-9, dot, underscore and dash"
 );
 name!(
     /// A node of the edge or the cloud.

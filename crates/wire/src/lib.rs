@@ -16,8 +16,10 @@ pub mod codec;
 pub mod disclosure;
 pub mod http;
 pub mod id;
+pub mod interval;
 pub mod limits;
 pub mod message;
+pub mod moment;
 pub mod time;
 pub mod trust;
 pub mod value;
@@ -27,9 +29,11 @@ pub use answer::{Answer, Cause, Causes, Given};
 pub use codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 pub use disclosure::{Disclosed, NodeOutcome};
 pub use id::{
-    Digest, EventId, EventName, KeyId, LegId, NodeName, PolicyDigest, Realm, Reference, SessionId,
-    SignalName, TenantId, Thumbprint,
+    AppName, Digest, EventId, EventName, KeyId, LegId, NameError, NodeName, PolicyDigest, Realm, Reference,
+    SessionId, SignalName, TenantId, Thumbprint,
 };
+pub use interval::Interval;
+pub use moment::{Moment, Span};
 pub use time::Timestamp;
 pub use trust::{Tier, Trust};
 pub use value::{Type, Value};

@@ -5,6 +5,8 @@
 
 /// Longest tenant id. Range of a tenant id: 1..=32 characters of `[a-z0-9-]`.
 pub const TENANT_BYTES_MAX: usize = 32;
+/// Longest name of an app. Unit: bytes.
+pub const APP_BYTES_MAX: usize = 128;
 /// Longest dotted name: signal, event, rule, list, node.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest string or byte value of one signal.

@@ -5,6 +5,7 @@
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::limits::{LIST_ITEMS_MAX, VALUE_BYTES_MAX};
+use crate::moment::{Moment, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,11 +28,27 @@ pub enum Type {
     DoubleList,
     /// List of strings.
     StringList,
+    /// 64-bit unsigned integer.
+    Uint,
+    /// Bytes.
+    Bytes,
+    /// A moment of the years 1 to 9999.
+    Timestamp,
+    /// A span of time.
+    Duration,
+    /// List of unsigned integers.
+    UintList,
+    /// List of bytes.
+    BytesList,
+    /// List of moments.
+    TimestampList,
+    /// List of spans of time.
+    DurationList,
 }
 
 impl Type {
     /// Every type, in the order of its code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Bool,
         Self::Int,
         Self::Double,
@@ -40,6 +57,14 @@ impl Type {
         Self::IntList,
         Self::DoubleList,
         Self::StringList,
+        Self::Uint,
+        Self::Bytes,
+        Self::Timestamp,
+        Self::Duration,
+        Self::UintList,
+        Self::BytesList,
+        Self::TimestampList,
+        Self::DurationList,
     ];
 
     /// The name in catalogues and diagnostics.
@@ -53,6 +78,14 @@ impl Type {
             Self::IntList => "list(int)",
             Self::DoubleList => "list(double)",
             Self::StringList => "list(string)",
+            Self::Uint => "uint",
+            Self::Bytes => "bytes",
+            Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
+            Self::UintList => "list(uint)",
+            Self::BytesList => "list(bytes)",
+            Self::TimestampList => "list(timestamp)",
+            Self::DurationList => "list(duration)",
         }
     }
 
@@ -63,6 +96,10 @@ impl Type {
             Self::IntList => Some(Self::Int),
             Self::DoubleList => Some(Self::Double),
             Self::StringList => Some(Self::String),
+            Self::UintList => Some(Self::Uint),
+            Self::BytesList => Some(Self::Bytes),
+            Self::TimestampList => Some(Self::Timestamp),
+            Self::DurationList => Some(Self::Duration),
             _ => None,
         }
     }
@@ -74,6 +111,10 @@ impl Type {
             Self::Int => Some(Self::IntList),
             Self::Double => Some(Self::DoubleList),
             Self::String => Some(Self::StringList),
+            Self::Uint => Some(Self::UintList),
+            Self::Bytes => Some(Self::BytesList),
+            Self::Timestamp => Some(Self::TimestampList),
+            Self::Duration => Some(Self::DurationList),
             _ => None,
         }
     }
@@ -92,6 +133,14 @@ pub enum Value {
     String(String),
     /// A list; its items are scalars of one type.
     List(Vec<Value>),
+    /// See [`Type::Uint`].
+    Uint(u64),
+    /// See [`Type::Bytes`].
+    Bytes(Vec<u8>),
+    /// See [`Type::Timestamp`].
+    Timestamp(Moment),
+    /// See [`Type::Duration`].
+    Duration(Span),
 }
 
 impl Value {
@@ -101,7 +150,11 @@ impl Value {
             (Self::Bool(_), Type::Bool)
             | (Self::Int(_), Type::Int)
             | (Self::Double(_), Type::Double)
-            | (Self::String(_), Type::String) => true,
+            | (Self::String(_), Type::String)
+            | (Self::Uint(_), Type::Uint)
+            | (Self::Bytes(_), Type::Bytes)
+            | (Self::Timestamp(_), Type::Timestamp)
+            | (Self::Duration(_), Type::Duration) => true,
             (Self::List(items), list) => {
                 list.element().is_some_and(|element| items.iter().all(|item| item.is(element)))
             }
@@ -143,6 +196,22 @@ impl Encode for Value {
                     item.encode(out)?;
                 }
             }
+            Self::Uint(value) => {
+                out.u8(5);
+                out.u64(*value);
+            }
+            Self::Bytes(value) => {
+                out.u8(6);
+                out.bytes("bytes value", value, VALUE_BYTES_MAX)?;
+            }
+            Self::Timestamp(value) => {
+                out.u8(7);
+                out.i64(value.as_us());
+            }
+            Self::Duration(value) => {
+                out.u8(8);
+                out.i64(value.as_us());
+            }
         }
         Ok(())
     }
@@ -180,6 +249,10 @@ fn decode_scalar(input: &mut Reader<'_>) -> Result<Option<Value>, DecodeError> {
         2 => Value::Double(f64::from_bits(input.u64()?)),
         3 => Value::String(input.string("string value", VALUE_BYTES_MAX)?),
         4 => return Ok(None),
+        5 => Value::Uint(input.u64()?),
+        6 => Value::Bytes(input.bytes("bytes value", VALUE_BYTES_MAX)?.to_vec()),
+        7 => Value::Timestamp(Moment::from_us(input.i64()?).ok_or(at)?),
+        8 => Value::Duration(Span::from_us(input.i64()?).ok_or(at)?),
         _ => return Err(at),
     }))
 }

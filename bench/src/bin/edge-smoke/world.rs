@@ -7,12 +7,13 @@ use glacis_compiler::{Source, compile};
 use glacis_edge::gateway::Gateway;
 use glacis_edge::{EdgeConfig, EdgeCore, EdgeKeys};
 use glacis_host::{Clock, DirFiles, SystemHost};
+use glacis_policy::Owner;
 use glacis_seal::{
     ClusterKey, ClusterKeys, Context, Purpose, Secret, SigningKey, key_id, sha256, sign_envelope,
 };
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, KeySet, KeyUse, Published, PublishedKey};
 use glacis_wire::message::{Bytes, List};
-use glacis_wire::{Encode, PolicyDigest, Realm, TenantId, Timestamp, Zone};
+use glacis_wire::{Encode, Realm, TenantId, Timestamp, Zone};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -45,8 +46,9 @@ pub(crate) fn slice() -> Outcome<BundleSlice> {
     let source = |name, text| Source { name, text };
     let compiled = compile(source("signals.toml", SIGNALS), source("policy.toml", POLICY), None)
         .map_err(|found| format!("policy does not compile: {found}"))?;
-    let policy = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
-    let [_, edge, _] = compiled.slices(policy);
+    let Context { tenant, realm } = context();
+    let binding = compiled.bind(Owner { tenant, realm }, sha256);
+    let (policy, [_, edge, _]) = (binding.policy, compiled.slices(&binding));
     Ok(BundleSlice { event: compiled.event().clone(), policy, slice: Bytes(edge) })
 }
 

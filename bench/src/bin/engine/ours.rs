@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::text::{cel, name};
 use crate::workload::{BOOLS, Condition, DOUBLES, Event, INTS, SIGNALS, STRINGS};
 use glacis_compiler::{Source, compile};
-use glacis_policy::{Close, Input, Inputs, Reading, RuleState, Scratch, Slice, eval};
+use glacis_policy::{Binding, Close, Input, Inputs, Reading, RuleState, Scratch, Slice, eval};
 use glacis_wire::{Cause, Causes, PolicyDigest, Trust};
 use std::fmt::Write as _;
 
@@ -52,7 +52,7 @@ impl Texts {
         let catalogue = Source { name: "signals.toml", text: &self.catalogue };
         let policy = Source { name: "policy.toml", text: &self.policy };
         let compiled = compile(catalogue, policy, None).map_err(|found| found.to_string())?;
-        let [_, _, cloud] = compiled.slices(PolicyDigest::new([0; 32]));
+        let [_, _, cloud] = compiled.slices(&Binding::unbound(PolicyDigest::new([0; 32])));
         Ok(cloud)
     }
 }
@@ -74,13 +74,14 @@ impl Engine for Ours {
     fn decide(&mut self, event: &Event, hits: &mut Vec<u32>) -> Outcome<()> {
         let mut inputs = [UNKNOWN; SIGNALS];
         for (input, signal) in inputs.iter_mut().zip(&self.signals) {
-            input.reading = signal.read(event).unwrap_or(UNKNOWN.reading);
+            if let Some(reading) = signal.read(event) {
+                input.reading = reading;
+            }
         }
         let slots = &inputs[..self.signals.len()];
         eval(&self.slice, &Inputs { slots, passed: None, close: Close::Here }, &mut self.scratch);
-        let states = self.scratch.rules().iter().zip(&self.rules);
-        let matched = states.filter(|(state, _)| matches!(state, RuleState::Matched { .. }));
-        hits.extend(matched.map(|(_, rule)| *rule));
+        let matched = self.scratch.live().filter(|(_, state)| matches!(state, RuleState::Matched { .. }));
+        hits.extend(matched.map(|(at, _)| self.rules[at]));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use glacis_sdk::flow::enrol::{Appraised, NoEvidence};
 use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
 use glacis_sdk::{Client, ClientParts, DEVICE_FINAL_TTL, FlowError, FlowErrorKind, Sensors};
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Answer, SignalName, Value};
+use glacis_wire::{Answer, AppName, SignalName, Value};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,7 @@ impl Phone {
             keys: Arc::new(keys) as Arc<dyn KeyStore>,
             pinned: home.profile.pinned.clone(),
             authority: home.profile.authority.0.clone(),
+            app: AppName::parse(&home.profile.app_id).ok(),
             source: Box::new(sensors(host, &home.profile.app_id)?),
             device_final_ttl: DEVICE_FINAL_TTL,
         });

@@ -7,7 +7,8 @@ use crate::codes::Code;
 use crate::error::CliError;
 use clap::Args;
 use glacis_cloud::policy::{PolicySource, SOURCE_BYTES_MAX, SOURCE_NAME_BYTES_MAX, SourceFile};
-use glacis_compiler::{Compiled, Diagnostics, Source, compile};
+use glacis_compiler::{Compiled, Diagnostics, Source, compile, inline};
+use glacis_model::format::MODEL_BYTES_MAX;
 use glacis_serve::release::PolicyFiles;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -61,6 +62,8 @@ impl Folder {
         }
         let policy =
             read(&dir.join("policy.toml"))?.ok_or_else(|| missing("there is no policy.toml in it"))?;
+        let text = inline(&policy.text, |file| read_model(&dir.join(file)))?;
+        let policy = TextFile { text, ..policy };
         let catalogue = match signals {
             Some(file) => read(file)?.ok_or_else(|| {
                 CliError::new(Code::PolicyFolder, format!("{}: no such file", file.display()))
@@ -118,6 +121,20 @@ fn short_name(name: &str) -> String {
     let last = parts.len().saturating_sub(2);
     let short = parts.iter().skip(last).copied().collect::<Vec<_>>().join("/");
     short.chars().take(SOURCE_NAME_BYTES_MAX / 4).collect()
+}
+
+/// The bytes of a model that a policy names.
+fn read_model(path: &Path) -> Result<Vec<u8>, CliError> {
+    let fail = |why: String| CliError::new(Code::PolicyFolder, format!("{}: {why}", path.display()));
+    let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
+    let limit = u64::try_from(MODEL_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| fail(error.to_string()))?;
+    // The text that carries it has its own limit, and says so.
+    if bytes.len() > MODEL_BYTES_MAX {
+        return Err(fail(format!("longer than {MODEL_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// The file, or `None` where there is none.

@@ -281,7 +281,15 @@ fn listed(lists: &ListTable, list: &str, key: &Origin, stated: &Stated<'_>) -> A
         Reading::Bool(flag) => contains(&flag.to_string()),
         Reading::Unknown(causes) => Answer::Unknown(causes),
         // No list can hold the others.
-        Reading::Double(_) | Reading::List(_) | Reading::Missing | Reading::Error => Answer::Error,
+        Reading::Double(_)
+        | Reading::List(_)
+        | Reading::Uint(_)
+        | Reading::Bytes(_)
+        | Reading::Timestamp(_)
+        | Reading::Duration(_)
+        | Reading::Interval(_)
+        | Reading::Missing
+        | Reading::Error => Answer::Error,
     }
 }
 

@@ -11,10 +11,12 @@ use crate::page::Page;
 use crate::policy::{LivePolicies, PublishedVersion};
 use crate::record::{LoggedEvent, Settled, StoredDecision};
 use crate::registry::DeviceView;
+use glacis_compiler::full;
 use glacis_policy::Obligations;
 use glacis_seal::httpsig::content_digest;
+use glacis_wire::interval::Ends;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
-use glacis_wire::{Answer, NodeOutcome, Thumbprint, Tier, Value as SignalValue, Verdict};
+use glacis_wire::{Answer, Interval, NodeOutcome, Thumbprint, Tier, Value as SignalValue, Verdict};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -195,6 +197,8 @@ struct Facts {
 pub(super) enum Stated {
     /// It has this value.
     Value(Value),
+    /// It lies between these two numbers, both included.
+    Interval(Vec<Value>),
     /// There is none.
     Missing,
     /// It could not be computed.
@@ -282,10 +286,19 @@ fn stated(answers: &[SignalAnswer]) -> BTreeMap<String, Stated> {
 pub(super) fn answer(answer: &Answer) -> Stated {
     match answer {
         Answer::Value(value) => Stated::Value(signal_value(value)),
+        Answer::Interval(interval) => Stated::Interval(ends(*interval)),
         Answer::Missing => Stated::Missing,
         Answer::Error => Stated::Error,
         Answer::Unknown(causes) => Stated::Unknown(causes.iter().map(|cause| cause.name()).collect()),
     }
+}
+
+fn ends(interval: Interval) -> Vec<Value> {
+    let ends = match interval.ends() {
+        Ends::Ints { lo, hi } => [lo, hi].map(SignalValue::Int),
+        Ends::Doubles { lo, hi } => [lo, hi].map(SignalValue::Double),
+    };
+    ends.iter().map(signal_value).collect()
 }
 
 fn signal_value(value: &SignalValue) -> Value {
@@ -297,6 +310,10 @@ fn signal_value(value: &SignalValue) -> Value {
         SignalValue::Double(value) => json!(value.to_string()),
         SignalValue::String(value) => json!(value),
         SignalValue::List(items) => items.iter().map(signal_value).collect(),
+        SignalValue::Uint(value) => json!(value),
+        SignalValue::Bytes(value) => json!(value),
+        SignalValue::Timestamp(at) => json!(full::Timestamp::from(*at).to_string()),
+        SignalValue::Duration(span) => json!(full::Duration::from(*span).to_string()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Publishing: what is taken, what is refused, and that what is live stays live.
 
 use crate::world::{World, compiled_of, decided, digest_of, policy_digest, policy_text, source_of, thumb};
-use glacis_cloud::policy::SOURCE_BYTES_MAX;
+use glacis_cloud::policy::{SOURCE_BYTES_MAX, bind};
 use glacis_cloud::{CloudCore, CloudErrorKind, Place, Publish};
+use glacis_policy::{Binding, Owner};
 use glacis_seal::published::{Held, accept};
 use glacis_seal::{Purpose, SigningKey, sign_envelope};
 use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::{Bytes, List, Text};
-use glacis_wire::{Decode as _, Encode as _, TenantId, Verdict, Zone};
+use glacis_wire::{AppName, Decode as _, Digest, Encode as _, PolicyDigest, Realm, TenantId, Verdict, Zone};
 
 fn other_policy() -> String {
     policy_text().replace("amount > 1000", "amount > 500")
@@ -41,6 +42,58 @@ fn a_publish_goes_live_and_every_receiver_accepts_it() {
         assert_eq!(core.published(zone, 1).unwrap().key_sets.len(), 0, "nothing newer than key set 1");
     }
     assert_eq!(core.policy_versions(10).unwrap()[0].version, 7);
+}
+
+#[test]
+fn slices_that_are_bound_to_another_are_refused() {
+    let world = World::new(59);
+    let mut core = world.core();
+    let source = source_of(policy_text());
+    let compiled = compiled_of(&source);
+    let own = bind(&compiled, &world.context);
+    let owner = |tenant: &str, realm| Some(Owner { tenant: TenantId::parse(tenant).unwrap(), realm });
+    let (tenant, realm) = (world.context.tenant.as_str(), world.context.realm);
+    let other = if realm == Realm::Demo { Realm::Production } else { Realm::Demo };
+    let forged = [
+        (
+            Binding { owner: owner("other", realm), ..own.clone() },
+            CloudErrorKind::WrongTenant,
+            "slice-tenant",
+        ),
+        (Binding { owner: owner(tenant, other), ..own.clone() }, CloudErrorKind::WrongRealm, "slice-realm"),
+        (Binding { owner: None, ..own.clone() }, CloudErrorKind::PolicyMismatch, "slice-unbound"),
+        (
+            Binding { app: AppName::parse("com.example.other").ok(), ..own.clone() },
+            CloudErrorKind::PolicyMismatch,
+            "slice-app",
+        ),
+        (
+            Binding { policy: PolicyDigest::new([1; 32]), ..own.clone() },
+            CloudErrorKind::PolicyMismatch,
+            "slice-policy",
+        ),
+        (
+            Binding { catalogue: Digest::new([1; 32]), ..own.clone() },
+            CloudErrorKind::PolicyMismatch,
+            "slice-catalogue",
+        ),
+    ];
+    for (binding, kind, code) in forged {
+        let publish = world.publish_bound(2, source.clone(), &compiled, &binding);
+        let error = core.publish(&publish).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(code), "{error}");
+    }
+    // A signal that no rule reads: the policy is the same, its catalogue is not.
+    let mut grown = source.clone();
+    grown.catalogue.text.0.push_str(
+        "\n[signal.app.unread]\ntype = \"bool\"\nzone = \"device\"\nprivacy = \"private\"\npurpose = [\"fraud-prevention\"]\n\
+         retention = \"30d\"\ncost = 1\n",
+    );
+    assert_eq!(digest_of(&compiled_of(&grown)), own.policy);
+    let error = core.publish(&world.publish_bound(2, grown, &compiled, &own)).unwrap_err();
+    assert!(error.to_string().contains("slice-catalogue"), "{error}");
+    assert_eq!(core.publish(&world.publish_bound(2, source, &compiled, &own)).unwrap(), 2);
 }
 
 #[test]

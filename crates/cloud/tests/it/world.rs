@@ -7,6 +7,7 @@ use glacis_cloud::policy::{PolicySource, SourceFile};
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place, Publish};
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SeededHost};
+use glacis_policy::Binding;
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
 use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, ROUTE_MODE, SignalAnswer};
 use glacis_wire::message::enrol::{EnrolBody, EnrolChallenge, EnrolRequest, Evidence};
@@ -227,8 +228,20 @@ impl World {
     pub(crate) fn publish_of(&self, version: u64, policy: &str) -> Publish {
         let source = source_of(policy);
         let compiled = compiled_of(&source);
-        let digest = digest_of(&compiled);
-        let bundles = Zone::ALL.into_iter().zip(compiled.slices(digest)).map(|(zone, slice)| {
+        let binding = glacis_cloud::policy::bind(&compiled, &self.context);
+        self.publish_bound(version, source, &compiled, &binding)
+    }
+
+    /// Whatever its slices are bound to.
+    pub(crate) fn publish_bound(
+        &self,
+        version: u64,
+        source: PolicySource,
+        compiled: &Compiled,
+        binding: &Binding,
+    ) -> Publish {
+        let digest = digest_of(compiled);
+        let bundles = Zone::ALL.into_iter().zip(compiled.slices(binding)).map(|(zone, slice)| {
             self.sign_bundle(&Bundle {
                 tenant: self.context.tenant.clone(),
                 realm: self.context.realm,

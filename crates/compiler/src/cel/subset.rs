@@ -6,34 +6,33 @@
 
 use super::ast::{Ast, AstKind};
 use super::lex::unsupported;
-use crate::diagnostic::Span;
 use crate::source::Finding;
 
 /// Refuses the first construct that conditions cannot have. Recursion is bounded by the depth of the tree.
 pub(crate) fn check(ast: &Ast) -> Result<(), Finding> {
     match &ast.kind {
-        AstKind::Bool(_) | AstKind::Int(_) | AstKind::Double(_) | AstKind::Text(_) | AstKind::Name(_) => {
-            Ok(())
-        }
+        AstKind::Bool(_)
+        | AstKind::Int(_)
+        | AstKind::Uint(_)
+        | AstKind::Double(_)
+        | AstKind::Text(_)
+        | AstKind::Bytes(_)
+        | AstKind::Name(_) => Ok(()),
         AstKind::Null => {
             let finding = unsupported(ast.span, "`null`");
             Err(finding.help("to ask whether a signal is there, write `has(signal)`"))
         }
-        AstKind::Uint(_) => Err(unsupported(ast.span, "an unsigned number").help("leave out the `u`")),
-        AstKind::Bytes(_) => Err(unsupported(ast.span, "a bytes literal")),
-        AstKind::Map(_) => Err(unsupported(ast.span, "a map literal")),
+        AstKind::Map(entries) => {
+            // Only looked up: the checker sees to that.
+            entries.iter().try_for_each(|(key, value)| check(key).and_then(|()| check(value)))
+        }
         AstKind::Root(_) => Err(unsupported(ast.span, "a name with a leading dot")),
         AstKind::Quoted(inner, field) => {
             check(inner)?;
             Err(unsupported(field.span, "a quoted field name"))
         }
-        AstKind::Index(inner, _) => {
-            check(inner)?;
-            let finding = unsupported(Span::new(inner.span.end, ast.span.end), "indexing");
-            Err(finding.help("to test membership write `x in [...]`"))
-        }
         AstKind::Field(inner, _) | AstKind::Not(inner) | AstKind::Neg(inner) => check(inner),
-        AstKind::Binary(_, left, right) => {
+        AstKind::Binary(_, left, right) | AstKind::Index(left, right) => {
             check(left)?;
             check(right)
         }

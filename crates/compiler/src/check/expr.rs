@@ -4,13 +4,15 @@
 //! constants. Names resolve against the catalogue; `key in list.name` becomes a Boolean signal of the cloud. The
 //! first mistake of a condition is reported, with the fix where there is one.
 
+use super::unroll::too_deep;
 use crate::catalogue::{Birth, Catalogue, ListTest, Origin, Signal};
 use crate::cel::ast::{Ast, AstKind, BinaryOp};
 use crate::cel::lex::unsupported;
 use crate::checked::{Expr, ExprKind};
 use crate::diagnostic::{Span, Spanned, suggest};
+use crate::read::model::RawModel;
 use crate::source::{Finding, TextMap};
-use glacis_wire::limits::VALUE_BYTES_MAX;
+use glacis_wire::limits::{DEPTH_MAX, VALUE_BYTES_MAX};
 use glacis_wire::{SignalName, Trust, Type, Value};
 use std::collections::BTreeMap;
 
@@ -25,43 +27,64 @@ pub(crate) struct Typed {
 }
 
 /// Types a condition; spans of the result are file spans.
-pub(crate) fn check(ast: &Ast, catalogue: &Catalogue, map: &TextMap) -> Result<Typed, Finding> {
-    let mut checker =
-        Checker { catalogue, map, signals: BTreeMap::new(), lists: Vec::new(), warnings: Vec::new() };
-    let expr =
-        checker.expr(ast, None).map_err(|finding| Finding { span: map.span(finding.span), ..finding })?;
+pub(crate) fn check(
+    ast: &Ast,
+    (catalogue, models): (&Catalogue, &[RawModel]),
+    map: &TextMap,
+) -> Result<Typed, Finding> {
+    let mut checker = Checker {
+        catalogue,
+        models,
+        map,
+        signals: BTreeMap::new(),
+        lists: Vec::new(),
+        warnings: Vec::new(),
+        unrolled: 0,
+    };
+    let deep = |expr: Expr| if depth(&expr) > DEPTH_MAX { Err(too_deep(ast.span)) } else { Ok(expr) };
+    let expr = checker
+        .expr(ast, None)
+        .and_then(deep)
+        .map_err(|finding| Finding { span: map.span(finding.span), ..finding })?;
     let Checker { signals, lists, warnings, .. } = checker;
     Ok(Typed { expr, signals, lists, warnings })
 }
 
-struct Checker<'c> {
+pub(super) struct Checker<'c> {
     catalogue: &'c Catalogue,
+    pub(super) models: &'c [RawModel],
     map: &'c TextMap,
-    signals: BTreeMap<SignalName, Signal>,
+    pub(super) signals: BTreeMap<SignalName, Signal>,
     lists: Vec<ListTest>,
     warnings: Vec<Finding>,
+    /// Nodes that macros made.
+    pub(super) unrolled: usize,
 }
 
 /// Findings inside of here carry spans of the condition; [`check`] moves them to the file.
-type Result<T, E = Finding> = std::result::Result<T, E>;
+pub(super) type Result<T, E = Finding> = std::result::Result<T, E>;
 
 impl Checker<'_> {
-    fn done(&self, kind: ExprKind, ty: Type, ast: &Ast) -> Expr {
+    pub(super) fn done(&self, kind: ExprKind, ty: Type, ast: &Ast) -> Expr {
         Expr { kind, ty, span: self.map.span(ast.span) }
     }
 
     /// Types one node; `hint` is the type that an empty list literal takes.
-    fn expr(&mut self, ast: &Ast, hint: Option<Type>) -> Result<Expr> {
+    pub(super) fn expr(&mut self, ast: &Ast, hint: Option<Type>) -> Result<Expr> {
         let literal = |value, ty| Ok(self.done(ExprKind::Literal(value), ty, ast));
         match &ast.kind {
             AstKind::Bool(value) => literal(Value::Bool(*value), Type::Bool),
             AstKind::Int(value) => literal(Value::Int(*value), Type::Int),
             AstKind::Double(value) => literal(Value::Double(*value), Type::Double),
-            AstKind::Text(text) if text.len() > VALUE_BYTES_MAX => {
-                let message = format!("a string of {} bytes; at most {VALUE_BYTES_MAX}", text.len());
-                Err(Finding::new(ast.span, "G3001", message))
+            AstKind::Uint(value) => literal(Value::Uint(*value), Type::Uint),
+            AstKind::Text(text) => {
+                short(ast, "a string", text.len())?;
+                literal(Value::String(text.clone()), Type::String)
             }
-            AstKind::Text(text) => literal(Value::String(text.clone()), Type::String),
+            AstKind::Bytes(bytes) => {
+                short(ast, "a bytes literal", bytes.len())?;
+                literal(Value::Bytes(bytes.clone()), Type::Bytes)
+            }
             AstKind::List(items) => self.list(ast, items, hint),
             AstKind::Name(_) | AstKind::Field(..) => self.signal(ast),
             AstKind::Not(inner) => {
@@ -88,19 +111,18 @@ impl Checker<'_> {
                 let kind = ExprKind::If(Box::new(condition), Box::new(left), Box::new(right));
                 Ok(self.done(kind, ty, ast))
             }
+            AstKind::Index(inner, at) => self.index(ast, inner, at),
+            AstKind::Map(_) => {
+                let finding = unsupported(ast.span, "a map as a value");
+                Err(finding.help("look something up in it: `{\"a\": 1}[x]`, or ask `x in {...}`"))
+            }
             AstKind::Call { receiver, name, args } => self.call(ast, receiver.as_deref(), name, args),
             // INVARIANT: the parser of conditions has refused these already, each by its name.
-            AstKind::Null
-            | AstKind::Uint(_)
-            | AstKind::Bytes(_)
-            | AstKind::Map(_)
-            | AstKind::Root(_)
-            | AstKind::Quoted(..)
-            | AstKind::Index(..) => Err(unsupported(ast.span, "this")),
+            AstKind::Null | AstKind::Root(_) | AstKind::Quoted(..) => Err(unsupported(ast.span, "this")),
         }
     }
 
-    fn want(&mut self, ast: &Ast, ty: Type, who: &str) -> Result<Expr> {
+    pub(super) fn want(&mut self, ast: &Ast, ty: Type, who: &str) -> Result<Expr> {
         let typed = self.expr(ast, Some(ty))?;
         if typed.ty == ty {
             return Ok(typed);
@@ -134,12 +156,7 @@ impl Checker<'_> {
                 return Err(finding.help("compare one by one: `x == a || x == b`"));
             }
             if let Some(first) = typed.first().filter(|first| first.ty != expr.ty) {
-                let message = format!(
-                    "the items of a list have one type: {} follows {}",
-                    kind(expr.ty),
-                    kind(first.ty)
-                );
-                return Err(Finding::new(item.span, "G3004", message));
+                return Err(of_two_types(item.span, "the items of a list", expr.ty, first.ty));
             }
             typed.push(expr);
         }
@@ -156,13 +173,17 @@ impl Checker<'_> {
     }
 
     /// The signal that a dotted name means: the longest name of the catalogue.
-    fn resolve(&self, ast: &Ast) -> Result<Signal> {
+    pub(super) fn resolve(&self, ast: &Ast) -> Result<Signal> {
         let Some(path) = path(ast) else {
             return Err(unsupported(ast.span, "a field of a computed value"));
         };
         let known = |name: &str| self.catalogue.signals.values().find(|signal| signal.name.as_str() == name);
         if let Some(signal) = known(&path) {
             return Ok(signal.clone());
+        }
+        if path == "model" || path.starts_with("model.") {
+            let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
+            return Err(finding.help("ask a model for its score: `model.fraud(amount, …) > 700`"));
         }
         if path == "list" || path.starts_with("list.") {
             let finding = Finding::new(ast.span, "G3005", format!("`{path}` is not a value"));
@@ -201,10 +222,16 @@ impl Checker<'_> {
                 (pair, Type::Bool)
             }
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem => {
-                let pair = self.alike(ast, op, a, b)?;
-                let ty = pair.0.ty;
-                self.numeric(ast, op, ty)?;
-                (pair, ty)
+                let (left, right) = self.pair(a, b, None)?;
+                match time_type(op, left.ty, right.ty) {
+                    Some(ty) => ((left, right), ty),
+                    None => {
+                        let pair = self.of_one_type(ast, op, (a, left), (b, right))?;
+                        let ty = pair.0.ty;
+                        self.numeric(ast, op, ty)?;
+                        (pair, ty)
+                    }
+                }
             }
         };
         if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && matches!(left.ty, Type::Double | Type::DoubleList) {
@@ -218,11 +245,17 @@ impl Checker<'_> {
     fn numeric(&self, ast: &Ast, op: BinaryOp, ty: Type) -> Result<()> {
         let symbol = op.symbol();
         match (ty, op) {
-            (Type::Int, _) => Ok(()),
-            (Type::Double, BinaryOp::Rem) => Err(Finding::new(ast.span, "G3002", "`%` takes ints only")),
+            (Type::Int | Type::Uint, _) => Ok(()),
+            (Type::Double, BinaryOp::Rem) => {
+                Err(Finding::new(ast.span, "G3002", "`%` takes ints or uints only"))
+            }
             (Type::Double, _) => Ok(()),
             (Type::Bool, _) => {
                 Err(Finding::new(ast.span, "G3002", format!("`{symbol}` takes numbers, not bools")))
+            }
+            (Type::Timestamp | Type::Duration, _) => {
+                let message = format!("`{symbol}` does not take {} and another", kind(ty));
+                Err(Finding::new(ast.span, "G3002", message))
             }
             (_, BinaryOp::Add) => Err(unsupported(ast.span, "joining strings or lists with `+`")),
             _ => Err(Finding::new(ast.span, "G3002", format!("`{symbol}` takes numbers, not {}", kind(ty)))),
@@ -232,6 +265,16 @@ impl Checker<'_> {
     /// Two operands of one type.
     fn alike(&mut self, ast: &Ast, op: BinaryOp, a: &Ast, b: &Ast) -> Result<(Expr, Expr)> {
         let (left, right) = self.pair(a, b, None)?;
+        self.of_one_type(ast, op, (a, left), (b, right))
+    }
+
+    fn of_one_type(
+        &self,
+        ast: &Ast,
+        op: BinaryOp,
+        (a, left): (&Ast, Expr),
+        (b, right): (&Ast, Expr),
+    ) -> Result<(Expr, Expr)> {
         if left.ty == right.ty {
             return Ok((left, right));
         }
@@ -272,7 +315,16 @@ impl Checker<'_> {
             return self.list_test(ast, a, Spanned { value: list, span: b.span });
         }
         let item = self.expr(a, None)?;
-        let list = self.expr(b, item.ty.list_of())?;
+        let keys = match &b.kind {
+            AstKind::Map(entries) => {
+                let keys = entries.iter().map(|(key, _)| key.clone()).collect();
+                // Their values are of no consequence, but they are read.
+                entries.iter().try_for_each(|(_, value)| self.constant(value).map(|_| ()))?;
+                Some(Ast { kind: AstKind::List(keys), ..b.clone() })
+            }
+            _ => None,
+        };
+        let list = self.expr(keys.as_ref().unwrap_or(b), item.ty.list_of())?;
         let Some(element) = list.ty.element() else {
             let message = format!("`in` takes a list on its right, not {}", kind(list.ty));
             return Err(Finding::new(b.span, "G3002", message));
@@ -282,6 +334,65 @@ impl Checker<'_> {
             return Err(Finding::new(ast.span, "G3002", message));
         }
         Ok(self.done(ExprKind::Binary(BinaryOp::In, Box::new(item), Box::new(list)), Type::Bool, ast))
+    }
+
+    /// `list[at]` or `{key: value}[at]`.
+    fn index(&mut self, ast: &Ast, inner: &Ast, at: &Ast) -> Result<Expr> {
+        if let AstKind::Map(entries) = &inner.kind {
+            return self.pick(ast, inner, entries, at);
+        }
+        let list = self.expr(inner, None)?;
+        let Some(element) = list.ty.element() else {
+            let message = format!("`[…]` takes a list or a map literal, not {}", kind(list.ty));
+            return Err(Finding::new(inner.span, "G3002", message));
+        };
+        if is_empty_list(inner) {
+            return Err(Finding::new(ast.span, "G3011", "an empty list has no items"));
+        }
+        let at = self.want(at, Type::Int, "the index of a list")?;
+        Ok(self.done(ExprKind::Index(Box::new(list), Box::new(at)), element, ast))
+    }
+
+    fn pick(&mut self, ast: &Ast, map: &Ast, entries: &[(Ast, Ast)], at: &Ast) -> Result<Expr> {
+        let (mut keys, mut values): (Vec<Expr>, Vec<Expr>) = (Vec::new(), Vec::new());
+        for (key, value) in entries {
+            let (typed, held) = (self.constant(key)?, self.constant(value)?);
+            let legal = matches!(typed.ty, Type::Bool | Type::Int | Type::Uint | Type::String)
+                && matches!(typed.kind, ExprKind::Literal(_));
+            if !legal {
+                let message = "the keys of a map are literals: bools, ints, uints or strings";
+                return Err(Finding::new(key.span, "G3003", message));
+            }
+            if let Some(first) = keys.first().filter(|first| first.ty != typed.ty) {
+                return Err(of_two_types(key.span, "the keys of a map", typed.ty, first.ty));
+            }
+            if let Some(first) = values.first().filter(|first| first.ty != held.ty) {
+                return Err(of_two_types(value.span, "the values of a map", held.ty, first.ty));
+            }
+            if keys.iter().any(|known| known.kind == typed.kind) {
+                return Err(Finding::new(key.span, "G3011", "this key is in the map already"));
+            }
+            keys.push(typed);
+            values.push(held);
+        }
+        let (Some(first), Some(value)) = (keys.first(), values.first()) else {
+            return Err(Finding::new(map.span, "G3011", "an empty map has no entries"));
+        };
+        if value.ty.element().is_some() {
+            return Err(unsupported(map.span, "a map of lists"));
+        }
+        let (key_ty, ty) = (first.ty, value.ty);
+        let key = Box::new(self.want(at, key_ty, "the key of this map")?);
+        Ok(self.done(ExprKind::Pick { keys, values, key }, ty, ast))
+    }
+
+    /// An expression that reads no signal.
+    fn constant(&mut self, ast: &Ast) -> Result<Expr> {
+        let typed = self.expr(ast, None)?;
+        if typed.readings().is_empty() {
+            return Ok(typed);
+        }
+        Err(Finding::new(ast.span, "G3003", "a map literal holds constants only"))
     }
 
     fn list_test(&mut self, ast: &Ast, key: &Ast, name: Spanned<&str>) -> Result<Expr> {
@@ -333,46 +444,36 @@ impl Checker<'_> {
         }
         Ok(self.done(ExprKind::Signal(signal), Type::Bool, ast))
     }
+}
 
-    fn call(
-        &mut self,
-        ast: &Ast,
-        receiver: Option<&Ast>,
-        name: &Spanned<String>,
-        args: &[Ast],
-    ) -> Result<Expr> {
-        match (name.value.as_str(), receiver, args) {
-            ("has", None, [arg]) => {
-                let signal = match arg.kind {
-                    AstKind::Name(_) | AstKind::Field(..) => self.resolve(arg)?,
-                    _ => return Err(Finding::new(arg.span, "G3008", "`has` takes the name of a signal")),
-                };
-                let name = signal.name.clone();
-                self.signals.insert(name.clone(), signal);
-                Ok(self.done(ExprKind::Has(name), Type::Bool, ast))
-            }
-            ("size", None, [arg]) | ("size", Some(arg), []) => {
-                let inner = self.expr(arg, None)?;
-                if inner.ty != Type::String && inner.ty.element().is_none() {
-                    let message = format!("`size` takes a string or a list, not {}", kind(inner.ty));
-                    return Err(Finding::new(arg.span, "G3002", message));
-                }
-                Ok(self.done(ExprKind::Size(Box::new(inner)), Type::Int, ast))
-            }
-            ("startsWith" | "endsWith" | "contains", Some(receiver), [arg]) => {
-                let who = format!("`{}`", name.value);
-                let text = Box::new(self.want(receiver, Type::String, &who)?);
-                let part = Box::new(self.want(arg, Type::String, &who)?);
-                let kind = match name.value.as_str() {
-                    "startsWith" => ExprKind::StartsWith(text, part),
-                    "endsWith" => ExprKind::EndsWith(text, part),
-                    _ => ExprKind::Contains(text, part),
-                };
-                Ok(self.done(kind, Type::Bool, ast))
-            }
-            _ => Err(no_such_call(receiver.is_some(), name, args.len())),
-        }
+/// A literal is no longer than any value.
+fn short(ast: &Ast, what: &str, bytes: usize) -> Result<()> {
+    if bytes <= VALUE_BYTES_MAX {
+        return Ok(());
     }
+    Err(Finding::new(ast.span, "G3001", format!("{what} of {bytes} bytes; at most {VALUE_BYTES_MAX}")))
+}
+
+fn of_two_types(span: Span, what: &str, second: Type, first: Type) -> Finding {
+    let message = format!("{what} have one type: {} follows {}", kind(second), kind(first));
+    Finding::new(span, "G3004", message)
+}
+
+/// The type of a sum or difference of times, if it is one.
+const fn time_type(op: BinaryOp, a: Type, b: Type) -> Option<Type> {
+    match (op, a, b) {
+        (BinaryOp::Add, Type::Timestamp, Type::Duration)
+        | (BinaryOp::Add, Type::Duration, Type::Timestamp)
+        | (BinaryOp::Sub, Type::Timestamp, Type::Duration) => Some(Type::Timestamp),
+        (BinaryOp::Sub, Type::Timestamp, Type::Timestamp)
+        | (BinaryOp::Add | BinaryOp::Sub, Type::Duration, Type::Duration) => Some(Type::Duration),
+        _ => None,
+    }
+}
+
+/// Levels of an expression. The parser and macros limit what this recurses over.
+fn depth(expr: &Expr) -> usize {
+    1 + expr.parts().into_iter().map(depth).max().unwrap_or(0)
 }
 
 /// A type with its article.
@@ -380,22 +481,8 @@ pub(crate) fn kind(ty: Type) -> String {
     format!("{} {}", if ty == Type::Int { "an" } else { "a" }, ty.name())
 }
 
-/// Why a call is not one of the functions that conditions have.
-fn no_such_call(method: bool, name: &Spanned<String>, count: usize) -> Finding {
-    let word = name.value.as_str();
-    if let Some((_, usage)) = FUNCTIONS.iter().find(|(known, _)| *known == word) {
-        let message = format!("`{word}` is not called like this with {count} arguments");
-        return Finding::new(name.span, "G3008", message).help(format!("write `{usage}`"));
-    }
-    if CEL_FUNCTIONS.contains(&word) || (method && CEL_MACROS.contains(&word)) {
-        return unsupported(name.span, &format!("`{word}`"));
-    }
-    let finding = Finding::new(name.span, "G3008", format!("there is no function `{word}`"));
-    finding.maybe_help(suggest(word, FUNCTIONS.iter().map(|(known, _)| *known)))
-}
-
 /// The dotted name that a chain of fields spells.
-fn path(ast: &Ast) -> Option<String> {
+pub(super) fn path(ast: &Ast) -> Option<String> {
     match &ast.kind {
         AstKind::Name(name) => Some(name.clone()),
         AstKind::Field(inner, field) => Some(format!("{}.{}", path(inner)?, field.value)),
@@ -406,39 +493,3 @@ fn path(ast: &Ast) -> Option<String> {
 fn is_empty_list(ast: &Ast) -> bool {
     matches!(&ast.kind, AstKind::List(items) if items.is_empty())
 }
-
-/// Functions of conditions and how they are written.
-const FUNCTIONS: &[(&str, &str)] = &[
-    ("has", "has(signal)"),
-    ("size", "size(x)"),
-    ("startsWith", "text.startsWith(part)"),
-    ("endsWith", "text.endsWith(part)"),
-    ("contains", "text.contains(part)"),
-];
-/// Macros of CEL, written as methods.
-const CEL_MACROS: &[&str] = &["all", "exists", "exists_one", "existsOne", "map", "filter"];
-/// Functions of CEL's standard library that conditions do not have.
-const CEL_FUNCTIONS: &[&str] = &[
-    "matches",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "bool",
-    "type",
-    "dyn",
-    "duration",
-    "timestamp",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "cel",
-];

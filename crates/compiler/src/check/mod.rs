@@ -3,14 +3,18 @@
 //! [`expr`] types conditions, [`closing`] completes what open rules close to, [`release`] decides what may leave
 //! the device. A rule with a mistake is left out and the others are still checked, so one run finds them all.
 
+mod call;
 pub(crate) mod closing;
 pub(crate) mod expr;
+mod models;
 pub(crate) mod release;
+mod unroll;
 
 use crate::catalogue::{Birth, Catalogue, Signal};
 use crate::cel::parse::parse;
 use crate::checked::{Checked, Rule};
 use crate::diagnostic::Spanned;
+use crate::read::model::RawModel;
 use crate::read::policy::{RawClass, RawPolicy, RawRule};
 use crate::source::{Finding, Findings};
 use expr::Typed;
@@ -24,6 +28,7 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
     let mut checked = Checked {
         name: raw.name.clone(),
         event: raw.event.clone(),
+        app: raw.app.clone(),
         purpose: raw.purpose.value.clone(),
         methods: raw.methods.clone(),
         rules: Vec::new(),
@@ -31,6 +36,7 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
         signals: BTreeMap::new(),
         lists: Vec::new(),
         features: Vec::new(),
+        models: Vec::new(),
     };
     closing::check_policy_entries(raw, findings);
     for rule in &raw.rules {
@@ -40,6 +46,7 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
     checked.lists.dedup();
     let features = checked.signals.keys().filter_map(|name| catalogue.features.get(name)).cloned();
     checked.features = features.collect();
+    checked.models = models::used(raw, &checked);
     checked.classes = check_classes(raw, &checked, findings);
     if checked.signals.len() > SIGNALS_MAX {
         let message = format!("the rules read {} signals; at most {SIGNALS_MAX}", checked.signals.len());
@@ -55,7 +62,7 @@ fn check_rule(
     checked: &mut Checked,
     findings: &mut Findings,
 ) {
-    let Some(typed) = check_condition(rule, catalogue, findings) else { return };
+    let Some(typed) = check_condition(rule, (catalogue, &raw.models), findings) else { return };
     let Some(effect) = check_effect(rule, &typed, findings) else { return };
     let release = release::check(rule, &typed, effect, findings);
     check_purpose(raw, rule, &typed, findings);
@@ -92,12 +99,16 @@ fn check_rule(
 }
 
 /// Parses and types `when`, which must be a condition.
-fn check_condition(rule: &RawRule<'_>, catalogue: &Catalogue, findings: &mut Findings) -> Option<Typed> {
+fn check_condition(
+    rule: &RawRule<'_>,
+    (catalogue, models): (&Catalogue, &[RawModel]),
+    findings: &mut Findings,
+) -> Option<Typed> {
     let map = rule.form.text_map(rule.when);
     let path = format!("{}.when", rule.form.path);
     let parsed =
         parse(rule.when.value).map_err(|finding| Finding { span: map.span(finding.span), ..finding });
-    let typed = parsed.and_then(|ast| expr::check(&ast, catalogue, &map)).and_then(|typed| {
+    let typed = parsed.and_then(|ast| expr::check(&ast, (catalogue, models), &map)).and_then(|typed| {
         if typed.expr.ty == Type::Bool {
             return Ok(typed);
         }

@@ -40,6 +40,7 @@ pub(super) fn run(case: &Case) -> Verdict {
     let got = match evaluate(&policy, &expr, &snapshot, false, false) {
         Outcome::Value(value) => show(&full_value(&value)),
         Outcome::Error => "an error".to_owned(),
+        Outcome::Interval(..) => "an interval".to_owned(),
         Outcome::Unknown(_) => "unknown".to_owned(),
     };
     Verdict::compare(want, got)
@@ -59,7 +60,7 @@ fn typed(case: &Case, expr: &Expr) -> Verdict {
 fn compile(text: &str, catalogue: &Catalogue) -> Result<Expr, Finding> {
     let map = TextMap::new(&format!("'''{text}'''"), 0, text);
     let ast = crate::cel::parse::parse(text)?;
-    check(&ast, catalogue, &map).map(|typed| typed.expr)
+    check(&ast, (catalogue, &[]), &map).map(|typed| typed.expr)
 }
 
 /// Variables as signals of the edge.
@@ -96,6 +97,7 @@ fn policy(catalogue: Catalogue) -> Option<Checked> {
     Some(Checked {
         name: String::new(),
         event: EventName::parse("conformance").ok()?,
+        app: None,
         purpose: String::new(),
         methods: Vec::new(),
         rules: Vec::new(),
@@ -103,6 +105,7 @@ fn policy(catalogue: Catalogue) -> Option<Checked> {
         signals: catalogue.signals,
         lists: Vec::new(),
         features: Vec::new(),
+        models: Vec::new(),
     })
 }
 
@@ -112,6 +115,10 @@ fn slice_value(value: &full::Value) -> Option<Value> {
         full::Value::Int(value) => Value::Int(*value),
         full::Value::Double(value) => Value::Double(*value),
         full::Value::String(text) => Value::String(text.to_string()),
+        full::Value::Uint(value) => Value::Uint(*value),
+        full::Value::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        full::Value::Timestamp(at) => Value::Timestamp(at.moment()?),
+        full::Value::Duration(span) => Value::Duration(span.span()?),
         full::Value::List(items) => Value::List(items.iter().map(slice_value).collect::<Option<_>>()?),
         _ => return None,
     })
@@ -123,6 +130,10 @@ fn full_value(value: &Value) -> full::Value {
         Value::Int(value) => full::Value::Int(*value),
         Value::Double(value) => full::Value::Double(*value),
         Value::String(text) => full::Value::text(text),
+        Value::Uint(value) => full::Value::Uint(*value),
+        Value::Bytes(bytes) => full::Value::bytes(bytes),
+        Value::Timestamp(at) => full::Value::Timestamp((*at).into()),
+        Value::Duration(span) => full::Value::Duration((*span).into()),
         Value::List(items) => full::Value::list(items.iter().map(full_value)),
     }
 }

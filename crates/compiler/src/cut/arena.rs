@@ -3,10 +3,10 @@
 //! Post-order, so operands come first; equal parts are one node. Lists are constants here: folding made them so.
 //! Recursion is over source whose depth the parser has limited.
 
-use super::SlotIndex;
-use crate::checked::{BinaryOp, Expr, ExprKind};
-use glacis_policy::{Node, Slot};
-use glacis_wire::{SignalName, Value};
+use super::{SlotIndex, automaton, networks, zone};
+use crate::checked::{BinaryOp, Checked, Expr, ExprKind};
+use glacis_policy::{Call, Node, Parts, Slot, Table};
+use glacis_wire::{SignalName, Type, Value};
 use std::collections::BTreeMap;
 
 /// An arena being built over fixed slots.
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 pub(crate) struct Arena {
     slots: SlotIndex,
     nodes: Vec<Node>,
+    /// The models that are asked, and how.
+    models: Vec<String>,
+    calls: Vec<Call>,
     /// By text: doubles are told apart by sign of zero, and NaN is itself.
     seen: BTreeMap<String, u32>,
 }
@@ -23,15 +26,34 @@ impl Arena {
         let named = slots.iter().enumerate();
         let slots =
             named.filter_map(|(at, slot)| Some((slot.name.clone(), u16::try_from(at).ok()?))).collect();
-        Self { slots, nodes: Vec::new(), seen: BTreeMap::new() }
+        Self { slots, nodes: Vec::new(), models: Vec::new(), calls: Vec::new(), seen: BTreeMap::new() }
     }
 
     pub(crate) fn slot(&self, name: &SignalName) -> Option<u16> {
         self.slots.get(name).copied()
     }
 
-    pub(crate) fn into_nodes(self) -> Vec<Node> {
-        self.nodes
+    /// Its nodes, and what they ask of models, into `parts`.
+    pub(crate) fn finish(self, policy: &Checked, parts: &mut Parts) {
+        let bytes = |name: &String| policy.models.iter().find(|model| model.name == *name);
+        parts.models = self.models.iter().filter_map(bytes).map(|model| model.bytes.clone()).collect();
+        parts.calls = self.calls;
+        parts.nodes = self.nodes;
+    }
+
+    /// The place of a call, made once for equal ones.
+    fn call(&mut self, name: &str, inputs: &[Expr]) -> Option<u16> {
+        let slots = inputs.iter().map(|input| self.slot(input.reads()?)).collect::<Option<_>>()?;
+        let model = self.models.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.models.push(name.to_owned());
+            self.models.len() - 1
+        });
+        let call = Call { model: u16::try_from(model).ok()?, slots };
+        let at = self.calls.iter().position(|known| *known == call).unwrap_or_else(|| {
+            self.calls.push(call);
+            self.calls.len() - 1
+        });
+        u16::try_from(at).ok()
     }
 
     /// Adds an expression; `None` if it reads what has no slot, or there are too many nodes.
@@ -43,6 +65,7 @@ impl Arena {
             }
             ExprKind::Signal(name) => Node::Read(self.slot(name)?),
             ExprKind::Has(name) => Node::Has(self.slot(name)?),
+            ExprKind::Model(name, inputs) => Node::Score(self.call(name, inputs)?),
             ExprKind::Not(a) => Node::Not(self.add(a)?),
             ExprKind::Neg(a) => Node::Neg(self.add(a)?),
             ExprKind::Size(a) => Node::Size(self.add(a)?),
@@ -51,8 +74,47 @@ impl Arena {
             ExprKind::EndsWith(a, b) => Node::EndsWith(self.add(a)?, self.add(b)?),
             ExprKind::Contains(a, b) => Node::Contains(self.add(a)?, self.add(b)?),
             ExprKind::Binary(op, a, b) => binary(*op)(self.add(a)?, self.add(b)?),
+            ExprKind::Matches(a, pattern) => {
+                let table = automaton::build(pattern).ok().map(Table::Automaton);
+                Node::Matches(self.add(a)?, self.table(&format!("matches {pattern}"), table?)?)
+            }
+            ExprKind::InNetworks(a, networks) => {
+                let table = networks::build(networks).map(Table::Networks);
+                Node::Within(self.add(a)?, self.table(&format!("networks {networks:?}"), table?)?)
+            }
+            ExprKind::TimePart(part, a, None) if a.ty == Type::Duration => {
+                Node::SpanPart(*part, self.add(a)?)
+            }
+            ExprKind::TimePart(part, a, name) => {
+                let name = name.as_deref().unwrap_or("UTC");
+                let table = zone::build(name).map(Table::TimeZone);
+                Node::MomentPart(*part, self.add(a)?, self.table(&format!("zone {name}"), table?)?)
+            }
+            ExprKind::Convert(a) => Node::Convert(expr.ty, self.add(a)?),
+            ExprKind::Index(a, b) => Node::Index(self.add(a)?, self.add(b)?),
+            ExprKind::Pick { keys, values, key } => {
+                let list = |items: &[Expr]| {
+                    let items = items.iter().map(literal).collect::<Option<_>>();
+                    items.map(|items| Node::Const(Value::List(items)))
+                };
+                let (keys, values) = (list(keys)?, list(values)?);
+                let key = self.add(key)?;
+                let keys = self.push(format!("{keys:?}"), keys)?;
+                let place = Node::Find(key, keys);
+                let place = self.push(format!("{place:?}"), place)?;
+                Node::Index(self.push(format!("{values:?}"), values)?, place)
+            }
         };
-        let text = format!("{node:?}");
+        self.push(format!("{node:?}"), node)
+    }
+
+    /// Adds a table; what it was made from tells it from others.
+    fn table(&mut self, source: &str, table: Table) -> Option<u32> {
+        self.push(source.to_owned(), Node::Table(Box::new(table)))
+    }
+
+    /// Adds a node that `text` tells from others.
+    fn push(&mut self, text: String, node: Node) -> Option<u32> {
         if let Some(at) = self.seen.get(&text) {
             return Some(*at);
         }

@@ -5,8 +5,11 @@
 //! [`nodes`] finds the release nodes, [`arena`] lays expressions out flat, [`cost`] bounds what a slice costs.
 
 pub(crate) mod arena;
+pub(crate) mod automaton;
 pub(crate) mod cost;
+pub(crate) mod networks;
 pub(crate) mod nodes;
+pub(crate) mod zone;
 
 use crate::catalogue::{Birth, Signal};
 use crate::checked::{Checked, Expr, ExprKind, Release, Rule};
@@ -14,7 +17,7 @@ use crate::diagnostic::Span;
 use crate::render::render;
 use crate::source::{Finding, Findings, Source};
 use arena::Arena;
-use glacis_policy::{Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
+use glacis_policy::{Binding, Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
 use glacis_wire::limits::{DISCLOSURE_BYTES_MAX, NODES_MAX, RELEASED_VALUES_MAX};
 use glacis_wire::{Cause, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
 use nodes::NodeTable;
@@ -193,7 +196,7 @@ fn answer_bytes_max(signal: &Signal) -> usize {
     let text = signal.max_bytes.unwrap_or(0);
     let scalar = |ty: Type| match ty {
         Type::Bool => 2,
-        Type::String => 5 + text,
+        Type::String | Type::Bytes => 5 + text,
         _ => 9,
     };
     1 + match signal.ty.element() {
@@ -215,8 +218,8 @@ impl Cutter<'_> {
     }
 
     fn empty(&self, zone: Zone) -> Parts {
-        let mut parts =
-            Parts::empty(self.policy.event.clone(), zone, PolicyDigest::new([0; PolicyDigest::LEN]));
+        let unbound = Binding::unbound(PolicyDigest::new([0; PolicyDigest::LEN]));
+        let mut parts = Parts::empty(self.policy.event.clone(), zone, unbound);
         parts.methods.clone_from(&self.policy.methods);
         parts
     }
@@ -241,7 +244,7 @@ impl Cutter<'_> {
                 parts.rules.push(glacis_policy::Rule { device_final: true, ..engine_rule(shape.rule, root) });
             }
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         parts.hidden = self.hidden_from_device();
         Some(parts)
     }
@@ -265,7 +268,7 @@ impl Cutter<'_> {
             };
             parts.rules.extend(rule);
         }
-        parts.nodes = arena.into_nodes();
+        arena.finish(self.policy, &mut parts);
         if zone == Zone::Edge {
             let hidden = self.policy.rules.iter().filter(|rule| rule.is_hidden());
             parts.hidden = summary(self.policy, hidden.collect());
@@ -281,7 +284,8 @@ impl Cutter<'_> {
             Birth::Edge => glacis_policy::Source::Edge,
             Birth::Cloud => glacis_policy::Source::Cloud,
         };
-        Some(Slot { name: name.clone(), source, ty: signal.ty, min_trust: signal.min_trust })
+        let (ty, min_trust, aggregate) = (signal.ty, signal.min_trust, signal.is_aggregate());
+        Some(Slot { name: name.clone(), source, ty, min_trust, aggregate })
     }
 
     /// As [`slot`](Self::slot); what is born on the device arrives as a node or a declared value.
@@ -289,7 +293,7 @@ impl Cutter<'_> {
         if let Some(node) = self.table.index_of(name) {
             let min_trust = self.table.nodes.get(usize::from(node))?.min_trust;
             let source = glacis_policy::Source::Node(node);
-            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust });
+            return Some(Slot { name: name.clone(), source, ty: Type::Bool, min_trust, aggregate: false });
         }
         let slot = self.slot(name)?;
         if slot.source != glacis_policy::Source::Device {

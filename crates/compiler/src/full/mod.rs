@@ -17,6 +17,7 @@ mod expr;
 mod fault;
 mod info;
 mod lower;
+mod network;
 mod pattern;
 mod program;
 mod table;
@@ -31,12 +32,24 @@ pub use env::{Env, Signature};
 pub use eval::Bindings;
 pub use fault::{ErrorKind, EvalError};
 pub use info::{FunctionInfo, functions};
+pub(crate) use network::{Network, address};
 #[cfg(test)]
 pub(crate) use program::LIMITS;
 pub use program::Program;
 pub use table::Library;
-#[cfg(any(test, feature = "conformance"))]
-pub(crate) use table::encoders::bytes_of;
+pub(crate) use table::encoders::{bytes_of, text_of};
+pub(crate) use time::Zone;
 pub use time::{Duration, Timestamp};
 pub use ty::Type;
 pub use value::{Key, List, Map, Value};
+
+/// A pattern as `cut` makes an automaton of it, and whether this profile takes it; `None` if it is none.
+pub(crate) fn rewritten_pattern(pattern: &str) -> Option<(String, bool)> {
+    let rewritten = pattern::rewritten(pattern).ok()?;
+    Some((rewritten, pattern::compile(pattern).is_ok()))
+}
+
+/// Whether a part of `text` matches `pattern`; `None` if it is no pattern.
+pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Option<bool> {
+    pattern::compile(pattern).ok().map(|pattern| pattern.regex.is_match(text.as_bytes()))
+}

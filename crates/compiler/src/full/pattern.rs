@@ -17,12 +17,17 @@ pub(crate) struct Pattern {
     pub(crate) weight: usize,
 }
 
-/// Compiles a pattern.
-pub(crate) fn compile(pattern: &str) -> Outcome<Pattern> {
+/// A pattern in the syntax of the `regex` crate, meaning there what it means in RE2.
+pub(crate) fn rewritten(pattern: &str) -> Outcome<String> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(ErrorKind::Pattern);
     }
-    let rewritten = Rewriter { rest: pattern, out: String::with_capacity(pattern.len() + 8) }.run()?;
+    Rewriter { rest: pattern, out: String::with_capacity(pattern.len() + 8) }.run()
+}
+
+/// Compiles a pattern.
+pub(crate) fn compile(pattern: &str) -> Outcome<Pattern> {
+    let rewritten = rewritten(pattern)?;
     // The engine does not say how large a program is, but keeps a limit that it is given.
     let sized = |weight: usize| {
         let mut builder = RegexBuilder::new(&rewritten);

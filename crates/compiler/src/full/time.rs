@@ -5,7 +5,8 @@
 //! from the tables that are compiled in (IANA time zone database), and an offset such as `+02:00` needs none.
 
 use super::fault::{ErrorKind, Outcome};
-use jiff::tz::TimeZoneDatabase;
+use glacis_wire::{Moment, Span};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::fmt;
 
 /// A moment: nanoseconds since 1970-01-01T00:00:00Z, within years 1 to 9999.
@@ -76,9 +77,38 @@ impl Timestamp {
     pub(crate) fn civil(self, zone: Option<&str>) -> Outcome<Civil> {
         let offset = match zone {
             None => 0,
-            Some(zone) => offset_in(zone, self)?,
+            Some(zone) => Zone::parse(zone)?.offset(self)?,
         };
         Ok(Civil::of(self.seconds() + offset, self.0.rem_euclid(SECOND)))
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(at: Moment) -> Self {
+        // INVARIANT: moments have the same range.
+        Self(i128::from(at.as_us()) * 1_000)
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        // INVARIANT: spans have the same range.
+        Self(span.as_us().saturating_mul(1_000))
+    }
+}
+
+impl Timestamp {
+    /// As a value of a signal, if it is a whole number of microseconds.
+    pub fn moment(self) -> Option<Moment> {
+        let whole = (self.0 % 1_000 == 0).then_some(self.0 / 1_000)?;
+        i64::try_from(whole).ok().and_then(Moment::from_us)
+    }
+}
+
+impl Duration {
+    /// As a value of a signal, if it is a whole number of microseconds.
+    pub fn span(self) -> Option<Span> {
+        (self.0 % 1_000 == 0).then_some(self.0 / 1_000).and_then(Span::from_us)
     }
 }
 
@@ -181,21 +211,65 @@ impl Civil {
     }
 }
 
-/// Seconds east of UTC in a zone at a moment: an offset (`+02:00`, `02:00`, `-09:30`), or a name of the IANA database.
-fn offset_in(zone: &str, at: Timestamp) -> Outcome<i64> {
-    if zone.get(..zone.len().min(ZONE_BYTES_MAX)).is_some_and(|zone| zone.contains(':')) {
-        let unsigned = zone.strip_prefix(['+', '-']).unwrap_or(zone);
-        let mut reader = Reader { rest: unsigned.as_bytes() };
-        let seconds = reader.clock().filter(|_| reader.rest.is_empty()).ok_or(ErrorKind::Zone)?;
-        return Ok(if zone.starts_with('-') { -seconds } else { seconds });
+/// A zone that dates are read in: an offset (`+02:00`, `02:00`, `-09:30`), or a name of the IANA database.
+#[derive(Clone, Debug)]
+pub(crate) enum Zone {
+    /// Seconds east of UTC.
+    Offset(i64),
+    Named(TimeZone),
+}
+
+impl Zone {
+    pub(crate) fn parse(zone: &str) -> Outcome<Self> {
+        if zone.get(..zone.len().min(ZONE_BYTES_MAX)).is_some_and(|zone| zone.contains(':')) {
+            let unsigned = zone.strip_prefix(['+', '-']).unwrap_or(zone);
+            let mut reader = Reader { rest: unsigned.as_bytes() };
+            let seconds = reader.clock().filter(|_| reader.rest.is_empty()).ok_or(ErrorKind::Zone)?;
+            return Ok(Self::Offset(if zone.starts_with('-') { -seconds } else { seconds }));
+        }
+        if zone.len() > ZONE_BYTES_MAX {
+            return Err(ErrorKind::Zone);
+        }
+        let name = if zone.is_empty() { "UTC" } else { zone };
+        TimeZoneDatabase::bundled().get(name).map(Self::Named).map_err(|_| ErrorKind::Zone)
     }
-    if zone.len() > ZONE_BYTES_MAX {
-        return Err(ErrorKind::Zone);
+
+    /// Seconds east of UTC at a moment.
+    pub(crate) fn offset(&self, at: Timestamp) -> Outcome<i64> {
+        match self {
+            Self::Offset(seconds) => Ok(*seconds),
+            Self::Named(zone) => {
+                // The crate's range ends some hours before the year 9999 does; no offset changes in between.
+                let range = jiff::Timestamp::MIN.as_second()..=jiff::Timestamp::MAX.as_second();
+                let second = at.seconds().clamp(*range.start(), *range.end());
+                let moment = jiff::Timestamp::new(second, 0).map_err(|_| ErrorKind::Zone)?;
+                Ok(i64::from(zone.to_offset(moment).seconds()))
+            }
+        }
     }
-    let name = if zone.is_empty() { "UTC" } else { zone };
-    let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| ErrorKind::Zone)?;
-    let moment = jiff::Timestamp::new(at.seconds(), 0).map_err(|_| ErrorKind::Zone)?;
-    Ok(i64::from(zone.to_offset(moment).seconds()))
+
+    /// The offset before the first change.
+    pub(crate) fn first_offset(&self) -> Option<i32> {
+        match self {
+            Self::Offset(seconds) => i32::try_from(*seconds).ok(),
+            Self::Named(zone) => Some(zone.to_offset(jiff::Timestamp::MIN).seconds()),
+        }
+    }
+
+    /// Every change to the year 9999: its second since the epoch, and the offset from then on.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (i64, i32)> {
+        let named = match self {
+            Self::Offset(_) => None,
+            Self::Named(zone) => Some(zone.following(jiff::Timestamp::MIN)),
+        };
+        named.into_iter().flatten().map(|change| (change.timestamp().as_second(), change.offset().seconds()))
+    }
+
+    /// Every name of the database.
+    #[cfg(test)]
+    pub(crate) fn names() -> Vec<String> {
+        TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect()
+    }
 }
 
 /// Reads a time from its front.

@@ -2,16 +2,17 @@
 //!
 //! `[given]` is what every case starts from; a case overrides it. A signal is named as a quoted key or by
 //! dotted keys, its answer is a value of its type or one of `{ missing = true }`, `{ error = true }`,
-//! `{ unknown = "withheld" }`. Every signal that the policy reads must be given: a case leaves nothing open.
+//! `{ unknown = "withheld" }`, and of a feature `{ between = [2, 5] }`. Every signal that the policy reads must be given: a case leaves nothing open.
 
 use super::form::{Data, Entry, Form, Item, parse};
 use crate::catalogue::{Birth, Signal};
 use crate::checked::Checked;
 use crate::diagnostic::{Span, suggest};
+use crate::full;
 use crate::reference::Snapshot;
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Obligation, Obligations};
-use glacis_wire::{Answer, Cause, Given, Method, SignalName, Trust, Type, Value, Verdict};
+use glacis_wire::{Answer, Cause, Given, Interval, Method, SignalName, Trust, Type, Value, Verdict};
 use std::collections::BTreeMap;
 
 /// One golden decision.
@@ -199,7 +200,7 @@ fn unknown_signal(form: &Form<'_>, name: &str, span: Span, policy: &Checked, fin
 fn answer(form: &Form<'_>, signal: &Signal, item: &Item, findings: &mut Findings) -> Option<Answer> {
     if let Data::Table(table) = &item.data {
         let form = Form::new(form.source, table, format!("{}.{}", form.path, signal.name));
-        return special(&form, findings);
+        return special(&form, signal, findings);
     }
     let value = value(signal.ty, item);
     if value.is_none() {
@@ -213,18 +214,51 @@ fn answer(form: &Form<'_>, signal: &Signal, item: &Item, findings: &mut Findings
     value.map(Answer::Value)
 }
 
-fn special(form: &Form<'_>, findings: &mut Findings) -> Option<Answer> {
-    form.only(&["missing", "error", "unknown"], findings);
+fn special(form: &Form<'_>, signal: &Signal, findings: &mut Findings) -> Option<Answer> {
+    form.only(&["missing", "error", "unknown", "between"], findings);
     let missing = form.bool("missing", findings).filter(|flag| flag.value).map(|_| Answer::Missing);
     let error = form.bool("error", findings).filter(|flag| flag.value).map(|_| Answer::Error);
     let causes = Cause::ALL.map(|cause| (cause.name(), cause));
     let unknown = form.word("unknown", &causes, findings).map(|cause| Answer::unknown(cause.value));
-    let mut said: Vec<Answer> = [missing, error, unknown].into_iter().flatten().collect();
+    let ends = form.table.entries.iter().find(|entry| entry.key.value == "between");
+    let between = ends.map(|ends| between(form, signal, &ends.item, findings));
+    if between == Some(None) {
+        return None;
+    }
+    let between = between.flatten().map(Answer::Interval);
+    let mut said: Vec<Answer> = [missing, error, unknown, between].into_iter().flatten().collect();
     if said.len() == 1 {
         return said.pop();
     }
-    let finding = Finding::new(form.table.span, "G6004", "an answer is one of missing, error, unknown");
+    let finding =
+        Finding::new(form.table.span, "G6004", "an answer is one of missing, error, unknown, between");
     form.report(finding, findings);
+    None
+}
+
+/// `between = [lo, hi]`: two numbers of the signal's type in ascending order, of a signal that sums up events.
+fn between(form: &Form<'_>, signal: &Signal, item: &Item, findings: &mut Findings) -> Option<Interval> {
+    let ends = match &item.data {
+        Data::Array(items) => items.iter().map(|end| value(signal.ty, end)).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let interval = match ends.as_deref() {
+        Some([Value::Int(lo), Value::Int(hi)]) => Interval::ints(*lo, *hi),
+        Some([Value::Double(lo), Value::Double(hi)]) => Interval::doubles(*lo, *hi),
+        _ => None,
+    };
+    let (message, help) = match interval {
+        Some(interval) if signal.is_aggregate() => return Some(interval),
+        Some(_) => (
+            format!("`{}` is known or not: only a feature lies between two numbers", signal.name),
+            "give its value, or say { unknown = \"…\" }",
+        ),
+        None => (
+            format!("`between` takes two of type {}, the lesser first", signal.ty.name()),
+            "write it like { between = [2, 5] }",
+        ),
+    };
+    form.report(Finding::new(item.span, "G6004", message).help(help), findings);
     None
 }
 
@@ -234,6 +268,14 @@ fn value(ty: Type, item: &Item) -> Option<Value> {
         (Data::Int(value), Type::Int) => Some(Value::Int(*value)),
         (Data::Double(value), Type::Double) => Some(Value::Double(*value)),
         (Data::Text(text), Type::String) => Some(Value::String(text.clone())),
+        (Data::Int(value), Type::Uint) => u64::try_from(*value).ok().map(Value::Uint),
+        (Data::Text(text), Type::Bytes) => Some(Value::Bytes(text.as_bytes().to_vec())),
+        (Data::Text(text), Type::Timestamp) => {
+            full::Timestamp::parse(text).and_then(full::Timestamp::moment).map(Value::Timestamp)
+        }
+        (Data::Text(text), Type::Duration) => {
+            full::Duration::parse(text).and_then(full::Duration::span).map(Value::Duration)
+        }
         (Data::Array(items), list) => {
             let element = list.element()?;
             items.iter().map(|item| value(element, item)).collect::<Option<Vec<_>>>().map(Value::List)

@@ -226,7 +226,7 @@ fn read_signal(name: &Spanned<SignalName>, form: &Form<'_>, findings: &mut Findi
 
 /// `max_bytes` for strings, `max_items` for lists: mandatory there, refused elsewhere.
 fn read_bounds(ty: Type, form: &Form<'_>, findings: &mut Findings) -> (Option<usize>, Option<usize>) {
-    let strings = matches!(ty, Type::String | Type::StringList);
+    let strings = matches!(ty, Type::String | Type::StringList | Type::Bytes | Type::BytesList);
     let lists = ty.element().is_some();
     let mut bound = |key: &str, wanted: bool, max: usize| {
         let max = i64::try_from(max).unwrap_or(i64::MAX);

@@ -3,7 +3,7 @@
 //! [`parse`] turns a document into a plain tree with a span at every node; [`Form`] reads one table of it. A
 //! getter that finds the wrong kind of value reports it and yields nothing, so that one pass finds all mistakes.
 
-use crate::diagnostic::{Span, Spanned, suggest};
+use crate::diagnostic::{Span, Spanned, accepted, suggest};
 use crate::source::{Finding, Findings, Source, TextMap};
 use toml_edit::{Document, Item as TomlItem, TableLike, Value as TomlValue};
 
@@ -278,8 +278,9 @@ impl<'a> Form<'a> {
         if found.is_none() {
             let finding =
                 Finding::new(text.span, "G1007", format!("`{}` is not a value of `{what}`", text.value));
-            let finding = finding.maybe_help(suggest(text.value, words.iter().map(|(name, _)| *name)));
-            self.report(finding, findings);
+            let names = || words.iter().map(|(name, _)| *name);
+            let all = || (!words.is_empty()).then(|| accepted(names()));
+            self.report(finding.maybe_help(suggest(text.value, names()).or_else(all)), findings);
         }
         found
     }

@@ -6,4 +6,5 @@
 pub(crate) mod cases;
 pub(crate) mod catalogue;
 pub(crate) mod form;
+pub(crate) mod model;
 pub(crate) mod policy;

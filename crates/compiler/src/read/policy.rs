@@ -5,11 +5,12 @@
 
 use super::catalogue::event_name;
 use super::form::{Data, Form, Table, parse};
+use super::model::RawModel;
 use crate::diagnostic::{Span, Spanned, suggest};
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Effect, Obligation, Obligations};
 use glacis_wire::limits::{NAME_BYTES_MAX, NODES_MAX, REASON_BYTES_MAX, RULES_MAX};
-use glacis_wire::{Cause, EventName, Method, Zone};
+use glacis_wire::{AppName, Cause, EventName, Method, Zone};
 
 /// A policy file as written.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct RawPolicy<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) name: String,
     pub(crate) event: EventName,
+    /// `None`: every app of the tenant.
+    pub(crate) app: Option<AppName>,
     pub(crate) purpose: Spanned<String>,
     pub(crate) methods: Vec<Method>,
     pub(crate) closing: RawClosing,
@@ -24,6 +27,7 @@ pub(crate) struct RawPolicy<'a> {
     /// Whether any class was written, readable or not.
     pub(crate) has_classes: bool,
     pub(crate) rules: Vec<RawRule<'a>>,
+    pub(crate) models: Vec<RawModel>,
 }
 
 /// Entries by cause and for errors, as far as they are given.
@@ -84,14 +88,14 @@ pub(crate) fn read<'a>(
     findings: &mut Findings,
 ) -> Option<RawPolicy<'a>> {
     let form = Form::new(source, root, "");
-    form.only(&["policy", "score_class", "rule"], findings);
+    form.only(&["policy", "score_class", "rule", "model"], findings);
     let Some(head) = form.table("policy", findings) else {
         if form.entry("policy").is_none() {
             form.missing("policy", "a policy file begins with [policy]", findings);
         }
         return None;
     };
-    head.only(&["name", "event", "purpose", "combine", "methods", "if_error", "if_unknown"], findings);
+    head.only(&["name", "event", "app", "purpose", "combine", "methods", "if_error", "if_unknown"], findings);
     for key in ["name", "event", "purpose", "combine", "methods"] {
         if head.entry(key).is_none() {
             head.missing(key, "it belongs to [policy]", findings);
@@ -99,6 +103,7 @@ pub(crate) fn read<'a>(
     }
     let name = head.text("name", findings).and_then(|name| identifier(&head, name, NAME_BYTES_MAX, findings));
     let event = head.text("event", findings).and_then(|event| event_name(&head, event, findings));
+    let app = read_app(&head, findings);
     let purpose = head.text("purpose", findings);
     head.word("combine", &[("strictest", ())], findings);
     let methods = read_methods(&head, findings);
@@ -107,10 +112,12 @@ pub(crate) fn read<'a>(
     let classes = form.tables("score_class", findings);
     let classes: Vec<_> = classes.iter().filter_map(|class| reader.class(class, findings)).collect();
     let rules = reader.rules(&form, findings);
+    let models = super::model::read(&form, findings);
     let purpose = purpose.map(|purpose| Spanned { value: purpose.value.to_owned(), span: purpose.span });
     Some(RawPolicy {
         name: name?.value,
         event: event?,
+        app,
         purpose: purpose?,
         methods: methods?,
         form: head,
@@ -118,7 +125,19 @@ pub(crate) fn read<'a>(
         classes,
         has_classes: form.entry("score_class").is_some(),
         rules,
+        models,
     })
+}
+
+/// `app`: the one whose devices run the policy. Without it, every app of the tenant does.
+fn read_app(head: &Form<'_>, findings: &mut Findings) -> Option<AppName> {
+    let text = head.text("app", findings)?;
+    let parsed = AppName::parse(text.value);
+    if let Err(error) = &parsed {
+        let message = format!("`{}` is not the name of an app: {error}", text.value);
+        head.report(Finding::new(text.span, "G1019", message), findings);
+    }
+    parsed.ok()
 }
 
 /// `methods`: each that this build can run, at most once, weakest first.
@@ -139,7 +158,7 @@ fn read_methods(head: &Form<'_>, findings: &mut Findings) -> Option<Vec<Method>>
 }
 
 /// A name that becomes part of records and metrics.
-fn identifier(
+pub(super) fn identifier(
     form: &Form<'_>,
     text: Spanned<&str>,
     max: usize,

@@ -144,6 +144,7 @@ fn nodes_carry_all_that_a_condition_needs() {
             let answer = match outcome {
                 Outcome::Value(value) => Answer::Value(value),
                 Outcome::Error => Answer::Error,
+                Outcome::Interval(interval, _) => Answer::Interval(interval),
                 Outcome::Unknown(_) => Answer::unknown(Cause::Withheld),
             };
             far.answers.insert(name.clone(), Given { answer, trust });

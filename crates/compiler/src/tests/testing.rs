@@ -5,7 +5,10 @@ use crate::checked::{Checked, Expr};
 use crate::diagnostic::Span;
 use crate::reference::Snapshot;
 use crate::source::{Finding, TextMap};
-use glacis_wire::{Answer, Cause, EventName, Given, Method, SignalName, Trust, Type, Value};
+use glacis_policy::TimePart;
+use glacis_wire::{
+    Answer, Cause, EventName, Given, Method, Moment, SignalName, Span as WireSpan, Trust, Type, Value,
+};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -65,8 +68,8 @@ impl Drop for Shown {
     }
 }
 
-/// Two signals of each scalar type and two lists; those of zone device end in 1 and are `attested`.
-pub(crate) const SIGNALS: [(&str, Type); 12] = [
+/// Two signals of each scalar type and of some lists; those of zone device end in 1 and are `attested`.
+pub(crate) const SIGNALS: [(&str, Type); 22] = [
     ("x.b1", Type::Bool),
     ("x.b2", Type::Bool),
     ("x.i1", Type::Int),
@@ -79,6 +82,16 @@ pub(crate) const SIGNALS: [(&str, Type); 12] = [
     ("x.l2", Type::StringList),
     ("x.n1", Type::IntList),
     ("x.n2", Type::IntList),
+    ("x.u1", Type::Uint),
+    ("x.u2", Type::Uint),
+    ("x.y1", Type::Bytes),
+    ("x.y2", Type::Bytes),
+    ("x.t1", Type::Timestamp),
+    ("x.t2", Type::Timestamp),
+    ("x.p1", Type::Duration),
+    ("x.p2", Type::Duration),
+    ("x.m1", Type::TimestampList),
+    ("x.m2", Type::TimestampList),
 ];
 
 pub(crate) fn signal(name: &str, ty: Type) -> Signal {
@@ -111,6 +124,7 @@ pub(crate) fn policy() -> Checked {
     Checked {
         name: "test".to_owned(),
         event: EventName::parse("test").unwrap(),
+        app: None,
         purpose: "test".to_owned(),
         methods: vec![Method::Otp, Method::Passkey],
         rules: Vec::new(),
@@ -118,6 +132,7 @@ pub(crate) fn policy() -> Checked {
         signals: catalogue().signals,
         lists: Vec::new(),
         features: Vec::new(),
+        models: Vec::new(),
     }
 }
 
@@ -126,7 +141,7 @@ pub(crate) fn typed(text: &str, catalogue: &Catalogue) -> Result<Expr, Finding> 
     let map = TextMap::new(&format!("'''{text}'''"), 0, text);
     let ast = crate::cel::parse::parse(text)?;
     assert_eq!(map.span(Span::new(0, 0)).start, 3);
-    crate::check::expr::check(&ast, catalogue, &map).map(|typed| typed.expr)
+    crate::check::expr::check(&ast, (catalogue, &[]), &map).map(|typed| typed.expr)
 }
 
 /// Text of a random expression of type `ty`, well typed; `constants` percent of its leaves are literals.
@@ -142,25 +157,80 @@ pub(crate) fn condition(random: &mut Random, ty: Type, depth: usize, constants: 
     }
     match ty {
         Type::Bool => bool_text(random, &mut sub),
-        Type::Int | Type::Double => {
+        Type::Int | Type::Uint | Type::Double => {
             let operators: &[&str] =
-                if ty == Type::Int { &["+", "-", "*", "/", "%"] } else { &["+", "-", "*", "/"] };
-            match random.below(8) {
-                0 => format!("-({})", sub(random, ty)),
+                if ty == Type::Double { &["+", "-", "*", "/"] } else { &["+", "-", "*", "/", "%"] };
+            match random.below(12) {
+                0 if ty != Type::Uint => format!("-({})", sub(random, ty)),
                 1 if ty == Type::Int => {
-                    let of = random.pick(&[Type::String, Type::StringList, Type::IntList]);
+                    let of = random.pick(&[Type::String, Type::StringList, Type::IntList, Type::Bytes]);
                     format!("size({})", sub(random, of))
+                }
+                2 if ty == Type::Int => {
+                    let list = random.pick(&["x.n1", "x.n2", "[3, 1, -1]"]);
+                    if random.chance(50) {
+                        return format!("{list}[{}]", sub(random, Type::Int));
+                    }
+                    format!("size({list}.filter(v, v > {}))", leaf_text(random, ty, 50))
+                }
+                3 | 4 if ty == Type::Int => {
+                    let part = random.pick(&TimePart::ALL).function();
+                    let zone = random.pick(&["", "'Europe/Berlin'", "'-03:30'", "'America/New_York'"]);
+                    format!("({}).{part}({zone})", sub(random, Type::Timestamp))
+                }
+                5 if ty == Type::Int => {
+                    let part = random.pick(&["getHours", "getMinutes", "getSeconds", "getMilliseconds"]);
+                    format!("({}).{part}()", sub(random, Type::Duration))
+                }
+                6 | 7 => {
+                    let from = match ty {
+                        Type::Int => random.pick(&[Type::Uint, Type::Double, Type::String, Type::Timestamp]),
+                        Type::Uint => random.pick(&[Type::Int, Type::Double, Type::String]),
+                        _ => random.pick(&[Type::Int, Type::Uint]),
+                    };
+                    format!("{}({})", ty.name(), sub(random, from))
+                }
+                8 if ty == Type::Int => {
+                    let key = random.pick(&[Type::String, Type::Int, Type::Uint, Type::Bool]);
+                    format!("{}[{}]", map_text(key), sub(random, key))
                 }
                 _ => format!("({} {} {})", sub(random, ty), random.pick(operators), sub(random, ty)),
             }
         }
+        Type::String if random.chance(15) => format!("string({})", sub(random, Type::Bytes)),
+        Type::String if random.chance(15) => {
+            format!("{}[{}]", leaf_text(random, Type::StringList, 0), sub(random, Type::Int))
+        }
+        Type::Bytes if random.chance(40) => format!("bytes({})", sub(random, Type::String)),
+        Type::Timestamp => match random.below(5) {
+            0 => format!("timestamp({})", sub(random, Type::Int)),
+            1 => format!("({} + {})", sub(random, ty), sub(random, Type::Duration)),
+            2 => format!("({} + {})", sub(random, Type::Duration), sub(random, ty)),
+            3 => format!("({} - {})", sub(random, ty), sub(random, Type::Duration)),
+            _ => leaf_text(random, ty, constants),
+        },
+        Type::Duration => match random.below(4) {
+            0 => format!("({} - {})", sub(random, Type::Timestamp), sub(random, Type::Timestamp)),
+            1 => format!("({} + {})", sub(random, ty), sub(random, ty)),
+            2 => format!("({} - {})", sub(random, ty), sub(random, ty)),
+            _ => leaf_text(random, ty, constants),
+        },
         _ => leaf_text(random, ty, constants),
     }
 }
 
 fn bool_text(random: &mut Random, sub: &mut impl FnMut(&mut Random, Type) -> String) -> String {
-    let any = random.pick(&[Type::Bool, Type::Int, Type::Double, Type::String]);
-    match random.below(10) {
+    let any = random.pick(&[
+        Type::Bool,
+        Type::Int,
+        Type::Double,
+        Type::String,
+        Type::Uint,
+        Type::Bytes,
+        Type::Timestamp,
+        Type::Duration,
+    ]);
+    match random.below(14) {
         0 | 1 => format!("({} && {})", sub(random, Type::Bool), sub(random, Type::Bool)),
         2 | 3 => format!("({} || {})", sub(random, Type::Bool), sub(random, Type::Bool)),
         4 => format!("!({})", sub(random, Type::Bool)),
@@ -169,14 +239,51 @@ fn bool_text(random: &mut Random, sub: &mut impl FnMut(&mut Random, Type) -> Str
             format!("({} {operator} {})", sub(random, any), sub(random, any))
         }
         7 => {
-            let (item, list) = random.pick(&[(Type::String, Type::StringList), (Type::Int, Type::IntList)]);
+            let (item, list) = random.pick(&[
+                (Type::String, Type::StringList),
+                (Type::Int, Type::IntList),
+                (Type::Timestamp, Type::TimestampList),
+            ]);
             format!("({} in {})", sub(random, item), sub(random, list))
         }
         8 => {
             let name = random.pick(&["startsWith", "endsWith", "contains"]);
             format!("({}).{name}({})", sub(random, Type::String), sub(random, Type::String))
         }
+        9 => {
+            let pattern = random.pick(&["a", "^a?b*$", "é$", "^.{2}$", r"\d", "^$", "[^a]"]);
+            format!("({}).matches(r'{pattern}')", sub(random, Type::String))
+        }
+        10 => {
+            let networks = random.pick(&["'10.0.0.0/8'", "['10.0.0.0/9', '::/0', '1.2.3.4/32']"]);
+            format!("({}).inCIDR({networks})", sub(random, Type::String))
+        }
+        11 => {
+            let name = random.pick(&["exists", "all", "exists_one"]);
+            let (list, item) = random.pick(&[
+                ("x.n1", Type::Int),
+                ("x.n2", Type::Int),
+                ("x.l2", Type::String),
+                ("x.m1", Type::Timestamp),
+                ("[1, 2, 3]", Type::Int),
+                ("['a', 'é']", Type::String),
+            ]);
+            let operator = random.pick(&["==", "<", ">="]);
+            format!("{list}.{name}(v, v {operator} {})", sub(random, item))
+        }
+        12 if random.chance(50) => format!("bool({})", sub(random, Type::String)),
+        12 => format!("({} in {})", sub(random, Type::String), map_text(Type::String)),
         _ => format!("has({})", random.pick(&SIGNALS).0),
+    }
+}
+
+/// A map from keys of a type to ints.
+fn map_text(key: Type) -> &'static str {
+    match key {
+        Type::String => "{'a': 1, 'é': 2, '': -3}",
+        Type::Int => "{-1: 1, 0: 2, 9223372036854775807: 3}",
+        Type::Uint => "{0u: 1, 7u: 2}",
+        _ => "{true: 1}",
     }
 }
 
@@ -189,8 +296,22 @@ fn leaf_text(random: &mut Random, ty: Type, constants: usize) -> String {
         Type::Bool => &["true", "false"],
         Type::Int => &["0", "1", "-1", "2", "9223372036854775807", "-9223372036854775808"],
         Type::Double => &["0.0", "-0.0", "1.5", "2.0"],
-        Type::String => &["''", "'a'", "'ab'", "'é'"],
+        Type::String => &["''", "'a'", "'ab'", "'é'", "'10.1.2.3'", "'7'", "'true'"],
         Type::IntList => &["[]", "[1]", "[1, 2]"],
+        Type::Uint => &["0u", "1u", "7u", "18446744073709551615u"],
+        Type::Bytes => &["b''", "b'a'", "b'\\xff\\x00'"],
+        Type::Timestamp => &[
+            "timestamp('1970-01-01T00:00:00Z')",
+            "timestamp('9999-12-31T23:59:59.999999Z')",
+            "timestamp('0001-01-01T00:00:00Z')",
+            "timestamp('2024-03-31T00:59:59.5Z')",
+        ],
+        Type::Duration => {
+            &["duration('0')", "duration('-90m')", "duration('9223372036854775us')", "duration('1.5s')"]
+        }
+        Type::TimestampList => {
+            &["[]", "[timestamp('2024-03-31T01:00:00Z'), timestamp('1970-01-01T00:00:00Z')]"]
+        }
         _ => &["[]", "['a']", "['a', 'ab']"],
     };
     random.pick(texts).to_owned()
@@ -201,7 +322,24 @@ pub(crate) fn value(random: &mut Random, ty: Type) -> Value {
         Type::Bool => Value::Bool(random.chance(50)),
         Type::Int => Value::Int(random.pick(&[0, 1, 2, 3, -1, i64::MAX, i64::MIN])),
         Type::Double => Value::Double(random.pick(&[0.0, -0.0, 1.5, 2.0, f64::NAN, f64::INFINITY])),
-        Type::String => Value::String(random.pick(&["", "a", "ab", "é", "éa"]).to_owned()),
+        Type::String => {
+            let texts = ["", "a", "ab", "é", "éa", "10.9.9.9", "::1", "-7", "1e2", "T"];
+            Value::String(random.pick(&texts).to_owned())
+        }
+        Type::Uint => Value::Uint(random.pick(&[0, 1, 7, u64::MAX])),
+        Type::Bytes => Value::Bytes(random.pick(&[&b""[..], b"a", "é".as_bytes(), &[0xff, 0]]).to_vec()),
+        Type::Timestamp => Value::Timestamp(random.pick(&[
+            Moment::MIN,
+            Moment::MAX,
+            Moment::from_us(0).unwrap(),
+            Moment::from_us(-1).unwrap(),
+            Moment::from_us(1_711_846_800_000_000).unwrap(),
+        ])),
+        Type::Duration => Value::Duration(random.pick(&[
+            WireSpan::MIN,
+            WireSpan::MAX,
+            WireSpan::from_us(-5_400_000_001).unwrap(),
+        ])),
         list => {
             let of = list.element().unwrap();
             Value::List((0..random.below(3)).map(|_| value(random, of)).collect())

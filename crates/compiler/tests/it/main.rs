@@ -8,6 +8,7 @@
 
 mod diagnostics;
 mod meaning;
+mod models;
 mod policies;
 mod robust;
 mod support;

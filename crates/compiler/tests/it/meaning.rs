@@ -1,10 +1,13 @@
 //! What the compiled policy means: digest input, layout, hidden rules, reach of causes, the reference's sentences.
 
-use crate::support::{compile_texts, digest, file};
+use crate::support::{compile_texts, file, unbound};
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Compiled, NodeInfo};
-use glacis_policy::{Effect, Indexing, Slice, Source};
-use glacis_wire::{Answer, Cause, Causes, Given, Method, SignalName, Trust, Value, Verdict, Zone};
+use glacis_policy::{Effect, Indexing, Owner, Slice, Source};
+use glacis_wire::{
+    Answer, AppName, Cause, Causes, Digest, Given, Method, Realm, SignalName, TenantId, Trust, Value,
+    Verdict, Zone,
+};
 
 const HEAD: &str = r#"[policy]
 name = "p"
@@ -15,6 +18,37 @@ methods = ["otp", "passkey"]
 if_error = "match"
 if_unknown = { withheld = "match", denied = "match", version = "match", inexact = "match", unavailable = "match", absent = "skip" }
 "#;
+
+/// What the slices say of their making: the app as the policy names it, and the whole catalogue.
+#[test]
+fn slices_are_bound_to_owner_app_policy_and_catalogue() {
+    let hash = |bytes: &[u8]| {
+        let sum = bytes.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        Digest::new([sum.to_be_bytes(); 4].concat().try_into().unwrap())
+    };
+    let owner = Owner { tenant: TenantId::parse("acme").unwrap(), realm: Realm::Demo };
+    let rules = "[[rule]]\nid = \"r\"\nwhen = \"amount > 5\"\neffect = \"block\"\n";
+    let signals = CATALOGUE.iter().map(|(name, ty)| signal(name, ty)).collect::<String>();
+    let build = |signals: &str, head: &str| {
+        compile_texts(signals, &format!("{head}{rules}"), None).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let plain = build(&signals, HEAD);
+    let binding = plain.bind(owner.clone(), hash);
+    for bytes in plain.slices(&binding) {
+        assert_eq!(*Slice::load(&bytes).unwrap().binding(), binding);
+    }
+    assert_eq!((binding.owner.as_ref(), binding.app.as_ref()), (Some(&owner), None));
+    let grown = build(&format!("{signals}{}", signal("unread", "\"bool\"")), HEAD).bind(owner.clone(), hash);
+    assert_eq!(grown.policy, binding.policy, "no rule reads it");
+    assert_ne!(grown.catalogue, binding.catalogue);
+    let named = HEAD.replace("purpose", "app = \"com.example.bank\"\npurpose");
+    let named = build(&signals, &named).bind(owner, hash);
+    assert_eq!(named.app.as_ref().map(AppName::as_str), Some("com.example.bank"));
+    assert_ne!(named.policy, binding.policy, "whose devices run it is a part of what it means");
+    let nameless = HEAD.replace("purpose", "app = \"a b\"\npurpose");
+    let error = compile_texts(&signals, &format!("{nameless}{rules}"), None).unwrap_err().to_string();
+    assert!(error.contains("G1019") && error.contains("app"), "{error}");
+}
 
 fn compiled(rules: &str) -> Compiled {
     let policy = format!("{HEAD}{rules}");
@@ -70,7 +104,7 @@ fn equal_nodes_are_one_node_and_chains_are_grouped() {
     let shared = node("app.hooked && app.debugger", &["app.debugger", "app.hooked"]);
     assert_eq!(compiled.layout().nodes, [shared, node("!app.debugger", &["app.debugger"])]);
     assert!(compiled.layout().values.is_empty());
-    for bytes in compiled.slices(digest()) {
+    for bytes in compiled.slices(&unbound()) {
         Slice::load(&bytes).unwrap();
     }
 }
@@ -85,7 +119,7 @@ fn a_slice_tells_of_hidden_rules_only_their_strongest_effects() {
          [[rule]]\nid = \"d\"\nwhen = \"amount > 8\"\neffect = \"score(20)\"\ntext = \"cloud\"\n\
          [[rule]]\nid = \"e\"\nwhen = \"amount > 9\"\neffect = \"score(-5)\"\ntext = \"cloud\"\n",
     );
-    let [device, edge, cloud] = compiled.slices(digest()).map(|bytes| Slice::load(&bytes).unwrap());
+    let [device, edge, cloud] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
     let hidden = edge.hidden();
     assert!(hidden.block && hidden.exempt && edge.rules().is_empty() && edge.slots().is_empty());
     assert_eq!((hidden.soft, hidden.score), (Some(Effect::SoftBlock), (-5, 20)));
@@ -115,7 +149,7 @@ fn an_undisclosed_rule_is_always_withheld() {
     ] {
         let compiled = compiled(&rule(entry));
         assert_eq!(whole(compiled.checked(), &seen, None, false).verdict, want, "{entry}");
-        let [device, edge, cloud] = compiled.slices(digest()).map(|bytes| Slice::load(&bytes).unwrap());
+        let [device, edge, cloud] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
         assert!(device.slots().is_empty() && device.rules().is_empty(), "nothing of it is on the device");
         assert_eq!((edge.rules().len(), cloud.rules().len()), (rules, rules), "{entry}");
         assert!(edge.slots().is_empty());
@@ -130,7 +164,7 @@ fn declared_values_leave_with_their_trust() {
     let compiled =
         compile_texts(&signals, &format!("{HEAD}{rule}"), None).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(compiled.layout().values.iter().map(SignalName::as_str).collect::<Vec<_>>(), ["app.os"]);
-    let [device, edge, _] = compiled.slices(digest()).map(|bytes| Slice::load(&bytes).unwrap());
+    let [device, edge, _] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
     assert_eq!(device.layout(), (1, 1));
     let sources: Vec<_> =
         edge.slots().iter().map(|slot| (slot.name.as_str(), slot.source, slot.min_trust)).collect();
@@ -174,6 +208,31 @@ fn incriminating_claims_are_believed_and_exculpating_ones_earned() {
         assert_eq!(got.verdict, want, "{hooked:?} {debugger:?} {trust:?}");
     }
     assert_eq!(whole(compiled.checked(), &Snapshot::default(), None, false).verdict, passkey);
+}
+
+/// DESIGN §4.2, intervals: what is given of a feature, and what a rule over it comes to.
+#[test]
+fn an_aggregate_decides_where_all_its_numbers_do() {
+    let compiled = compiled(
+        "[[rule]]\nid = \"a\"\nwhen = \"user.transfers_1h > 3 && user.transfers_1h != 7\"\neffect = \"block\"\n\
+         if_unknown = { inexact = \"challenge(otp)\" }\n\
+         [[rule]]\nid = \"b\"\nwhen = \"user.transfers_1h + 1 < 0\"\neffect = \"exempt\"\n",
+    );
+    let otp = Verdict::Challenge(Method::Otp);
+    for (lo, hi, want) in [
+        (0, 3, Verdict::Allow),
+        (3, 4, otp),
+        (4, 6, Verdict::Block),
+        (4, 7, otp),
+        (7, 7, Verdict::Allow),
+        (8, 900, Verdict::Block),
+    ] {
+        let between = Answer::Interval(glacis_wire::Interval::ints(lo, hi).unwrap());
+        let seen = snapshot(&[("user.transfers_1h", between, Trust::Proven)]);
+        assert_eq!(whole(compiled.checked(), &seen, None, false).verdict, want, "{lo} to {hi}");
+    }
+    let [_, edge, cloud] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
+    assert!(edge.slots().iter().chain(cloud.slots()).all(|slot| slot.aggregate));
 }
 
 #[test]
@@ -259,7 +318,7 @@ fn the_compiler_says_which_rules_are_computed() {
     let expected: Vec<_> = rules.iter().map(|(id, _, indexing)| ((*id).to_owned(), *indexing)).collect();
     let plan = compiled.plan(Zone::Cloud).unwrap();
     assert_eq!(plan.rules, expected);
-    let [.., cloud] = compiled.slices(digest());
+    let [.., cloud] = compiled.slices(&unbound());
     assert_eq!((plan.bytes, plan.steps_max), (cloud.len(), Slice::load(&cloud).unwrap().steps_max()));
     assert!(compiled.plan(Zone::Device).unwrap().rules.is_empty());
 }

@@ -1,6 +1,6 @@
 //! The shipped policies compile, load, and keep their golden cases.
 
-use crate::support::{compile_texts, digest, file};
+use crate::support::{compile_texts, file, unbound};
 use glacis_compiler::Compiled;
 use glacis_policy::{Slice, Source};
 use glacis_wire::Zone;
@@ -59,9 +59,9 @@ fn shipped_policies_have_no_warnings() {
 #[test]
 fn slices_load_and_hold_what_their_zone_may() {
     let compiled = shipped("transfer");
-    let [device, edge, cloud] = compiled.slices(digest()).map(|bytes| Slice::load(&bytes).unwrap());
+    let [device, edge, cloud] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
     assert_eq!([device.zone(), edge.zone(), cloud.zone()], Zone::ALL);
-    assert!([&device, &edge, &cloud].iter().all(|slice| slice.policy() == digest()));
+    assert!([&device, &edge, &cloud].iter().all(|slice| *slice.binding() == unbound()));
     let reasons = |slice: &Slice| slice.rules().iter().map(|rule| rule.reason.clone()).collect::<Vec<_>>();
     assert_eq!(reasons(&device), ["tampered-app"]);
     assert_eq!(reasons(&edge), ["tampered-app", "weak-device", "stolen-account", "vip", "burst"]);
@@ -70,14 +70,14 @@ fn slices_load_and_hold_what_their_zone_may() {
     assert_eq!(compiled.layout().nodes[0].text, "app.hooked || app.debugger");
     assert!(edge.hidden().block && edge.hidden().soft.is_none() && !edge.hidden().exempt);
     assert!(edge.slots().iter().all(|slot| slot.source != Source::Device));
-    let held = String::from_utf8_lossy(&compiled.slices(digest())[1]).into_owned();
+    let held = String::from_utf8_lossy(&compiled.slices(&unbound())[1]).into_owned();
     assert!(!held.contains("mule"), "the edge slice names a hidden rule or its list");
 }
 
 #[test]
 fn the_view_policy_needs_no_cloud() {
     let compiled = shipped("view");
-    let [_, edge, _] = compiled.slices(digest()).map(|bytes| Slice::load(&bytes).unwrap());
+    let [_, edge, _] = compiled.slices(&unbound()).map(|bytes| Slice::load(&bytes).unwrap());
     assert!(edge.slots().iter().all(|slot| slot.source != Source::Cloud));
     assert_eq!(*edge.hidden(), glacis_policy::Hidden::NONE);
     assert!(compiled.features().is_empty() && compiled.lists().is_empty());

@@ -1,6 +1,7 @@
 //! What the test modules share: sources, a small policy maker, a seeded generator.
 
 use glacis_compiler::{Compiled, Diagnostics, Source, compile};
+use glacis_policy::Binding;
 use glacis_wire::PolicyDigest;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -29,8 +30,8 @@ pub(crate) fn compile_texts(
 }
 
 /// Any digest: the tests of this crate never hash.
-pub(crate) fn digest() -> PolicyDigest {
-    PolicyDigest::new([7; PolicyDigest::LEN])
+pub(crate) fn unbound() -> Binding {
+    Binding::unbound(PolicyDigest::new([7; PolicyDigest::LEN]))
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough to make cases, and one line to reproduce.

@@ -5,7 +5,9 @@
 
 use crate::config::{EdgeConfig, RouteConfig};
 use crate::state::lock;
-use glacis_policy::{Close, Input, Inputs, Outcome, Reading, Scratch, Slice, Source, eval, reading_of};
+use glacis_policy::{
+    Close, Foreign, Input, Inputs, Outcome, Reading, Scratch, Slice, Source, eval, reading_of,
+};
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
 use glacis_wire::message::policy::Bundle;
 use glacis_wire::message::{List, Text};
@@ -58,9 +60,14 @@ pub(crate) enum BundleError {
         /// What is wrong with it.
         fault: glacis_policy::LoadError,
     },
-    /// A slice says another event, policy or zone than the bundle.
-    #[error("slice of event `{0}` does not belong in this bundle")]
-    Foreign(String),
+    /// A slice says another event, policy, zone, tenant or realm than the bundle.
+    #[error("slice of event `{event}` does not belong in this bundle: {why}")]
+    Foreign {
+        /// The event of the slice.
+        event: String,
+        /// What differs.
+        why: Foreign,
+    },
 }
 
 impl Live {
@@ -71,10 +78,12 @@ impl Live {
             let event = || part.event.as_str().to_owned();
             let slice =
                 Slice::load(&part.slice).map_err(|fault| BundleError::Slice { event: event(), fault })?;
-            let ours =
-                slice.event() == &part.event && slice.policy() == part.policy && slice.zone() == Zone::Edge;
-            if !ours || slices.insert(part.event.clone(), Arc::new(slice)).is_some() {
-                return Err(BundleError::Foreign(event()));
+            let foreign = |why| BundleError::Foreign { event: event(), why };
+            slice
+                .check_place((&part.event, part.policy), Zone::Edge, (&config.tenant, config.realm))
+                .map_err(foreign)?;
+            if slices.insert(part.event.clone(), Arc::new(slice)).is_some() {
+                return Err(foreign(Foreign::Twice));
             }
         }
         let plan = |route: &RouteConfig| {

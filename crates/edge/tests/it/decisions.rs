@@ -4,6 +4,7 @@ use crate::device::get;
 use crate::world::{ATTESTED, Authority, SOFTWARE, START, World, event, says, slice, start, transfer};
 use glacis_edge::Step;
 use glacis_host::Files;
+use glacis_policy::Owner;
 use glacis_seal::{MacKey, Purpose, Secret, sha256, sign_envelope};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, Grant, Proof};
@@ -379,6 +380,25 @@ fn what_was_answered_survives_a_restart_and_the_policy_never_goes_back() {
     let older = world.authority.bundle(Zone::Edge, 6, vec![slice("view", Zone::Edge)]);
     assert!(again.accept_bundle(&older).unwrap_err().to_string().contains("older"));
     assert_eq!(again.bundle_version(), Some(7));
+}
+
+/// The bundle is ours and signed; its slice was made for another tenant.
+#[test]
+fn a_slice_of_another_tenant_is_refused_and_the_live_one_stays() {
+    let world = World::new();
+    let before = world.core.bundle_version();
+    let demo = crate::world::owner("acme");
+    let production = Owner { realm: Realm::Production, ..demo.clone() };
+    let forged = [(crate::world::owner("other"), "slice-tenant"), (production, "slice-realm")];
+    for (owner, code) in forged {
+        let slice = crate::world::slice_of(owner, "view", Zone::Edge);
+        let error =
+            world.core.accept_bundle(&world.authority.bundle(Zone::Edge, 70, vec![slice])).unwrap_err();
+        assert!(error.to_string().contains(code), "{error}");
+        assert_eq!(world.core.bundle_version(), before);
+    }
+    let own = crate::world::slice_of(demo, "view", Zone::Edge);
+    assert!(world.core.accept_bundle(&world.authority.bundle(Zone::Edge, 70, vec![own])).unwrap());
 }
 
 /// After a key leaked, its owner pins a set without it: a restart must not go on with what it signed.

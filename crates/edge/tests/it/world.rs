@@ -3,6 +3,7 @@
 use crate::device::{Device, Session, key};
 use glacis_edge::{Body, EdgeConfig, EdgeCore, EdgeKeys, Forward, Pending, RequestHead, Step};
 use glacis_host::{Clock, Files, Host, MemoryFiles, SeededHost};
+use glacis_policy::Owner;
 use glacis_seal::text::base64url;
 use glacis_seal::{
     ClusterKey, ClusterKeys, Context, MacKey, Purpose, Secret, SigningKey, jws, key_id, sha256, sign_envelope,
@@ -125,8 +126,18 @@ pub(crate) fn cluster(epoch: u32) -> ClusterKeys {
     ClusterKeys { current: key(epoch), previous: Some(key(epoch - 1)), next: Some(key(epoch + 1)) }
 }
 
+/// Whose slices the edge runs.
+pub(crate) fn owner(tenant: &str) -> Owner {
+    Owner { tenant: TenantId::parse(tenant).unwrap(), realm: Realm::Demo }
+}
+
 /// A shipped policy, compiled: its digest and the slice of `zone`.
 pub(crate) fn slice(name: &str, zone: Zone) -> BundleSlice {
+    slice_of(owner("acme"), name, zone)
+}
+
+/// The same, made for `owner`.
+pub(crate) fn slice_of(owner: Owner, name: &str, zone: Zone) -> BundleSlice {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let (signals, policy) = (read("signals.toml"), read(&format!("{name}/policy.toml")));
@@ -134,8 +145,9 @@ pub(crate) fn slice(name: &str, zone: Zone) -> BundleSlice {
     let compiled =
         glacis_compiler::compile(source("signals.toml", &signals), source("policy.toml", &policy), None)
             .unwrap();
-    let digest = PolicyDigest::new(*sha256(compiled.canonical()).as_bytes());
-    let [device, edge, cloud] = compiled.slices(digest);
+    let binding = compiled.bind(owner, sha256);
+    let digest = binding.policy;
+    let [device, edge, cloud] = compiled.slices(&binding);
     let bytes = match zone {
         Zone::Device => device,
         Zone::Edge => edge,

@@ -5,20 +5,23 @@
 //! words with a term that is left, and in them only rules that are not simply false: a rule is visited if a term
 //! for *true* is not dead, or a term for *false* is not decided. See `plan` for why that is exact.
 
+mod met;
+
 use super::condition::{Cone, Plane, Truth};
-use super::input::{Inputs, Reading};
+use super::input::{Input, Inputs, Reading};
 use super::rule::RuleState;
 use super::scratch::Scratch;
 use super::settle_rule;
 use crate::mutant::{Faults, Mutant};
 use crate::plan::{
-    BLOCK, BLOCK_BYTES, CHANGED, GROUP, NO_ROW, Ordered, Plan, RuleTerms, SlotTable, TEXT_RECORD, Texts,
-    Values, WORD_BITS, key, split,
+    BLOCK, BLOCK_BYTES, CHANGED, CHANGES_MAX, GROUP, NO_ROW, Ordered, Plan, RuleTerms, SlotTable,
+    TEXT_RECORD, Texts, Values, WORD_BITS, key, split, union,
 };
 use crate::tree::Slice;
 use alloc::vec::Vec;
 use core::ops::Range;
-use glacis_wire::{Cause, Causes};
+use glacis_wire::{Cause, Causes, Type};
+use met::Met;
 
 /// Rows that one answer can add to the dead: `present`, a text's, a prefix's.
 const ROWS_A_SLOT: usize = 3;
@@ -34,19 +37,24 @@ pub(super) struct Planes {
     waits: [Vec<u64>; CAUSES],
     /// Which of them have a bit.
     present: [bool; CAUSES],
+    /// All causes of the event, also those for which no term waits.
+    seen: Causes,
     /// Whether a term is open for another reason than that a slot is unknown.
     failed: bool,
-    /// Bits, and whole rows, that are still to be united with `dead`.
-    extra: Vec<u64>,
+    /// Whether a term is open although no row tells for what: see [`met`].
+    blurred: bool,
+    met: Met,
+    /// Whole rows that are still to be united with `dead`.
     kills: Vec<u16>,
 }
 
 impl Planes {
     /// Room for an event of `slice`.
     pub(super) fn fit(&mut self, slice: &Slice) {
-        for plane in [&mut self.dead, &mut self.pend, &mut self.extra].into_iter().chain(&mut self.waits) {
+        for plane in [&mut self.dead, &mut self.pend].into_iter().chain(&mut self.waits) {
             plane.resize(slice.plan.words, 0);
         }
+        self.met.fit(slice.plan.words);
         self.kills.clear();
         self.kills.reserve(ROWS_A_SLOT * slice.plan.slots.len());
     }
@@ -61,27 +69,39 @@ impl Planes {
                 plane.fill(0);
             }
         }
+        self.seen = Causes::NONE;
         self.failed = false;
+        self.blurred = false;
     }
 
-    /// Unites the rows that were only noted: a block of `dead` at a time stays in registers.
+    /// Unites the rows that were only noted. The one block of a small policy stays in registers; of more, four rows
+    /// at a time share the way to memory and back.
     fn flush(&mut self, slice: &Slice) {
-        let rows = slice.bytes.get(slice.plan.rows.clone()).unwrap_or_default().as_chunks::<BLOCK_BYTES>().0;
-        let blocks = slice.plan.words / BLOCK;
-        let extra = self.extra.as_chunks_mut::<BLOCK>().0;
-        for (at, (block, extra)) in self.dead.as_chunks_mut().0.iter_mut().zip(extra).enumerate() {
-            let mut dead = core::mem::take(extra);
-            for (word, more) in dead.iter_mut().zip(*block) {
-                *word |= more;
-            }
-            for row in &self.kills {
-                if let Some(row) = rows.get(usize::from(*row) * blocks + at) {
-                    for (word, more) in dead.iter_mut().zip(row.as_chunks().0) {
-                        *word |= u64::from_le_bytes(*more);
-                    }
-                }
+        let rows = slice.bytes.get(slice.plan.rows.clone()).unwrap_or_default();
+        if let [block] = self.dead.as_chunks_mut::<BLOCK>().0 {
+            let rows = rows.as_chunks::<BLOCK_BYTES>().0;
+            let mut dead = *block;
+            for row in self.kills.iter().filter_map(|name| rows.get(usize::from(*name))) {
+                union(&mut dead, row.as_chunks().0);
             }
             *block = dead;
+        } else {
+            let width = slice.plan.row_bytes();
+            let row = |name: u16| -> &[[u8; 8]] {
+                let start = usize::from(name) * width;
+                rows.get(start..start + width).map_or(&[], |row| row.as_chunks().0)
+            };
+            let (fours, rest) = self.kills.as_chunks::<4>();
+            for four in fours {
+                let [a, b, c, d] = four.map(row);
+                for ((((dead, a), b), c), d) in self.dead.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                    let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_le_bytes(*word));
+                    *dead |= a | b | c | d;
+                }
+            }
+            rest.iter().for_each(|name| {
+                union(&mut self.dead, row(*name));
+            });
         }
         self.kills.clear();
     }
@@ -117,11 +137,14 @@ impl Planes {
             }
             *present = from_present;
         }
+        self.seen = other.seen;
         self.failed = other.failed;
+        self.blurred = other.blurred;
     }
 
     /// Every term that reads a slot waits, for these causes; how many words that took.
     fn wait<F: Faults>(&mut self, faults: F, slice: &Slice, row: u16, causes: Causes) -> usize {
+        self.seen = self.seen.union(causes);
         let mut words = 0;
         let named = Cause::ALL.into_iter().map(|cause| causes.contains(cause));
         let named = named.chain([causes.is_pending() && !faults.has(Mutant::PendingNotNoted)]);
@@ -153,6 +176,30 @@ impl Planes {
         dead.zip(pend).map_or((0, 0), |(dead, pend)| (!dead, !dead & !pend))
     }
 
+    /// The open terms of a word whose rule closes as skip, for each cause of the event.
+    #[inline]
+    fn skipped<F: Faults>(&self, faults: F, plan: &Plan, at: usize) -> u64 {
+        let reads_closing = faults.has(Mutant::UnknownClosesAsError)
+            || faults.has(Mutant::ExemptClosesAsMatch)
+            || faults.has(Mutant::ClosesAsMatch);
+        let Some(skips) = plan.skips.get(at).filter(|_| !reads_closing) else { return 0 };
+        if self.seen.is_empty() || self.seen.is_pending() {
+            return 0;
+        }
+        let waits = self.waits.iter().zip(self.present).filter(|(_, present)| *present);
+        let waits = waits.filter_map(|(plane, _)| plane.get(at)).fold(0, |waits, more| waits | more);
+        let open = if self.failed { 0 } else { u64::MAX };
+        let of = |cause: Cause| {
+            let skips = skips.get(usize::from(cause as u8)).copied().unwrap_or_default();
+            skips.waiting & waits | skips.open & open
+        };
+        let causes = self.seen.iter().map(of);
+        if faults.has(Mutant::SkipsForOneCause) {
+            return causes.fold(0, |skips, more| skips | more);
+        }
+        causes.fold(u64::MAX, |skips, more| skips & more)
+    }
+
     /// The outcome of a rule, if the terms tell; `only` as [`only_cause`](Self::only_cause) has it.
     #[inline]
     fn outcome<F: Faults>(&self, faults: F, rule: &RuleTerms, only: Option<Causes>) -> Option<Truth> {
@@ -174,6 +221,10 @@ impl Planes {
         } else if faults.has(Mutant::FalseRailIgnored) && alive & rule.trues == 0 {
             return Some(Truth::False);
         }
+        // INVARIANT: only a rule that is not direct has a term that compares an aggregate more than once.
+        if self.blurred && !rule.direct {
+            return None;
+        }
         if faults.has(Mutant::OpenIsError) && rule.exact {
             return Some(Truth::Error);
         }
@@ -191,7 +242,7 @@ impl Planes {
     /// What the terms say of a rule without its residue, where they leave the rule open; `None` where its causes
     /// cannot be told from the planes.
     fn without_residue<F: Faults>(&self, faults: F, rule: &RuleTerms, only: Option<Causes>) -> Option<Truth> {
-        if self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
+        if self.blurred || self.failed && !faults.has(Mutant::ResidueForgetsErrors) {
             return None;
         }
         let word = usize::from(rule.word);
@@ -209,16 +260,18 @@ impl Planes {
     /// Where its memory is, for the test that evaluation does not grow it.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
-        let all = [&self.dead, &self.pend, &self.extra].into_iter().chain(&self.waits);
+        let all = [&self.dead, &self.pend].into_iter().chain(&self.waits);
         let kills = (self.kills.as_ptr().addr(), self.kills.capacity());
-        all.map(|plane| (plane.as_ptr().addr(), plane.capacity())).chain([kills]).collect()
+        all.map(|plane| (plane.as_ptr().addr(), plane.capacity()))
+            .chain([kills])
+            .chain(self.met.footprint())
+            .collect()
     }
 }
 
 /// Settles every rule of a slice that has a plan.
 pub(super) fn settle<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, scratch: &mut Scratch) {
-    let split = inputs.applies_trust(slice) && !faults.has(Mutant::TrustIgnored);
-    mark(Marker { faults, slice, inputs, split }, scratch);
+    let split = mark(Marker { faults, slice, inputs }, scratch);
     scratch.given_cone.begin();
     scratch.trusted_cone.begin();
     let only = [scratch.given.only_cause(faults), scratch.trusted.only_cause(faults)];
@@ -226,7 +279,13 @@ pub(super) fn settle<F: Faults>(faults: F, slice: &Slice, inputs: &Inputs<'_>, s
         faults.spend(1);
         let visible = |planes: &Planes| {
             let (alive, holds) = planes.word(at);
-            alive & !(holds & fixed.falses)
+            let visible = alive & !(holds & fixed.falses);
+            // Most rules that wait for something close as skip.
+            if visible & !holds == 0 {
+                visible
+            } else {
+                visible & (holds | !planes.skipped(faults, &slice.plan, at))
+            }
         };
         let mut visits = visible(&scratch.given);
         if split {
@@ -342,68 +401,67 @@ struct Marker<'a, F> {
     faults: F,
     slice: &'a Slice,
     inputs: &'a Inputs<'a>,
-    split: bool,
 }
 
-/// Fills the planes. What both have in common is collected once: answers that are trusted come first, then Σ gets
-/// the others as they are, and Σ⁻ as withheld.
-fn mark<F: Faults>(marker: Marker<'_, F>, scratch: &mut Scratch) {
-    let plan = &marker.slice.plan;
-    let (given, trusted) = (&mut scratch.given, &mut scratch.trusted);
-    if !marker.split {
-        given.begin(marker.faults, plan);
-        marker.tables().for_each(|(at, table)| marker.answer(at, table, given));
-        given.flush(marker.slice);
+/// Fills the planes, and tells whether Σ⁻ differs from Σ. What both have in common is collected once: answers that
+/// are trusted come first, then Σ gets the others as they are, and Σ⁻ as withheld.
+fn mark<F: Faults>(marker: Marker<'_, F>, scratch: &mut Scratch) -> bool {
+    let Marker { faults, slice, inputs } = marker;
+    let (given, trusted, low) = (&mut scratch.given, &mut scratch.trusted, &mut scratch.low);
+    given.begin(faults, &slice.plan);
+    low.clear();
+    for (at, (table, input)) in (0..).zip(slice.plan.slots.iter().zip(inputs.slots)) {
+        if marker.is_low(table, input) {
+            low.push(at);
+        } else {
+            marker.answer(table, input.reading, given);
+        }
+    }
+    for table in slice.plan.slots.iter().skip(inputs.slots.len()) {
+        marker.late_answer(table, Reading::WITHHELD, given);
+    }
+    given.flush(slice);
+    if low.is_empty() {
         given.seal();
-        return;
+        return false;
     }
-    trusted.begin(marker.faults, plan);
-    for (at, table) in marker.tables().filter(|(at, _)| !marker.is_low(*at)) {
-        marker.answer(at, table, trusted);
-    }
-    trusted.flush(marker.slice);
-    given.copy_from(trusted);
-    if marker.faults.has(Mutant::GivenForgetsWaits) {
+    trusted.copy_from(given);
+    if faults.has(Mutant::GivenForgetsWaits) {
         given.present = [false; CAUSES];
     }
-    for (at, table) in marker.tables().filter(|(at, _)| marker.is_low(*at)) {
-        marker.answer(at, table, given);
-        if marker.faults.has(Mutant::LowCountsInTrusted) {
-            marker.answer(at, table, trusted);
-        } else if marker.faults.has(Mutant::WithheldHasNoCause) {
+    for at in low.iter().map(|at| usize::from(*at)) {
+        let Some((table, input)) = slice.plan.slots.get(at).zip(inputs.slots.get(at)) else { break };
+        marker.late_answer(table, input.reading, given);
+        if faults.has(Mutant::LowCountsInTrusted) {
+            marker.late_answer(table, input.reading, trusted);
+        } else if faults.has(Mutant::WithheldHasNoCause) {
             marker.open(trusted, table.uses);
         } else {
             marker.wait(trusted, table.uses, Causes::of(Cause::Withheld));
         }
     }
-    given.flush(marker.slice);
-    trusted.flush(marker.slice);
+    given.flush(slice);
+    trusted.flush(slice);
     given.seal();
     trusted.seal();
+    true
 }
 
 impl<'a, F: Faults> Marker<'a, F> {
-    /// The slots that some term reads.
-    fn tables(self) -> impl Iterator<Item = (u16, &'a SlotTable)> {
-        let tables = (0..).zip(&self.slice.plan.slots);
-        tables.filter(|(_, table)| table.uses != NO_ROW)
-    }
-
-    /// Whether the answer in a slot is trusted too little.
-    fn is_low(self, slot: u16) -> bool {
-        let at = usize::from(slot);
-        let (declared, input) = (self.slice.slots().get(at), self.inputs.slots.get(at));
-        let low = declared.zip(input).is_some_and(|(declared, input)| input.trust < declared.min_trust);
-        let spared = self.faults.has(Mutant::TrustOnlyOnValues)
-            && matches!(
-                self.inputs.reading(self.slice, slot),
-                Reading::Missing | Reading::Error | Reading::Unknown(_)
-            );
-        low && !spared
+    /// Whether an answer is trusted too little.
+    #[inline]
+    fn is_low(self, table: &SlotTable, input: &Input<'_>) -> bool {
+        let spared = self.faults.has(Mutant::TrustIgnored)
+            || self.faults.has(Mutant::TrustOnlyOnValues)
+                && matches!(
+                    self.inputs.fitted(self.slice, (table.ty, table.aggregate), input.reading),
+                    Reading::Missing | Reading::Error | Reading::Unknown(_)
+                );
+        input.trust < table.min_trust && !spared
     }
 
     /// A whole row is noted, and united with the others later.
-    #[inline]
+    #[inline(always)]
     fn kill(self, planes: &mut Planes, row: u16) {
         if row & CHANGED == 0 {
             self.faults.spend(self.slice.plan.words);
@@ -413,7 +471,7 @@ impl<'a, F: Faults> Marker<'a, F> {
         }
     }
 
-    /// Bits that are only set wait for the end as well; what is cleared must not be added.
+    /// A row that only sets bits can be united in any order; what is cleared must not be added.
     fn kill_changed(self, planes: &mut Planes, row: u16) {
         let mut change = self.slice.plan.change(&self.slice.bytes, row);
         if self.faults.has(Mutant::ChangeKeepsCleared) {
@@ -428,10 +486,12 @@ impl<'a, F: Faults> Marker<'a, F> {
         }
         self.kill(planes, change.of);
         self.faults.spend(change.set.len());
-        for bit in change.set {
-            let (word, bit) = split(*bit);
-            if let Some(word) = planes.extra.get_mut(word) {
-                *word |= 1 << bit;
+        // As many as a change can have, so that nothing depends on how many they are.
+        for at in 0..CHANGES_MAX {
+            let bit = change.set.get(at);
+            let (word, shift) = split(bit.copied().unwrap_or_default());
+            if let Some(word) = planes.dead.get_mut(word) {
+                *word |= u64::from(bit.is_some()) << shift;
             }
         }
     }
@@ -448,18 +508,69 @@ impl<'a, F: Faults> Marker<'a, F> {
         }
     }
 
-    /// Adds what the answer in a slot says.
-    #[inline]
-    fn answer(self, slot: u16, table: &SlotTable, planes: &mut Planes) {
-        let value = self.inputs.reading(self.slice, slot);
-        match value {
-            Reading::Unknown(_) if self.faults.has(Mutant::UnknownKills) => {
-                return self.kill(planes, table.uses);
+    /// Adds what an answer says.
+    #[inline(always)]
+    fn answer(self, table: &SlotTable, reading: Reading<'_>, planes: &mut Planes) {
+        let (row, search) = match (&table.values, reading) {
+            (Values::Bool([no, yes]), Reading::Bool(value)) => {
+                (if value != self.faults.has(Mutant::BoolRowsSwapped) { *yes } else { *no }, None)
             }
-            Reading::Unknown(causes) => return self.wait(planes, table.uses, causes),
-            Reading::Error if self.faults.has(Mutant::ErrorIsKnown) => return,
-            Reading::Error if self.faults.has(Mutant::ErrorKills) => return self.kill(planes, table.uses),
-            Reading::Error => return self.open(planes, table.uses),
+            // The four types that are ordered as ints are share this table, and a value of another of them is an error.
+            (Values::Int(ordered), Reading::Int(value)) if table.ty == Type::Int => {
+                (NO_ROW, Some((ordered, value)))
+            }
+            (Values::Int(ordered), Reading::Uint(value)) if table.ty == Type::Uint => {
+                (NO_ROW, Some((ordered, key::of_uint(value))))
+            }
+            (Values::Int(ordered), Reading::Timestamp(value)) if table.ty == Type::Timestamp => {
+                (NO_ROW, Some((ordered, value.as_us())))
+            }
+            (Values::Int(ordered), Reading::Duration(value)) if table.ty == Type::Duration => {
+                (NO_ROW, Some((ordered, value.as_us())))
+            }
+            (Values::Double(ordered, nan), Reading::Double(value)) => match self.double(value) {
+                Some(key) => (NO_ROW, Some((ordered, key))),
+                None => (*nan, None),
+            },
+            (Values::Text(texts, prefixes), Reading::Str(text)) => {
+                let (text, ends) = (text.as_bytes(), key::Ends::of(text.as_bytes()));
+                let first = if self.faults.has(Mutant::PrefixByFirstByte) { 0xFF << 56 } else { u64::MAX };
+                let search = prefixes.as_ref().map(|prefixes| (prefixes, key::of_head(ends.head & first)));
+                match texts.as_ref().map(|texts| (texts, self.literal(texts, ends, text))) {
+                    // A literal knows its prefixes.
+                    Some((_, Some([row, by_prefix]))) => {
+                        self.kill(planes, by_prefix);
+                        (row, None)
+                    }
+                    Some((texts, None)) => (texts.other, search),
+                    None => (NO_ROW, search),
+                }
+            }
+            _ => return self.without_value(table, reading, planes),
+        };
+        if let Some((ordered, key)) = search {
+            self.ordered(planes, ordered, key);
+        }
+        self.kill(planes, row);
+        if !self.faults.has(Mutant::PresentIgnored) {
+            self.kill(planes, table.present);
+        }
+    }
+
+    /// [`answer`](Self::answer), where it is not the common one.
+    #[inline(never)]
+    fn late_answer(self, table: &SlotTable, reading: Reading<'_>, planes: &mut Planes) {
+        self.answer(table, reading, planes);
+    }
+
+    /// As [`answer`](Self::answer), of one that has no value, or of a slot whose value no term asks for.
+    fn without_value(self, table: &SlotTable, reading: Reading<'_>, planes: &mut Planes) {
+        match self.inputs.fitted(self.slice, (table.ty, table.aggregate), reading) {
+            Reading::Unknown(_) if self.faults.has(Mutant::UnknownKills) => self.kill(planes, table.uses),
+            Reading::Unknown(causes) => self.wait(planes, table.uses, causes),
+            Reading::Error if self.faults.has(Mutant::ErrorIsKnown) => {}
+            Reading::Error if self.faults.has(Mutant::ErrorKills) => self.kill(planes, table.uses),
+            Reading::Error => self.open(planes, table.uses),
             Reading::Missing => {
                 if !self.faults.has(Mutant::MissingKeepsHas) {
                     self.kill(planes, table.missing);
@@ -467,36 +578,19 @@ impl<'a, F: Faults> Marker<'a, F> {
                 if !self.faults.has(Mutant::MissingIsKnown) {
                     self.open(planes, table.misused);
                 }
-                return;
             }
+            Reading::Interval(interval) => {
+                self.interval(planes, table, interval);
+                if !self.faults.has(Mutant::PresentIgnored) {
+                    self.kill(planes, table.present);
+                }
+            }
+            // An interval of one number is that number, and may be asked for.
+            point if matches!(reading, Reading::Interval(_)) => self.late_answer(table, point, planes),
             _ if self.faults.has(Mutant::PresentIgnored) => {}
+            // INVARIANT: a value fits its slot here, and the loader gave the slot the tables of its type, so there
+            // are none: only `has` is asked.
             _ => self.kill(planes, table.present),
-        }
-        match (&table.values, value) {
-            (Values::Bool([no, yes]), Reading::Bool(value)) => {
-                let taken = value != self.faults.has(Mutant::BoolRowsSwapped);
-                self.kill(planes, if taken { *yes } else { *no });
-            }
-            (Values::Int(ordered), Reading::Int(value)) => self.ordered(planes, ordered, value),
-            (Values::Double(ordered, nan), Reading::Double(value)) => match self.double(value) {
-                Some(key) => self.ordered(planes, ordered, key),
-                None => self.kill(planes, *nan),
-            },
-            (Values::Text(texts, prefixes), Reading::Str(text)) => {
-                if let Some(texts) = texts {
-                    self.kill(planes, self.literal(texts, text.as_bytes()));
-                }
-                if let Some(prefixes) = prefixes {
-                    let first = if self.faults.has(Mutant::PrefixByFirstByte) { 1 } else { text.len() };
-                    self.ordered(
-                        planes,
-                        prefixes,
-                        key::of_text(text.as_bytes().get(..first).unwrap_or_default()),
-                    );
-                }
-            }
-            // INVARIANT: a reading fits its slot, and the loader gave the slot the tables of its type.
-            _ => {}
         }
     }
 
@@ -522,37 +616,38 @@ impl<'a, F: Faults> Marker<'a, F> {
         name.map_or(NO_ROW, |name| u16::from_le_bytes(*name))
     }
 
-    #[inline]
+    #[inline(always)]
     fn ordered(self, planes: &mut Planes, table: &Ordered, key: i64) {
-        let bounds = self.bytes(&table.bounds).as_chunks().0;
-        self.faults.spend(comparisons(bounds.len()));
-        // The tops of the groups are few and stay near, so that only one line of bounds is fetched.
-        let key = if self.faults.has(Mutant::BoundNotReached) { key.saturating_sub(1) } else { key };
-        let below = |bound: &[u8; 8]| i64::from_le_bytes(*bound) <= key;
-        let groups = table.tops.partition_point(|bound| *bound <= key);
-        let (full, rest) = bounds.as_chunks::<GROUP>();
-        let inside = full
-            .get(groups)
-            .map_or_else(|| rest.partition_point(below), |group| group.partition_point(below));
-        let class = GROUP * groups + inside;
-        let class = if self.faults.has(Mutant::LastClassUnseen) {
-            class.min(bounds.len().saturating_sub(1))
-        } else {
-            class
-        };
+        let class = self.class(table, key);
         self.kill(planes, self.name(&table.dead, class));
         if !table.open.is_empty() && !self.faults.has(Mutant::LongPrefixIsExact) {
             self.open(planes, self.name(&table.open, class));
         }
     }
 
-    /// The row of a text.
-    #[inline]
-    fn literal(self, table: &Texts, text: &[u8]) -> u16 {
-        if text.len() > table.longest {
-            return table.other;
+    /// The class of a key.
+    #[inline(always)]
+    fn class(self, table: &Ordered, key: i64) -> usize {
+        self.faults.spend(comparisons(table.count));
+        let key = if self.faults.has(Mutant::BoundNotReached) { key.saturating_sub(1) } else { key };
+        // The tops of the groups are few and stay near, so that only one line of bounds is fetched.
+        let full = table.tops.partition_point(|top| *top <= key);
+        let groups = self.bytes(&table.bounds).as_chunks().0.as_chunks::<GROUP>().0;
+        // What fills the last group up is above every key but one.
+        let class = (GROUP * full + groups.get(full).map_or(0, |group| below(group, key))).min(table.count);
+        if self.faults.has(Mutant::LastClassUnseen) {
+            return class.min(table.count.saturating_sub(1));
         }
-        let hash = key::hash(text);
+        class
+    }
+
+    /// The rows of a text, if it is a literal: by equality and by prefix.
+    #[inline(always)]
+    fn literal(self, table: &Texts, ends: key::Ends, text: &[u8]) -> Option<[u16; 2]> {
+        if text.len() > table.longest {
+            return None;
+        }
+        let hash = key::hash(ends, text);
         let bucket = key::bucket(hash, table.bits);
         let starts = self.bytes(&table.starts).as_chunks().0;
         let start = |at: usize| starts.get(at).map_or(0, |start| usize::from(u16::from_le_bytes(*start)));
@@ -563,23 +658,32 @@ impl<'a, F: Faults> Marker<'a, F> {
         }
         for record in records {
             self.faults.spend(1);
-            let [tag_0, tag_1, row_0, row_1, place @ ..] = *record;
+            let [tag_0, tag_1, row_0, row_1, by_prefix_0, by_prefix_1, place @ ..] = *record;
             let by_length = self.faults.has(Mutant::LiteralByLength);
             if u16::from_le_bytes([tag_0, tag_1]) != key::tag(hash) && !by_length {
                 continue;
             }
             let place = usize::try_from(u32::from_le_bytes(place)).unwrap_or(usize::MAX);
-            let known =
-                self.slice.bytes.get(place.wrapping_sub(2)..).and_then(|rest| rest.split_first_chunk());
-            let Some((length, known)) = known else { continue };
+            let known = self.slice.bytes.get(place.wrapping_sub(2)..place.saturating_add(text.len()));
+            let Some((length, known)) = known.and_then(|known| known.split_first_chunk()) else { continue };
             if usize::from(u16::from_be_bytes(*length)) == text.len()
-                && (by_length || known.starts_with(text))
+                && (by_length || key::is_same(ends, text, known))
             {
-                return u16::from_le_bytes([row_0, row_1]);
+                return Some([[row_0, row_1], [by_prefix_0, by_prefix_1]].map(u16::from_le_bytes));
             }
         }
-        table.other
+        None
     }
+}
+
+/// How many bounds of a group, which begins above a key or ends above it, are at or below the key: at most all but
+/// the last.
+#[inline]
+fn below(group: &[[u8; 8]; GROUP], key: i64) -> usize {
+    let reached = |at: usize| group.get(at).is_some_and(|bound| i64::from_le_bytes(*bound) <= key);
+    let half = if reached(3) { 4 } else { 0 };
+    let quarter = half + if reached((half + 1) % GROUP) { 2 } else { 0 };
+    quarter + usize::from(reached(quarter % GROUP))
 }
 
 /// Comparisons of a search among so many bounds.

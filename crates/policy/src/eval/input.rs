@@ -1,14 +1,16 @@
 //! Inputs of one evaluation: an answer with its producer's trust for each slot, borrowed from the caller.
 //!
 //! What a caller may get wrong is settled here, once: a slot without an input is withheld, an answer of another
-//! type is an error, an unknown without a cause is withheld, and where this zone closes, what is pending will not
-//! come any more and is unavailable (DESIGN §4.2, "no cloud answer").
+//! type, or an interval in a slot that is no aggregate, is an error, an interval of one number is that number, an
+//! unknown without a cause is withheld, and where this zone closes, what is pending will not come any more and is
+//! unavailable (DESIGN §4.2, "no cloud answer").
 //!
 //! `Debug` of these types shows kinds, never values: they hold what must not leave a device.
 
 use crate::tree::Slice;
 use core::fmt;
-use glacis_wire::{Answer, Cause, Causes, Method, Trust, Type, Value, Zone};
+use glacis_wire::interval::Ends;
+use glacis_wire::{Answer, Cause, Causes, Interval, Method, Moment, Span, Trust, Type, Value, Zone};
 
 /// One answer, borrowed.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,6 +25,16 @@ pub enum Reading<'a> {
     Str(&'a str),
     /// A list value.
     List(&'a [Value]),
+    /// An unsigned integer value.
+    Uint(u64),
+    /// A bytes value.
+    Bytes(&'a [u8]),
+    /// A moment.
+    Timestamp(Moment),
+    /// A span of time.
+    Duration(Span),
+    /// A number that lies in here; in a slot that is an aggregate.
+    Interval(Interval),
     /// The signal's zone says that there is none.
     Missing,
     /// Computing the signal failed.
@@ -37,22 +49,36 @@ impl Reading<'_> {
     /// No answer yet.
     pub const PENDING: Self = Self::Unknown(Causes::PENDING);
 
-    /// Whether a slot of type `ty` can hold it.
+    /// Whether a slot of type `ty`, which is an aggregate or not, can hold it.
     #[inline]
-    fn fits(self, ty: Type) -> bool {
+    fn fits(self, ty: Type, aggregate: bool) -> bool {
         match self {
             Self::Bool(_) => ty == Type::Bool,
             Self::Int(_) => ty == Type::Int,
             Self::Double(_) => ty == Type::Double,
             Self::Str(_) => ty == Type::String,
             Self::List(items) => ty.element().is_some_and(|item| items.iter().all(|value| value.is(item))),
+            Self::Uint(_) => ty == Type::Uint,
+            Self::Bytes(_) => ty == Type::Bytes,
+            Self::Timestamp(_) => ty == Type::Timestamp,
+            Self::Duration(_) => ty == Type::Duration,
+            Self::Interval(interval) => aggregate && ty == interval.ty(),
             Self::Missing | Self::Error | Self::Unknown(_) => true,
         }
     }
 
     const fn kind(self) -> &'static str {
         match self {
-            Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Str(_) | Self::List(_) => "value",
+            Self::Bool(_)
+            | Self::Int(_)
+            | Self::Double(_)
+            | Self::Str(_)
+            | Self::List(_)
+            | Self::Uint(_)
+            | Self::Bytes(_)
+            | Self::Timestamp(_)
+            | Self::Duration(_) => "value",
+            Self::Interval(_) => "interval",
             Self::Missing => "missing",
             Self::Error => "error",
             Self::Unknown(_) => "unknown",
@@ -74,13 +100,27 @@ pub(super) fn reading_of_value(value: &Value) -> Reading<'_> {
         Value::Double(value) => Reading::Double(*value),
         Value::String(value) => Reading::Str(value),
         Value::List(items) => Reading::List(items),
+        Value::Uint(value) => Reading::Uint(*value),
+        Value::Bytes(value) => Reading::Bytes(value),
+        Value::Timestamp(value) => Reading::Timestamp(*value),
+        Value::Duration(value) => Reading::Duration(*value),
     }
+}
+
+/// The number of an interval that has but one.
+fn point<'a>(interval: Interval) -> Option<Reading<'a>> {
+    interval.point()?;
+    Some(match interval.ends() {
+        Ends::Ints { lo, .. } => Reading::Int(lo),
+        Ends::Doubles { lo, .. } => Reading::Double(lo),
+    })
 }
 
 /// Borrows an answer.
 pub fn reading_of(answer: &Answer) -> Reading<'_> {
     match answer {
         Answer::Value(value) => reading_of_value(value),
+        Answer::Interval(interval) => Reading::Interval(*interval),
         Answer::Missing => Reading::Missing,
         Answer::Error => Reading::Error,
         Answer::Unknown(causes) => Reading::Unknown(*causes),
@@ -125,29 +165,35 @@ pub struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Whether Σ⁻ differs from Σ: not on a device, which applies no trust, nor where all are trusted enough.
-    pub(super) fn applies_trust(&self, slice: &Slice) -> bool {
-        slice.zone() != Zone::Device
-            && slice.slots().iter().zip(self.slots).any(|(slot, input)| input.trust < slot.min_trust)
-    }
-
     /// The answer in `slot` as Σ has it, made to fit the slot: nothing is `withheld`, another type is an error.
     #[inline]
     pub(crate) fn reading(&self, slice: &Slice, slot: u16) -> Reading<'a> {
         let slot = usize::from(slot);
         match (slice.slots().get(slot), self.slots.get(slot)) {
-            (Some(declared), Some(input)) if input.reading.fits(declared.ty) => {
-                self.settle(slice, input.reading)
+            (Some(declared), Some(input)) => {
+                self.fitted(slice, (declared.ty, declared.aggregate), input.reading)
             }
-            (Some(_), Some(_)) => Reading::Error,
             _ => Reading::WITHHELD,
         }
     }
 
-    /// Where this zone closes, what is pending will not come any more. An unknown always has a cause.
+    /// An answer as Σ has it in a slot of type `ty`, which is an aggregate or not.
+    #[inline]
+    pub(super) fn fitted(
+        &self,
+        slice: &Slice,
+        (ty, aggregate): (Type, bool),
+        reading: Reading<'a>,
+    ) -> Reading<'a> {
+        if reading.fits(ty, aggregate) { self.settle(slice, reading) } else { Reading::Error }
+    }
+
+    /// Where this zone closes, what is pending will not come any more. An unknown always has a cause, and an interval
+    /// more than one number.
     #[inline]
     fn settle(&self, slice: &Slice, reading: Reading<'a>) -> Reading<'a> {
         match reading {
+            Reading::Interval(interval) => point(interval).unwrap_or(reading),
             Reading::Unknown(causes) if causes.is_empty() => Reading::WITHHELD,
             Reading::Unknown(causes) if causes.is_pending() && self.closes(slice) => {
                 let known = causes.iter().map(Causes::of).fold(Causes::NONE, Causes::union);

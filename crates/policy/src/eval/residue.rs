@@ -94,15 +94,17 @@ impl<'a> Residues<'a> {
         match self.parts.node(at) {
             Some(Node::Has(_)) => true,
             Some(Node::Read(slot)) => self.parts.ty(*slot) == Some(Type::Bool),
-            Some(Node::Eq(a, b) | Node::Ne(a, b)) => {
-                self.compared(*a, *b).is_some_and(|literal| !matches!(literal, Value::List(_)))
-            }
-            Some(Node::Lt(a, b) | Node::Le(a, b) | Node::Gt(a, b) | Node::Ge(a, b)) => self
+            Some(Node::Eq(a, b) | Node::Ne(a, b)) => self
                 .compared(*a, *b)
-                .is_some_and(|literal| !matches!(literal, Value::List(_) | Value::String(_))),
+                .is_some_and(|literal| !matches!(literal, Value::List(_) | Value::Bytes(_))),
+            Some(Node::Lt(a, b) | Node::Le(a, b) | Node::Gt(a, b) | Node::Ge(a, b)) => {
+                self.compared(*a, *b).is_some_and(|literal| {
+                    !matches!(literal, Value::List(_) | Value::String(_) | Value::Bytes(_))
+                })
+            }
             Some(Node::In(a, b)) => {
                 let ty = self.parts.read(*a).and_then(|slot| self.parts.ty(slot));
-                let scalar = matches!(ty, Some(Type::Bool | Type::Int | Type::Double | Type::String));
+                let scalar = ty.is_some_and(|ty| ty.element().is_none() && ty != Type::Bytes);
                 scalar && matches!(self.parts.literal(*b), Some(Value::List(_)))
             }
             Some(Node::StartsWith(a, b)) => match (self.parts.read(*a), self.parts.literal(*b)) {

@@ -4,7 +4,7 @@
 //! allocator. Only rules that matched or stay open are written and, before the next event, taken back; all others
 //! stay unmatched. `Debug` shows sizes only, since the cells hold private values.
 
-use super::condition::{Cell, Cone, Truth};
+use super::condition::{Cell, Cone, Desk, Truth};
 use super::index;
 use super::indexed::Planes;
 use super::rule::RuleState;
@@ -18,16 +18,43 @@ use glacis_wire::{NodeOutcome, Zone};
 pub struct Scratch {
     /// On a device: every node of the arena.
     pub(super) cells: Vec<Cell>,
+    pub(super) desk: Desk,
     /// Elsewhere: terms over Σ and over Σ⁻, and the nodes below rules that the terms leave open.
     pub(super) given: Planes,
     pub(super) trusted: Planes,
     pub(super) given_cone: Cone,
     pub(super) trusted_cone: Cone,
+    /// Slots whose answer is trusted too little.
+    pub(super) low: Vec<u16>,
     pub(super) rules: Vec<RuleState>,
     /// The rules that are not unmatched, by place: to be read in a row, and to be taken back.
     pub(super) touched: Vec<(u16, RuleState)>,
     /// Duties of the rules that matched.
     pub(super) owed: Obligations,
+    /// What it has room for.
+    room: Option<Room>,
+}
+
+/// All of a slice that the sizes in a scratch depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    is_device: bool,
+    nodes: usize,
+    rules: usize,
+    slots: usize,
+    words: usize,
+}
+
+impl Room {
+    fn of(slice: &Slice) -> Self {
+        Self {
+            is_device: slice.zone() == Zone::Device,
+            nodes: slice.nodes().len(),
+            rules: slice.rules().len(),
+            slots: slice.slots().len(),
+            words: slice.plan.words,
+        }
+    }
 }
 
 impl Scratch {
@@ -35,13 +62,16 @@ impl Scratch {
     pub fn for_slice(slice: &Slice) -> Self {
         let mut scratch = Self {
             cells: Vec::new(),
+            desk: Desk::default(),
             given: Planes::default(),
             trusted: Planes::default(),
             given_cone: Cone::default(),
             trusted_cone: Cone::default(),
+            low: Vec::new(),
             rules: Vec::new(),
             touched: Vec::new(),
             owed: Obligations::NONE,
+            room: None,
         };
         scratch.fit(slice);
         scratch
@@ -50,6 +80,11 @@ impl Scratch {
     /// States of the slice's rules after the last evaluation, in the slice's order.
     pub fn rules(&self) -> &[RuleState] {
         &self.rules
+    }
+
+    /// The rules that are not unmatched after the last evaluation, by place, in no order that means anything.
+    pub fn live(&self) -> impl ExactSizeIterator<Item = (usize, RuleState)> {
+        self.touched.iter().map(|(at, state)| (usize::from(*at), *state))
     }
 
     /// Reason codes of the rules that matched in the last evaluation.
@@ -86,17 +121,24 @@ impl Scratch {
 
     /// Room for all that a run of `slice` writes.
     fn fit(&mut self, slice: &Slice) {
+        let room = Room::of(slice);
+        if self.room.replace(room) == Some(room) {
+            return;
+        }
         let nodes = slice.nodes().len();
         self.rules.resize(slice.rules().len(), RuleState::Unmatched);
         self.touched.reserve(slice.rules().len());
         if slice.zone() == Zone::Device {
             self.cells.resize(nodes, Cell::Error);
+            self.desk.fit(slice);
             return;
         }
         self.given.fit(slice);
         self.trusted.fit(slice);
-        self.given_cone.reserve(nodes);
-        self.trusted_cone.reserve(nodes);
+        self.low.clear();
+        self.low.reserve(slice.slots().len());
+        self.given_cone.fit(slice);
+        self.trusted_cone.fit(slice);
     }
 
     /// Notes what became of a rule.
@@ -110,11 +152,6 @@ impl Scratch {
         }
     }
 
-    /// The rules that are not unmatched, by place, in the order in which they were settled.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, RuleState)> {
-        self.touched.iter().map(|(at, state)| (usize::from(*at), *state))
-    }
-
     /// Outcome of a condition on a device.
     pub(super) fn truth(&self, root: u32) -> Truth {
         self.cells.get(index(root)).copied().map_or(Truth::Error, Truth::from)
@@ -124,6 +161,7 @@ impl Scratch {
     #[cfg(test)]
     pub(super) fn footprint(&self) -> Vec<(usize, usize)> {
         let own = [
+            (self.low.as_ptr().addr(), self.low.capacity()),
             (self.cells.as_ptr().addr(), self.cells.capacity()),
             (self.rules.as_ptr().addr(), self.rules.capacity()),
             (self.touched.as_ptr().addr(), self.touched.capacity()),

@@ -7,6 +7,7 @@
 use super::index;
 use super::residue::Residues;
 use crate::plan::Plan;
+use crate::sort::sort;
 use crate::tree::{Node, Parts};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -23,6 +24,8 @@ pub(crate) enum Step {
     Node,
     /// `a || b` where `decides` is true, `a && b` where it is false.
     Connective { a: u32, b: u32, decides: bool },
+    /// The score of a call.
+    Score(u16),
     /// The int of node `of` compared with a literal.
     Bound { of: u32, bound: i64, holds: Holds },
 }
@@ -31,7 +34,7 @@ impl Step {
     /// The nodes that it reads; `node` is the one that it computes.
     pub(crate) fn operands(self, node: &Node) -> [Option<u32>; 3] {
         match self {
-            Self::Idle => [None; 3],
+            Self::Idle | Self::Score(_) => [None; 3],
             Self::Node => node.operands(),
             Self::Connective { a, b, .. } => [Some(a), Some(b), None],
             Self::Bound { of, .. } => [Some(of), None, None],
@@ -153,7 +156,7 @@ pub(crate) fn orders(parts: &Parts, steps: &[Step], plan: &Plan, bytes: &[u8]) -
                 }
             }
             // Operands come before their users in the arena.
-            nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+            sort(nodes.get_mut(start..).unwrap_or_default(), |a, b| a < b);
         }
         ends.push(u32::try_from(nodes.len()).unwrap_or(u32::MAX));
         residue_ends.push(u32::try_from(residues.len()).unwrap_or(u32::MAX));
@@ -172,6 +175,7 @@ fn step(parts: &Parts, node: &Node) -> Step {
     match *node {
         Node::And(a, b) => Step::Connective { a, b, decides: false },
         Node::Or(a, b) => Step::Connective { a, b, decides: true },
+        Node::Score(call) => Step::Score(call),
         _ => bound(parts, node).unwrap_or(Step::Node),
     }
 }

@@ -1,6 +1,7 @@
 //! The clauses of DESIGN §4.2 as tables: conditions and inputs as text in, outcomes as text out.
 
 mod conditions;
+mod intervals;
 mod memory;
 mod residues;
 mod rules;
@@ -42,7 +43,7 @@ fn outcome_of(expression: &str, inputs: &str) -> String {
     let inputs = Inputs { slots: &slots, passed: None, close: Close::Open };
     let [given, trusted] = [Plane::Given, Plane::Trusted].map(|plane| {
         let mut cone = Cone::default();
-        cone.reserve(ran.slice.nodes().len());
+        cone.fit(&ran.slice);
         cone.begin();
         show_truth(cone.outcome(Sound, &ran.slice, &inputs, plane, (root, &[])))
     });

@@ -27,7 +27,7 @@ pub(super) fn outcome<F: Faults>(
     let combine = Combine { faults, slice, passed: inputs.passed };
     let mut range = Range::default();
     let mut seen = 0;
-    for (at, state) in scratch.touched() {
+    for (at, state) in scratch.live() {
         match state {
             // Points add up; of anything else a second time says nothing new.
             RuleState::Matched { effect } => {

@@ -5,8 +5,11 @@
 
 use super::Fault;
 use super::limits::SCORE_SUM_MAX;
-use crate::tree::{Effect, Entry, Hidden, Node, Rule, ScoreClass, Slot, Source};
+use crate::eval::is_convertible;
+use crate::table::TableKind;
+use crate::tree::{Call, Effect, Entry, Hidden, Node, Rule, ScoreClass, Slot, Source};
 use alloc::vec::Vec;
+use glacis_model::{Map, Model};
 use glacis_wire::limits::DEPTH_MAX;
 use glacis_wire::{Method, Type, Value, Zone};
 
@@ -15,12 +18,17 @@ use glacis_wire::{Method, Type, Value, Zone};
 enum Kind {
     Of(Type),
     EmptyList,
+    /// No value: only the node that looks into it takes it.
+    Table(TableKind),
 }
 
 impl Kind {
     const BOOL: Self = Self::Of(Type::Bool);
     const INT: Self = Self::Of(Type::Int);
+    const UINT: Self = Self::Of(Type::Uint);
     const DOUBLE: Self = Self::Of(Type::Double);
+    const MOMENT: Self = Self::Of(Type::Timestamp);
+    const SPAN: Self = Self::Of(Type::Duration);
     const STRING: Self = Self::Of(Type::String);
 
     /// The kind of a literal; `None` if it has none (a list that mixes types or nests).
@@ -35,9 +43,14 @@ impl Kind {
         self == Self::EmptyList || matches!(self, Self::Of(ty) if ty.element().is_some())
     }
 
+    fn is_scalar(self) -> bool {
+        matches!(self, Self::Of(ty) if ty.element().is_none())
+    }
+
     /// The common kind of two, where the empty list takes the other's.
     fn join(self, other: Self) -> Option<Self> {
         match (self, other) {
+            (Self::Table(_), _) => None,
             (Self::EmptyList, list) | (list, Self::EmptyList) if list.is_list() => Some(list),
             _ => (self == other).then_some(self),
         }
@@ -57,13 +70,24 @@ pub(super) struct Checker {
     zone: Zone,
     methods: Vec<Method>,
     slots: Vec<Type>,
+    /// Features of each model.
+    models: Vec<usize>,
+    calls: usize,
     nodes: Vec<Checked>,
     class_floor: Option<i64>,
 }
 
 impl Checker {
     pub(super) const fn new(zone: Zone) -> Self {
-        Self { zone, methods: Vec::new(), slots: Vec::new(), nodes: Vec::new(), class_floor: None }
+        Self {
+            zone,
+            methods: Vec::new(),
+            slots: Vec::new(),
+            models: Vec::new(),
+            calls: 0,
+            nodes: Vec::new(),
+            class_floor: None,
+        }
     }
 
     /// Each method stands once.
@@ -73,10 +97,34 @@ impl Checker {
         Ok(())
     }
 
-    /// A device slice reads the device only, and no other slice does.
+    /// A device slice reads the device only, and no other slice does. Edge and cloud sum up, and what they sum up
+    /// are numbers.
     pub(super) fn slot(&mut self, slot: &Slot) -> Result<(), Fault> {
         ensure((self.zone == Zone::Device) == (slot.source == Source::Device), Fault::Zone)?;
+        let sums = matches!(slot.source, Source::Edge | Source::Cloud);
+        let number = matches!(slot.ty, Type::Int | Type::Double);
+        ensure(!slot.aggregate || (sums && number), Fault::Aggregate)?;
         self.slots.push(slot.ty);
+        Ok(())
+    }
+
+    /// Bytes that are a model, which reads something.
+    pub(super) fn model(&mut self, bytes: &[u8]) -> Result<Map, Fault> {
+        let model = Model::load(bytes).map_err(|error| Fault::Model(error.fault()))?;
+        let features = model.features().count();
+        ensure(features > 0, Fault::Call)?;
+        self.models.push(features);
+        Ok(model.map())
+    }
+
+    /// A number or truth value for each feature of a model that exists.
+    pub(super) fn call(&mut self, call: &Call) -> Result<(), Fault> {
+        let features = self.models.get(usize::from(call.model)).copied();
+        ensure(features == Some(call.slots.len()), Fault::Call)?;
+        for slot in &call.slots {
+            ensure(matches!(self.slot_type(*slot)?, Type::Bool | Type::Int | Type::Double), Fault::Call)?;
+        }
+        self.calls += 1;
         Ok(())
     }
 
@@ -164,6 +212,7 @@ impl Checker {
             Node::Const(ref value) => Kind::of(value),
             Node::Read(slot) => Some(Kind::Of(self.slot_type(slot)?)),
             Node::Has(slot) => self.slot_type(slot).map(|_| Some(Kind::BOOL))?,
+            Node::Score(call) => (usize::from(call) < self.calls).then_some(Kind::INT),
             Node::Not(a) => (kind(a)? == Kind::BOOL).then_some(Kind::BOOL),
             Node::And(a, b) | Node::Or(a, b) => {
                 (pair(a, b)? == (Kind::BOOL, Kind::BOOL)).then_some(Kind::BOOL)
@@ -178,29 +227,62 @@ impl Checker {
             }
             Node::Lt(a, b) | Node::Le(a, b) | Node::Gt(a, b) | Node::Ge(a, b) => {
                 let (a, b) = pair(a, b)?;
-                (a == b && !a.is_list()).then_some(Kind::BOOL)
+                (a == b && a.is_scalar()).then_some(Kind::BOOL)
             }
-            Node::Neg(a) => Some(kind(a)?).filter(|kind| number(*kind)),
-            Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b) | Node::Div(a, b) => {
+            Node::Neg(a) => Some(kind(a)?).filter(|kind| matches!(*kind, Kind::INT | Kind::DOUBLE)),
+            Node::Add(a, b) => match pair(a, b)? {
+                (Kind::MOMENT, Kind::SPAN) | (Kind::SPAN, Kind::MOMENT) => Some(Kind::MOMENT),
+                (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+                (a, b) => (a == b && number(a)).then_some(a),
+            },
+            Node::Sub(a, b) => match pair(a, b)? {
+                (Kind::MOMENT, Kind::SPAN) => Some(Kind::MOMENT),
+                (Kind::MOMENT, Kind::MOMENT) | (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+                (a, b) => (a == b && number(a)).then_some(a),
+            },
+            Node::Mul(a, b) | Node::Div(a, b) => {
                 let (a, b) = pair(a, b)?;
                 (a == b && number(a)).then_some(a)
             }
-            Node::Rem(a, b) => (pair(a, b)? == (Kind::INT, Kind::INT)).then_some(Kind::INT),
+            Node::Rem(a, b) => {
+                let (a, b) = pair(a, b)?;
+                (a == b && number(a) && a != Kind::DOUBLE).then_some(a)
+            }
             Node::In(a, b) => member(pair(a, b)?).then_some(Kind::BOOL),
             Node::Size(a) => {
                 let kind = kind(a)?;
-                (kind == Kind::STRING || kind.is_list()).then_some(Kind::INT)
+                (matches!(kind, Kind::STRING | Kind::Of(Type::Bytes)) || kind.is_list()).then_some(Kind::INT)
             }
             Node::StartsWith(a, b) | Node::EndsWith(a, b) | Node::Contains(a, b) => {
                 (pair(a, b)? == (Kind::STRING, Kind::STRING)).then_some(Kind::BOOL)
             }
+            Node::Table(ref table) => Some(Kind::Table(table.kind())),
+            Node::Matches(a, b) => {
+                (pair(a, b)? == (Kind::STRING, Kind::Table(TableKind::Automaton))).then_some(Kind::BOOL)
+            }
+            Node::Within(a, b) => {
+                (pair(a, b)? == (Kind::STRING, Kind::Table(TableKind::Networks))).then_some(Kind::BOOL)
+            }
+            Node::MomentPart(_, a, b) => {
+                (pair(a, b)? == (Kind::MOMENT, Kind::Table(TableKind::TimeZone))).then_some(Kind::INT)
+            }
+            Node::SpanPart(part, a) => (kind(a)? == Kind::SPAN && part.is_of_spans()).then_some(Kind::INT),
+            Node::Convert(to, a) => match kind(a)? {
+                Kind::Of(from) if is_convertible(from, to) => Some(Kind::Of(to)),
+                _ => None,
+            },
+            Node::Index(a, b) => match pair(a, b)? {
+                (Kind::Of(list), Kind::INT) => list.element().map(Kind::Of),
+                _ => None,
+            },
+            Node::Find(a, b) => member(pair(a, b)?).then_some(Kind::INT),
         };
         typed.ok_or(Fault::OperandTypes)
     }
 }
 
 fn number(kind: Kind) -> bool {
-    kind == Kind::INT || kind == Kind::DOUBLE
+    matches!(kind, Kind::INT | Kind::UINT | Kind::DOUBLE)
 }
 
 /// Whether `item in list` is typed: a scalar and a list of its type.
@@ -208,7 +290,7 @@ fn member((item, list): (Kind, Kind)) -> bool {
     match (item, list) {
         (Kind::Of(item), Kind::Of(list)) => list.element() == Some(item),
         (Kind::Of(item), Kind::EmptyList) => item.element().is_none(),
-        (Kind::EmptyList, _) => false,
+        _ => false,
     }
 }
 

@@ -4,32 +4,54 @@
 //! that is wrong, and nothing is read on behalf of an item that was refused.
 
 use super::check::Checker;
-use super::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
+use super::limits::{CALLS_MAX, CLASSES_MAX, METHODS_MAX, MODELS_MAX, NODES_MAX, SLOTS_MAX};
 use super::{FORMAT_VERSION, Fault, LoadError, MAGIC};
 use crate::plan::read::Literals;
+use crate::table::Table;
+use crate::tree::binding::Binding;
+use crate::tree::encode::AGGREGATE;
 use crate::tree::{
-    Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
+    Call, Effect, Entry, Hidden, HiddenClosed, Node, Obligations, Parts, Rule, ScoreClass, Slot, Source,
+    TimePart,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use glacis_model::Map;
+use glacis_model::format::{FEATURES_MAX, MODEL_BYTES_MAX};
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::limits::{
     self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, VALUE_BYTES_MAX,
 };
-use glacis_wire::{
-    Cause, Decode, DecodeError, EventName, Method, PolicyDigest, Reader, Trust, Type, Value, Zone,
-};
+use glacis_wire::{Cause, Decode, DecodeError, EventName, Method, Reader, Trust, Type, Value, Zone};
 
-/// Reads and checks a whole slice body of `bytes`; the places of its text literals.
-pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<(Parts, Literals), LoadError> {
+/// A slice body.
+pub(crate) struct Body {
+    pub(crate) parts: Parts,
+    /// The places of its text literals.
+    pub(crate) literals: Literals,
+    /// The sections of its models.
+    pub(crate) models: Vec<Map>,
+}
+
+/// Reads and checks a whole slice body of `bytes`.
+pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<Body, LoadError> {
     head(input)?;
     let event = EventName::decode(input)?;
     let zone = Zone::decode(input)?;
-    let policy = PolicyDigest::decode(input)?;
+    let binding = Binding::decode(input)?;
     let mut checker = Checker::new(zone);
     let methods = items(input, "methods", METHODS_MAX, |input| {
         checked(input, Method::decode, |method| checker.method(*method))
     })?;
     let slots = items(input, "slots", SLOTS_MAX, |input| checked(input, slot, |slot| checker.slot(slot)))?;
+    let models = items(input, "models", MODELS_MAX, |input| {
+        let offset = input.offset();
+        let bytes = input.bytes("model", MODEL_BYTES_MAX)?;
+        checker.model(bytes).map(|map| (bytes.to_vec(), map)).map_err(|fault| LoadError { offset, fault })
+    })?;
+    let (models, maps) = models.into_iter().unzip();
+    let calls =
+        items(input, "calls of models", CALLS_MAX, |input| checked(input, call, |call| checker.call(call)))?;
     let mut literals = Literals::default();
     let nodes = items(input, "nodes", NODES_MAX, |input| {
         let offset = input.offset();
@@ -51,9 +73,22 @@ pub(crate) fn parts(input: &mut Reader<'_>, bytes: &[u8]) -> Result<(Parts, Lite
     let values = items(input, "released values", RELEASED_VALUES_MAX, |input| {
         checked(input, |input| input.u16(), |slot| checker.value(*slot))
     })?;
-    let parts =
-        Parts { event, zone, policy, methods, slots, nodes, rules, classes, hidden, releases, values };
-    Ok((parts, literals))
+    let parts = Parts {
+        event,
+        zone,
+        binding,
+        methods,
+        slots,
+        models,
+        calls,
+        nodes,
+        rules,
+        classes,
+        hidden,
+        releases,
+        values,
+    };
+    Ok(Body { parts, literals, models: maps })
 }
 
 /// Notes where the texts of a literal node stand that begins at `offset`.
@@ -71,7 +106,13 @@ fn texts(value: &Value, offset: usize, literals: &mut Literals) {
                 }
             }
         }
-        Value::Bool(_) | Value::Int(_) | Value::Double(_) => {}
+        Value::Bool(_)
+        | Value::Int(_)
+        | Value::Double(_)
+        | Value::Uint(_)
+        | Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_) => {}
     }
 }
 
@@ -123,8 +164,22 @@ fn slot(input: &mut Reader<'_>) -> Result<Slot, DecodeError> {
         _ => return Err(at),
     };
     let at = input.invalid("type");
-    let ty = Type::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)?;
-    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)? })
+    let code = input.u8()?;
+    let ty = type_of(code & !AGGREGATE).ok_or(at)?;
+    Ok(Slot { name, source, ty, min_trust: Trust::decode(input)?, aggregate: code & AGGREGATE != 0 })
+}
+
+fn ty(input: &mut Reader<'_>) -> Result<Type, DecodeError> {
+    let at = input.invalid("type");
+    type_of(input.u8()?).ok_or(at)
+}
+
+fn type_of(code: u8) -> Option<Type> {
+    Type::ALL.get(usize::from(code)).copied()
+}
+
+fn time_part(input: &mut Reader<'_>, at: DecodeError) -> Result<TimePart, DecodeError> {
+    TimePart::ALL.get(usize::from(input.u8()?)).copied().ok_or(at)
 }
 
 fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
@@ -140,7 +195,12 @@ fn node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
         4 => Node::Not(operand(input)?),
         5 => Node::Neg(operand(input)?),
         6 => Node::Size(operand(input)?),
+        SCORE => Node::Score(input.u16()?),
         TEXTS => Node::Const(Value::List(text_list(input, at)?)),
+        TABLE => Node::Table(Box::new(Table::decode(input)?)),
+        MOMENT_PART => Node::MomentPart(time_part(input, at)?, operand(input)?, operand(input)?),
+        SPAN_PART => Node::SpanPart(time_part(input, at)?, operand(input)?),
+        CONVERT => Node::Convert(ty(input)?, operand(input)?),
         tag => binary(tag).ok_or(at)?(operand(input)?, operand(input)?),
     })
 }
@@ -164,8 +224,21 @@ fn operand(input: &mut Reader<'_>) -> Result<u32, DecodeError> {
     input.u16().map(u32::from)
 }
 
+fn call(input: &mut Reader<'_>) -> Result<Call, DecodeError> {
+    let model = input.u16()?;
+    let count = input.count("inputs of a model", FEATURES_MAX)?;
+    Ok(Call { model, slots: (0..count).map(|_| input.u16()).collect::<Result<_, _>>()? })
+}
+
+/// Tag of a score.
+pub(crate) const SCORE: u8 = 64;
 /// Tag of a literal that is a list of texts.
 pub(crate) const TEXTS: u8 = 24;
+/// Tags of nodes that hold more than operands.
+pub(crate) const TABLE: u8 = 25;
+pub(crate) const MOMENT_PART: u8 = 30;
+pub(crate) const SPAN_PART: u8 = 31;
+pub(crate) const CONVERT: u8 = 32;
 const _: () = assert!(NODES_MAX <= 1 << 16, "operands have two bytes");
 const _: () = assert!(VALUE_BYTES_MAX < 1 << 16 && LIST_ITEMS_MAX < 1 << 16, "lengths have two bytes");
 
@@ -189,6 +262,10 @@ fn binary(tag: u8) -> Option<fn(u32, u32) -> Node> {
         21 => Node::StartsWith,
         22 => Node::EndsWith,
         23 => Node::Contains,
+        26 => Node::Matches,
+        27 => Node::Within,
+        28 => Node::Index,
+        29 => Node::Find,
         _ => return None,
     })
 }

@@ -8,7 +8,11 @@
 pub const METHODS_MAX: usize = glacis_wire::Method::ALL.len();
 /// Most slots of one slice: every signal of a record, every release node and every released value, with room.
 pub const SLOTS_MAX: usize = 1_024;
-/// Most nodes in one arena. At 16 bytes a cell and two planes a [`Scratch`](crate::Scratch) stays under 2.1 MB.
+/// Most models in one slice, and most different ways to call them.
+pub const MODELS_MAX: usize = 16;
+/// See [`MODELS_MAX`].
+pub const CALLS_MAX: usize = 256;
+/// Most nodes in one arena. At 24 bytes a cell and two planes a [`Scratch`](crate::Scratch) stays under 3.2 MB.
 pub const NODES_MAX: usize = 1 << 16;
 /// Most score classes of one policy.
 pub const CLASSES_MAX: usize = 64;

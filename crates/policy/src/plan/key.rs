@@ -15,41 +15,78 @@ pub(crate) fn of_double(value: f64) -> Option<i64> {
     Some(bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed())
 }
 
-/// Key of a text: its first eight bytes as a number, zeros after its end. Ascending as texts are, but not strictly.
+/// Key of a uint: ascending as uints are.
 #[inline]
-pub(crate) fn of_text(text: &[u8]) -> i64 {
-    let head = text.first_chunk().copied().unwrap_or_else(|| {
-        let mut head = [0; 8];
-        for (to, from) in head.iter_mut().zip(text) {
-            *to = *from;
+pub(crate) const fn of_uint(value: u64) -> i64 {
+    value.cast_signed() ^ i64::MIN
+}
+
+/// The two ends of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// The first eight bytes as a number, zeros after the end of the text.
+    pub(crate) head: u64,
+    /// The last eight bytes; of a shorter text something that follows from the head.
+    tail: u64,
+}
+
+impl Ends {
+    /// Four bytes are read at a time, where they overlap if need be, so that no branch depends on the length of a text
+    /// of four bytes and more.
+    #[inline]
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let length = text.len();
+        let four = |at: usize| {
+            let four = text.get(at..).and_then(|rest| rest.first_chunk());
+            four.map_or(0, |four| u64::from(u32::from_be_bytes(*four)))
+        };
+        let Some(last) = length.checked_sub(4) else {
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            return Self { head: u64::from_be_bytes(bytes), tail: 0 };
+        };
+        Self {
+            head: four(0) << 32 | four(last.min(4)) << (8 * (8 - length.min(8))),
+            tail: four(length.saturating_sub(8)) << 32 | four(last),
         }
-        head
-    });
-    u64::from_be_bytes(head).cast_signed() ^ i64::MIN
+    }
+}
+
+/// Key of a text by its [`head`](Ends::head). Ascending as texts are, but not strictly.
+#[inline]
+pub(crate) const fn of_head(head: u64) -> i64 {
+    head.cast_signed() ^ i64::MIN
 }
 
 /// Keys at which the texts with `prefix` begin and end (`None`: at the end of all keys), and whether every text
 /// between them has the prefix. It need not be true of a prefix of more than eight bytes or with a NUL.
 pub(crate) fn of_prefix(prefix: &[u8]) -> (i64, Option<i64>, bool) {
     let exact = prefix.len() <= 8 && !prefix.contains(&0);
-    let low = of_text(prefix);
+    let low = of_head(Ends::of(prefix).head);
     let span = u32::try_from(8 - prefix.len().min(8)).ok().and_then(|rest| 1_u64.checked_shl(8 * rest));
     let high = (low ^ i64::MIN).cast_unsigned();
     let high = span.and_then(|span| high.checked_add(span)).map(|high| high.cast_signed() ^ i64::MIN);
     (low, high, exact)
 }
 
-/// Hash of a text. Not secret: buckets are fixed by the policy, so an attacker's text can only miss.
+/// Hash of a text with these ends: of its length, its ends, and the words between them. Not secret: buckets are fixed
+/// by the policy, so an attacker's text can only miss.
 #[inline]
-pub(crate) fn hash(text: &[u8]) -> u64 {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut last = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    for byte in tail {
-        last = (last << 8) | u64::from(*byte);
+pub(crate) fn hash(ends: Ends, text: &[u8]) -> u64 {
+    let mut mixed = mix(SEED ^ u64::try_from(text.len()).unwrap_or(u64::MAX), ends.head);
+    if text.len() > 16 {
+        for word in text.as_chunks().0.iter().skip(1) {
+            mixed = mix(mixed, u64::from_le_bytes(*word));
+        }
     }
-    let mixed = words.iter().fold(SEED, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let mixed = mix(mixed, last);
+    let mixed = mix(mixed, ends.tail);
     mixed ^ (mixed >> 29)
+}
+
+/// Whether two texts are one; the first has these ends.
+#[inline]
+pub(crate) fn is_same(ends: Ends, text: &[u8], other: &[u8]) -> bool {
+    text.len() == other.len() && ends == Ends::of(other) && (text.len() <= 16 || text == other)
 }
 
 #[inline]
@@ -83,7 +120,8 @@ const SEED: u64 = 0x243F_6A88_85A3_08D3;
 
 #[cfg(test)]
 mod tests {
-    use super::{bucket, of_double, of_prefix, of_text};
+    use super::{Ends, bucket, hash, is_same, of_double, of_head, of_prefix};
+    use alloc::vec::Vec;
 
     #[test]
     fn keys_of_doubles_ascend_as_doubles_do() {
@@ -103,10 +141,31 @@ mod tests {
         for prefix in texts {
             let (low, high, exact) = of_prefix(prefix.as_bytes());
             for text in texts {
-                let key = of_text(text.as_bytes());
+                let key = of_head(Ends::of(text.as_bytes()).head);
                 let inside = low <= key && high.is_none_or(|high| key < high);
                 assert!(inside || !text.starts_with(prefix), "{text} has {prefix}");
                 assert!(!exact || inside == text.starts_with(prefix), "{text} and {prefix}");
+            }
+        }
+    }
+
+    /// Of every length, with every byte changed.
+    #[test]
+    fn a_text_is_told_from_its_neighbours() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..=text.len() {
+            let text = &text[..length];
+            let padded = [text, &[0; 8]].concat();
+            let key = Ends::of(text);
+            assert_eq!(Some(&key.head.to_be_bytes()), padded.first_chunk());
+            assert!(is_same(key, text, &text.to_vec()));
+            let longer = [text, &[0]].concat();
+            for at in 0..=length {
+                let mut other = longer.clone();
+                other[at] ^= 0x40;
+                let other = &other[..if at == length { at + 1 } else { length }];
+                assert!(!is_same(key, text, other), "{text:?} {other:?}");
+                assert_ne!(hash(key, text), hash(Ends::of(other), other), "{text:?} {other:?}");
             }
         }
     }

@@ -43,13 +43,16 @@ fn with_limit(parts: &Parts, places: &Places<'_>, terms_max: usize) -> Option<Ve
     let (bits, words) = place(&rails);
     let mut out = Vec::new();
     out.extend(u16::try_from(words).ok()?.to_le_bytes());
-    for (rails, bit) in rails.iter().zip(&bits) {
-        record(&mut out, rails, *bit)?;
-    }
     let uses = uses(parts, &atoms, &rails, &bits);
+    let several: Vec<Vec<usize>> =
+        parts.slots.iter().zip(&uses).map(|(slot, uses)| classes::several(slot, uses)).collect();
+    for (rails, bit) in rails.iter().zip(&bits) {
+        let blurs = several.iter().flatten().any(|term| (*bit..*bit + rails.len()).contains(term));
+        record(&mut out, rails, *bit, blurs)?;
+    }
     let mut rows = Rows::new(words);
-    for (slot, uses) in parts.slots.iter().zip(&uses) {
-        classes::write(&mut out, slot.ty, uses, &mut rows, places)?;
+    for ((slot, uses), several) in parts.slots.iter().zip(&uses).zip(&several) {
+        classes::write(&mut out, slot, (uses, several), &mut rows, places)?;
     }
     rows.finish(&mut out);
     Some(out)
@@ -80,14 +83,15 @@ fn place(rails: &[Rails]) -> (Vec<usize>, usize) {
 }
 
 /// One rule: word, first bit, terms of each rail, whether it is direct and exact, terms that are never decided by rows.
-fn record(out: &mut Vec<u8>, rails: &Rails, bit: usize) -> Option<()> {
+/// The causes of a rule that an interval can blur do not follow from its terms.
+fn record(out: &mut Vec<u8>, rails: &Rails, bit: usize, blurs: bool) -> Option<()> {
     let rest =
         rails.terms().zip(0..).filter(|(term, _)| term.rest).fold(0_u32, |rest, (_, at)| rest | 1 << at);
     out.extend(u16::try_from(bit / WORD_BITS).ok()?.to_le_bytes());
     out.push(u8::try_from(bit % WORD_BITS).ok()?);
     out.push(u8::try_from(rails.trues.len()).ok()?);
     out.push(u8::try_from(rails.falses.len()).ok()?);
-    out.push(u8::from(rails.direct) | u8::from(rails.exact) << 1);
+    out.push(u8::from(rails.direct && !blurs) | u8::from(rails.exact) << 1);
     out.extend(rest.to_le_bytes());
     Some(())
 }

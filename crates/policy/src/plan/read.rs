@@ -7,11 +7,12 @@
 //! a policy, over the signed bytes, and a slice that lies about itself still stays in bounds and within its steps.
 
 use super::{
-    BLOCK, CHANGE_BYTES, CHANGED, Change, Fixed, GROUP, LITERALS_MAX, NO_ROW, Ordered, Plan, RuleTerms,
-    SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
+    BLOCK, CHANGE_BYTES, CHANGED, Change, FILLED, Fixed, GROUP, LITERALS_MAX, NO_ROW, Ordered, Plan,
+    RuleTerms, Skips, SlotTable, TERMS_MAX, TEXT_RECORD, Texts, Values, WORD_BITS, WORDS_MAX, key, split,
 };
 use crate::load::{Fault, LoadError};
-use crate::tree::{Entry, Parts, Rule};
+use crate::sort::sort;
+use crate::tree::{Entry, Parts, Rule, Slot};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -31,7 +32,7 @@ pub(crate) fn plan(
     let mut names = Names::default();
     let mut slots = Vec::with_capacity(parts.slots.len());
     for slot in &parts.slots {
-        slots.push(table(input, bytes, slot.ty, &mut names, literals)?);
+        slots.push(table(input, bytes, slot, &mut names, literals)?);
     }
     plan.slots = slots.into_boxed_slice();
     rows(input, bytes, &mut plan, &mut names)?;
@@ -56,9 +57,10 @@ fn terms(input: &mut Reader<'_>, parts: &Parts, words: usize) -> Result<Plan, Lo
     let mut rules = Vec::with_capacity(parts.rules.len());
     let mut fixed = vec![Fixed { idle: u64::MAX, ..Fixed::default() }; words];
     let mut owners = vec![u16::MAX; words * WORD_BITS];
-    for (owner, rule) in (0..).zip(&parts.rules) {
+    let mut skips = vec![[Skips::default(); Cause::ALL.len()]; words];
+    for (owner, meaning) in (0..).zip(&parts.rules) {
         let offset = input.offset();
-        let (rule, rest) = terms_of(input, rule)?;
+        let (rule, rest) = terms_of(input, meaning)?;
         let all = rule.trues | rule.falses;
         if all != 0 {
             let word = fixed.get_mut(usize::from(rule.word)).ok_or(fault(offset))?;
@@ -73,6 +75,14 @@ fn terms(input: &mut Reader<'_>, parts: &Parts, words: usize) -> Result<Plan, Lo
                 *place = owner;
             }
         }
+        let by_cause = skips.get_mut(usize::from(rule.word)).into_iter().flatten().zip(meaning.unknown);
+        for (skips, _) in by_cause.filter(|(_, entry)| *entry == Entry::Skip || rule.effect.is_lenient()) {
+            match rule.falses {
+                0 => skips.waiting |= rule.trues,
+                _ if rule.exact => skips.open |= all,
+                _ => {}
+            }
+        }
         rules.push(rule);
     }
     let last = fixed.as_chunks::<BLOCK>();
@@ -82,6 +92,7 @@ fn terms(input: &mut Reader<'_>, parts: &Parts, words: usize) -> Result<Plan, Lo
         rules: rules.into_boxed_slice(),
         owners: owners.into_boxed_slice(),
         fixed: fixed.into_boxed_slice(),
+        skips: skips.into_boxed_slice(),
         ..Plan::default()
     })
 }
@@ -163,14 +174,25 @@ impl Names {
 fn table(
     input: &mut Reader<'_>,
     bytes: &[u8],
-    ty: Type,
+    slot: &Slot,
     names: &mut Names,
     literals: &Literals,
 ) -> Result<SlotTable, LoadError> {
     let offset = input.offset();
     let [uses, present, missing, misused] =
         [names.read(input)?, names.read(input)?, names.read(input)?, names.read(input)?];
-    let mut table = SlotTable { uses, present, missing, misused, values: Values::None };
+    let Slot { ty, min_trust, aggregate, .. } = *slot;
+    let mut table = SlotTable {
+        ty,
+        min_trust,
+        aggregate,
+        uses,
+        present,
+        missing,
+        misused,
+        several: NO_ROW,
+        values: Values::None,
+    };
     if uses == NO_ROW {
         ensure([present, missing, misused] == [NO_ROW; 3], offset)?;
         return Ok(table);
@@ -178,18 +200,23 @@ fn table(
     let offset = input.offset();
     let tables = input.u8()?;
     let (first, second) = (tables & 1 == 1, tables & 2 == 2);
-    table.values = match (ty, first, second) {
+    table.values = match (slot.ty, first, second) {
         _ if tables > 3 => return Err(fault(offset)),
         (_, false, false) => Values::None,
         (Type::Bool, true, false) => Values::Bool([names.read(input)?, names.read(input)?]),
-        (Type::Int, false, true) => Values::Int(ordered(input, bytes, names)?),
+        (Type::Int | Type::Uint | Type::Timestamp | Type::Duration, false, true) => {
+            Values::Int(ordered(input, bytes, names)?)
+        }
         (Type::Double, false, true) => Values::Double(ordered(input, bytes, names)?, names.read(input)?),
         (Type::String, ..) => {
-            let texts = if first { Some(texts(input, bytes, names, literals)?) } else { None };
-            Values::Text(texts, if second { Some(ordered(input, bytes, names)?) } else { None })
+            let prefixes = if second { Some(ordered(input, bytes, names)?) } else { None };
+            Values::Text(if first { Some(texts(input, bytes, names, literals)?) } else { None }, prefixes)
         }
         _ => return Err(fault(offset)),
     };
+    if slot.aggregate && second {
+        table.several = names.read(input)?;
+    }
     Ok(table)
 }
 
@@ -203,10 +230,14 @@ fn ordered(input: &mut Reader<'_>, bytes: &[u8], names: &mut Names) -> Result<Or
         ensure(last < bound, offset)?;
         last = bound;
     }
-    let bounds = start..input.offset();
-    let tops = bytes.get(bounds.clone()).unwrap_or_default().as_chunks().0;
+    let tops = bytes.get(start..input.offset()).unwrap_or_default().as_chunks().0;
     let tops = tops.chunks_exact(GROUP).filter_map(|group| group.last());
     let tops = tops.map(|bound| i64::from_le_bytes(*bound)).collect();
+    for _ in count % GROUP..GROUP {
+        let offset = input.offset();
+        ensure(input.array().map(i64::from_le_bytes)? == FILLED, offset)?;
+    }
+    let bounds = start..input.offset();
     let some_open = input.bool()?;
     let dead = names.range(input, count + 1)?;
     let offset = input.offset();
@@ -214,7 +245,7 @@ fn ordered(input: &mut Reader<'_>, bytes: &[u8], names: &mut Names) -> Result<Or
     // An open row that is not there has no second form.
     let none = |range: &Range<usize>| range.len() == 2 * (count + 1);
     ensure(some_open == none(&open), offset)?;
-    Ok(Ordered { tops, bounds, dead, open })
+    Ok(Ordered { count, tops, bounds, dead, open })
 }
 
 fn texts(
@@ -247,10 +278,10 @@ fn texts(
     for at in 0..count {
         let offset = input.offset();
         let tag = u16_le(input)?;
-        names.read(input)?;
+        names.range(input, 2)?;
         let place = u32::from_le_bytes(input.array()?);
         let text = literals.find(bytes, place).ok_or(fault(offset))?;
-        let hash = key::hash(text);
+        let hash = key::hash(key::Ends::of(text), text);
         let bucket = key::bucket(hash, bits);
         let inside =
             starts.get(bucket).zip(starts.get(bucket + 1)).is_some_and(|(a, b)| (*a..*b).contains(&at));
@@ -340,12 +371,23 @@ impl Literals {
         }
     }
 
-    /// Orders them by text, and drops all but the first of equal ones.
+    /// Drops all but the first of equal ones. Equal texts are found by their hashes: most texts differ in those.
     pub(crate) fn settle(&mut self, bytes: &[u8]) {
-        let text = |place: &(u32, u16)| text(bytes, *place);
-        self.places.sort_unstable_by(|a, b| text(a).cmp(&text(b)).then(a.0.cmp(&b.0)));
-        self.places.dedup_by(|later, first| text(later) == text(first));
-        self.places.sort_unstable();
+        let text = |at: usize| self.places.get(at).and_then(|place| text(bytes, *place)).unwrap_or_default();
+        let hash = |at: usize| key::hash(key::Ends::of(text(at)), text(at));
+        let mut hashed: Vec<(u64, usize)> = (0..self.places.len()).map(|at| (hash(at), at)).collect();
+        sort(&mut hashed, |a, b| {
+            a.0.cmp(&b.0).then_with(|| text(a.1).cmp(text(b.1)).then(a.1.cmp(&b.1))).is_lt()
+        });
+        let mut is_first = vec![true; self.places.len()];
+        for pair in hashed.windows(2) {
+            let [before, after] = pair else { continue };
+            if before.0 == after.0 && text(before.1) == text(after.1) {
+                is_first.get_mut(after.1).into_iter().for_each(|first| *first = false);
+            }
+        }
+        let mut is_first = is_first.into_iter();
+        self.places.retain(|_| is_first.next() == Some(true));
     }
 
     /// Every text with its place.
@@ -365,5 +407,5 @@ fn text(bytes: &[u8], (offset, length): (u32, u16)) -> Option<&[u8]> {
     bytes.get(offset..offset + usize::from(length))
 }
 
-const _: () = assert!(TEXT_RECORD == 8, "tag, row, place");
+const _: () = assert!(TEXT_RECORD == 10, "tag, two rows, place");
 const _: () = assert!(LITERALS_MAX >= TERMS_MAX, "a rail of one literal a term fits");

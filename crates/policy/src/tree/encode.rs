@@ -1,8 +1,10 @@
-//! Canonical bytes of a slice, format version 1. Equal parts have equal bytes; [`load`](crate::load) is the
+//! Canonical bytes of a slice, format version 2. Equal parts have equal bytes; [`load`](crate::load) is the
 //! inverse, and keeps the bytes that it was given.
 //!
-//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ policy digest ‖ methods ‖ slots ‖ nodes ‖ rules ‖
-//! classes ‖ hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). Up to the plan every
+//! Layout: magic `GLSL` ‖ version (u16) ‖ event ‖ zone ‖ binding ‖ methods ‖ slots ‖ models ‖ calls ‖ nodes ‖ rules ‖
+//! classes ‖ hidden ‖ releases ‖ values ‖ plan (not on a device) ‖ bound of steps (u64). The binding is the tenant
+//! (length, 32 bytes; none: bound to nobody), the realm, the app (length, 128 bytes; none: every app), and the digests
+//! of policy and catalogue. Up to the plan every
 //! sequence is a `u32` count and its items, every enum a tag byte, every operand of a node two bytes; so has
 //! every length of a text in a list of texts.
 //! Each limit that decoding asserts is asserted here as well (invariant 5).
@@ -10,19 +12,21 @@
 //! The plan is little-endian and read in place (docs/adr/0008): words of a row (u16) ‖ for each rule: word (u16),
 //! first bit, terms of true, terms of false, direct and exact (u8 each), terms never decided by rows (u32) ‖ for each slot:
 //! rows `uses`, `present`, `missing`, `misused` (u16 each) and, if any term uses it, which tables follow (u8) and
-//! those ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
+//! those, and of an aggregate with an order behind it the row of terms that compare it more than once ‖ rows: how many are whole and how many changes (u16 each), words of the whole (u64), then changes
 //! of six bits at most: whole row (u16), counts of cleared and set bits (u8 each), those bits (u16 each), zeros.
-//! Tables: *bool*: two rows. *texts*: count (u16), row of
-//! all others, starts of the buckets (u16 each), records of tag, row (u16 each), place (u32). *order*: count
-//! (u16), bounds (i64), whether open rows follow (u8), row of each class, open row of each class; of doubles also
-//! the row of NaN.
+//! Tables: *bool*: two rows. *order*: count (u16), bounds (i64) and the greatest number up to the next multiple of
+//! eight, whether open rows follow (u8), row of each class, open row of each class; of doubles also the row of NaN.
+//! *texts*, behind the order of prefixes: count (u16), row of all others, starts of the buckets (u16 each), records of
+//! tag, row, row by prefix (u16 each), place (u32).
 
-use super::{Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source};
+use super::{Call, Effect, Entry, Hidden, Node, Parts, Rule, ScoreClass, Slot, Source, TimePart};
 use crate::eval::bound;
-use crate::load::limits::{CLASSES_MAX, METHODS_MAX, NODES_MAX, SLOTS_MAX};
+use crate::load::decode::Body;
+use crate::load::limits::{CALLS_MAX, CLASSES_MAX, METHODS_MAX, MODELS_MAX, NODES_MAX, SLOTS_MAX};
 use crate::load::{self, FORMAT_VERSION, LoadError, MAGIC, decode};
 use crate::plan;
 use alloc::vec::Vec;
+use glacis_model::format::{FEATURES_MAX, MODEL_BYTES_MAX};
 use glacis_wire::limits::{
     self, LIST_ITEMS_MAX, REASON_BYTES_MAX, RELEASED_VALUES_MAX, RULES_MAX, SLICE_BYTES_MAX, VALUE_BYTES_MAX,
 };
@@ -44,7 +48,7 @@ impl Parts {
     /// Makes the plan and what is declared of it, if the body passes the loader's checks.
     fn append_plan(&self, bytes: &mut Vec<u8>) {
         let mut input = Reader::new(bytes);
-        let Ok((parts, literals)) = decode::parts(&mut input, bytes) else { return };
+        let Ok(Body { parts, literals, models }) = decode::parts(&mut input, bytes) else { return };
         let planned = match parts.zone {
             Zone::Device => Vec::new(),
             Zone::Edge | Zone::Cloud => {
@@ -58,7 +62,7 @@ impl Parts {
         let found = input.raw(body).map_err(LoadError::from);
         let found = found.and_then(|_| load::planned(&mut input, bytes, &parts, &literals));
         if let Ok((plan, steps)) = found {
-            bytes.extend(bound(&parts, &steps, &plan).to_be_bytes());
+            bytes.extend(bound(&parts, &steps, &plan, &models).to_be_bytes());
         }
     }
 
@@ -68,9 +72,12 @@ impl Parts {
         out.u16(FORMAT_VERSION);
         self.event.encode(&mut out)?;
         self.zone.encode(&mut out)?;
-        self.policy.encode(&mut out)?;
+        self.binding.encode(&mut out)?;
         out.list("methods", &self.methods, METHODS_MAX)?;
         out.list("slots", &self.slots, SLOTS_MAX)?;
+        out.count("models", self.models.len(), MODELS_MAX)?;
+        self.models.iter().try_for_each(|model| out.bytes("model", model, MODEL_BYTES_MAX))?;
+        out.list("calls of models", &self.calls, CALLS_MAX)?;
         out.list("nodes", &self.nodes, NODES_MAX)?;
         out.list("rules", &self.rules, RULES_MAX)?;
         out.list("score classes", &self.classes, CLASSES_MAX)?;
@@ -83,9 +90,21 @@ impl Parts {
     }
 }
 
+/// Set beside the code of the type of a slot that is an aggregate.
+pub(crate) const AGGREGATE: u8 = 1 << 7;
+
 /// The code of a type: its place in [`Type::ALL`].
 pub(crate) fn type_code(ty: Type) -> u8 {
     Type::ALL.iter().position(|known| *known == ty).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+/// The code of a part: its place in [`TimePart::ALL`].
+fn part_code(part: TimePart) -> u8 {
+    TimePart::ALL
+        .iter()
+        .position(|known| *known == part)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(u8::MAX)
 }
 
 impl Encode for Slot {
@@ -103,8 +122,17 @@ impl Encode for Slot {
         if let Some(index) = index {
             out.u16(index);
         }
-        out.u8(type_code(self.ty));
+        out.u8(type_code(self.ty) | if self.aggregate { AGGREGATE } else { 0 });
         self.min_trust.encode(out)
+    }
+}
+
+impl Encode for Call {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        out.u16(self.model);
+        out.count("inputs of a model", self.slots.len(), FEATURES_MAX)?;
+        self.slots.iter().for_each(|slot| out.u16(*slot));
+        Ok(())
     }
 }
 
@@ -125,6 +153,10 @@ impl Encode for Node {
             Self::Has(slot) => {
                 out.u8(2);
                 out.u16(*slot);
+            }
+            Self::Score(call) => {
+                out.u8(decode::SCORE);
+                out.u16(*call);
             }
             Self::If(a, b, c) => {
                 out.u8(3);
@@ -150,6 +182,30 @@ impl Encode for Node {
             Self::StartsWith(a, b) => return binary(out, 21, *a, *b),
             Self::EndsWith(a, b) => return binary(out, 22, *a, *b),
             Self::Contains(a, b) => return binary(out, 23, *a, *b),
+            Self::Table(table) => {
+                out.u8(decode::TABLE);
+                return table.encode(out);
+            }
+            Self::Matches(a, b) => return binary(out, 26, *a, *b),
+            Self::Within(a, b) => return binary(out, 27, *a, *b),
+            Self::Index(a, b) => return binary(out, 28, *a, *b),
+            Self::Find(a, b) => return binary(out, 29, *a, *b),
+            Self::MomentPart(part, a, b) => {
+                out.u8(decode::MOMENT_PART);
+                out.u8(part_code(*part));
+                operand(out, *a)?;
+                operand(out, *b)?;
+            }
+            Self::SpanPart(part, a) => {
+                out.u8(decode::SPAN_PART);
+                out.u8(part_code(*part));
+                operand(out, *a)?;
+            }
+            Self::Convert(ty, a) => {
+                out.u8(decode::CONVERT);
+                out.u8(type_code(*ty));
+                operand(out, *a)?;
+            }
         }
         Ok(())
     }

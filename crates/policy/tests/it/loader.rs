@@ -9,8 +9,8 @@
 
 use crate::generate::{Random, answers, for_each_case, inputs, outcome, parts};
 use glacis_policy::{
-    Close, Effect, Entry, Fault, Hidden, HiddenClosed, Inputs, Node, Obligations, Parts, Rule, ScoreClass,
-    Slice, Slot, Source,
+    Binding, Close, Effect, Entry, Fault, Hidden, HiddenClosed, Inputs, Node, Obligations, Parts, Rule,
+    ScoreClass, Slice, Slot, Source,
 };
 use glacis_wire::codec::DecodeErrorKind;
 use glacis_wire::{EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Zone};
@@ -88,13 +88,15 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
 
 /// A small valid slice that each row below breaks in one way.
 fn sound(zone: Zone) -> Parts {
-    let mut parts = Parts::empty(EventName::parse("event").unwrap(), zone, PolicyDigest::new([9; 32]));
+    let mut parts =
+        Parts::empty(EventName::parse("event").unwrap(), zone, Binding::unbound(PolicyDigest::new([9; 32])));
     let source = if zone == Zone::Device { Source::Device } else { Source::Edge };
     let slot = |name: &str, ty| Slot {
         name: SignalName::parse(name).unwrap(),
         source,
         ty,
         min_trust: Trust::Claimed,
+        aggregate: false,
     };
     parts.methods = vec![Method::Otp];
     parts.slots = vec![slot("b", Type::Bool), slot("i", Type::Int), slot("s", Type::String)];
@@ -218,10 +220,13 @@ fn magic_version_and_size_come_first() {
     let mut other = bytes.clone();
     other[0] = b'X';
     assert_eq!(Slice::load(&other).unwrap_err().fault(), Fault::Magic);
-    let mut newer = bytes;
-    newer[5] = 2;
-    let error = Slice::load(&newer).unwrap_err();
-    assert_eq!((error.offset(), error.fault()), (4, Fault::Bytes(DecodeErrorKind::Version(2))));
+    for version in [0, 1, 3] {
+        let mut other = bytes.clone();
+        other[5] = version;
+        let error = Slice::load(&other).unwrap_err();
+        let fault = Fault::Bytes(DecodeErrorKind::Version(u16::from(version)));
+        assert_eq!((error.offset(), error.fault()), (4, fault));
+    }
     let huge = vec![0; glacis_wire::limits::SLICE_BYTES_MAX + 1];
     assert_eq!(Slice::load(&huge).unwrap_err().fault(), Fault::Bytes(DecodeErrorKind::TooLarge("slice")));
     assert!(Slice::load(&[]).is_err());

@@ -6,6 +6,7 @@
 mod disclosure;
 mod generate;
 mod loader;
+mod models;
 #[cfg(feature = "mutants")]
 mod mutants;
 #[cfg(feature = "mutants")]

@@ -68,7 +68,10 @@ fn no_evaluation_takes_more_steps_than_declared() {
         let all = Cause::ALL.into_iter().map(Causes::of).fold(Causes::PENDING, Causes::union);
         let nothing = Input { reading: Reading::Unknown(all), trust: Trust::Claimed };
         let seen = run(&vec![nothing; parts.slots.len()]);
-        worst.set(worst.get().min(seen as f64 / slice.steps_max() as f64));
+        // A model of which nothing is known is not asked: such inputs are not the worst for a slice that asks one.
+        if parts.calls.is_empty() {
+            worst.set(worst.get().min(seen as f64 / slice.steps_max() as f64));
+        }
     });
     assert!(worst.get() >= 0.25, "the bound is {} of the worst", 1.0 / worst.get());
 }

@@ -4,6 +4,7 @@
 //! and [`Fault`]s make it answer what an attacker or a broken node would.
 
 use glacis_host::{Clock, Entropy, SeededHost};
+use glacis_policy::{Binding, Owner};
 use glacis_sdk::drive::{Lost, Transport};
 use glacis_seal::httpsig::{self, Params, parse_input, parse_signature, profile, sfv};
 use glacis_seal::{
@@ -133,6 +134,12 @@ impl FakeEdge {
             parents: BTreeMap::new(),
             decided: BTreeMap::new(),
         }
+    }
+
+    /// What binds its slices.
+    pub(crate) fn binding(&self) -> Binding {
+        let Context { tenant, realm } = self.context.clone();
+        Binding { owner: Some(Owner { tenant, realm }), ..Binding::unbound(self.policy) }
     }
 
     pub(crate) fn key_set(&self, version: u64) -> KeySet {

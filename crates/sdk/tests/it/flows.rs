@@ -2,6 +2,7 @@
 
 use crate::edge::{Fault, refuse};
 use crate::rig::{Rig, clear, event, slice, transfer, with};
+use glacis_policy::{Binding, Owner, Slice};
 use glacis_sdk::drive::{Reply, Transport, Unattended, User, drive};
 use glacis_sdk::flow::pull::Pulled;
 use glacis_sdk::flow::{Flow, Prompt, Step};
@@ -9,7 +10,9 @@ use glacis_sdk::signal::SignalSet;
 use glacis_sdk::{Answered, FlowErrorKind, Outcome};
 use glacis_wire::message::policy::Published;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Answer, Cause, Disclosed, Encode, Method, NodeOutcome, Value, Verdict, http};
+use glacis_wire::{
+    Answer, AppName, Cause, Disclosed, Encode, Method, NodeOutcome, Realm, TenantId, Value, Verdict, http,
+};
 use std::time::Duration;
 
 fn act(rig: &mut Rig) -> Result<Outcome, FlowErrorKind> {
@@ -386,6 +389,35 @@ fn invariant_4_a_bundle_without_a_valid_signature_is_refused_and_the_live_one_st
     let truncated = good.to_bytes().unwrap();
     assert!(truncated.len() > 100);
     assert_eq!(pull(&mut rig), Ok(Pulled::Newer(9)));
+}
+
+/// The slice of the rig, bound to another.
+fn bound(rig: &Rig, edit: impl Fn(&mut Binding)) -> Vec<u8> {
+    let mut parts = Slice::load(&slice(&rig.edge)).unwrap().parts().clone();
+    edit(&mut parts.binding);
+    parts.encode().unwrap()
+}
+
+#[test]
+fn a_bundle_with_a_slice_of_another_tenant_is_refused_and_the_live_one_stays() {
+    let mut rig = Rig::ready();
+    let owner = |tenant: &str, realm| Some(Owner { tenant: TenantId::parse(tenant).unwrap(), realm });
+    for owner in [owner("other", Realm::Demo), owner("acme", Realm::Production), None] {
+        let bytes = bound(&rig, |binding| binding.owner.clone_from(&owner));
+        rig.edge.publish(9, &event(), bytes);
+        assert_eq!(pull(&mut rig), Err(FlowErrorKind::Unpublishable), "{owner:?}");
+        assert!(still_blocks(&mut rig));
+    }
+}
+
+/// The bundle of a tenant is one for all of its apps.
+#[test]
+fn a_slice_of_another_app_is_not_run() {
+    let mut rig = Rig::ready();
+    let bytes = bound(&rig, |binding| binding.app = AppName::parse("com.example.other").ok());
+    rig.edge.publish(9, &event(), bytes);
+    assert_eq!(pull(&mut rig), Ok(Pulled::Newer(9)));
+    assert!(rig.client.slice(&event()).is_none());
 }
 
 #[test]

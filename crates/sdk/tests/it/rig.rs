@@ -23,7 +23,13 @@ pub(crate) fn signal(name: &str) -> SignalName {
 /// Device slice of: `hooked || debugger` blocks (verdict), `forwarder` challenges by passkey (verdict), `risky`
 /// is only a node; `device.os` is a released value.
 pub(crate) fn slice(edge: &FakeEdge) -> Vec<u8> {
-    let slot = |name, ty| Slot { name: signal(name), source: Source::Device, ty, min_trust: Trust::Attested };
+    let slot = |name, ty| Slot {
+        name: signal(name),
+        source: Source::Device,
+        ty,
+        min_trust: Trust::Attested,
+        aggregate: false,
+    };
     let rule = |reason: &str, effect, root, device_final| Rule {
         reason: reason.to_owned(),
         effect,
@@ -58,7 +64,7 @@ pub(crate) fn slice(edge: &FakeEdge) -> Vec<u8> {
         releases: vec![2, 3, 6],
         values: vec![4],
         hidden: Hidden { block: true, soft: Some(Effect::Challenge(Method::Passkey)), ..Hidden::NONE },
-        ..Parts::empty(event(), Zone::Device, edge.policy)
+        ..Parts::empty(event(), Zone::Device, edge.binding())
     };
     parts.encode().unwrap()
 }
@@ -192,6 +198,7 @@ fn client(edge: &FakeEdge, host: &SeededHost, files: &Arc<MemoryFiles>, sense: &
         vault,
         pinned: edge.key_set(1),
         authority: String::from("shop.example"),
+        app: None,
         source: Box::new(move |_: &EventName| sense.lock().unwrap()()),
         device_final_ttl: DEVICE_FINAL_TTL,
     })

@@ -5,6 +5,7 @@
 //! know (how many release nodes a condition has) is learned from its refusal.
 
 use super::expression::{Drawer, Readable};
+use super::models::{self, DraftModel};
 use crate::rng::Rng;
 use glacis_wire::Type;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ pub(super) struct Draft {
     methods: Vec<&'static str>,
     head: String,
     classes: String,
+    models: Vec<DraftModel>,
     pub(super) rules: Vec<DraftRule>,
 }
 
@@ -31,19 +33,27 @@ impl Draft {
     /// A policy that somebody wrote.
     pub(super) fn written(catalogue: &str, policy: &str) -> Self {
         let (catalogue, head) = (catalogue.to_owned(), policy.to_owned());
-        Self { catalogue, head, methods: Vec::new(), classes: String::new(), rules: Vec::new() }
+        let (methods, models, rules) = (Vec::new(), Vec::new(), Vec::new());
+        Self { catalogue, head, methods, classes: String::new(), models, rules }
     }
 
     /// The policy file.
     pub(super) fn policy(&self) -> String {
         let mut text = format!("{}{}", self.head, self.classes);
+        for DraftModel { name, .. } in &self.models {
+            let _ = write!(text, "[[model]]\nname = \"{name}\"\nfile = \"{name}\"\n");
+        }
         for (at, rule) in self.rules.iter().enumerate() {
             let _ = write!(text, "[[rule]]\nid = \"r{at}\"\n{}", rule.text);
             if let Some(nodes) = rule.nodes {
                 let _ = writeln!(text, "release = {{ nodes = {nodes}, values = {} }}", quoted(&rule.values));
             }
         }
-        text
+        let bytes = |file: &str| {
+            let model = self.models.iter().find(|model| model.name == file);
+            model.map(|model| model.bytes.clone()).ok_or(())
+        };
+        glacis_compiler::inline(&text, bytes).unwrap_or_default()
     }
 }
 
@@ -75,11 +85,12 @@ pub(super) fn draw(rng: &mut Rng) -> Draft {
         head: head(rng, &methods),
         methods,
         classes: String::new(),
+        models: Vec::new(),
         rules: Vec::new(),
     };
     let mut points = Vec::new();
     for _ in 0..1 + rng.below(6) {
-        let rule = rule(rng, &draft.methods, &device, &mut points);
+        let rule = rule(rng, &draft.methods, &device, (&mut points, &mut draft.models));
         draft.rules.push(rule);
     }
     if rng.chance(3) {
@@ -107,7 +118,7 @@ fn narrow(rng: &mut Rng, methods: &[&str], points: &mut Vec<i64>) -> DraftRule {
 }
 
 /// Name, type, private.
-const DEVICE: [(&str, Type, bool); 11] = [
+const DEVICE: [(&str, Type, bool); 12] = [
     ("app.hooked", Type::Bool, true),
     ("app.debugger", Type::Bool, true),
     ("app.overlay", Type::Bool, true),
@@ -117,11 +128,12 @@ const DEVICE: [(&str, Type, bool); 11] = [
     ("app.tilt", Type::Double, true),
     ("app.ports", Type::IntList, true),
     ("app.names", Type::StringList, true),
+    ("app.since", Type::Timestamp, true),
     ("app.release", Type::Int, false),
     ("app.os", Type::String, false),
 ];
 /// Signals of the request and the edge.
-const NEAR: [(&str, Type, &str); 9] = [
+const NEAR: [(&str, Type, &str); 14] = [
     ("amount", Type::Int, "request"),
     ("rate", Type::Double, "request"),
     ("payee", Type::String, "request"),
@@ -131,20 +143,29 @@ const NEAR: [(&str, Type, &str); 9] = [
     ("night", Type::Bool, "edge"),
     ("hops", Type::Int, "edge"),
     ("country", Type::String, "edge"),
+    ("address", Type::String, "edge"),
+    ("due", Type::Timestamp, "request"),
+    ("quota", Type::Uint, "request"),
+    ("token", Type::Bytes, "request"),
+    ("idle", Type::Duration, "edge"),
 ];
 /// Signals of the cloud that are neither list test nor feature.
 const FAR: [(&str, Type, &str); 3] =
     [("known", Type::Bool, "cloud"), ("age", Type::Int, "cloud"), ("segment", Type::String, "cloud")];
 /// Features and built-in signals, and list tests as conditions write them.
-const GIVEN: [(&str, Type); 7] = [
+const GIVEN: [(&str, Type); 8] = [
     ("user.count_1h", Type::Int),
     ("user.devices_30d", Type::Int),
+    ("user.rate_1h", Type::Double),
     ("device.tier", Type::String),
     ("request.signed", Type::Bool),
     ("user", Type::String),
     ("(payee in list.mules)", Type::Bool),
     ("(user in list.vip)", Type::Bool),
 ];
+
+/// The features among them: what an interval may be known of.
+const FEATURES: [&str; 3] = ["user.count_1h", "user.devices_30d", "user.rate_1h"];
 
 fn catalogue(device: &[DeviceSignal]) -> String {
     let mut text = String::new();
@@ -175,15 +196,17 @@ fn catalogue(device: &[DeviceSignal]) -> String {
         text,
         "[feature.\"user.devices_30d\"]\nkind = \"distinct\"\nof = \"device.id\"\n{feature}{window}{purpose}"
     );
+    let _ =
+        write!(text, "[feature.\"user.rate_1h\"]\nkind = \"sum\"\nof = \"rate\"\n{feature}{window}{purpose}");
     text
 }
 
 fn type_lines(ty: Type) -> String {
     let bounds = match ty {
-        Type::String => "max_bytes = 64\n",
-        Type::StringList => "max_bytes = 64\nmax_items = 8\n",
-        Type::IntList | Type::DoubleList | Type::BoolList => "max_items = 8\n",
-        Type::Bool | Type::Int | Type::Double => "",
+        Type::String | Type::Bytes => "max_bytes = 64\n",
+        Type::StringList | Type::BytesList => "max_bytes = 64\nmax_items = 8\n",
+        ty if ty.element().is_some() => "max_items = 8\n",
+        _ => "",
     };
     format!("type = \"{}\"\n{bounds}", ty.name())
 }
@@ -260,7 +283,12 @@ enum Kind {
     Undisclosed,
 }
 
-fn rule(rng: &mut Rng, methods: &[&str], device: &[DeviceSignal], points: &mut Vec<i64>) -> DraftRule {
+fn rule(
+    rng: &mut Rng,
+    methods: &[&str],
+    device: &[DeviceSignal],
+    (points, models): (&mut Vec<i64>, &mut Vec<DraftModel>),
+) -> DraftRule {
     let kind = match rng.below(100) {
         0..35 => Kind::Near,
         35..55 => Kind::Verdict,
@@ -268,7 +296,22 @@ fn rule(rng: &mut Rng, methods: &[&str], device: &[DeviceSignal], points: &mut V
         _ => Kind::Undisclosed,
     };
     let with_cloud = rng.chance(50);
-    let (when, values) = condition(rng, kind, device, with_cloud);
+    let (mut when, values) = condition(rng, kind, device, with_cloud);
+    if with_cloud && matches!(kind, Kind::Near | Kind::Mixed) && rng.chance(40) {
+        let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
+        when = format!("({when}) {joint} {}", aggregates(rng));
+    }
+    if models.len() < MODELS_MAX && rng.chance(25) {
+        let signals = scored(rng, kind, device, (&when, with_cloud));
+        if let Some(score) = models::condition(rng, &signals, models) {
+            let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
+            when = if rng.chance(30) && kind == Kind::Near {
+                score
+            } else {
+                format!("({when}) {joint} {score}")
+            };
+        }
+    }
     let mut text = format!("when = '''{when}'''\n");
     effect(rng, kind, methods, points, &mut text);
     let read: Vec<&str> = DEVICE.iter().map(|(name, ..)| *name).filter(|name| reads(&when, name)).collect();
@@ -375,6 +418,57 @@ fn condition(
     }
 }
 
+/// Models of one policy: they are text in it, and few show as much as many.
+const MODELS_MAX: usize = 3;
+
+/// Signals that a model of a rule may read together.
+fn scored(
+    rng: &mut Rng,
+    kind: Kind,
+    device: &[DeviceSignal],
+    (when, with_cloud): (&str, bool),
+) -> Vec<Readable> {
+    let of = |attested: bool| -> Vec<Readable> {
+        let alike = device.iter().filter(|signal| signal.private && signal.attested == attested);
+        alike.map(|signal| signal.read).collect()
+    };
+    match kind {
+        // All of the condition is one node, so all of it has one trust.
+        Kind::Verdict | Kind::Undisclosed => {
+            let read = device.iter().find(|signal| reads(when, signal.read.name));
+            read.map_or(Vec::new(), |signal| of(signal.attested))
+        }
+        Kind::Mixed if rng.chance(50) => of(rng.chance(50)),
+        Kind::Near | Kind::Mixed => {
+            let near = NEAR.iter().map(|(name, ty, _)| Readable { name, ty: *ty });
+            let given = GIVEN.iter().filter(|(name, _)| with_cloud || near_given(name));
+            let far = FAR.iter().filter(|_| with_cloud).map(|(name, ty, _)| Readable { name, ty: *ty });
+            near.chain(given.map(|(name, ty)| Readable { name, ty: *ty })).chain(far).collect()
+        }
+    }
+}
+
+/// A condition on features alone: what intervals decide or leave open.
+fn aggregates(rng: &mut Rng) -> String {
+    let readable = |name: &&'static str| {
+        let ty = GIVEN.iter().find(|(known, _)| known == name).map_or(Type::Int, |(_, ty)| *ty);
+        Readable { name, ty }
+    };
+    let signals: Vec<Readable> = FEATURES.iter().map(readable).collect();
+    // Often one alone, so that a term compares it more than once.
+    let signals = match rng.pick(&signals).copied() {
+        Some(one) if rng.chance(50) => vec![one],
+        _ => signals,
+    };
+    let depth = u32::try_from(1 + rng.below(2)).unwrap_or(1);
+    let mut drawer = Drawer { rng, signals };
+    match drawer.rng.below(4) {
+        0 => drawer.boolean(depth),
+        1 => format!("({} || {})", drawer.simple(), drawer.simple()),
+        _ => format!("({} && {})", drawer.simple(), drawer.simple()),
+    }
+}
+
 /// Whether a given signal is known without the cloud.
 fn near_given(name: &str) -> bool {
     matches!(name, "device.tier" | "request.signed" | "user")
@@ -382,7 +476,7 @@ fn near_given(name: &str) -> bool {
 
 /// `text`, `release`, `reveal`, `place`.
 fn placement(rng: &mut Rng, kind: Kind, when: &str, read: &[&str], values: &[&str], text: &mut String) {
-    let cloud = FAR.iter().map(|(name, ..)| *name).chain(["user.count_1h", "user.devices_30d"]);
+    let cloud = FAR.iter().map(|(name, ..)| *name).chain(FEATURES);
     let reads_cloud = when.contains(" in list.") || cloud.into_iter().any(|name| reads(when, name));
     let reveal: Vec<&str> = read.iter().copied().filter(|name| !values.contains(name)).collect();
     match kind {
@@ -421,11 +515,24 @@ fn placement(rng: &mut Rng, kind: Kind, when: &str, read: &[&str], values: &[&st
 fn reads(when: &str, name: &str) -> bool {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
     when.split(|letter: char| !part(letter))
-        .any(|word| word == name || word.strip_prefix(name).is_some_and(|rest| CALLS.contains(&rest)))
+        .any(|word| word == name || word.strip_prefix(name).is_some_and(is_call))
 }
 
-/// Methods that follow a name without a separator.
-const CALLS: [&str; 3] = [".startsWith", ".endsWith", ".contains"];
+/// Whether a method follows a name without a separator.
+fn is_call(rest: &str) -> bool {
+    const CALLS: [&str; 9] = [
+        ".startsWith",
+        ".endsWith",
+        ".contains",
+        ".matches",
+        ".inCIDR",
+        ".exists",
+        ".all",
+        ".exists_one",
+        ".filter",
+    ];
+    CALLS.contains(&rest) || rest.starts_with(".get")
+}
 
 fn quoted(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use glacis_compiler::catalogue::Birth;
 use glacis_compiler::checked::{Checked, Expr, ExprKind};
 use glacis_compiler::reference::Snapshot;
-use glacis_wire::{Answer, Cause, Causes, Given, Trust, Type, Value};
+use glacis_wire::{Answer, Cause, Causes, Given, Interval, Moment, Span, Trust, Type, Value};
 
 /// What the edge knows of the device before it looks at any signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub(super) struct Domain {
     ints: Vec<i64>,
     doubles: Vec<f64>,
     strings: Vec<String>,
+    uints: Vec<u64>,
+    bytes: Vec<Vec<u8>>,
+    moments: Vec<Moment>,
+    spans: Vec<Span>,
 }
 
 impl Domain {
@@ -43,7 +47,22 @@ impl Domain {
         let mut domain = Self {
             ints: vec![0, 1, 2, 3, -1, -7, i64::MAX, i64::MIN],
             doubles: vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY],
-            strings: ["", "a", "ab", "b", "é", "éa", "aab"].map(str::to_owned).to_vec(),
+            strings: ["", "a", "ab", "b", "é", "éa", "aab", "10.1.2.3", "10.200.0.1", "::1", "12"]
+                .map(str::to_owned)
+                .to_vec(),
+            uints: vec![0, 1, 2, 12, u64::MAX],
+            bytes: vec![Vec::new(), vec![b'a'], vec![0xff, 0]],
+            // Around the beginning of summer time in Berlin.
+            moments: [0, -1, 1_711_846_799_999_999, 1_711_846_800_000_000]
+                .into_iter()
+                .filter_map(Moment::from_us)
+                .chain([Moment::MIN, Moment::MAX])
+                .collect(),
+            spans: [0, 3_600_000_000, -1]
+                .into_iter()
+                .filter_map(Span::from_us)
+                .chain([Span::MIN, Span::MAX])
+                .collect(),
         };
         policy.rules().iter().for_each(|rule| domain.learn(&rule.when));
         domain
@@ -57,6 +76,18 @@ impl Domain {
             }
             ExprKind::Literal(Value::Double(value)) => self.doubles.push(*value),
             ExprKind::Literal(Value::String(value)) => self.strings.push(value.clone()),
+            ExprKind::Literal(Value::Uint(value)) => {
+                self.uints.extend([value.saturating_sub(1), *value, value.saturating_add(1)]);
+            }
+            ExprKind::Literal(Value::Bytes(value)) => self.bytes.push(value.clone()),
+            ExprKind::Literal(Value::Timestamp(value)) => {
+                let near = [-1, 0, 1].map(|by| value.as_us().saturating_add(by));
+                self.moments.extend(near.into_iter().filter_map(Moment::from_us));
+            }
+            ExprKind::Literal(Value::Duration(value)) => {
+                let near = [-1, 0, 1].map(|by| value.as_us().saturating_add(by));
+                self.spans.extend(near.into_iter().filter_map(Span::from_us));
+            }
             _ => expr.parts().into_iter().for_each(|part| self.learn(part)),
         }
     }
@@ -68,10 +99,32 @@ impl Domain {
             Type::Int => Value::Int(rng.pick(&self.ints).copied().unwrap_or(0)),
             Type::Double => Value::Double(rng.pick(&self.doubles).copied().unwrap_or(0.0)),
             Type::String => Value::String(rng.pick(&self.strings).cloned().unwrap_or_default()),
+            Type::Uint => Value::Uint(rng.pick(&self.uints).copied().unwrap_or(0)),
+            Type::Bytes => Value::Bytes(rng.pick(&self.bytes).cloned().unwrap_or_default()),
+            Type::Timestamp => Value::Timestamp(rng.pick(&self.moments).copied().unwrap_or(Moment::MIN)),
+            Type::Duration => Value::Duration(rng.pick(&self.spans).copied().unwrap_or(Span::MAX)),
             Type::BoolList => self.list(rng, Type::Bool),
             Type::IntList => self.list(rng, Type::Int),
             Type::DoubleList => self.list(rng, Type::Double),
             Type::StringList => self.list(rng, Type::String),
+            Type::UintList => self.list(rng, Type::Uint),
+            Type::BytesList => self.list(rng, Type::Bytes),
+            Type::TimestampList => self.list(rng, Type::Timestamp),
+            Type::DurationList => self.list(rng, Type::Duration),
+        }
+    }
+
+    /// An interval between two values that conditions trip over, often a narrow one.
+    fn interval(&self, rng: &mut Rng, ty: Type) -> Option<Interval> {
+        match (self.value(rng, ty), self.value(rng, ty)) {
+            (Value::Int(a), Value::Int(_)) if rng.chance(50) => {
+                let width = i64::try_from(rng.below(4)).unwrap_or(0);
+                Interval::ints(a.min(a.saturating_add(width)), a.saturating_add(width))
+            }
+            (Value::Int(a), Value::Int(b)) => Interval::ints(a.min(b), a.max(b)),
+            (Value::Double(a), Value::Double(_)) if rng.chance(30) => Interval::doubles(a, a.next_up()),
+            (Value::Double(a), Value::Double(b)) => Interval::doubles(a.min(b), a.max(b)),
+            _ => None,
         }
     }
 
@@ -101,7 +154,13 @@ impl Domain {
                 (Birth::Device, Device::Runs(trust)) => {
                     Given { answer: self.answer(rng, signal.ty, &[Cause::Withheld]), trust }
                 }
-                _ => Given { answer: self.answer(rng, signal.ty, &Cause::ALL), trust: Trust::Proven },
+                _ => {
+                    let interval =
+                        self.interval(rng, signal.ty).filter(|_| signal.is_aggregate() && rng.chance(45));
+                    let answer =
+                        interval.map_or_else(|| self.answer(rng, signal.ty, &Cause::ALL), Answer::Interval);
+                    Given { answer, trust: Trust::Proven }
+                }
             };
             snapshot.answers.insert(name.clone(), given);
         }

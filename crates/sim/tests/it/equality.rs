@@ -62,6 +62,7 @@ fn the_cases_reach_every_zone_and_every_verdict() {
         report.pairs,
         report.believed
     );
+    assert!(report.intervals * 4 > report.cases, "{} with intervals", report.intervals);
     assert!(report.refused * 20 < report.policies, "{} refused: {:#?}", report.refused, report.refusals);
 }
 

@@ -50,6 +50,20 @@ fn a_device_cannot_state_another_zones_cause() {
 }
 
 #[test]
+fn a_device_states_no_interval() {
+    let interval = Interval::ints(1, 2).map(Answer::Interval).unwrap();
+    let policy = PolicyDigest::new([1; 32]);
+    assert!(Disclosed { policy, nodes: vec![], values: vec![interval] }.to_bytes().is_err());
+    let stated = Disclosed { policy, nodes: vec![], values: vec![Answer::Missing] }.to_bytes().unwrap();
+    let (missing, before) = stated.split_last().unwrap();
+    assert_eq!(*missing, 1);
+    let ends = [0; 16];
+    let forged = [before, &[4, 0], &ends].concat();
+    assert!(Answer::from_bytes(&forged[before.len()..]).is_ok());
+    assert!(Disclosed::from_bytes(&forged).is_err());
+}
+
+#[test]
 fn pending_never_leaves_an_evaluation() {
     assert!(Answer::Unknown(Causes::PENDING).to_bytes().is_err());
     assert!(Answer::Unknown(Causes::NONE).to_bytes().is_err());

@@ -16,7 +16,25 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
         "[ -~]{0,12}".prop_map(Value::String),
         vec(any::<i64>().prop_map(Value::Int), 0..4).prop_map(Value::List),
         vec("[a-zé]{0,5}".prop_map(Value::String), 0..4).prop_map(Value::List),
+        any::<u64>().prop_map(Value::Uint),
+        vec(any::<u8>(), 0..12).prop_map(Value::Bytes),
+        (Moment::MIN.as_us()..=Moment::MAX.as_us()).prop_filter_map("range", moment),
+        (Span::MIN.as_us()..=Span::MAX.as_us())
+            .prop_filter_map("range", |us| Span::from_us(us).map(Value::Duration)),
+        vec((0..9_i64).prop_filter_map("range", moment), 0..4).prop_map(Value::List),
     ]
+}
+
+fn moment(us: i64) -> Option<Value> {
+    Moment::from_us(us).map(Value::Timestamp)
+}
+
+fn interval() -> impl Strategy<Value = Interval> {
+    let ints =
+        any::<[i64; 2]>().prop_filter_map("ends in order", |[a, b]| Interval::ints(a.min(b), a.max(b)));
+    let doubles =
+        any::<[f64; 2]>().prop_filter_map("ends in order", |[a, b]| Interval::doubles(a.min(b), a.max(b)));
+    prop_oneof![ints, doubles]
 }
 
 pub(crate) fn answer() -> impl Strategy<Value = Answer> {
@@ -31,7 +49,8 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         value().prop_map(Answer::Value),
         Just(Answer::Missing),
         Just(Answer::Error),
-        causes.prop_map(Answer::Unknown)
+        causes.prop_map(Answer::Unknown),
+        interval().prop_map(Answer::Interval)
     ]
 }
 

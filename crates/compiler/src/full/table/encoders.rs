@@ -31,6 +31,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn encode(args: &[Value], meter: &mut Meter) -> Outcome<Value> {
     let [Value::Bytes(bytes)] = args else { return Err(ErrorKind::NoSuchOverload) };
     meter.bytes(bytes.len().saturating_mul(2))?;
+    Ok(Value::String(Arc::from(text_of(bytes))))
+}
+
+/// Bytes as base64, padded.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let bits =
@@ -41,7 +46,7 @@ fn encode(args: &[Value], meter: &mut Meter) -> Outcome<Value> {
             text.push(char::from(letter));
         }
     }
-    Ok(Value::String(Arc::from(text)))
+    text
 }
 
 fn decode(args: &[Value], _: &mut Meter) -> Outcome<Value> {

@@ -11,6 +11,7 @@ pub(crate) mod encoders;
 mod format;
 mod lists;
 mod math;
+mod networks;
 mod operators;
 mod strings;
 mod text;
@@ -115,14 +116,23 @@ pub enum Library {
     Lists,
     /// Base64, as cel-go's `ext.Encoders`.
     Encoders,
+    /// Addresses and networks: `inCIDR`.
+    Networks,
     /// Macros over index and item, or key and value, as cel-go's `ext.TwoVarComprehensions`.
     TwoVariables,
 }
 
 impl Library {
     /// Every library, the standard first.
-    pub const ALL: [Self; 6] =
-        [Self::Standard, Self::Strings, Self::Math, Self::Lists, Self::Encoders, Self::TwoVariables];
+    pub const ALL: [Self; 7] = [
+        Self::Standard,
+        Self::Strings,
+        Self::Math,
+        Self::Lists,
+        Self::Encoders,
+        Self::Networks,
+        Self::TwoVariables,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -132,6 +142,7 @@ impl Library {
             Self::Math => "math",
             Self::Lists => "lists",
             Self::Encoders => "encoders",
+            Self::Networks => "networks",
             Self::TwoVariables => "two-variable macros",
         }
     }
@@ -198,6 +209,7 @@ const TABLES: &[&[Function]] = &[
     math::FUNCTIONS,
     lists::FUNCTIONS,
     encoders::FUNCTIONS,
+    networks::FUNCTIONS,
 ];
 
 const fn call(parameters: &'static [Sig], result: Sig) -> Overload {

@@ -7,7 +7,7 @@
 use super::env;
 use crate::conformance::show;
 use crate::full::table::{self, Function, Overload, Sig};
-use crate::full::{Bindings, Env, ErrorKind, EvalError, Program, Type, Value};
+use crate::full::{Bindings, Env, ErrorKind, EvalError, Library, Program, Type, Value};
 use crate::reference::{Outcome, evaluate};
 use crate::tests::testing::{Random, SIGNALS, catalogue, condition, for_each_case, policy, snapshot, typed};
 use glacis_wire::{Answer, Trust, Type as SliceType, Value as SliceValue};
@@ -195,6 +195,10 @@ fn full_value(value: &SliceValue) -> Value {
         SliceValue::Int(value) => Value::Int(*value),
         SliceValue::Double(value) => Value::Double(*value),
         SliceValue::String(text) => Value::text(text),
+        SliceValue::Uint(value) => Value::Uint(*value),
+        SliceValue::Bytes(bytes) => Value::bytes(bytes),
+        SliceValue::Timestamp(at) => Value::Timestamp((*at).into()),
+        SliceValue::Duration(span) => Value::Duration((*span).into()),
         SliceValue::List(items) => Value::list(items.iter().map(full_value)),
     }
 }
@@ -205,6 +209,10 @@ fn full_type(ty: SliceType) -> Type {
         SliceType::Int => Type::Int,
         SliceType::Double => Type::Double,
         SliceType::String => Type::String,
+        SliceType::Uint => Type::Uint,
+        SliceType::Bytes => Type::Bytes,
+        SliceType::Timestamp => Type::Timestamp,
+        SliceType::Duration => Type::Duration,
         list => Type::list(full_type(list.element().unwrap())),
     }
 }
@@ -212,7 +220,8 @@ fn full_type(ty: SliceType) -> Type {
 #[test]
 fn a_condition_of_a_policy_means_in_full_what_it_means_in_the_slice() {
     let signals = catalogue();
-    let env = SIGNALS.iter().fold(Env::new(), |env, (name, ty)| env.variable(name, full_type(*ty)));
+    let env = Env::new().library(Library::Networks);
+    let env = SIGNALS.iter().fold(env, |env, (name, ty)| env.variable(name, full_type(*ty)));
     for_each_case(|random| {
         let text = condition(random, SliceType::Bool, 4, 40);
         // `has` asks for a signal there and for a field here.
@@ -230,7 +239,7 @@ fn a_condition_of_a_policy_means_in_full_what_it_means_in_the_slice() {
         let want = match evaluate(&policy(), &expr, &given, false, false) {
             Outcome::Value(value) => show(&full_value(&value)),
             Outcome::Error => "an error".to_owned(),
-            Outcome::Unknown(_) => return,
+            Outcome::Unknown(_) | Outcome::Interval(..) => return,
         };
         let program = Program::compile(&text, &env).unwrap_or_else(|found| panic!("{text}\n{found}"));
         let got = program.run(&bindings).map_or_else(|_| "an error".to_owned(), |value| show(&value));

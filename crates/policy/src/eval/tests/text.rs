@@ -1,16 +1,20 @@
 //! Slices and inputs from a line of text, for tables.
 //!
 //! Rules: `effect [cause=entry …]: expression; …` where an expression is a literal, a name or `(op a b …)`, and
-//! a name's first letter is its type: `b`ool, `i`nt, `d`ouble, `s`tring, `l`ist(int), `t` list(string).
+//! a name's first letter is its type: `b`ool, `i`nt, `d`ouble, `s`tring, `l`ist(int), `t` list(string), and the
+//! aggregates `a` (int) and `r` (double).
 //! Inputs: `name=answer` (attested, the slots' `min_trust`) or `name~answer` (claimed); an answer is a literal,
-//! `missing`, `error`, `pending` or `?cause+cause`. A name without an answer is pending.
+//! `missing`, `error`, `pending`, `?cause+cause` or an interval `lo..hi`. A name without an answer is pending.
 
 use crate::eval::{Input, Reading};
+use crate::tree::binding::Binding;
 use crate::tree::{Effect, Entry, Hidden, Node, Obligations, Parts, Rule, Slot, Source};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use glacis_wire::{Cause, Causes, EventName, Method, PolicyDigest, SignalName, Trust, Type, Value, Zone};
+use glacis_wire::{
+    Cause, Causes, EventName, Interval, Method, PolicyDigest, SignalName, Trust, Type, Value, Zone,
+};
 
 pub(super) struct Case {
     pub(super) parts: Parts,
@@ -20,7 +24,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn new(zone: Zone, rules: &str, inputs: &str) -> Self {
         let event = EventName::parse("event").unwrap();
-        let mut parts = Parts::empty(event, zone, PolicyDigest::new([7; 32]));
+        let mut parts = Parts::empty(event, zone, Binding::unbound(PolicyDigest::new([7; 32])));
         parts.methods = Method::ALL.to_vec();
         for (at, rule) in rules.split(';').map(str::trim).filter(|rule| !rule.is_empty()).enumerate() {
             add_rule(&mut parts, at, rule);
@@ -191,14 +195,15 @@ fn slot(parts: &mut Parts, name: &str) -> u16 {
     let at = known.unwrap_or_else(|| {
         let ty = match name.as_str().as_bytes().first() {
             Some(b'b') => Type::Bool,
-            Some(b'i') => Type::Int,
-            Some(b'd') => Type::Double,
+            Some(b'i' | b'a') => Type::Int,
+            Some(b'd' | b'r') => Type::Double,
             Some(b's') => Type::String,
             Some(b'l') => Type::IntList,
             _ => Type::StringList,
         };
         let source = if parts.zone == Zone::Device { Source::Device } else { Source::Edge };
-        parts.slots.push(Slot { name, source, ty, min_trust: Trust::Attested });
+        let aggregate = matches!(name.as_str().as_bytes().first(), Some(b'a' | b'r'));
+        parts.slots.push(Slot { name, source, ty, min_trust: Trust::Attested, aggregate });
         parts.slots.len() - 1
     });
     u16::try_from(at).unwrap()
@@ -216,11 +221,22 @@ fn answer(slot: &Slot, given: &[&str]) -> (Option<Value>, Reading<'static>, Trus
         "error" => Reading::Error,
         "pending" => Reading::PENDING,
         text => match text.strip_prefix('?') {
+            None if text.contains("..") => Reading::Interval(interval(text)),
             Some(causes) => Reading::Unknown(causes.split('+').map(cause).fold(Causes::NONE, Causes::union)),
             None => return (literal(text), Reading::Error, trust),
         },
     };
     (None, reading, trust)
+}
+
+fn interval(text: &str) -> Interval {
+    let (lo, hi) = text.split_once("..").unwrap();
+    match (literal(lo), literal(hi)) {
+        (Some(Value::Int(lo)), Some(Value::Int(hi))) => Interval::ints(lo, hi),
+        (Some(Value::Double(lo)), Some(Value::Double(hi))) => Interval::doubles(lo, hi),
+        _ => None,
+    }
+    .unwrap()
 }
 
 fn cause(name: &str) -> Causes {

@@ -29,8 +29,8 @@ pub(super) enum Test {
     Among(Vec<i64>),
     /// Text literals, ascending, and whether it is true of them or of all others.
     Texts { texts: Vec<Vec<u8>>, of_them: bool },
-    /// A prefix as an interval of keys, and whether being inside is enough.
-    Prefix { low: i64, high: Option<i64>, exact: bool },
+    /// A prefix, also as an interval of keys, and whether being inside is enough.
+    Prefix { prefix: Vec<u8>, low: i64, high: Option<i64>, exact: bool },
 }
 
 /// The orders, and the lack of one, for which a comparison holds.
@@ -77,7 +77,7 @@ impl Test {
                 Some(holds.at(key.zip(*bound).map(|(key, bound)| key.cmp(&bound))))
             }
             Self::Among(keys) => Some(key.is_some_and(|key| keys.binary_search(&key).is_ok())),
-            Self::Prefix { low, high, exact } => {
+            Self::Prefix { low, high, exact, .. } => {
                 let inside = key.is_some_and(|key| *low <= key && high.is_none_or(|high| key < high));
                 (*exact || !inside).then_some(inside)
             }
@@ -129,7 +129,8 @@ impl<'a> Finder<'a> {
             Node::StartsWith(a, b) => match (self.parts.read(a)?, self.parts.literal(b)?) {
                 (slot, Value::String(prefix)) => {
                     let (low, high, exact) = key::of_prefix(prefix.as_bytes());
-                    Some(Atom { slot, test: Test::Prefix { low, high, exact } })
+                    let prefix = prefix.as_bytes().to_vec();
+                    Some(Atom { slot, test: Test::Prefix { prefix, low, high, exact } })
                 }
                 _ => None,
             },
@@ -152,7 +153,10 @@ impl<'a> Finder<'a> {
             Value::String(text) => {
                 Test::Texts { texts: alloc::vec![text.as_bytes().to_vec()], of_them: holds.equal }
             }
-            Value::List(_) => return None,
+            Value::Uint(_) | Value::Timestamp(_) | Value::Duration(_) => {
+                Test::Compare { bound: number(literal), holds }
+            }
+            Value::Bytes(_) | Value::List(_) => return None,
         };
         Some(Atom { slot, test })
     }
@@ -161,7 +165,7 @@ impl<'a> Finder<'a> {
         let Value::List(items) = list else { return None };
         let test = match self.parts.ty(slot)? {
             Type::Bool => Test::Bool([false, true].map(|value| items.contains(&Value::Bool(value)))),
-            Type::Int | Type::Double => {
+            Type::Int | Type::Double | Type::Uint | Type::Timestamp | Type::Duration => {
                 let mut keys: Vec<i64> = items.iter().filter_map(number).collect();
                 keys.sort_unstable();
                 keys.dedup();
@@ -183,11 +187,14 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Key of a number; NaN is in no list.
+/// Key of a number, moment or span; NaN is in no list.
 fn number(item: &Value) -> Option<i64> {
     match item {
         Value::Int(value) => Some(*value),
         Value::Double(value) => key::of_double(*value),
-        Value::Bool(_) | Value::String(_) | Value::List(_) => None,
+        Value::Uint(value) => Some(key::of_uint(*value)),
+        Value::Timestamp(value) => Some(value.as_us()),
+        Value::Duration(value) => Some(value.as_us()),
+        Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Bytes(_) => None,
     }
 }

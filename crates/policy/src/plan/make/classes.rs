@@ -7,16 +7,18 @@
 use super::atoms::Test;
 use super::rows::{Rows, set};
 use super::{Places, Use};
-use crate::plan::{NO_ROW, key};
+use crate::plan::{FILLED, GROUP, NO_ROW, key};
+use crate::tree::Slot;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::iter::repeat_n;
 use glacis_wire::Type;
 
 /// Appends the tables of one slot; `None` if something in them cannot be counted.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    ty: Type,
-    uses: &[Use<'_>],
+    of: &Slot,
+    (uses, several): (&[Use<'_>], &[usize]),
     rows: &mut Rows,
     places: &Places<'_>,
 ) -> Option<()> {
@@ -24,23 +26,42 @@ pub(super) fn write(
     if uses.is_empty() {
         return Some(());
     }
-    let of = |wanted: fn(&Test) -> bool| uses.iter().filter(move |used| wanted(&used.atom.test)).collect();
+    let those = |wanted: fn(&Test) -> bool| uses.iter().filter(move |used| wanted(&used.atom.test)).collect();
     let keyed: Vec<&Use<'_>> =
-        of(|test| matches!(test, Test::Compare { .. } | Test::Among(_) | Test::Prefix { .. }));
-    let texts: Vec<&Use<'_>> = of(|test| matches!(test, Test::Texts { .. }));
-    let truths: Vec<&Use<'_>> = of(|test| matches!(test, Test::Bool(_)));
+        those(|test| matches!(test, Test::Compare { .. } | Test::Among(_) | Test::Prefix { .. }));
+    let texts: Vec<&Use<'_>> = those(|test| matches!(test, Test::Texts { .. }));
+    let truths: Vec<&Use<'_>> = those(|test| matches!(test, Test::Bool(_)));
     let tables = [!truths.is_empty() || !texts.is_empty(), !keyed.is_empty()];
     out.push(u8::from(tables[0]) | u8::from(tables[1]) << 1);
     if !truths.is_empty() {
         booleans(out, &truths, rows)?;
     }
-    if !texts.is_empty() {
-        literals(out, &texts, rows, places)?;
-    }
     if !keyed.is_empty() {
-        ordered(out, ty, &keyed, rows)?;
+        ordered(out, of.ty, &keyed, rows)?;
+        if of.aggregate {
+            let mut row = rows.zero();
+            set(&mut row, several);
+            rows.write(out, row, None)?;
+        }
+    }
+    if !texts.is_empty() {
+        literals(out, (&texts, &keyed), rows, places)?;
     }
     Some(())
+}
+
+/// The terms that compare the value of an aggregate more than once.
+pub(super) fn several(slot: &Slot, uses: &[Use<'_>]) -> Vec<usize> {
+    let compared = uses.iter().filter(|used| slot.aggregate && !matches!(used.atom.test, Test::Has));
+    let mut terms: Vec<usize> =
+        compared.flat_map(|used| used.plain.iter().chain(&used.negated)).copied().collect();
+    terms.sort_unstable();
+    let mut several: Vec<usize> = terms
+        .windows(2)
+        .filter_map(|pair| (pair.first() == pair.last()).then(|| pair.first().copied())?)
+        .collect();
+    several.dedup();
+    several
 }
 
 /// Rows that do not depend on the value.
@@ -96,7 +117,7 @@ fn booleans(out: &mut Vec<u8>, uses: &[&Use<'_>], rows: &mut Rows) -> Option<()>
     Some(())
 }
 
-/// Count of bounds, bounds, a flag for open rows, row of each class, open row of each class, row of NaN.
+/// Count of bounds, bounds up to the end of a group, a flag for open rows, row of each class, open row of each class, row of NaN.
 fn ordered(out: &mut Vec<u8>, ty: Type, uses: &[&Use<'_>], rows: &mut Rows) -> Option<()> {
     let mut bounds: Vec<i64> = uses.iter().flat_map(|used| used.atom.test.bounds()).collect();
     bounds.sort_unstable();
@@ -104,7 +125,8 @@ fn ordered(out: &mut Vec<u8>, ty: Type, uses: &[&Use<'_>], rows: &mut Rows) -> O
     // No key is below the least, so nothing begins there.
     bounds.retain(|bound| *bound != i64::MIN);
     out.extend(u16::try_from(bounds.len()).ok()?.to_le_bytes());
-    bounds.iter().for_each(|bound| out.extend(bound.to_le_bytes()));
+    let filled = repeat_n(&FILLED, GROUP - bounds.len() % GROUP);
+    bounds.iter().chain(filled).for_each(|bound| out.extend(bound.to_le_bytes()));
     let classes = [i64::MIN].iter().chain(&bounds);
     let judged: Vec<_> = classes.map(|least| rows_of(rows, uses, |test| test.at_key(Some(*least)))).collect();
     let some_open = judged.iter().any(|(_, open)| open.iter().any(|word| *word != 0));
@@ -145,8 +167,14 @@ fn in_groups(out: &mut Vec<u8>, all: &[Vec<u64>], rows: &mut Rows) -> Option<()>
     Some(())
 }
 
-/// Count of literals, row of all other texts, start of each bucket, records.
-fn literals(out: &mut Vec<u8>, uses: &[&Use<'_>], rows: &mut Rows, places: &Places<'_>) -> Option<()> {
+/// Count of literals, row of all other texts, start of each bucket, records. What prefixes say of a literal is known
+/// in full, also where they are long.
+fn literals(
+    out: &mut Vec<u8>,
+    (uses, prefixes): (&[&Use<'_>], &[&Use<'_>]),
+    rows: &mut Rows,
+    places: &Places<'_>,
+) -> Option<()> {
     // For each literal which atoms list it: most list few of all.
     let mut listed: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
     for (at, used) in uses.iter().enumerate() {
@@ -168,7 +196,7 @@ fn literals(out: &mut Vec<u8>, uses: &[&Use<'_>], rows: &mut Rows, places: &Plac
     rows.write(out, other.clone(), None)?;
     let bits = key::bucket_bits(listed.len());
     let hashed = listed.iter().map(|(text, listing)| {
-        let hash = key::hash(text);
+        let hash = key::hash(key::Ends::of(text), text);
         (key::bucket(hash, bits), *text, key::tag(hash), listing)
     });
     let mut records: Vec<_> = hashed.collect();
@@ -182,6 +210,11 @@ fn literals(out: &mut Vec<u8>, uses: &[&Use<'_>], rows: &mut Rows, places: &Plac
         out.extend(tag.to_le_bytes());
         let row = row(rows, listing);
         rows.write(out, row, Some(&other))?;
+        let (by_prefix, _) = rows_of(rows, prefixes, |test| match test {
+            Test::Prefix { prefix, .. } => Some(text.starts_with(prefix)),
+            _ => None,
+        });
+        rows.write(out, by_prefix, None)?;
         out.extend(places.get(text)?.to_le_bytes());
     }
     Some(())
