@@ -15,8 +15,10 @@ use glacis_wire::limits::{
 use glacis_wire::{Encode, EncodeError, SignalName, Type, Writer};
 use std::time::Duration;
 
-/// First bytes: "Glacis typed policy", version 1.
-const MAGIC: &[u8; 6] = b"GLTP\0\x01";
+/// First bytes: "Glacis typed policy", version 0.
+const MAGIC: &[u8; 6] = b"GLTP\0\0";
+/// The same of a policy of one app, which is version 1: a policy of all apps has the digest that it always had.
+const MAGIC_OF_APP: &[u8; 6] = b"GLTP\0\x01";
 /// First bytes of a catalogue: "Glacis catalogue", version 0.
 const CATALOGUE_MAGIC: &[u8; 6] = b"GLCT\0\0";
 
@@ -25,10 +27,12 @@ type Done = Result<(), EncodeError>;
 /// The canonical bytes.
 pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     let mut out = Writer::new();
-    out.raw(MAGIC);
+    out.raw(if policy.app.is_some() { MAGIC_OF_APP } else { MAGIC });
     out.str("policy name", &policy.name, NAME_BYTES_MAX)?;
     policy.event.encode(&mut out)?;
-    out.option(policy.app.as_ref())?;
+    if let Some(app) = &policy.app {
+        app.encode(&mut out)?;
+    }
     out.str("purpose", &policy.purpose, VALUE_BYTES_MAX)?;
     out.list("methods", &policy.methods, NAME_BYTES_MAX)?;
     out.list("score classes", &policy.classes, RULES_MAX)?;
