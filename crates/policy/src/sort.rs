@@ -1,4 +1,7 @@
-//! A small sort: that of the standard library is several times as large as what a device may carry for it.
+//! A small sort.
+//!
+//! That of the standard library is written anew for each type that it sorts, and each time takes more of a device's
+//! library than both places that sort are worth.
 
 /// Sorts in place, in *n* log *n* steps whatever the order was (a heap). Equal items may change places.
 pub(crate) fn sort<T>(items: &mut [T], is_less: impl Fn(&T, &T) -> bool) {

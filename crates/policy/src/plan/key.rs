@@ -158,7 +158,7 @@ mod tests {
             let padded = [text, &[0; 8]].concat();
             let key = Ends::of(text);
             assert_eq!(Some(&key.head.to_be_bytes()), padded.first_chunk());
-            assert!(is_same(key, text, &text.to_vec()));
+            assert!(is_same(key, text, &[text].concat()));
             let longer = [text, &[0]].concat();
             for at in 0..=length {
                 let mut other = longer.clone();

@@ -1,6 +1,11 @@
 //! Models in slices: random small ones for the generator, what the loader refuses, and what a score costs.
 
-#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code"
+)]
 
 use crate::generate::{Random, for_each_case, parts};
 use glacis_model::build::{Column, Ensemble, Node as TreeNode};

@@ -100,4 +100,5 @@ impl<F: Faults> Marker<'_, F> {
 }
 
 // INVARIANT: a plane a cause, in the order of their codes.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const _: () = assert!(Cause::ALL[Cause::Inexact as usize] as u8 == Cause::Inexact as u8);
