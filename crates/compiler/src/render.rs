@@ -51,13 +51,7 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
             let _ = write!(out, " {} ", op.symbol());
             write(b, own + u8::from(!chains), out);
         }
-        ExprKind::If(condition, yes, no) => {
-            write(condition, 1, out);
-            out.push_str(" ? ");
-            write(yes, 1, out);
-            out.push_str(" : ");
-            write(no, 0, out);
-        }
+        ExprKind::If(condition, yes, no) => choice(condition, [yes, no], out),
         ExprKind::Model(name, inputs) => {
             let _ = write!(out, "model.{name}");
             sequence("(", inputs, ")", out);
@@ -67,13 +61,7 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
         ExprKind::EndsWith(a, b) => method(a, "endsWith", b, out),
         ExprKind::Contains(a, b) => method(a, "contains", b, out),
         ExprKind::Matches(a, pattern) => texts(a, "matches", std::slice::from_ref(pattern), out),
-        ExprKind::InNetworks(a, networks) if networks.len() == 1 => texts(a, "inCIDR", networks, out),
-        ExprKind::InNetworks(a, networks) => {
-            write(a, PRIMARY, out);
-            out.push_str(".inCIDR([");
-            all_quoted(networks, out);
-            out.push_str("])");
-        }
+        ExprKind::InNetworks(a, networks) => in_networks(a, networks, out),
         ExprKind::TimePart(part, a, zone) => {
             let zone: Vec<String> = zone.iter().cloned().collect();
             texts(a, part.function(), &zone, out);
@@ -87,20 +75,43 @@ fn write(expr: &Expr, power: u8, out: &mut String) {
             sequence("[", std::slice::from_ref(b), "]", out);
         }
         ExprKind::Pick { keys, values, key } => {
-            out.push('{');
-            for (at, (key, value)) in keys.iter().zip(values).enumerate() {
-                out.push_str(if at == 0 { "" } else { ", " });
-                write(key, 1, out);
-                out.push_str(": ");
-                write(value, 0, out);
-            }
-            out.push('}');
+            entries(keys, values, out);
             sequence("[", std::slice::from_ref(key), "]", out);
         }
     }
     if wrapped {
         out.push(')');
     }
+}
+
+fn choice(condition: &Expr, [yes, no]: [&Expr; 2], out: &mut String) {
+    write(condition, 1, out);
+    out.push_str(" ? ");
+    write(yes, 1, out);
+    out.push_str(" : ");
+    write(no, 0, out);
+}
+
+fn in_networks(address: &Expr, networks: &[String], out: &mut String) {
+    if networks.len() == 1 {
+        return texts(address, "inCIDR", networks, out);
+    }
+    write(address, PRIMARY, out);
+    out.push_str(".inCIDR([");
+    all_quoted(networks, out);
+    out.push_str("])");
+}
+
+/// A map literal.
+fn entries(keys: &[Expr], values: &[Expr], out: &mut String) {
+    out.push('{');
+    for (at, (key, value)) in keys.iter().zip(values).enumerate() {
+        out.push_str(if at == 0 { "" } else { ", " });
+        write(key, 1, out);
+        out.push_str(": ");
+        write(value, 0, out);
+    }
+    out.push('}');
 }
 
 const UNARY: u8 = 6;

@@ -1,4 +1,7 @@
 //! Networks of a literal as sorted ranges of addresses that do not meet.
+//!
+//! What zones look an address up in: a search by halves over ranges, instead of a comparison with each network. Ranges
+//! that meet or touch become one, so that an address is in one at most.
 
 use crate::full::Network;
 use glacis_policy::Networks;

@@ -1,4 +1,7 @@
-//! The time zone of a literal as the table that zones look into, from the database that the profile `full` uses.
+//! The time zone of a literal as the table that zones look into.
+//!
+//! From the database that the profile `full` uses, so that both say the same of every moment; only the zones that a
+//! policy names are in its slices.
 
 use crate::full::Zone;
 use glacis_policy::TimeZone;

@@ -4,7 +4,7 @@
 //! IPv6 (`::ffff:10.0.0.1`) is none, so that no address has two families. A network is an address, `/`, and a number
 //! of bits; the bits behind them are zero, so that a slip of the pen is not a larger network.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// A network in CIDR notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

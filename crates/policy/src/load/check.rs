@@ -230,16 +230,8 @@ impl Checker {
                 (a == b && a.is_scalar()).then_some(Kind::BOOL)
             }
             Node::Neg(a) => Some(kind(a)?).filter(|kind| matches!(*kind, Kind::INT | Kind::DOUBLE)),
-            Node::Add(a, b) => match pair(a, b)? {
-                (Kind::MOMENT, Kind::SPAN) | (Kind::SPAN, Kind::MOMENT) => Some(Kind::MOMENT),
-                (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
-                (a, b) => (a == b && number(a)).then_some(a),
-            },
-            Node::Sub(a, b) => match pair(a, b)? {
-                (Kind::MOMENT, Kind::SPAN) => Some(Kind::MOMENT),
-                (Kind::MOMENT, Kind::MOMENT) | (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
-                (a, b) => (a == b && number(a)).then_some(a),
-            },
+            Node::Add(a, b) => sum(pair(a, b)?),
+            Node::Sub(a, b) => difference(pair(a, b)?),
             Node::Mul(a, b) | Node::Div(a, b) => {
                 let (a, b) = pair(a, b)?;
                 (a == b && number(a)).then_some(a)
@@ -278,6 +270,22 @@ impl Checker {
             Node::Find(a, b) => member(pair(a, b)?).then_some(Kind::INT),
         };
         typed.ok_or(Fault::OperandTypes)
+    }
+}
+
+fn sum(operands: (Kind, Kind)) -> Option<Kind> {
+    match operands {
+        (Kind::MOMENT, Kind::SPAN) | (Kind::SPAN, Kind::MOMENT) => Some(Kind::MOMENT),
+        (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+        (a, b) => (a == b && number(a)).then_some(a),
+    }
+}
+
+fn difference(operands: (Kind, Kind)) -> Option<Kind> {
+    match operands {
+        (Kind::MOMENT, Kind::SPAN) => Some(Kind::MOMENT),
+        (Kind::MOMENT, Kind::MOMENT) | (Kind::SPAN, Kind::SPAN) => Some(Kind::SPAN),
+        (a, b) => (a == b && number(a)).then_some(a),
     }
 }
 

@@ -146,18 +146,9 @@ impl Encode for Node {
                 out.u8(0);
                 return value.encode(out);
             }
-            Self::Read(slot) => {
-                out.u8(1);
-                out.u16(*slot);
-            }
-            Self::Has(slot) => {
-                out.u8(2);
-                out.u16(*slot);
-            }
-            Self::Score(call) => {
-                out.u8(decode::SCORE);
-                out.u16(*call);
-            }
+            Self::Read(slot) => number(out, 1, *slot),
+            Self::Has(slot) => number(out, 2, *slot),
+            Self::Score(call) => number(out, decode::SCORE, *call),
             Self::If(a, b, c) => {
                 out.u8(3);
                 [*a, *b, *c].into_iter().try_for_each(|at| operand(out, at))?;
@@ -209,6 +200,11 @@ impl Encode for Node {
         }
         Ok(())
     }
+}
+
+fn number(out: &mut Writer, tag: u8, number: u16) {
+    out.u8(tag);
+    out.u16(number);
 }
 
 /// A list of texts, each with a length of two bytes.

@@ -1,4 +1,7 @@
 //! The library `networks`: whether an address is in a network.
+//!
+//! A text that is no address is an error and not a miss, as in the slices of zones; a network that is none is one too,
+//! and where it is a literal it is refused when the expression is checked.
 
 use super::{Cost, Function, Library, Overload, Sig, on, row};
 use crate::full::fault::{ErrorKind, Meter, Outcome};
