@@ -162,7 +162,10 @@ fn slices() -> Vec<(String, [Vec<u8>; 3])> {
         for release in condition::RELEASES {
             let policy = condition::around(text, release);
             if let Ok(compiled) = compile(catalogue, Source { name: "policy.toml", text: &policy }, None) {
-                found.push(((*name).to_owned(), compiled.slices(&Binding::unbound(PolicyDigest::new([7; 32])))));
+                found.push((
+                    (*name).to_owned(),
+                    compiled.slices(&Binding::unbound(PolicyDigest::new([7; 32]))),
+                ));
             }
         }
     }
@@ -290,7 +293,10 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("escapes", "payee == \"\\u00e9\\n\\x41\" || payee == r'\\d'"),
     ("pattern", "payee.matches(r'^[A-Z]{2}\\d+$') || payee.matches(\"é|b$\")"),
     ("networks", "payee.inCIDR([\"10.0.0.0/8\", \"2001:db8::/32\"]) || user.inCIDR(\"::/0\")"),
-    ("times", "due.getHours(\"Asia/Tokyo\") >= 22 || due - idle > timestamp(amount) || idle < duration(\"1h\")"),
+    (
+        "times",
+        "due.getHours(\"Asia/Tokyo\") >= 22 || due - idle > timestamp(amount) || idle < duration(\"1h\")",
+    ),
     ("conversions", "int(quota) > amount || string(token) == payee || quota + uint(amount) == 7u"),
     ("macros", "request.tags.exists(t, t.startsWith(\"a\")) && size([1, 2].filter(n, n > amount)) == 1"),
     ("look-ups", "{\"a\": 1, \"b\": 2}[payee] > [3, 4][amount] || payee in {\"c\": true}"),

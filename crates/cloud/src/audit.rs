@@ -2,7 +2,7 @@
 //!
 //! An entry holds the kind, the number of the row it speaks of and a digest over that row's bytes; it is a link of
 //! a [`glacis_ledger::chain`]. Events with their first decisions, of which there are many, share one entry for all
-//! of a commit that follow each other: a [`Run`]. [`CloudCore::verify_audit`] recomputes every head *and* every row
+//! of a commit that follow each other. [`CloudCore::verify_audit`] recomputes every head *and* every row
 //! digest from the tables, and compares the number of rows with the number of entries: so a changed, removed or
 //! slipped-in row shows as well as a changed entry. What a chain cannot show by itself is its own lost end;
 //! [`CloudCore::audit_head`] is there to be written down elsewhere.
