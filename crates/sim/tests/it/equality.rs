@@ -63,7 +63,8 @@ fn the_cases_reach_every_zone_and_every_verdict() {
         report.believed
     );
     assert!(report.intervals * 4 > report.cases, "{} with intervals", report.intervals);
-    assert!(report.refused * 20 < report.policies, "{} refused: {:#?}", report.refused, report.refusals);
+    // What a random condition says of constants alone may fail, and is then refused.
+    assert!(report.refused * 6 < report.policies, "{} refused: {:#?}", report.refused, report.refusals);
 }
 
 /// Every seeded bug of the evaluator is caught by the same comparison.

@@ -41,6 +41,8 @@ impl<F: Faults> Marker<'_, F> {
     /// Adds what an interval in a slot says.
     #[cold]
     pub(super) fn interval(self, planes: &mut Planes, table: &SlotTable, interval: Interval) {
+        // An atom that is computed may be unknown for it, whatever the rows say.
+        planes.seen = planes.seen.union(Causes::of(self.inexact()));
         let (Values::Int(ordered) | Values::Double(ordered, _)) = &table.values else { return };
         let Some((lo, hi)) = range::keys(interval) else { return };
         let hi = if self.faults.has(Mutant::IntervalEndMissed) { hi.saturating_sub(1) } else { hi };
@@ -64,6 +66,10 @@ impl<F: Faults> Marker<'_, F> {
         self.settle(planes);
     }
 
+    fn inexact(self) -> Cause {
+        if self.faults.has(Mutant::InexactIsWithheld) { Cause::Withheld } else { Cause::Inexact }
+    }
+
     /// Brings a row of the slice into working memory.
     fn row(self, planes: &mut Planes, name: u16) {
         planes.met.row.fill(0);
@@ -73,7 +79,7 @@ impl<F: Faults> Marker<'_, F> {
     /// Kills, leaves waiting, or blurs what the met rows say; `row` holds the terms that compare the slot more than
     /// once.
     fn settle(self, planes: &mut Planes) {
-        let cause = if self.faults.has(Mutant::InexactIsWithheld) { Cause::Withheld } else { Cause::Inexact };
+        let cause = self.inexact();
         let (Some(waits), Some(present)) =
             (planes.waits.get_mut(cause as usize), planes.present.get_mut(cause as usize))
         else {
@@ -91,10 +97,6 @@ impl<F: Faults> Marker<'_, F> {
             *waits |= waiting;
             *present |= waiting != 0;
             planes.blurred |= all & several != 0;
-        }
-        // A blurred term may be unknown for this as well.
-        if *present || planes.blurred {
-            planes.seen = planes.seen.union(Causes::of(cause));
         }
     }
 }
