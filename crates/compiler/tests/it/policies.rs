@@ -82,3 +82,24 @@ fn the_view_policy_needs_no_cloud() {
     assert_eq!(*edge.hidden(), glacis_policy::Hidden::NONE);
     assert!(compiled.features().is_empty() && compiled.lists().is_empty());
 }
+
+/// A store checks the sources that it holds against the digests of what was published from them, so what a release
+/// of this program made must have the same canonical bytes in every later one. Lengths and FNV-1a.
+#[test]
+fn canonical_bytes_are_those_of_earlier_releases() {
+    let fnv = |bytes: &[u8]| {
+        bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+        })
+    };
+    for (name, length, hash) in [
+        ("view", 305, 0x5A9E_EA9F_A215_3685),
+        ("transfer", 1465, 0x040C_AF6D_6623_10D1),
+        ("card-payment", 2077, 0xE24A_5D4D_E625_583C),
+        ("user-agents", 2356, 0x9A40_0D78_FE12_CC75),
+    ] {
+        let compiled = shipped(name);
+        let bytes = compiled.canonical();
+        assert_eq!((bytes.len(), fnv(bytes)), (length, hash), "{name}");
+    }
+}
