@@ -87,8 +87,8 @@ fn slices_that_are_bound_to_another_are_refused() {
     // A signal that no rule reads: the policy is the same, its catalogue is not.
     let mut grown = source.clone();
     grown.catalogue.text.0.push_str(
-        "\n[signal.\"app.unread\"]\ntype = \"bool\"\nzone = \"device\"\nprivacy = \"private\"\npurpose = [\"fraud-prevention\"]\n\
-         retention = \"30d\"\ncost = 1\n",
+        "\n[signal.\"app.unread\"]\ntype = \"bool\"\nzone = \"device\"\nmin_trust = \"attested\"\nprivacy = \"private\"\n\
+         purpose = [\"fraud-prevention\"]\nretention = \"30d\"\ncost = 1\n",
     );
     assert_eq!(digest_of(&compiled_of(&grown)), own.policy);
     let error = core.publish(&world.publish_bound(2, grown, &compiled, &own)).unwrap_err();
