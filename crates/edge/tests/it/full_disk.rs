@@ -6,12 +6,13 @@ use crate::tmpfs::Tmpfs;
 use crate::world::{ATTESTED, Authority, PEER, START, config, outcome, says, slice, step};
 use glacis_edge::config::Mode;
 use glacis_edge::{EdgeConfig, EdgeCore, Step};
-use glacis_host::{Clock, DirFiles, Host, SeededHost};
+use glacis_host::{Clock, DirFiles, FileErrorKind, Host, SeededHost};
 use glacis_wire::http::Request;
 use glacis_wire::{EventId, NodeOutcome, PolicyDigest, Realm, Zone};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Tmpfs {
     /// Leaves about this much room.
@@ -45,7 +46,15 @@ fn start(at: &Path, authority: &Authority, host: &SeededHost) -> EdgeCore {
                   prefix = { burst = 1000000, per_second = 1000000 }\n";
     let config = EdgeConfig::parse("edge.toml", &config(&authority.token, limits)).unwrap();
     let host: Arc<dyn Host> = Arc::new(host.clone());
-    let files = Arc::new(DirFiles::open(at).unwrap());
+    // A child that another test starts at this moment has the lock until it has its own program.
+    let files = (0..100).find_map(|_| match DirFiles::open(at) {
+        Err(error) if error.kind() == FileErrorKind::InUse => {
+            std::thread::sleep(Duration::from_millis(50));
+            None
+        }
+        opened => Some(opened.unwrap()),
+    });
+    let files = Arc::new(files.expect("the folder is in use for five seconds"));
     EdgeCore::new(config, authority.edge_keys(), host, files).unwrap()
 }
 
