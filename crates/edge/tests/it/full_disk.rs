@@ -54,7 +54,7 @@ fn start(at: &Path, authority: &Authority, host: &SeededHost) -> EdgeCore {
         }
         opened => Some(opened.unwrap()),
     });
-    let files = Arc::new(files.expect("the folder is in use for five seconds"));
+    let files = Arc::new(files.unwrap());
     EdgeCore::new(config, authority.edge_keys(), host, files).unwrap()
 }
 
