@@ -43,8 +43,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Rows changed between two checkpoints of the write-ahead log.
 ///
 /// Unit: rows. Source: about 20 MiB of log with batches of 64 decisions; the writer's part of a checkpoint are two
-/// syncs and the pages of a moment, which must be rare beside commits. Checkpoints are ours and not automatic, because SQLite hides the
-/// error of an automatic one and a failed fsync must be seen.
+/// syncs and the pages of a moment, which must be rare beside commits. Checkpoints are ours and not automatic,
+/// because SQLite hides the error of an automatic one and a failed fsync must be seen.
 const CHECKPOINT_ROWS: u64 = 65_536;
 
 /// Rows changed between two looks at how much the store uses, each of them four statements and a system call.
@@ -143,7 +143,9 @@ impl Store {
 
     /// After a failed sync the system may have dropped what it could not write, and the next sync would succeed
     /// over the hole. Closing must not move the log into the file then; who opens it next reads what is there.
-    pub(crate) fn never_sync_again(&self) {
+    pub(crate) fn never_sync_again(&mut self) {
+        // A pass that was asked for must not begin any more.
+        self.checkpointer = None;
         if let Err(error) = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
             tracing::error!(%error, "the store cannot be kept from a checkpoint when it closes");
         }
@@ -188,6 +190,8 @@ impl Store {
     /// Has the log moved into the file once it has grown enough, beside the writer; then moves what was written
     /// meanwhile, so that SQLite begins the log anew.
     pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), CloudError> {
+        // A pass may have failed since the commit began; what is left is nobody's then.
+        self.holds()?;
         let (changed, log) = (self.conn.total_changes(), self.log_bytes());
         // Cut back when SQLite begins it anew.
         self.log_kept = self.log_kept.min(log);

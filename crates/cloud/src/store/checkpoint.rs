@@ -51,7 +51,7 @@ impl Shared {
     }
 }
 
-/// The thread. Dropping it waits for a pass that runs.
+/// The thread. Dropping it waits for a pass that runs; one that was only asked for never begins.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     shared: Arc<Shared>,
@@ -109,8 +109,8 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        self.wait();
-        self.shared.set(Stage::Ending);
+        *self.shared.wait_while(|stage| matches!(stage, Stage::Running)) = Stage::Ending;
+        self.shared.changed.notify_all();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread of checkpoints panicked");
         }
@@ -135,5 +135,42 @@ fn run(conn: &Connection, shared: &Shared) {
             }
         };
         shared.set(stage);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Birth, Place, Store};
+    use glacis_wire::{Realm, TenantId};
+
+    /// A store whose log has a row, with a thread in this stage and a rest to be moved.
+    fn store(path: &Path, stage: Stage) -> Store {
+        let birth = Birth { tenant: TenantId::parse("acme").unwrap(), realm: Realm::Demo };
+        let mut store = Store::open(&Place::File(path), &birth).unwrap();
+        store.conn.execute("REPLACE INTO meta (key, value) VALUES ('row', randomblob(9))", []).unwrap();
+        let checkpointer = Checkpointer::start(path).unwrap();
+        checkpointer.shared.set(stage);
+        (store.checkpointer, store.rest_due) = (Some(checkpointer), true);
+        store
+    }
+
+    #[test]
+    fn what_a_failed_pass_left_is_moved_by_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cloud.db");
+        let mut failed = store(&path, Stage::Failed("the disk".to_owned()));
+        let file = || std::fs::read(&path).unwrap();
+        let before = file();
+        for _ in 0..3 {
+            assert_eq!(failed.checkpoint_if_due().unwrap_err().kind(), CloudErrorKind::Stopped);
+            assert_eq!(failed.empty_log().unwrap_err().kind(), CloudErrorKind::Stopped);
+        }
+        failed.never_sync_again();
+        drop(failed);
+        assert!(file() == before, "nor when it closes");
+        let mut sound = store(&path, Stage::Idle);
+        sound.checkpoint_if_due().unwrap();
+        assert!(file() != before, "beside a thread that is idle the rest is moved");
     }
 }
