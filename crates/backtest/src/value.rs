@@ -4,7 +4,7 @@
 //! `nan` or `inf`, no string over its limit. Where a file spells otherwise its mapping says so (`map`, `decimals`),
 //! or the row is not used.
 
-use glacis_compiler::full;
+use glacis_compiler::full::time_value;
 use glacis_wire::{Answer, Type, Value};
 use std::collections::BTreeMap;
 
@@ -34,14 +34,7 @@ impl Spelling {
             Type::Bytes => {
                 Some(Value::Bytes(text.as_bytes().to_vec())).filter(|_| text.len() <= self.max_bytes)
             }
-            Type::Timestamp => {
-                let at = full::Timestamp::parse(text).and_then(full::Timestamp::moment);
-                at.map(Value::Timestamp)
-            }
-            Type::Duration => {
-                let span = full::Duration::parse(text).and_then(full::Duration::span);
-                span.map(Value::Duration)
-            }
+            Type::Timestamp | Type::Duration => time_value(self.ty, text),
             // A cell holds no list.
             _ => None,
         };

@@ -14,7 +14,7 @@ use crate::error::{CloudError, CloudErrorKind};
 use crate::state::facts_of;
 use crate::store::int;
 use glacis_compiler::catalogue::{Birth, Catalogue, Origin};
-use glacis_compiler::full;
+use glacis_compiler::full::time_value;
 use glacis_policy::Obligations;
 use glacis_wire::limits::{LIST_ITEMS_MAX, PRINCIPAL_BYTES_MAX, VALUE_BYTES_MAX};
 use glacis_wire::message::decide::{DEVICE_ZONE, DecideAnswer, EventFacts, SignalAnswer};
@@ -223,23 +223,16 @@ impl Declared {
             Type::Double => double(json).map(Value::Double),
             Type::Uint => json.as_u64().map(Value::Uint),
             Type::Bytes => json.as_str().map(|text| Value::Bytes(text.as_bytes().to_vec())),
-            Type::Timestamp => {
-                let at = json.as_str().and_then(full::Timestamp::parse);
-                at.and_then(full::Timestamp::moment).map(Value::Timestamp)
-            }
-            Type::Duration => {
-                let span = json.as_str().and_then(full::Duration::parse);
-                span.and_then(full::Duration::span).map(Value::Duration)
-            }
+            Type::Timestamp | Type::Duration => json.as_str().and_then(|text| time_value(ty, text)),
             _ => json.as_str().map(|text| Value::String(text.to_owned())),
         };
+        let length = match &value {
+            Some(Value::String(text)) => text.len(),
+            Some(Value::Bytes(bytes)) => bytes.len(),
+            _ => 0,
+        };
         match value {
-            Some(Value::Bytes(bytes)) if bytes.len() > self.bytes_max => {
-                Err(format!("longer than {} bytes", self.bytes_max))
-            }
-            Some(Value::String(text)) if text.len() > self.bytes_max => {
-                Err(format!("longer than {} bytes", self.bytes_max))
-            }
+            _ if length > self.bytes_max => Err(format!("longer than {} bytes", self.bytes_max)),
             Some(value) => Ok(value),
             None => Err(format!("not a `{}`", self.ty.name())),
         }

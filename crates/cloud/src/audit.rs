@@ -320,16 +320,15 @@ impl Desk {
     fn link(&mut self, at: i64, kind: AuditKind, row: i64, last_row: Option<i64>, digest: Digest) {
         let before = self.state.head;
         let kind = i64::from(kind.code());
-        let mut entry = Entry { seq: before.seq, at, kind, row, last_row, digest, head: before.digest };
+        let entry = Entry { seq: before.seq, at, kind, row, last_row, digest, head: before.digest };
         let link = before.chain(&self.context).append(&entry.bytes());
-        entry.head = link.hash;
         let cells = [
             Cell::int(link.seq),
             Cell::number(at),
             Cell::number(kind),
             Cell::number(row),
             Cell::blob(digest.as_bytes()),
-            Cell::blob(entry.head.as_bytes()),
+            Cell::blob(link.hash.as_bytes()),
             last_row.map_or(Cell::NULL, Cell::number),
         ];
         self.pending.get_mut().put(LogTable::Audit, &cells);
@@ -359,10 +358,8 @@ impl Tx<'_> {
     /// Where the first decision `row` will stand in its run, which [`audit_first`](Self::audit_first) puts it into.
     pub(crate) fn place_in_run(&mut self, row: i64) -> InRun {
         let run = self.desk.pending.get_mut().run.as_ref();
-        match run.is_some_and(|run| row == run.last + 1 && row - run.first < Run::ROWS_MAX) {
-            true => InRun::Follows,
-            false => InRun::Begins,
-        }
+        let follows = run.is_some_and(|run| row == run.last + 1 && row - run.first < Run::ROWS_MAX);
+        if follows { InRun::Follows } else { InRun::Begins }
     }
 
     /// Puts the first decision `row` under the chain, whose bytes and those of its event are at hand.
@@ -393,7 +390,8 @@ impl CloudCore {
         self.read(|tx| Ok(tx.desk.state.head))
     }
 
-    /// Verifies entries after `from` until they speak of `limit` rows; start with `Head::default()`, go on with the report's head.
+    /// Verifies entries after `from` until they speak of `limit` rows; start with `Head::default()`, go on with the
+    /// report's head.
     ///
     /// The last part also counts rows, so that nothing can have been slipped in beside the chain.
     pub fn verify_audit(&mut self, from: Head, limit: u32) -> Result<AuditReport, CloudError> {
@@ -438,6 +436,13 @@ fn verify(conn: &Connection, context: &Context, from: Head, limit: u32) -> Resul
     Ok(AuditReport { verified: head.seq, fault, head, complete })
 }
 
+/// How much of an entry's rows the deletion log names.
+enum Gone {
+    All,
+    Part,
+    Nothing,
+}
+
 /// What the deletion log says is gone. Its own rows are under the chain, so a forged one is found like any other.
 struct SweptRows {
     /// By the code of the table's kind: first and last row of each run, in order.
@@ -455,13 +460,14 @@ impl SweptRows {
         Ok(Self { runs })
     }
 
-    /// Whether all of the rows are gone, or one of them.
-    fn has(&self, kind: AuditKind, rows: &RangeInclusive<i64>) -> (bool, bool) {
+    fn of(&self, kind: AuditKind, rows: &RangeInclusive<i64>) -> Gone {
         let table = if kind == AuditKind::Decided { AuditKind::Decision } else { kind };
         let runs = self.runs.get(&i64::from(table.code()));
-        let newest = runs.and_then(|runs| runs.range(..=rows.end()).next_back());
-        let (first, last) = newest.map_or((i64::MAX, i64::MIN), |(first, last)| (*first, *last));
-        (first <= *rows.start() && *rows.end() <= last, *rows.start() <= last)
+        match runs.and_then(|runs| runs.range(..=rows.end()).next_back()) {
+            Some((first, last)) if first <= rows.start() && rows.end() <= last => Gone::All,
+            Some((_, last)) if rows.start() <= last => Gone::Part,
+            _ => Gone::Nothing,
+        }
     }
 
     fn count(&self, table: AuditKind) -> i64 {
@@ -508,13 +514,13 @@ fn fault(
     let Some(kind) = AuditKind::from_code(entry.kind) else {
         return Ok(Some(format!("entry {} is of no known kind", entry.seq)));
     };
-    let wrong = match (swept.has(kind, &entry.rows()), kind.rows_digest(conn, entry.rows())?) {
-        ((true, _), None) => return Ok(None),
-        ((true, _), Some(_)) => "was swept and is there",
-        ((false, true), _) => "was swept in part",
-        ((false, false), None) => "is missing",
-        ((false, false), Some(digest)) if digest == entry.digest => return Ok(None),
-        ((false, false), Some(_)) => "was changed",
+    let wrong = match (swept.of(kind, &entry.rows()), kind.rows_digest(conn, entry.rows())?) {
+        (Gone::All, None) => return Ok(None),
+        (Gone::All, Some(_)) => "was swept and is there",
+        (Gone::Part, _) => "was swept in part",
+        (Gone::Nothing, None) => "is missing",
+        (Gone::Nothing, Some(digest)) if digest == entry.digest => return Ok(None),
+        (Gone::Nothing, Some(_)) => "was changed",
     };
     let rows =
         entry.last_row.map_or_else(|| entry.row.to_string(), |last| format!("{} to {last}", entry.row));

@@ -193,18 +193,15 @@ impl Tx<'_> {
     /// Drawing another is cheaper than looking in the log for one that the index cannot rule out in memory, unless it
     /// has become so large that it rules out few.
     fn new_reference(&self) -> Result<Reference, CloudError> {
-        let index = &self.desk.state.references;
-        for _ in 0..DRAWS {
-            let reference = Reference::from_random(self.random()?);
-            if !index.may_have(Keyed::Reference.key(reference.as_bytes(), &[])) {
-                return Ok(reference);
-            }
-        }
+        let mut draws = 0;
         loop {
             let reference = Reference::from_random(self.random()?);
-            if self.decision_by_reference(&reference)?.is_none() {
+            let key = Keyed::Reference.key(reference.as_bytes(), &[]);
+            let may_be_taken = self.desk.state.references.may_have(key);
+            if !may_be_taken || draws >= DRAWS && self.decision_by_reference(&reference)?.is_none() {
                 return Ok(reference);
             }
+            draws += 1;
         }
     }
 
@@ -291,7 +288,8 @@ impl Tx<'_> {
 
     /// Appends an event to the log together with its first decision; gives its sequence number.
     ///
-    /// One link of the chain is over both rows, and those that follow in the same commit. Everything that can fail but the disk comes before the first write.
+    /// One link of the chain is over both rows, and those that follow in the same commit. Everything that can fail but
+    /// the disk comes before the first write.
     pub(crate) fn store_first(&mut self, new: &NewDecision<'_>) -> Result<u64, CloudError> {
         let (seq, id, ingested) = (self.desk.state.next_seq(), self.desk.state.next_decision(), self.now);
         let Prepared { facts, bytes: facts_bytes, identity, key } = new.of;

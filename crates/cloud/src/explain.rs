@@ -16,7 +16,7 @@ use glacis_compiler::Compiled;
 use glacis_compiler::catalogue::{Birth, Signal};
 use glacis_compiler::checked::{Release, Rule};
 use glacis_compiler::reference::{Outcome, Snapshot, evaluate};
-use glacis_policy::{Effect, Entry, Reading};
+use glacis_policy::{Effect, Entry, answer_of};
 use glacis_wire::limits::REASON_BYTES_MAX;
 use glacis_wire::message::Text;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
@@ -213,7 +213,9 @@ fn answered(compiled: &Compiled, facts: &EventFacts, kept: &[SignalAnswer]) -> B
     let (catalogue, stated) = (compiled.signals(), Stated::new(facts));
     let answer = |name: &SignalName, signal: &Signal| match signal.birth {
         Birth::Device => None,
-        Birth::Request | Birth::Edge => Origin::of(catalogue, name).map(|origin| owned(origin.read(&stated))),
+        Birth::Request | Birth::Edge => {
+            Origin::of(catalogue, name).map(|origin| answer_of(origin.read(&stated)))
+        }
         Birth::Cloud => {
             let kept = kept.iter().find(|kept| kept.signal == *name).map(|kept| kept.answer.clone());
             Some(kept.unwrap_or(Answer::unknown(Cause::Unavailable)))
@@ -224,22 +226,4 @@ fn answered(compiled: &Compiled, facts: &EventFacts, kept: &[SignalAnswer]) -> B
         Some((name.clone(), Given { answer: answer(name, signal)?, trust: Trust::Proven }))
     };
     signals.filter_map(given).collect()
-}
-
-fn owned(reading: Reading<'_>) -> Answer {
-    match reading {
-        Reading::Bool(value) => Answer::Value(Value::Bool(value)),
-        Reading::Int(value) => Answer::Value(Value::Int(value)),
-        Reading::Double(value) => Answer::Value(Value::Double(value)),
-        Reading::Str(value) => Answer::Value(Value::String(value.to_owned())),
-        Reading::List(values) => Answer::Value(Value::List(values.to_vec())),
-        Reading::Uint(value) => Answer::Value(Value::Uint(value)),
-        Reading::Bytes(value) => Answer::Value(Value::Bytes(value.to_vec())),
-        Reading::Timestamp(value) => Answer::Value(Value::Timestamp(value)),
-        Reading::Duration(value) => Answer::Value(Value::Duration(value)),
-        Reading::Interval(interval) => Answer::Interval(interval),
-        Reading::Missing => Answer::Missing,
-        Reading::Error => Answer::Error,
-        Reading::Unknown(causes) => Answer::Unknown(causes),
-    }
 }

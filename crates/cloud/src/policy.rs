@@ -540,7 +540,7 @@ fn same_bindings(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudErr
         for policy in compiled {
             // Bytes that do not load are refused for not being those of the sources.
             let Ok(slice) = Slice::load(&slice_of(bundle, policy)?.slice) else { continue };
-            if let Err(why) = check_binding(&slice, bundle, &policy.binding) {
+            if let Err(why) = check_binding(&slice, bundle, policy) {
                 let kind = match why {
                     Foreign::Tenant => CloudErrorKind::WrongTenant,
                     Foreign::Realm => CloudErrorKind::WrongRealm,
@@ -554,15 +554,10 @@ fn same_bindings(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudErr
     Ok(())
 }
 
-fn check_binding(slice: &Slice, bundle: &Bundle, wanted: &Binding) -> Result<(), Foreign> {
-    let binding = slice.binding();
-    if slice.zone() != bundle.zone {
-        return Err(Foreign::Zone);
-    }
-    binding.check_owner(&bundle.tenant, bundle.realm)?;
-    if binding.policy != wanted.policy {
-        return Err(Foreign::Policy);
-    }
+fn check_binding(slice: &Slice, bundle: &Bundle, policy: &Slices) -> Result<(), Foreign> {
+    let (binding, wanted) = (slice.binding(), &policy.binding);
+    let made_from = (policy.compiled.event(), wanted.policy);
+    slice.check_place(made_from, bundle.zone, (&bundle.tenant, bundle.realm))?;
     if binding.app != wanted.app {
         return Err(Foreign::App);
     }

@@ -4,11 +4,10 @@
 //! A node that is not known is `unknown`, and the receiver reads `withheld`, whatever the reason was; an error
 //! leaves without its code. Which rules matched or are open on the device is not in it.
 
-use crate::eval::{Inputs, Reading, Scratch};
+use crate::eval::{Inputs, Reading, Scratch, answer_of};
 use crate::mutant::{Faults, Mutant, Sound};
 use crate::tree::Slice;
-use alloc::string::String;
-use glacis_wire::{Answer, Cause, Disclosed, NodeOutcome, Value};
+use glacis_wire::{Answer, Cause, Disclosed, NodeOutcome};
 
 /// The disclosure of a device slice that was just evaluated over `inputs` in `scratch`.
 pub fn disclose(slice: &Slice, scratch: &Scratch, inputs: &Inputs<'_>) -> Disclosed {
@@ -37,18 +36,9 @@ pub(crate) fn disclose_with<F: Faults>(
 /// A declared value as it leaves: the device can only say that it withholds, not why.
 fn answer(reading: Reading<'_>) -> Answer {
     match reading {
-        Reading::Bool(value) => Answer::Value(Value::Bool(value)),
-        Reading::Int(value) => Answer::Value(Value::Int(value)),
-        Reading::Double(value) => Answer::Value(Value::Double(value)),
-        Reading::Str(value) => Answer::Value(Value::String(String::from(value))),
-        Reading::List(items) => Answer::Value(Value::List(items.to_vec())),
-        Reading::Uint(value) => Answer::Value(Value::Uint(value)),
-        Reading::Bytes(value) => Answer::Value(Value::Bytes(value.to_vec())),
-        Reading::Timestamp(value) => Answer::Value(Value::Timestamp(value)),
-        Reading::Duration(value) => Answer::Value(Value::Duration(value)),
-        Reading::Missing => Answer::Missing,
         // No signal of a device is an aggregate, so none is answered by an interval.
-        Reading::Interval(_) | Reading::Error => Answer::Error,
+        Reading::Interval(_) => Answer::Error,
         Reading::Unknown(_) => Answer::unknown(Cause::Withheld),
+        known => answer_of(known),
     }
 }

@@ -25,8 +25,8 @@ mod time;
 mod verdict;
 
 pub(crate) use bound::bound;
-pub(crate) use convert::is_convertible;
-pub use input::{Close, Input, Inputs, Reading, reading_of};
+pub use convert::is_convertible;
+pub use input::{Close, Input, Inputs, Reading, answer_of, reading_of};
 pub use rule::RuleState;
 pub use scratch::Scratch;
 pub(crate) use steps::{Orders, Step, orders, steps};

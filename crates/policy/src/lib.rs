@@ -27,7 +27,9 @@ pub mod table;
 pub mod tree;
 
 pub use disclose::disclose;
-pub use eval::{Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, eval, reading_of};
+pub use eval::{
+    Close, Input, Inputs, Outcome, Reading, RuleState, Scratch, answer_of, eval, is_convertible, reading_of,
+};
 pub use load::{Fault, LoadError};
 pub use plan::Indexing;
 pub use table::{Automaton, Networks, Table, TimeZone};

@@ -81,6 +81,15 @@ struct Traced {
     syncs: Vec<String>,
 }
 
+impl Traced {
+    fn told_all_and_stopped(&self) {
+        let told = self.said.lines().filter(|line| *line == "error storage-stopped").count();
+        assert_eq!(told, usize::from(CLIENTS), "every client was told: {}", self.said);
+        assert!(self.said.contains("\nstopped\n"), "{}", self.said);
+        assert_eq!(self.code, Some(3));
+    }
+}
+
 /// Lets the `nth` sync fail, of those that strace's further arguments select.
 fn run(path: &Path, log: &Path, nth: usize, select: &[&str]) -> Traced {
     let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
@@ -122,10 +131,7 @@ fn invariant_10_after_a_failed_fsync_the_process_stops_and_loses_nothing() {
         assert!(traced.syncs[hit].contains("EIO"), "{}", traced.syncs[hit]);
         assert!(traced.syncs[hit].contains("cloud.db"), "{}", traced.syncs[hit]);
         assert_eq!(traced.syncs.len(), hit + 1, "synced again after the fault: {:?}", &traced.syncs[hit..]);
-        let told = traced.said.lines().filter(|line| *line == "error storage-stopped").count();
-        assert_eq!(told, usize::from(CLIENTS), "every client was told: {}", traced.said);
-        assert!(traced.said.contains("\nstopped\n"), "{}", traced.said);
-        assert_eq!(traced.code, Some(3));
+        traced.told_all_and_stopped();
         all.extend(traced.acknowledged);
         // A sound disk again: all that was acknowledged is there, and the store goes on.
         let mut core = open(&path);
@@ -154,10 +160,7 @@ fn invariant_10_after_a_failed_sync_of_the_moved_log_the_process_stops_and_loses
         panic!("one sync of the file, and none after it: {:?}", traced.syncs)
     };
     assert!(only.contains("EIO") && only.contains("(INJECTED)"), "{only}");
-    let told = traced.said.lines().filter(|line| *line == "error storage-stopped").count();
-    assert_eq!(told, usize::from(CLIENTS), "every client was told");
-    assert!(traced.said.contains("\nstopped\n"));
-    assert_eq!(traced.code, Some(3));
+    traced.told_all_and_stopped();
     let mut core = open(&path);
     for reference in &traced.acknowledged {
         core.decision(reference).unwrap();

@@ -177,6 +177,26 @@ fn a_store_of_version_1_is_upgraded_with_all_that_it_holds() {
     drop(world);
 }
 
+/// A store that was used, taken back to an older version and opened again: all of it is there.
+fn taken_back(seed: u64, back: impl FnOnce(&Connection)) -> (World, tempfile::TempDir, CloudCore, Before) {
+    let world = World::new(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.db");
+    let mut core = world.open(&Place::File(&path));
+    core.publish(&world.publish(1)).unwrap();
+    let before = live(&world, &mut core);
+    let counts = core.counts().unwrap();
+    drop(core);
+    back(&Connection::open(&path).unwrap());
+    let mut core = world.open(&Place::File(&path));
+    assert_eq!(core.counts().unwrap(), counts);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    for reference in &before.references {
+        core.decision(reference).unwrap();
+    }
+    (world, dir, core, before)
+}
+
 /// Takes a store back to version 4, in which every decision had an entry of its own.
 fn as_version_4(store: &Connection) {
     let runs: i64 = store
@@ -188,17 +208,7 @@ fn as_version_4(store: &Connection) {
 
 #[test]
 fn a_store_of_version_4_goes_on_with_shared_entries() {
-    let world = World::new(136);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("cloud.db");
-    let mut core = world.open(&Place::File(&path));
-    core.publish(&world.publish(1)).unwrap();
-    let before = live(&world, &mut core);
-    let counts = core.counts().unwrap();
-    drop(core);
-    as_version_4(&Connection::open(&path).unwrap());
-    let mut core = world.open(&Place::File(&path));
-    assert_eq!(core.counts().unwrap(), counts);
+    let (world, _dir, mut core, before) = taken_back(136, as_version_4);
     core.begin().unwrap();
     for device in 1..=3 {
         core.decide(&world.transfer(thumb(device), "ann", "bob", 5)).unwrap();
@@ -213,9 +223,8 @@ fn a_store_of_version_4_goes_on_with_shared_entries() {
 }
 
 /// Takes a store back to version 3, with a few of its keys in the tables that version 3 had for them.
-fn as_version_3(path: &Path) {
-    let store = Connection::open(path).unwrap();
-    as_version_4(&store);
+fn as_version_3(store: &Connection) {
+    as_version_4(store);
     let key_tables =
         VERSION_2.split(";\n").filter(|statement| statement.contains("_key (")).collect::<Vec<_>>();
     assert_eq!(key_tables.len(), 2);
@@ -232,21 +241,7 @@ fn as_version_3(path: &Path) {
 
 #[test]
 fn a_store_of_version_3_finds_every_key_after_the_upgrade() {
-    let world = World::new(134);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("cloud.db");
-    let mut core = world.open(&Place::File(&path));
-    core.publish(&world.publish(1)).unwrap();
-    let before = live(&world, &mut core);
-    let counts = core.counts().unwrap();
-    drop(core);
-    as_version_3(&path);
-    let mut core = world.open(&Place::File(&path));
-    assert_eq!(core.counts().unwrap(), counts);
-    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
-    for reference in &before.references {
-        core.decision(reference).unwrap();
-    }
+    let (_world, _dir, mut core, before) = taken_back(134, as_version_3);
     for facts in &before.facts {
         assert!(
             decided(core.decide(facts).unwrap()).repeated,

@@ -12,9 +12,9 @@ use crate::cut::{networks, zone};
 use crate::diagnostic::{Span, Spanned, suggest};
 use crate::full;
 use crate::source::Finding;
-use glacis_policy::TimePart;
+use glacis_policy::{TimePart, is_convertible};
+use glacis_wire::Type;
 use glacis_wire::limits::{NAME_BYTES_MAX, VALUE_BYTES_MAX};
-use glacis_wire::{Type, Value};
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -61,8 +61,8 @@ impl Checker<'_> {
                 let unrolled = self.unroll(ast, name, range, variable, body)?;
                 self.expr(&unrolled, None)
             }
-            (word, Some(receiver), [] | [_]) if part(word).is_some() => {
-                self.time_part(ast, part(word), receiver, args.first())
+            (word, Some(receiver), [] | [_]) if let Some(part) = part(word) => {
+                self.time_part(ast, part, receiver, args.first())
             }
             _ => Err(no_such_call(receiver.is_some(), name, args.len())),
         }
@@ -129,13 +129,17 @@ impl Checker<'_> {
 
     /// `timestamp("…")`, `timestamp(seconds)` and `duration("…")`.
     fn time(&mut self, ast: &Ast, name: &Spanned<String>, arg: &Ast) -> Result<Expr> {
-        let moments = name.value == "timestamp";
+        let (ty, example) = match name.value.as_str() {
+            "timestamp" => (Type::Timestamp, "2026-11-30T09:00:00Z, years 1 to 9999"),
+            _ => (Type::Duration, "1h30m, -1.5s or 250ms"),
+        };
         let AstKind::Text(text) = &arg.kind else {
             let inner = self.expr(arg, None)?;
-            let ty = if moments { Type::Timestamp } else { Type::Duration };
             return match inner.ty {
                 own if own == ty => Ok(inner),
-                Type::Int if moments => Ok(self.done(ExprKind::Convert(Box::new(inner)), ty, ast)),
+                Type::Int if ty == Type::Timestamp => {
+                    Ok(self.done(ExprKind::Convert(Box::new(inner)), ty, ast))
+                }
                 Type::String => Err(not_literal(arg.span, &format!("the text of `{}`", name.value))),
                 other => {
                     let message = format!("`{}` takes text, not {}", name.value, kind(other));
@@ -143,14 +147,7 @@ impl Checker<'_> {
                 }
             };
         };
-        let (value, ty, example) = if moments {
-            let value = full::Timestamp::parse(text).and_then(full::Timestamp::moment);
-            (value.map(Value::Timestamp), Type::Timestamp, "2026-11-30T09:00:00Z, years 1 to 9999")
-        } else {
-            let value = full::Duration::parse(text).and_then(full::Duration::span);
-            (value.map(Value::Duration), Type::Duration, "1h30m, -1.5s or 250ms")
-        };
-        let Some(value) = value else {
+        let Some(value) = full::time_value(ty, text) else {
             let finding = Finding::new(arg.span, "G3019", format!("`{text}` is no {}", name.value));
             return Err(finding.help(format!("write {example}; nothing finer than a microsecond")));
         };
@@ -164,20 +161,13 @@ impl Checker<'_> {
         if inner.ty == to {
             return Ok(inner);
         }
-        let legal = matches!(
-            (inner.ty, to),
-            (Type::Uint | Type::Double | Type::String | Type::Timestamp, Type::Int)
-                | (Type::Int | Type::Double | Type::String, Type::Uint)
-                | (Type::Int | Type::Uint | Type::String, Type::Double)
-                | (Type::String, Type::Bool | Type::Bytes)
-                | (Type::Bytes, Type::String)
-        );
         // A zone holds no reader of decimal fractions, which is as large as all other conversions together.
-        if (inner.ty, to) == (Type::String, Type::Double) && !inner.readings().is_empty() {
+        let is_read = (inner.ty, to) == (Type::String, Type::Double);
+        if is_read && !inner.readings().is_empty() {
             let finding = unsupported(name.span, "the double of a text that is not constant");
             return Err(finding.help("make the signal a double, or compare its whole number: `int(text)`"));
         }
-        if legal {
+        if is_read || is_convertible(inner.ty, to) {
             return Ok(self.done(ExprKind::Convert(Box::new(inner)), to, ast));
         }
         if to == Type::String && inner.ty.element().is_none() {
@@ -188,14 +178,7 @@ impl Checker<'_> {
         Err(Finding::new(arg.span, "G3002", message))
     }
 
-    fn time_part(
-        &mut self,
-        ast: &Ast,
-        part: Option<TimePart>,
-        receiver: &Ast,
-        zone: Option<&Ast>,
-    ) -> Result<Expr> {
-        let Some(part) = part else { return Err(unsupported(ast.span, "this")) };
+    fn time_part(&mut self, ast: &Ast, part: TimePart, receiver: &Ast, zone: Option<&Ast>) -> Result<Expr> {
         let inner = self.expr(receiver, None)?;
         let spans = inner.ty == Type::Duration && part.is_of_spans() && zone.is_none();
         if let (Type::Duration, true, Some(zone)) = (inner.ty, part.is_of_spans(), zone) {

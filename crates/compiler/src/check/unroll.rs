@@ -47,24 +47,15 @@ impl Checker<'_> {
         let span = ast.span;
         let unrolled = match name.value.as_str() {
             "exists" => {
-                let each = items.into_iter().map(|Item { guard, item }| {
-                    let holds = replaced(body, variable, &item);
-                    match guard {
-                        Some(guard) => binary(BinaryOp::And, guard, holds),
-                        None => holds,
-                    }
-                });
-                joined(BinaryOp::Or, each.collect()).unwrap_or(leaf(AstKind::Bool(false), span))
+                let guarded = |guard, holds| binary(BinaryOp::And, guard, holds);
+                joined(BinaryOp::Or, each(items, variable, body, guarded))
+                    .unwrap_or_else(|| leaf(AstKind::Bool(false), span))
             }
             "all" => {
-                let each = items.into_iter().map(|Item { guard, item }| {
-                    let holds = replaced(body, variable, &item);
-                    match guard {
-                        Some(guard) => binary(BinaryOp::Or, node(AstKind::Not(Box::new(guard)), span), holds),
-                        None => holds,
-                    }
-                });
-                joined(BinaryOp::And, each.collect()).unwrap_or(leaf(AstKind::Bool(true), span))
+                let lets_pass = |guard| node(AstKind::Not(Box::new(guard)), span);
+                let guarded = |guard, holds| binary(BinaryOp::Or, lets_pass(guard), holds);
+                joined(BinaryOp::And, each(items, variable, body, guarded))
+                    .unwrap_or_else(|| leaf(AstKind::Bool(true), span))
             }
             "filter" => counted(items, variable, body, span),
             _ => {
@@ -132,20 +123,32 @@ fn item_of(range: &Ast, at: i64) -> Option<Item> {
     Some(Item { guard: Some(guard), item })
 }
 
+/// The condition for each item; `guarded` says what it is worth where there may be no item.
+fn each(items: Vec<Item>, variable: &str, body: &Ast, guarded: impl Fn(Ast, Ast) -> Ast) -> Vec<Ast> {
+    let one = |Item { guard, item }| {
+        let holds = replaced(body, variable, &item);
+        match guard {
+            Some(guard) => guarded(guard, holds),
+            None => holds,
+        }
+    };
+    items.into_iter().map(one).collect()
+}
+
 /// How many items a condition is true of. An error of one is an error of all.
 fn counted(items: Vec<Item>, variable: &str, body: &Ast, span: Span) -> Ast {
     let number = |value| leaf(AstKind::Int(value), span);
     let choice = |condition: Ast, yes: Ast| {
         node(AstKind::If(Box::new(condition), Box::new(yes), Box::new(number(0))), span)
     };
-    let each = items.into_iter().map(|Item { guard, item }| {
+    let counts = items.into_iter().map(|Item { guard, item }| {
         let one = choice(replaced(body, variable, &item), number(1));
         match guard {
             Some(guard) => choice(guard, one),
             None => one,
         }
     });
-    joined(BinaryOp::Add, each.collect()).unwrap_or_else(|| number(0))
+    joined(BinaryOp::Add, counts.collect()).unwrap_or_else(|| number(0))
 }
 
 /// The tree with an item where a variable stands. Inside of a macro over the same name it is another variable.

@@ -39,7 +39,7 @@ pub use program::Program;
 pub use table::Library;
 pub(crate) use table::encoders::{bytes_of, text_of};
 pub(crate) use time::Zone;
-pub use time::{Duration, Timestamp};
+pub use time::{Duration, Timestamp, time_value};
 pub use ty::Type;
 pub use value::{Key, List, Map, Value};
 

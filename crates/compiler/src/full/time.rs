@@ -112,6 +112,15 @@ impl Duration {
     }
 }
 
+/// The value of a signal of type timestamp or duration that `text` spells, if it is a whole number of microseconds.
+pub fn time_value(ty: glacis_wire::Type, text: &str) -> Option<glacis_wire::Value> {
+    match ty {
+        glacis_wire::Type::Timestamp => Timestamp::parse(text)?.moment().map(glacis_wire::Value::Timestamp),
+        glacis_wire::Type::Duration => Duration::parse(text)?.span().map(glacis_wire::Value::Duration),
+        _ => None,
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let civil = Civil::of(self.seconds(), self.0.rem_euclid(SECOND));

@@ -2,13 +2,14 @@
 //!
 //! `[given]` is what every case starts from; a case overrides it. A signal is named as a quoted key or by
 //! dotted keys, its answer is a value of its type or one of `{ missing = true }`, `{ error = true }`,
-//! `{ unknown = "withheld" }`, and of a feature `{ between = [2, 5] }`. Every signal that the policy reads must be given: a case leaves nothing open.
+//! `{ unknown = "withheld" }`, and of a feature `{ between = [2, 5] }`. Every signal that the policy reads must be given:
+//! a case leaves nothing open.
 
 use super::form::{Data, Entry, Form, Item, parse};
 use crate::catalogue::{Birth, Signal};
 use crate::checked::Checked;
 use crate::diagnostic::{Span, suggest};
-use crate::full;
+use crate::full::time_value;
 use crate::reference::Snapshot;
 use crate::source::{Finding, Findings, Source};
 use glacis_policy::{Obligation, Obligations};
@@ -270,12 +271,7 @@ fn value(ty: Type, item: &Item) -> Option<Value> {
         (Data::Text(text), Type::String) => Some(Value::String(text.clone())),
         (Data::Int(value), Type::Uint) => u64::try_from(*value).ok().map(Value::Uint),
         (Data::Text(text), Type::Bytes) => Some(Value::Bytes(text.as_bytes().to_vec())),
-        (Data::Text(text), Type::Timestamp) => {
-            full::Timestamp::parse(text).and_then(full::Timestamp::moment).map(Value::Timestamp)
-        }
-        (Data::Text(text), Type::Duration) => {
-            full::Duration::parse(text).and_then(full::Duration::span).map(Value::Duration)
-        }
+        (Data::Text(text), Type::Timestamp | Type::Duration) => time_value(ty, text),
         (Data::Array(items), list) => {
             let element = list.element()?;
             items.iter().map(|item| value(element, item)).collect::<Option<Vec<_>>>().map(Value::List)

@@ -9,8 +9,8 @@ use super::condition::Cell;
 use super::input::Reading;
 use glacis_wire::{Moment, Type};
 
-/// Whether a value of one type can be converted to another: what the loader lets pass.
-pub(crate) const fn is_convertible(from: Type, to: Type) -> bool {
+/// Whether a value of one type can be converted to another: what a checker and the loader let pass.
+pub const fn is_convertible(from: Type, to: Type) -> bool {
     matches!(
         (from, to),
         (Type::Uint | Type::Double | Type::String | Type::Timestamp, Type::Int)

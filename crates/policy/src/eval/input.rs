@@ -8,6 +8,7 @@
 //! `Debug` of these types shows kinds, never values: they hold what must not leave a device.
 
 use crate::tree::Slice;
+use alloc::string::String;
 use core::fmt;
 use glacis_wire::interval::Ends;
 use glacis_wire::{Answer, Cause, Causes, Interval, Method, Moment, Span, Trust, Type, Value, Zone};
@@ -125,6 +126,25 @@ pub fn reading_of(answer: &Answer) -> Reading<'_> {
         Answer::Error => Reading::Error,
         Answer::Unknown(causes) => Reading::Unknown(*causes),
     }
+}
+
+/// An answer of its own: what [`reading_of`] borrows.
+pub fn answer_of(reading: Reading<'_>) -> Answer {
+    Answer::Value(match reading {
+        Reading::Bool(value) => Value::Bool(value),
+        Reading::Int(value) => Value::Int(value),
+        Reading::Double(value) => Value::Double(value),
+        Reading::Str(value) => Value::String(String::from(value)),
+        Reading::List(items) => Value::List(items.to_vec()),
+        Reading::Uint(value) => Value::Uint(value),
+        Reading::Bytes(value) => Value::Bytes(value.to_vec()),
+        Reading::Timestamp(value) => Value::Timestamp(value),
+        Reading::Duration(value) => Value::Duration(value),
+        Reading::Interval(interval) => return Answer::Interval(interval),
+        Reading::Missing => return Answer::Missing,
+        Reading::Error => return Answer::Error,
+        Reading::Unknown(causes) => return Answer::Unknown(causes),
+    })
 }
 
 /// What fills one slot.
