@@ -64,12 +64,13 @@ const LAYERS: &[Layer] = &[
     layer("host", &["wire"]),
     pure("policy", &["wire", "model"]),
     pure("compiler", &["wire", "policy", "model"]),
+    pure("proof", &["wire", "policy", "compiler", "model"]),
     pure("attest", &["wire", "seal"]),
     layer("dtx", &["wire", "seal", "host", "model"]),
     layer("ledger", &["wire", "seal", "host"]),
     layer("sdk", &["wire", "policy", "seal", "dtx", "host"]),
     layer("edge", &["wire", "policy", "seal", "attest", "ledger", "host"]),
-    layer("cloud", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler"]),
+    layer("cloud", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler", "proof"]),
     layer("backtest", &["wire", "policy", "seal", "compiler", "cloud"]),
     layer("serve", &["wire", "seal", "attest", "host", "compiler", "edge", "cloud"]),
     layer("sim", ALL_BELOW_SIM),
@@ -81,11 +82,12 @@ const LAYERS: &[Layer] = &[
 ];
 
 const ALL_BELOW_SIM: &[&str] = &[
-    "wire", "model", "seal", "host", "policy", "compiler", "attest", "dtx", "ledger", "sdk", "edge", "cloud",
+    "wire", "model", "seal", "host", "policy", "compiler", "proof", "attest", "dtx", "ledger", "sdk", "edge",
+    "cloud",
 ];
 const ALL_BELOW_CLI: &[&str] = &[
-    "wire", "model", "seal", "host", "policy", "compiler", "attest", "dtx", "ledger", "sdk", "edge", "cloud",
-    "sim", "backtest", "serve",
+    "wire", "model", "seal", "host", "policy", "compiler", "proof", "attest", "dtx", "ledger", "sdk", "edge",
+    "cloud", "sim", "backtest", "serve",
 ];
 
 /// Libraries that do cryptography; only `seal` names one.
