@@ -11,10 +11,12 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak backtest`, `soak cel`\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak steps`, `soak backtest`, `soak cel`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
     equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
     --cases N   cases to run (default 1,000,000)\n\
+    steps       abstract steps of evaluations against the bound that each slice declares\n\
+    --cases N   evaluations (default 1,000,000)\n\
     backtest    events a second of one core and resident memory, over generated rows\n\
     --rows N    rows to decide (default 5,000,000)\n\
     cel         the profile `full` beside the crate `cel` on generated expressions; every deviation has a reason\n\
@@ -24,6 +26,7 @@ pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak backtest`, 
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let soak = match options.word().as_deref() {
         Some("equality") => EQUALITY,
+        Some("steps") => STEPS,
         Some("backtest") => BACKTEST,
         Some("cel") => CEL,
         Some(other) => return Err(Failure::new(format!("no soak `{other}`; there are {NAMES}"))),
@@ -58,6 +61,12 @@ const EQUALITY: Soak = Soak {
     count: 1_000_000,
     example: &["-p", "glacis-sim", "--example", "soak_equality", "--features", "mutants"],
 };
+const STEPS: Soak = Soak {
+    name: "steps",
+    option: "--cases",
+    count: 1_000_000,
+    example: &["-p", "glacis-policy", "--example", "soak_steps", "--features", "mutants"],
+};
 const BACKTEST: Soak = Soak {
     name: "backtest",
     option: "--rows",
@@ -70,6 +79,6 @@ const CEL: Soak = Soak {
     count: 1_000_000,
     example: &["--manifest-path", "oracle/cel/Cargo.toml"],
 };
-const NAMES: &str = "`equality`, `backtest` and `cel`";
+const NAMES: &str = "`equality`, `steps`, `backtest` and `cel`";
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

@@ -3,6 +3,7 @@
 //! Cases come from a plain generator ([`generate`]) under a fixed seed and a fresh one that a failure prints;
 //! `GLACIS_CASES` says how many.
 
+mod calls;
 mod disclosure;
 mod generate;
 mod loader;

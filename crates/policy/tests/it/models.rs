@@ -1,4 +1,4 @@
-//! Models in slices: random small ones for the generator, what the loader refuses, and what a score costs.
+//! Random small models in slices, for the generator.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,11 +7,11 @@
     reason = "test code"
 )]
 
-use crate::generate::{Random, for_each_case, parts};
+use crate::generate::Random;
 use glacis_model::build::{Column, Ensemble, Node as TreeNode};
 use glacis_model::{Kind, Link, Model};
-use glacis_policy::{Call, Fault, Node, Parts, Slice};
-use glacis_wire::{Type, Value, Zone};
+use glacis_policy::{Call, Node, Parts};
+use glacis_wire::{Type, Value};
 
 /// Adds a model over some slots, a call and a condition on its score; the place of the condition. `None` if no slot is
 /// a number or a truth value.
@@ -67,31 +67,4 @@ fn tree(random: &mut Random, features: usize) -> Vec<TreeNode> {
     let (root, inner) = (split(1, 2), split(3, 4));
     let mut leaf = || TreeNode::Leaf([-8.0, -3.0, -1.0, 0.0, 2.0, 5.0, 7.0][random.below(7)]);
     vec![root, inner, leaf(), leaf(), leaf()]
-}
-
-#[test]
-fn calls_that_do_not_fit_are_refused() {
-    for_each_case(|random| {
-        let mut sound = parts(random, Zone::Cloud);
-        if condition(random, &mut sound, &mut Vec::new()).is_none() {
-            return;
-        }
-        assert!(Slice::try_new(&sound).is_ok());
-        let refused = |change: &dyn Fn(&mut Parts)| {
-            let mut parts = sound.clone();
-            change(&mut parts);
-            Slice::try_new(&parts).unwrap_err().fault()
-        };
-        assert_eq!(refused(&|parts| parts.calls.last_mut().unwrap().slots.push(0)), Fault::Call);
-        assert_eq!(refused(&|parts| parts.calls.last_mut().unwrap().model = 99), Fault::Call);
-        assert_eq!(refused(&|parts| parts.calls.last_mut().unwrap().slots[0] = 999), Fault::NoSuchSlot(999));
-        assert_eq!(refused(&|parts| drop(parts.calls.pop())), Fault::OperandTypes);
-        let cut = |parts: &mut Parts| parts.models.last_mut().unwrap().truncate(40);
-        assert!(matches!(refused(&cut), Fault::Model(_)));
-        let text = |parts: &mut Parts| {
-            let at = usize::from(parts.calls.last().unwrap().slots[0]);
-            parts.slots[at].ty = Type::String;
-        };
-        assert!(matches!(refused(&text), Fault::Call | Fault::OperandTypes | Fault::Aggregate));
-    });
 }
