@@ -11,10 +11,14 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak steps`, `soak backtest`, `soak cel`\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `soak cuts`, `soak steps`, `soak backtest`, `soak cel`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
     equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
     --cases N   cases to run (default 1,000,000)\n\
+    pairs       devices that agree on all that is released must look the same\n\
+    --pairs N   pairs (default 1,000,000)\n\
+    cuts        every legal cut and pair of versions of random policies\n\
+    --policies N  policies (default 10,000)\n\
     steps       abstract steps of evaluations against the bound that each slice declares\n\
     --cases N   evaluations (default 1,000,000)\n\
     backtest    events a second of one core and resident memory, over generated rows\n\
@@ -26,6 +30,8 @@ pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak steps`, `so
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let soak = match options.word().as_deref() {
         Some("equality") => EQUALITY,
+        Some("pairs") => PAIRS,
+        Some("cuts") => CUTS,
         Some("steps") => STEPS,
         Some("backtest") => BACKTEST,
         Some("cel") => CEL,
@@ -61,6 +67,13 @@ const EQUALITY: Soak = Soak {
     count: 1_000_000,
     example: &["-p", "glacis-sim", "--example", "soak_equality", "--features", "mutants"],
 };
+const PAIRS: Soak = Soak {
+    name: "pairs",
+    option: "--pairs",
+    count: 1_000_000,
+    example: &["-p", "glacis-sim", "--example", "soak_cuts"],
+};
+const CUTS: Soak = Soak { name: "cuts", option: "--policies", count: 10_000, ..PAIRS };
 const STEPS: Soak = Soak {
     name: "steps",
     option: "--cases",
@@ -79,6 +92,6 @@ const CEL: Soak = Soak {
     count: 1_000_000,
     example: &["--manifest-path", "oracle/cel/Cargo.toml"],
 };
-const NAMES: &str = "`equality`, `steps`, `backtest` and `cel`";
+const NAMES: &str = "`equality`, `pairs`, `cuts`, `steps`, `backtest` and `cel`";
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

@@ -6,13 +6,16 @@
 //! the comparison sees something: it seeds bugs into the evaluator until each was caught. A case is named by the
 //! seed of its policy and its number, so a divergence repeats.
 
+mod cuts;
 mod expression;
 mod models;
+mod pairs;
 mod policy;
 mod run;
 mod snapshot;
 
 use crate::rng::Rng;
+pub use cuts::{Cuts, cuts};
 use glacis_compiler::catalogue::Birth;
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Compiled, Diagnostic, Source, compile};
@@ -20,6 +23,7 @@ use glacis_policy::Binding;
 use glacis_wire::{
     Answer, Disclosed, Encode, Given, Method, NodeOutcome, PolicyDigest, Trust, Verdict, Zone,
 };
+pub use pairs::{Pairs, pairs};
 use policy::Draft;
 use run::{Engine, Event, Ran, Zones};
 use snapshot::{Device, Domain};
@@ -181,13 +185,23 @@ impl World {
         Self::of(seed, policy::draw(&mut Rng::new(seed)))
     }
 
-    fn of(seed: u64, mut draft: Draft) -> Result<Self, Refused> {
+    fn of(seed: u64, draft: Draft) -> Result<Self, Refused> {
+        Self::version(seed, draft, 0)
+    }
+
+    /// As [`of`](Self::of), with a digest of its own for each `version`.
+    fn version(seed: u64, mut draft: Draft, version: u8) -> Result<Self, Refused> {
         let compiled = compile_counting(&mut draft)?;
         let broken = |what| Refused::Broken { what, policy: draft.policy() };
-        let slices = compiled.slices(&Binding::unbound(PolicyDigest::new([7; PolicyDigest::LEN])));
+        let slices = compiled.slices(&Binding::unbound(PolicyDigest::new([version; PolicyDigest::LEN])));
         let zones = Zones::load(compiled.checked(), &slices).map_err(broken)?;
         let domain = Domain::of(compiled.checked());
         Ok(Self { seed, draft, compiled, domain, zones })
+    }
+
+    /// The encoded slices.
+    fn slices(&self) -> [Vec<u8>; 3] {
+        self.compiled.slices(&Binding::unbound(self.zones.policy()))
     }
 
     fn divergence(&self, case: u64, scene: &Scene, what: String) -> Divergence {

@@ -40,20 +40,48 @@ impl Draft {
     /// The policy file.
     pub(super) fn policy(&self) -> String {
         let mut text = format!("{}{}", self.head, self.classes);
-        for DraftModel { name, .. } in &self.models {
-            let _ = write!(text, "[[model]]\nname = \"{name}\"\nfile = \"{name}\"\n");
-        }
+        self.write_models(&mut text);
         for (at, rule) in self.rules.iter().enumerate() {
             let _ = write!(text, "[[rule]]\nid = \"r{at}\"\n{}", rule.text);
             if let Some(nodes) = rule.nodes {
                 let _ = writeln!(text, "release = {{ nodes = {nodes}, values = {} }}", quoted(&rule.values));
             }
         }
+        self.with_models(&text)
+    }
+
+    /// A policy file with the same head and models, and these rules, none of which gives points.
+    pub(super) fn with_rules(&self, rules: &str) -> String {
+        let mut text = self.head.clone();
+        self.write_models(&mut text);
+        text.push_str(rules);
+        self.with_models(&text)
+    }
+
+    fn write_models(&self, text: &mut String) {
+        for DraftModel { name, .. } in &self.models {
+            let _ = write!(text, "[[model]]\nname = \"{name}\"\nfile = \"{name}\"\n");
+        }
+    }
+
+    /// The text with the bytes of the models that it names.
+    fn with_models(&self, text: &str) -> String {
         let bytes = |file: &str| {
             let model = self.models.iter().find(|model| model.name == file);
             model.map(|model| model.bytes.clone()).ok_or(())
         };
-        glacis_compiler::inline(&text, bytes).unwrap_or_default()
+        glacis_compiler::inline(text, bytes).unwrap_or_default()
+    }
+}
+
+impl DraftRule {
+    /// Takes another `text` and `place`; `None` leaves it out.
+    pub(super) fn put(&mut self, text: Option<&str>, place: Option<&str>) {
+        let kept = |line: &&str| !line.starts_with("text = ") && !line.starts_with("place = ");
+        let mut lines: Vec<String> = self.text.lines().filter(kept).map(str::to_owned).collect();
+        lines.extend(text.map(|zone| format!("text = \"{zone}\"")));
+        lines.extend(place.map(|zone| format!("place = \"{zone}\"")));
+        self.text = lines.join("\n") + "\n";
     }
 }
 

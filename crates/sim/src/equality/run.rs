@@ -12,7 +12,8 @@ use glacis_policy::{
     reading_of,
 };
 use glacis_wire::{
-    Answer, Cause, Causes, Decode, Disclosed, Encode, Given, Method, SignalName, Trust, Verdict, Zone,
+    Answer, Cause, Causes, Decode, Disclosed, Encode, Given, Method, PolicyDigest, SignalName, Trust,
+    Verdict, Zone,
 };
 use std::collections::BTreeSet;
 
@@ -101,6 +102,11 @@ impl Zones {
         let closed = hidden.filter(|rule| rule.entry(Cause::Unavailable) != Entry::Skip);
         let hidden_duties = closed.fold(Obligations::NONE, |duties, rule| duties.union(rule.obligations));
         Ok(Self { device, edge, cloud, scratch, hidden_duties })
+    }
+
+    /// The digest of the policy that the slices were cut from.
+    pub(super) const fn policy(&self) -> PolicyDigest {
+        self.cloud.policy()
     }
 
     /// Strictness of a verdict under the policy's methods.

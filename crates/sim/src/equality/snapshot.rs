@@ -29,6 +29,14 @@ impl Device {
     }
 }
 
+/// The same event with a device of which nothing is known, for this cause.
+pub(super) fn silence(policy: &Checked, snapshot: &mut Snapshot, cause: Cause) {
+    for signal in policy.signals().values().filter(|signal| signal.birth == Birth::Device) {
+        let given = Given { answer: Answer::unknown(cause), trust: Trust::Proven };
+        snapshot.answers.insert(signal.name.clone(), given);
+    }
+}
+
 /// The values that answers are drawn from: a few that conditions like to trip over, and what this policy compares
 /// with, one below and one above it.
 #[derive(Clone, Debug)]

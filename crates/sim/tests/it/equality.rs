@@ -1,6 +1,6 @@
 //! Invariants 1, 2 and 11 over random policies: the comparison that `cargo xtask soak equality` runs for long.
 
-use glacis_sim::equality::{Report, soak, soak_policy};
+use glacis_sim::equality::{Divergence, Report, cuts, pairs, soak, soak_policy};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
@@ -15,22 +15,52 @@ fn cases() -> u64 {
 }
 
 fn assert_equal(report: &Report) {
-    for divergence in &report.divergences {
+    show(&report.divergences);
+    assert_eq!(report.diverged, 0, "seed {}", report.seed);
+}
+
+fn show(divergences: &[Divergence]) {
+    for divergence in divergences {
         let (seed, case) = (divergence.policy_seed, divergence.case);
         eprintln!(
             "policy seed {seed} case {case}: {}\n{}\n{}",
             divergence.what, divergence.policy, divergence.event
         );
     }
-    assert_eq!(report.diverged, 0, "seed {}", report.seed);
+}
+
+fn fresh() -> u64 {
+    let fresh = RandomState::new().build_hasher().finish();
+    eprintln!("fresh seed {fresh}");
+    fresh
+}
+
+/// Invariant 2 against the reference's word for what is released, for a fixed and a fresh seed.
+#[test]
+fn invariant_2_devices_that_agree_on_releases_look_the_same() {
+    for seed in [1, fresh()] {
+        let found = pairs(seed, cases());
+        show(&found.divergences);
+        assert_eq!(found.leaks, 0, "seed {seed}");
+        assert!(found.pairs * 2 > found.drawn / 4, "{} of {} drawn", found.pairs, found.drawn);
+    }
+}
+
+/// Invariant 1 over every legal cut and every pair of versions, for a fixed and a fresh seed.
+#[test]
+fn invariant_1_holds_for_every_cut_and_every_pair_of_versions() {
+    for seed in [1, fresh()] {
+        let found = cuts(seed, (cases() / 100).max(8));
+        show(&found.divergences);
+        assert_eq!(found.diverged, 0, "seed {seed}");
+        assert!(found.cuts > found.policies && found.versions > found.policies, "{found:?}");
+    }
 }
 
 /// Invariants 1, 2, 11, for a fixed and a fresh seed.
 #[test]
 fn invariant_1_run_equals_whole_and_leaves_and_gains_nothing() {
-    let fresh = RandomState::new().build_hasher().finish();
-    eprintln!("fresh seed {fresh}");
-    for seed in [1, fresh] {
+    for seed in [1, fresh()] {
         assert_equal(&soak(seed, cases()));
     }
 }
