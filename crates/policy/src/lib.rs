@@ -15,6 +15,8 @@ extern crate alloc;
 
 pub mod disclose;
 pub mod eval;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 pub mod load;
 #[cfg(feature = "mutants")]
 pub mod mutant;

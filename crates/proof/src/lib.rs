@@ -11,3 +11,4 @@
 //! This crate reads no clock, file, socket, environment or randomness, and uses no cryptography.
 
 pub mod bdd;
+pub mod prove;

@@ -49,6 +49,19 @@ pub(crate) fn rewritten_pattern(pattern: &str) -> Option<(String, bool)> {
     Some((rewritten, pattern::compile(pattern).is_ok()))
 }
 
+/// A pattern in the syntax of the `regex` crate, without Unicode's `\d`, `\w`, `\s` and `\b`, meaning there what it
+/// means here; `None` if it is none.
+pub fn pattern_as_regex(pattern: &str) -> Option<String> {
+    rewritten_pattern(pattern).filter(|(_, is_taken)| *is_taken).map(|(rewritten, _)| rewritten)
+}
+
+/// The offset of a time zone before its first change, and every change to the year 9999: its second since the epoch,
+/// and the offset from then on. Unit: seconds east of UTC. `None` if it is no zone.
+pub fn zone_offsets(zone: &str) -> Option<(i32, Vec<(i64, i32)>)> {
+    let zone = Zone::parse(zone).ok()?;
+    Some((zone.first_offset()?, zone.changes().collect()))
+}
+
 /// Whether a part of `text` matches `pattern`; `None` if it is no pattern.
 pub(crate) fn pattern_matches(pattern: &str, text: &str) -> Option<bool> {
     pattern::compile(pattern).ok().map(|pattern| pattern.regex.is_match(text.as_bytes()))

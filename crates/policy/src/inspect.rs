@@ -1,0 +1,208 @@
+//! A read-only view of the plan of a loaded slice: terms, rows and tables, as the evaluator reads them.
+//!
+//! For whoever checks that a plan says what the arena says (the proof of a policy, over the bytes as loaded): rows are
+//! written out, changes applied, classes listed. Nothing here is used to decide, no device links it, and it must not
+//! judge what it shows: the loader has checked that the plan is in bounds, not that it is true.
+
+use crate::plan::{NO_ROW, Ordered, Plan, TEXT_RECORD, Values};
+use crate::tree::Slice;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// A row of bits over terms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Whether there is a row at all. One that is there without a bit still counts as an answer that failed, where
+    /// rows say that something did.
+    pub named: bool,
+    /// Its words.
+    pub words: Vec<u64>,
+}
+
+impl Row {
+    /// The bits of one word.
+    pub fn word(&self, at: usize) -> u64 {
+        self.words.get(at).copied().unwrap_or(0)
+    }
+}
+
+/// The terms of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleView {
+    /// The word of a row that holds them.
+    pub word: usize,
+    /// Terms that make it true.
+    pub trues: u64,
+    /// Terms that make it false; none where all of `trues` being dead says that.
+    pub falses: u64,
+    /// Terms that rows never decide.
+    pub rest: u64,
+    /// Whether the causes of its open terms are its causes.
+    pub direct: bool,
+    /// Whether an event with one cause and no failure leaves it unknown for that cause, where its terms leave it open.
+    pub exact: bool,
+    /// Nodes of the arena that are computed where its terms leave it open; none: all of its condition is.
+    pub residue: Vec<u32>,
+}
+
+/// The tables of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotView {
+    /// Terms that read the slot in any way.
+    pub uses: Row,
+    /// Terms that are dead if it has a value.
+    pub present: Row,
+    /// Terms that are dead if it is missing.
+    pub missing: Row,
+    /// Terms that are open if it is missing.
+    pub misused: Row,
+    /// Terms that compare an aggregate more than once.
+    pub several: Row,
+    /// Rows by value.
+    pub values: ValuesView,
+}
+
+/// Rows by value of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValuesView {
+    /// Only `has` is asked.
+    None,
+    /// Rows of false and of true.
+    Bool([Row; 2]),
+    /// Rows by the key of an int, uint, moment or span.
+    Int(OrderedView),
+    /// Rows by the key of a double, and of NaN.
+    Double(OrderedView, Row),
+    /// Rows by equality, and by the key of the first eight bytes.
+    Text(Option<TextsView>, Option<OrderedView>),
+}
+
+/// Classes of keys: class *k* are the keys with *k* bounds at or below them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedView {
+    /// Ascending.
+    pub bounds: Vec<i64>,
+    /// Dead terms by class: one more than bounds.
+    pub dead: Vec<Row>,
+    /// Open terms by class; empty where no class leaves one open.
+    pub open: Vec<Row>,
+}
+
+/// Literals of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextsView {
+    /// Dead terms of a text that is no literal.
+    pub other: Row,
+    /// Each literal with its dead terms by equality and by prefix.
+    pub literals: Vec<(Vec<u8>, Row, Row)>,
+}
+
+impl Slice {
+    /// Words of a row of its plan.
+    pub const fn row_words(&self) -> usize {
+        self.plan.words
+    }
+
+    /// The terms of each rule, in the order of rules; nothing of a device, which has no plan.
+    pub fn rule_views(&self) -> Vec<RuleView> {
+        let rules = (0..).zip(&self.plan.rules);
+        let view = |(at, rule): (u16, &crate::plan::RuleTerms)| RuleView {
+            word: usize::from(rule.word),
+            trues: rule.trues,
+            falses: rule.falses,
+            rest: self.plan.fixed.get(usize::from(rule.word)).map_or(0, |fixed| fixed.rest)
+                & (rule.trues | rule.falses),
+            direct: rule.direct,
+            exact: rule.exact,
+            residue: self.orders.residue(at).to_vec(),
+        };
+        rules.map(view).collect()
+    }
+
+    /// The tables of each slot, in the order of slots; nothing of a device.
+    pub fn slot_views(&self) -> Vec<SlotView> {
+        let viewer = Viewer { plan: &self.plan, bytes: &self.bytes };
+        let view = |table: &crate::plan::SlotTable| SlotView {
+            uses: viewer.row(table.uses),
+            present: viewer.row(table.present),
+            missing: viewer.row(table.missing),
+            misused: viewer.row(table.misused),
+            several: viewer.row(table.several),
+            values: viewer.values(&table.values),
+        };
+        self.plan.slots.iter().map(view).collect()
+    }
+}
+
+struct Viewer<'a> {
+    plan: &'a Plan,
+    bytes: &'a [u8],
+}
+
+impl Viewer<'_> {
+    fn row(&self, name: u16) -> Row {
+        let mut words = vec![0; self.plan.words];
+        self.plan.add(self.bytes, name, &mut words);
+        Row { named: name != NO_ROW, words }
+    }
+
+    fn values(&self, values: &Values) -> ValuesView {
+        match values {
+            Values::None => ValuesView::None,
+            Values::Bool(rows) => ValuesView::Bool(rows.map(|name| self.row(name))),
+            Values::Int(ordered) => ValuesView::Int(self.ordered(ordered)),
+            Values::Double(ordered, nan) => ValuesView::Double(self.ordered(ordered), self.row(*nan)),
+            Values::Text(texts, prefixes) => ValuesView::Text(
+                texts.as_ref().map(|texts| TextsView {
+                    other: self.row(texts.other),
+                    literals: self.literals(texts.records.clone()),
+                }),
+                prefixes.as_ref().map(|prefixes| self.ordered(prefixes)),
+            ),
+        }
+    }
+
+    fn ordered(&self, table: &Ordered) -> OrderedView {
+        let bounds = self.part(&table.bounds).as_chunks().0.iter().take(table.count);
+        OrderedView {
+            bounds: bounds.map(|bound| i64::from_le_bytes(*bound)).collect(),
+            dead: self.rows(&table.dead),
+            open: self.rows(&table.open),
+        }
+    }
+
+    fn rows(&self, names: &Range<usize>) -> Vec<Row> {
+        self.part(names).as_chunks().0.iter().map(|name| self.row(u16::from_le_bytes(*name))).collect()
+    }
+
+    fn literals(&self, records: Range<usize>) -> Vec<(Vec<u8>, Row, Row)> {
+        let mut found = Vec::new();
+        for record in self.part(&records).as_chunks::<TEXT_RECORD>().0 {
+            let [_, _, row_0, row_1, prefix_0, prefix_1, place @ ..] = *record;
+            let rows = [[row_0, row_1], [prefix_0, prefix_1]].map(|name| self.row(u16::from_le_bytes(name)));
+            let [by_text, by_prefix] = rows;
+            found.push((self.text(place).to_vec(), by_text, by_prefix));
+        }
+        found
+    }
+
+    /// The text at a place: two bytes before it say how long it is.
+    fn text(&self, place: [u8; 4]) -> &[u8] {
+        let start = usize::try_from(u32::from_le_bytes(place)).unwrap_or(usize::MAX);
+        let length = start.checked_sub(2).and_then(|at| self.bytes.get(at..)?.first_chunk());
+        let length = length.map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+        self.bytes.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+}
+
+impl crate::tree::Node {
+    /// The nodes that it reads.
+    pub fn parts(&self) -> impl Iterator<Item = u32> + use<> {
+        self.operands().into_iter().flatten()
+    }
+}

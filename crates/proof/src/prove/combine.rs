@@ -1,0 +1,227 @@
+//! The lemma of combination and finality: the engine itself, on every combination of the policy's own effects.
+//!
+//! For each zone a small slice is made with the policy's methods and score classes and the summary of hidden rules that
+//! the zone's slice carries, and one rule for each kind of effect: hard and soft block, each challenge, exempt, points up
+//! to a class, one more and one less. Each of them is unmatched, matched or open. What `eval` says is compared with the
+//! two ends over all completions, by a model of DESIGN §4.1 that knows nothing of the engine; hidden rules count as open
+//! ones with the strongest that their summary admits. Kinds are enough: a second rule of a kind adds nothing but points,
+//! and points act through their sum alone, which is tried on both sides of each class.
+//!
+//! The second half closes one rule with each of the policy's effects and entries, for every answer, trust and set of
+//! causes (`closing`).
+
+mod closing;
+mod model;
+
+use super::{Place, Scene, Theorem};
+use crate::prove::compose::strictness;
+use glacis_policy::{
+    Close, Effect, Entry, Input, Inputs, Node, Obligation, Obligations, Outcome, Parts, Reading, Rule, Scratch,
+    Slice, Slot, Source,
+};
+use glacis_wire::{Cause, Method, SignalName, Trust, Type, Verdict, Zone};
+use model::{Ends, Model};
+
+/// Adds every combination that the engine decides otherwise.
+pub(super) fn check(scene: Scene<'_>, finality: &mut Theorem) {
+    for zone in Zone::ALL {
+        for points in points(scene, zone) {
+            match points {
+                Ok(points) => combination(scene, zone, &points, finality),
+                Err(at_least) => finality.leave_open(
+                    Place::of(zone).open("a score class", format!("{at_least} is not within reach of one rule")),
+                ),
+            }
+        }
+        closing::check(scene, zone, finality);
+    }
+}
+
+/// Points to try: up to each class, and beyond.
+fn points(scene: Scene<'_>, zone: Zone) -> Vec<Result<Vec<i32>, i64>> {
+    let classes = scene.slice(zone).parts().classes.iter();
+    let mut all: Vec<_> = classes
+        .map(|class| {
+            let below = i32::try_from(class.at_least.saturating_sub(1)).map_err(|_| class.at_least)?;
+            Ok(vec![below, 1, -1])
+        })
+        .collect();
+    if all.is_empty() {
+        all.push(Ok(vec![1, -1]));
+    }
+    all
+}
+
+/// Unmatched, matched, open.
+const STATES: usize = 3;
+
+fn combination(scene: Scene<'_>, zone: Zone, points: &[i32], finality: &mut Theorem) {
+    let effects: Vec<Effect> = [Effect::Block, Effect::SoftBlock, Effect::Exempt]
+        .into_iter()
+        .chain(scene.policy.methods().iter().map(|method| Effect::Challenge(*method)))
+        .chain(points.iter().map(|points| Effect::Score(*points)))
+        .collect();
+    let passed: Vec<Option<Method>> = std::iter::once(None).chain(Method::ALL.map(Some)).collect();
+    let cases = STATES.saturating_pow(u32::try_from(effects.len()).unwrap_or(u32::MAX));
+    let all = cases.saturating_mul(2 * passed.len());
+    if finality.checked.cases.saturating_add(all) > scene.limits.cases_max {
+        let limit = format!("more than {} combinations of effects", scene.limits.cases_max);
+        return finality.leave_open(Place::of(zone).open("how effects combine", limit));
+    }
+    let Some(slice) = synthetic(scene, zone, &effects) else {
+        let why = "no slice can be made of its methods, classes and summary".to_owned();
+        return finality.leave_open(Place::of(zone).open("how effects combine", why));
+    };
+    finality.checked.cases += all;
+    for passed in passed {
+        let model = Model { scene, classes: &slice.parts().classes, hidden: slice.hidden(), passed };
+        for close in [Close::Open, Close::CloudUnavailable] {
+            if zone != Zone::Edge && close == Close::CloudUnavailable {
+                continue;
+            }
+            run(&slice, &effects, &model, close, finality);
+        }
+    }
+}
+
+/// Runs every combination.
+fn run(slice: &Slice, effects: &[Effect], model: &Model<'_>, close: Close, finality: &mut Theorem) {
+    let zone = slice.zone();
+    let ends = model.ends(effects, close == Close::CloudUnavailable);
+    let mut scratch = Scratch::for_slice(slice);
+    for (case, _) in ends.iter().enumerate() {
+        let states = digits(case, effects.len());
+        let slots: Vec<Input<'_>> = states.iter().map(|state| input(*state)).collect();
+        let outcome =
+            glacis_policy::eval(slice, &Inputs { slots: &slots, passed: model.passed, close }, &mut scratch);
+        // What a zone knows of a rule is not always what its signal says.
+        let known = states.iter().zip(effects).map(|(state, effect)| known(zone, close, *state, *effect));
+        let known: Vec<usize> = known.collect();
+        let Some(want) = ends.get(number(&known)) else { continue };
+        let hard = effects.iter().zip(&known).any(|(effect, state)| *effect == Effect::Block && *state == 1);
+        let owed = owed(effects, &known);
+        if !agrees(model, zone, &outcome, (*want, hard, owed)) {
+            let named = effects.iter().zip(&states).filter(|(_, state)| **state > 0);
+            let named: Vec<String> =
+                named.map(|(effect, state)| format!("{effect} {}", if *state == 1 { "matched" } else { "open" })).collect();
+            let subject = format!("{} with {:?} passed", named.join(", "), model.passed);
+            let policy = format!("{:?} to {:?}", model.verdict_of(want.mildest), model.verdict_of(want.strictest));
+            finality.refute(Place::of(zone).reason(&subject, format!("{outcome:?}"), policy));
+            return;
+        }
+    }
+}
+
+/// Whether the engine's answer is the two ends, settles only what they agree on, and owes what has matched.
+fn agrees(
+    model: &Model<'_>,
+    zone: Zone,
+    outcome: &Outcome,
+    (want, hard, owed): (Ends, bool, Obligations),
+) -> bool {
+    let rank = |verdict: Verdict| scene_rank(model.scene, verdict);
+    let settled = match zone {
+        // A device settles nothing but a hard block.
+        Zone::Device => hard.then_some(Verdict::Block),
+        Zone::Edge | Zone::Cloud => {
+            (want.mildest == want.strictest).then(|| model.verdict_of(want.mildest)).flatten()
+        }
+    };
+    let starts = match model.verdict_of(want.mildest) {
+        Some(Verdict::Challenge(method)) if zone == Zone::Device => Some(method),
+        _ => None,
+    };
+    (rank(outcome.mildest), rank(outcome.strictest)) == (want.mildest, want.strictest)
+        && outcome.settled == settled
+        && outcome.starts == starts
+        && outcome.obligations == owed
+        && (!hard || want.mildest == rank(Verdict::Block))
+}
+
+fn scene_rank(scene: Scene<'_>, verdict: Verdict) -> usize {
+    // One rank less than `Checked::rank`, which leaves room for methods that the policy does not name.
+    match verdict {
+        Verdict::Block => scene.policy.methods().len() + 1,
+        other => scene.policy.rank(other),
+    }
+}
+
+/// What a zone makes of the signal of a rule: a device only hard facts, an edge that closes nothing open.
+const fn known(zone: Zone, close: Close, state: usize, effect: Effect) -> usize {
+    match (zone, state) {
+        (Zone::Device, 1) if effect.is_lenient() => 2,
+        (Zone::Device, 0) if !effect.is_lenient() => 2,
+        (Zone::Edge, 2) if matches!(close, Close::CloudUnavailable) => 0,
+        (_, state) => state,
+    }
+}
+
+fn owed(effects: &[Effect], states: &[usize]) -> Obligations {
+    let matched = effects.iter().zip(states).filter(|(_, state)| **state == 1);
+    matched.fold(Obligations::NONE, |owed, (effect, _)| owed.union(duty(*effect)))
+}
+
+/// The duty of the rule of an effect, so that duties are told apart.
+const fn duty(effect: Effect) -> Obligations {
+    match effect {
+        Effect::Block => Obligations::of(Obligation::Review),
+        Effect::Exempt => Obligations::of(Obligation::Notify),
+        Effect::SoftBlock | Effect::Challenge(_) | Effect::Score(_) => Obligations::NONE,
+    }
+}
+
+const fn input(state: usize) -> Input<'static> {
+    let reading = match state {
+        0 => Reading::Bool(false),
+        1 => Reading::Bool(true),
+        _ => Reading::PENDING,
+    };
+    Input { reading, trust: Trust::Proven }
+}
+
+/// The states of each rule in a case, and the other way round.
+fn digits(mut case: usize, count: usize) -> Vec<usize> {
+    let mut digits = Vec::with_capacity(count);
+    for _ in 0..count {
+        digits.push(case % STATES);
+        case /= STATES;
+    }
+    digits
+}
+
+fn number(digits: &[usize]) -> usize {
+    digits.iter().rev().fold(0, |number, digit| STATES * number + digit)
+}
+
+/// A slice with one rule an effect, each the value of its own slot, that closes as skip.
+fn synthetic(scene: Scene<'_>, zone: Zone, effects: &[Effect]) -> Option<Slice> {
+    let like = scene.slice(zone).parts();
+    let mut parts = Parts::empty(like.event.clone(), zone, like.binding.clone());
+    parts.methods.clone_from(&like.methods);
+    parts.classes.clone_from(&like.classes);
+    parts.hidden = like.hidden;
+    for (at, effect) in (0..).zip(effects) {
+        parts.slots.push(slot(zone, &format!("rule.s{at}"), Trust::Claimed)?);
+        parts.nodes.push(Node::Read(u16::try_from(at).ok()?));
+        parts.rules.push(Rule {
+            reason: format!("s{at}"),
+            effect: *effect,
+            root: at,
+            unknown: [Entry::Skip; Cause::ALL.len()],
+            error: Entry::Skip,
+            obligations: duty(*effect),
+            device_final: zone == Zone::Device,
+        });
+    }
+    Slice::try_new(&parts).ok()
+}
+
+fn slot(zone: Zone, name: &str, min_trust: Trust) -> Option<Slot> {
+    let source = if zone == Zone::Device { Source::Device } else { Source::Cloud };
+    Some(Slot { name: SignalName::parse(name).ok()?, source, ty: Type::Bool, min_trust, aggregate: false })
+}
+
+/// The order in which a policy's entries and effects are compared, for the model of closing.
+fn strength(scene: Scene<'_>, effect: Option<Effect>) -> usize {
+    effect.map_or(0, |effect| strictness(scene, effect))
+}

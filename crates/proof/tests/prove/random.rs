@@ -1,0 +1,32 @@
+//! Random policies, as the equality soak draws them, are proven as they are compiled.
+//!
+//! A case is named by its seed. What is refused by the compiler is not counted, and must be seldom.
+
+use crate::drafts;
+use crate::support::{proof, reasons, slices};
+
+fn run(seeds: std::ops::Range<u64>) {
+    let (mut proven, mut refused) = (0, 0);
+    for seed in seeds {
+        let Some((compiled, text)) = drafts::compiled(seed) else {
+            refused += 1;
+            continue;
+        };
+        let proof = proof(&compiled, &slices(&compiled));
+        assert!(proof.is_proven(), "seed {seed}\n{}\n{text}", reasons(&proof));
+        proven += 1;
+    }
+    assert!(proven > 4 * refused, "{proven} proven, {refused} refused by the compiler");
+}
+
+#[test]
+fn random_policies_are_proven() {
+    run(0..150);
+}
+
+/// Takes minutes: `cargo test --release -p glacis-proof -- --ignored`.
+#[test]
+#[ignore = "the long form of the test above"]
+fn many_random_policies_are_proven() {
+    run(150..10_150);
+}
