@@ -103,6 +103,9 @@ codes! {
     CelCases "G7021" FAILED "not a file of conformance cases",
         "The file is too long, not UTF-8, not JSON, or not of the form that docs/reference/cel.md describes.",
         "Make the file anew; the message names what is missing.";
+    NotProven "G7022" FAILED "policy is not proven",
+        "The slices that would be signed do not mean what the policy says, or a limit of the proof was reached before that was known. Such a policy is not published.",
+        "`glacis policy prove DIR` shows every reason. A refuted policy is a fault of this program: report it. Beyond a limit, split the rule that is named.";
     Unreachable "G8001" UNREACHABLE "nobody answers",
         "Nothing listens at the control socket of the data folder, or at the URL.",
         "Start `glacis serve` or `glacis protect`, or name the right --data-dir or --url.";

@@ -49,6 +49,8 @@ pub enum CloudErrorKind {
     PolicyInvalid,
     /// Bundle and sources do not say the same.
     PolicyMismatch,
+    /// Slices are not proven to mean their sources.
+    NotProven,
     /// Larger than its limit.
     TooLarge,
     /// The operating system gave no randomness.
@@ -96,6 +98,7 @@ impl CloudErrorKind {
             Self::NotNewer => "not-newer",
             Self::PolicyInvalid => "policy-invalid",
             Self::PolicyMismatch => "policy-mismatch",
+            Self::NotProven => "not-proven",
             Self::TooLarge => "too-large",
             Self::Entropy => "no-entropy",
             Self::NoPolicy => "no-policy",
@@ -113,7 +116,7 @@ impl CloudErrorKind {
     /// HTTP status of an answer that carries the error.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Invalid | Self::PolicyInvalid | Self::PolicyMismatch => 400,
+            Self::Invalid | Self::PolicyInvalid | Self::PolicyMismatch | Self::NotProven => 400,
             Self::Unauthorised => 401,
             Self::Forbidden | Self::BadSignature | Self::WrongTenant | Self::WrongRealm => 403,
             Self::NotFound | Self::NoPolicy => 404,

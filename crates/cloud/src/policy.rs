@@ -2,10 +2,15 @@
 //!
 //! A publish carries new key sets (each signed by a policy key of the one before), the sources, and one signed
 //! bundle a zone. It is taken only if every signature holds, every version is strictly newer, the sources compile
-//! here, their cases hold, and each bundle holds exactly the slices that *our* compile of the sources gives under
-//! the digest of *its* canonical form. Anything else is refused and what is live stays live.
+//! here, their cases hold, each bundle holds exactly the slices that *our* compile of the sources gives under
+//! the digest of *its* canonical form, and those are proven to mean their sources ([`Proofs`]). Anything else is refused
+//! and what is live stays live.
 //!
 //! The cloud holds no policy key: it cannot make a policy, only refuse or pass one on.
+
+mod proofs;
+
+pub use proofs::Proofs;
 
 use crate::admin::Expected;
 use crate::audit::AuditKind;
@@ -203,21 +208,26 @@ impl SourceFile {
 impl CloudCore {
     /// Takes a publish into force, or refuses it and changes nothing. Answers the new version.
     pub fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
-        self.publish_if(publish, &Expected::Any)
+        self.publish_if(publish, &Expected::Any, Proofs::default())
     }
 
     /// Takes a publish into force if the live version is an expected one.
-    pub fn publish_if(&mut self, publish: &Publish, expected: &Expected) -> Result<u64, CloudError> {
+    pub fn publish_if(
+        &mut self,
+        publish: &Publish,
+        expected: &Expected,
+        mut proofs: Proofs,
+    ) -> Result<u64, CloudError> {
         self.call(|tx| {
             let live = tx.desk.state.shelf.live().map_or(0, |release| release.version);
             expected.check("the live policy", live)?;
-            tx.publish(publish)
+            tx.publish(publish, &mut proofs)
         })
     }
 
     /// Checks a publish as [`publish`](Self::publish) does and stores nothing. Answers the version that it would be.
-    pub fn check_publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
-        self.read(|tx| tx.check_publish(publish).map(|checked| checked.release.version))
+    pub fn check_publish(&mut self, publish: &Publish, mut proofs: Proofs) -> Result<u64, CloudError> {
+        self.read(|tx| tx.check_publish(publish, &mut proofs).map(|checked| checked.release.version))
     }
 
     /// What was published as `version`: its sources and its signed bundles. Key sets are not repeated.
@@ -309,8 +319,8 @@ impl Tx<'_> {
         self.audit(AuditKind::KeySet, int(set.version))
     }
 
-    fn publish(&mut self, publish: &Publish) -> Result<u64, CloudError> {
-        let Checked { release, keys, stored_keys } = self.check_publish(publish)?;
+    fn publish(&mut self, publish: &Publish, proofs: &mut Proofs) -> Result<u64, CloudError> {
+        let Checked { release, keys, stored_keys } = self.check_publish(publish, proofs)?;
         let version = release.version;
         let mut stored = stored_keys;
         for signed in publish.key_sets.iter() {
@@ -326,7 +336,7 @@ impl Tx<'_> {
     }
 
     /// Everything that a publish must be; changes nothing.
-    fn check_publish(&self, publish: &Publish) -> Result<Checked, CloudError> {
+    fn check_publish(&self, publish: &Publish, proofs: &mut Proofs) -> Result<Checked, CloudError> {
         let before = match &self.desk.state.key_set {
             Some(set) => set.clone(),
             None => return Err(CloudError::corrupt("no key set")),
@@ -342,6 +352,7 @@ impl Tx<'_> {
         same_policies(&bundles, &slices)?;
         same_bindings(&bundles, &slices)?;
         same_bytes(&bundles, &slices)?;
+        slices.iter().try_for_each(|policy| proofs.demand(&policy.compiled, &policy.bytes))?;
         Ok(Checked { release, keys, stored_keys: before.version })
     }
 

@@ -43,7 +43,7 @@ pub(super) fn read(who: &str, status: StatusCode, bytes: &[u8]) -> CliError {
 
 fn code(status: StatusCode, code: &str) -> Code {
     match (status.as_u16(), code) {
-        (_, "policy-invalid" | "policy-mismatch") => Code::PolicyRefused,
+        (_, "policy-invalid" | "policy-mismatch" | "not-proven") => Code::PolicyRefused,
         (_, "bad-signature" | "wrong-key" | "wrong-tenant" | "wrong-realm") => Code::SignatureRefused,
         (401, _) => Code::TokenRefused,
         (403, _) => Code::Forbidden,

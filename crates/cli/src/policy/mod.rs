@@ -7,6 +7,7 @@ mod backtest;
 mod check;
 pub(crate) mod describe;
 mod diff;
+mod prove;
 mod publish;
 mod release;
 mod source;
@@ -33,6 +34,9 @@ enum Action {
     /// Run the cases of policies and show what differs
     #[command(after_help = crate::EXIT_CODES)]
     Test(test::TestArgs),
+    /// Prove that the slices of policies mean what the policies say
+    #[command(after_help = crate::EXIT_CODES)]
+    Prove(prove::ProveArgs),
     /// Run a policy over past events and compare its verdicts with what they were
     #[command(after_help = crate::EXIT_CODES)]
     Backtest(backtest::BacktestArgs),
@@ -53,6 +57,7 @@ pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         Action::Backtest(backtest) => backtest::run(backtest, host, out),
         Action::Check(check) => check::run(check, out),
         Action::Test(test) => test::run(test, out),
+        Action::Prove(prove) => prove::run(prove, host, out),
         Action::Publish(publish) => publish::run(publish, host, out),
         Action::List(list) => publish::run_list(list, out),
         Action::Rollback(rollback) => publish::run_rollback(rollback, host, out),

@@ -3,6 +3,7 @@
 //! INVARIANT: nothing that an installation answers is signed unless it was signed before by a policy key of our own
 //! key ring. A cloud that lies could otherwise have its own policy signed by a publish or a rollback.
 
+use super::prove;
 use super::source::Folder;
 use super::test::compiled;
 use crate::client::{Client, typed};
@@ -116,7 +117,7 @@ impl Release {
         Self { members: self.members.iter().map(member).collect() }
     }
 
-    /// Signs the release as `version`, with key sets that an installation at `key_set` has not seen.
+    /// Signs the release as `version` if every policy of it is proven, with key sets that an installation at `key_set` has not seen.
     pub(crate) fn sign(
         &self,
         ring: &Ring,
@@ -124,6 +125,7 @@ impl Release {
         version: u64,
         key_set: u64,
     ) -> Result<Publish, CliError> {
+        self.members.iter().try_for_each(|member| prove::demand(&member.folder, &member.compiled))?;
         let files: Vec<PolicyFiles> = self.members.iter().map(|member| member.folder.to_files()).collect();
         Ok(publish(ring, &files, version, key_set, host.now())?)
     }

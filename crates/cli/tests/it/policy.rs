@@ -48,6 +48,28 @@ fn check_says_where_each_rule_lives_and_what_leaves_the_device() {
 }
 
 #[test]
+fn every_shipped_policy_is_proven() {
+    let folders = std::fs::read_dir(shipped("")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<String> =
+        folders.filter(|path| path.is_dir()).map(|path| path.to_str().unwrap().to_owned()).collect();
+    let mut args = vec!["policy", "prove", "--json"];
+    args.extend(folders.iter().map(String::as_str));
+    let told = parsed(&args, 0);
+    assert_eq!(told["policies"].as_array().unwrap().len(), folders.len());
+    for policy in told["policies"].as_array().unwrap() {
+        let theorems: Vec<_> =
+            policy["theorems"].as_array().unwrap().iter().map(|theorem| &theorem["claim"]).collect();
+        assert_eq!(theorems, ["equality", "finality", "gain-nothing", "non-leak"], "{policy}");
+        assert!(policy["theorems"][0]["checked"]["atoms"].as_u64() > Some(0), "{policy}");
+    }
+    let text = glacis(&["policy", "prove", &shipped("transfer")]);
+    assert!(stdout(&text).contains("equality     proven"), "{}", stdout(&text));
+    let folder = tempfile::tempdir().unwrap();
+    let broken = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");
+    assert_eq!(code(&glacis(&["policy", "prove", &broken])), 1, "what does not compile is not proven");
+}
+
+#[test]
 fn a_diagnostic_is_drawn_under_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");

@@ -20,7 +20,7 @@ use crate::admin::{Bearer, ListChange, Scope, TOKEN_LIFE_MAX};
 use crate::audit::{Head, VERIFY_STEP};
 use crate::core::CloudCore;
 use crate::error::CloudError;
-use crate::policy::{PUBLISH_BYTES_MAX, Publish};
+use crate::policy::{PUBLISH_BYTES_MAX, Proofs, Publish};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
@@ -499,9 +499,16 @@ async fn publish(State(app): App, caller: Caller, headers: HeaderMap, _: NoQuery
     let bytes = body_of(&headers, body, MEDIA_TYPE, PUBLISH_BYTES_MAX).await?;
     let publish = Publish::from_bytes(&bytes)
         .map_err(|error| CloudError::invalid(format!("the body is no publish: {error}")))?;
-    let take = move |core: &mut CloudCore, _by: &Bearer| core.publish_if(&publish, &expected);
+    let (publish, proofs) = proven(publish).await?;
+    let take = move |core: &mut CloudCore, _by: &Bearer| core.publish_if(&publish, &expected, proofs);
     let version = scoped(&app, &caller, Scope::Policies, take).await?;
     Ok(Reply::created(&view::Published { version })?.at_version(version))
+}
+
+/// Proves a publish away from the thread that decides.
+async fn proven(publish: Publish) -> Result<(Publish, Proofs), CloudError> {
+    let work = move || Proofs::of(&publish).map(|proofs| (publish, proofs));
+    tokio::task::spawn_blocking(work).await.map_err(|error| CloudError::corrupt(error.to_string()))?
 }
 
 async fn audit(State(app): App, caller: Caller, rows: Rows) -> Answer {

@@ -4,7 +4,9 @@
 //! Looking up why compiles a policy; that happens on a thread of its own, so that neither decisions nor other
 //! operators wait for it.
 
-use super::{Answer, App, CODE, Caller, LIST_CHECK, ListBody, REFERENCE, Surface, change, read, scoped};
+use super::{
+    Answer, App, CODE, Caller, LIST_CHECK, ListBody, REFERENCE, Surface, change, proven, read, scoped,
+};
 use crate::CloudCore;
 use crate::admin::{Bearer, Scope};
 use crate::browse::Counts;
@@ -364,7 +366,8 @@ async fn check_publish(
     let bytes = body_of(&headers, body, MEDIA_TYPE, PUBLISH_BYTES_MAX).await?;
     let publish = Publish::from_bytes(&bytes)
         .map_err(|error| CloudError::invalid(format!("the body is no publish: {error}")))?;
-    let check = move |core: &mut CloudCore, _by: &Bearer| core.check_publish(&publish);
+    let (publish, proofs) = proven(publish).await?;
+    let check = move |core: &mut CloudCore, _by: &Bearer| core.check_publish(&publish, proofs);
     Reply::ok(&view::Published { version: scoped(&app, &caller, Scope::Policies, check).await? })
 }
 
