@@ -27,7 +27,7 @@ impl CaseResult {
 }
 
 /// Runs one case.
-pub(crate) fn run(policy: &Checked, case: &Case) -> CaseResult {
+pub fn run(policy: &Checked, case: &Case) -> CaseResult {
     let whole = whole(policy, &case.snapshot, case.passed, case.outage);
     let mut faults = Vec::new();
     if whole.verdict != case.verdict {

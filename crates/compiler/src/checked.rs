@@ -82,6 +82,12 @@ impl Checked {
         &self.models
     }
 
+    /// This policy with other rules, over the same signals: what analysis and mutation ask about. Nothing is checked.
+    #[must_use]
+    pub fn with_rules(&self, rules: Vec<Rule>) -> Self {
+        Self { rules, ..self.clone() }
+    }
+
     /// Strictness of a verdict: `allow`, each method in the policy's order, `block`.
     pub fn rank(&self, verdict: Verdict) -> usize {
         let method = |wanted| self.methods.iter().position(|method| *method == wanted);

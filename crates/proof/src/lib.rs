@@ -11,4 +11,9 @@
 //! This crate reads no clock, file, socket, environment or randomness, and uses no cryptography.
 
 pub mod bdd;
+pub mod diff;
+mod encode;
+pub mod event;
+mod sat;
+pub mod state;
 pub mod prove;
