@@ -5,8 +5,10 @@
 
 mod backtest;
 mod check;
+mod compare;
 pub(crate) mod describe;
 mod diff;
+mod event;
 mod prove;
 mod publish;
 mod release;
@@ -37,6 +39,9 @@ enum Action {
     /// Prove that the slices of policies mean what the policies say
     #[command(after_help = crate::EXIT_CODES)]
     Prove(prove::ProveArgs),
+    /// Compare two versions of a policy: equal for every event, or an event that shows the difference
+    #[command(after_help = crate::EXIT_CODES)]
+    Diff(compare::DiffArgs),
     /// Run a policy over past events and compare its verdicts with what they were
     #[command(after_help = crate::EXIT_CODES)]
     Backtest(backtest::BacktestArgs),
@@ -57,6 +62,7 @@ pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         Action::Backtest(backtest) => backtest::run(backtest, host, out),
         Action::Check(check) => check::run(check, out),
         Action::Test(test) => test::run(test, out),
+        Action::Diff(diff) => compare::run(diff, out),
         Action::Prove(prove) => prove::run(prove, host, out),
         Action::Publish(publish) => publish::run(publish, host, out),
         Action::List(list) => publish::run_list(list, out),

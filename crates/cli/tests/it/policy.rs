@@ -70,6 +70,43 @@ fn every_shipped_policy_is_proven() {
 }
 
 #[test]
+fn a_difference_is_shown_by_an_event_and_none_is_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let same = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 && !(", "1000 < amount && !(");
+    let told = parsed(&["policy", "diff", &shipped("transfer"), &same, "--json"], 0);
+    assert_eq!((&told["same"], &told["decision"]["result"]), (&json!(true), &json!("equal")));
+    assert_eq!(told["rules"]["changed"], json!(["weak-device"]));
+
+    let other = tempfile::tempdir().unwrap();
+    let stricter =
+        edited(other.path(), "transfer", "policy.toml", "amount > 1000 && !(", "amount > 999 && !(");
+    let told = parsed(&["policy", "diff", &shipped("transfer"), &stricter, "--json"], 1);
+    let decision = &told["decision"];
+    assert_eq!(decision["result"], "differs");
+    assert_eq!(
+        (&decision["before"]["verdict"], &decision["after"]["verdict"]),
+        (&json!("allow"), &json!("challenge(passkey)"))
+    );
+    assert!(decision["event"].as_str().unwrap().contains("\"amount\" = 1000\n"), "{decision}");
+    // What is shown is a case: put into the file of cases, it holds.
+    let cases = std::fs::read_to_string(Path::new(&stricter).join("cases.toml")).unwrap();
+    let case = format!(
+        "{cases}\n[[case]]\nname = \"found\"\nverdict = \"challenge(passkey)\"\n{}\n",
+        decision["event"].as_str().unwrap()
+    );
+    std::fs::write(Path::new(&stricter).join("cases.toml"), case).unwrap();
+    let held = parsed(&["policy", "test", &stricter, "--json"], 1);
+    let cases = held["policies"][0]["cases"].as_array().unwrap();
+    assert_eq!(cases.iter().find(|case| case["name"] == "found").unwrap()["ok"], true, "{held}");
+
+    let text = stdout(&glacis(&["policy", "diff", &shipped("transfer"), &stricter]));
+    assert!(text.contains("decisions: differ") && text.contains("~ rule weak-device"), "{text}");
+    let other_event = glacis(&["policy", "diff", &shipped("transfer"), &shipped("view")]);
+    assert_eq!(code(&other_event), 1);
+    assert!(stdout(&other_event).contains("undetermined: the policies decide different events"));
+}
+
+#[test]
 fn a_diagnostic_is_drawn_under_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");
