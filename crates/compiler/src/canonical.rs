@@ -4,8 +4,10 @@
 //! definitions), nothing that has none (spans, comments, order of keys, signals that no rule reads). Two policies
 //! with equal bytes decide alike on every snapshot and disclose alike.
 
-use crate::catalogue::{Birth, Catalogue, Counts, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal};
-use crate::checked::{BinaryOp, Checked, Expr, ExprKind, ModelDef, Release, Rule};
+use crate::catalogue::{
+    Birth, Catalogue, Counts, Declassifier, FeatureDef, FeatureKind, ListDef, Origin, Privacy, Signal,
+};
+use crate::checked::{BinaryOp, Bucket, Checked, Expr, ExprKind, ModelDef, Release, Rule};
 use glacis_model::format::MODEL_BYTES_MAX;
 use glacis_policy::TimePart;
 use glacis_policy::load::limits::MODELS_MAX;
@@ -19,19 +21,32 @@ use std::time::Duration;
 const MAGIC: &[u8; 6] = b"GLTP\0\0";
 /// The same of a policy of one app, which is version 1: a policy of all apps has the digest that it always had.
 const MAGIC_OF_APP: &[u8; 6] = b"GLTP\0\x01";
+/// The same of a policy with ranges, exceptions or a budget, which is version 2: everything that may be absent is there,
+/// as absent. A policy without them has the digest that it always had.
+const MAGIC_OF_LABELS: &[u8; 6] = b"GLTP\0\x02";
 /// First bytes of a catalogue: "Glacis catalogue", version 0.
 const CATALOGUE_MAGIC: &[u8; 6] = b"GLCT\0\0";
+
+/// `list.`, which stands before the name of a list.
+const LIST_PREFIX: usize = 5;
 
 type Done = Result<(), EncodeError>;
 
 /// The canonical bytes.
 pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     let mut out = Writer::new();
-    out.raw(if policy.app.is_some() { MAGIC_OF_APP } else { MAGIC });
+    let labels = has_labels(policy);
+    out.raw(match (labels, &policy.app) {
+        (true, _) => MAGIC_OF_LABELS,
+        (false, Some(_)) => MAGIC_OF_APP,
+        (false, None) => MAGIC,
+    });
     out.str("policy name", &policy.name, NAME_BYTES_MAX)?;
     policy.event.encode(&mut out)?;
-    if let Some(app) = &policy.app {
-        app.encode(&mut out)?;
+    match &policy.app {
+        app if labels => out.option(app.as_ref())?,
+        Some(app) => app.encode(&mut out)?,
+        None => {}
     }
     out.str("purpose", &policy.purpose, VALUE_BYTES_MAX)?;
     out.list("methods", &policy.methods, NAME_BYTES_MAX)?;
@@ -43,11 +58,27 @@ pub(crate) fn encode(policy: &Checked) -> Result<Vec<u8>, EncodeError> {
     out.count("rules", policy.rules.len(), RULES_MAX)?;
     policy.rules.iter().try_for_each(|item| rule(item, &mut out))?;
     // Behind all else, so that a policy without models has the bytes that it always had.
-    if !policy.models.is_empty() {
+    if labels || !policy.models.is_empty() {
         out.count("models", policy.models.len(), MODELS_MAX)?;
         policy.models.iter().try_for_each(|item| model(item, &mut out))?;
     }
+    if labels {
+        policy.rules.iter().try_for_each(|item| releases(item, &mut out))?;
+        out.count("declassifiers", policy.declassifiers.len(), SIGNALS_MAX)?;
+        policy.declassifiers.iter().try_for_each(|item| declassifier(item, &mut out))?;
+        let budget = policy.budget.unwrap_or_default();
+        out.bool(policy.budget.is_some());
+        for limit in [budget.per_request, budget.per_session, budget.per_day] {
+            bits(limit, &mut out);
+        }
+    }
     Ok(out.into_bytes())
+}
+
+/// Whether a policy says what only version 2 of its bytes can hold.
+fn has_labels(policy: &Checked) -> bool {
+    let labelled = |rule: &Rule| !rule.buckets.is_empty() || !rule.declassify.is_empty();
+    policy.budget.is_some() || policy.rules.iter().any(labelled)
 }
 
 /// The canonical bytes of a whole catalogue, also of what the policy does not read.
@@ -60,6 +91,11 @@ pub(crate) fn catalogue(catalogue: &Catalogue) -> Result<Vec<u8>, EncodeError> {
     catalogue.lists.iter().try_for_each(|(name, item)| list(name, item, &mut out))?;
     out.count("features", catalogue.features.len(), SIGNALS_MAX)?;
     catalogue.features.values().try_for_each(|item| feature(item, &mut out))?;
+    // Behind all else, so that a catalogue without exceptions has the bytes that it always had.
+    if !catalogue.declassifiers.is_empty() {
+        out.count("declassifiers", catalogue.declassifiers.len(), SIGNALS_MAX)?;
+        catalogue.declassifiers.values().try_for_each(|item| declassifier(item, &mut out))?;
+    }
     Ok(out.into_bytes())
 }
 
@@ -111,6 +147,37 @@ fn feature(feature: &FeatureDef, out: &mut Writer) -> Done {
     out.bool(feature.include_self);
     out.u8(code(&[Counts::Attempts], &feature.counts));
     Ok(())
+}
+
+/// What a rule lets out as a range, and the exceptions that it names.
+fn releases(rule: &Rule, out: &mut Writer) -> Done {
+    out.count("ranges", rule.buckets.len(), SIGNALS_MAX)?;
+    for Bucket { signal, bounds } in &rule.buckets {
+        signal.encode(out)?;
+        out.list("bounds", bounds, LIST_ITEMS_MAX)?;
+    }
+    out.count("declassifiers", rule.declassify.len(), SIGNALS_MAX)?;
+    rule.declassify.iter().try_for_each(|name| out.str("declassifier", name, NAME_BYTES_MAX))
+}
+
+fn declassifier(item: &Declassifier, out: &mut Writer) -> Done {
+    out.str("declassifier", &item.name, NAME_BYTES_MAX)?;
+    out.str("signal", &item.signal, NAME_BYTES_MAX + LIST_PREFIX)?;
+    for (what, text) in [
+        ("purpose", &item.purpose),
+        ("reason", &item.reason),
+        ("reviewer", &item.reviewed_by),
+        ("day", &item.reviewed_on),
+    ] {
+        out.str(what, text, VALUE_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+/// A limit or none.
+fn bits(limit: Option<u64>, out: &mut Writer) {
+    out.bool(limit.is_some());
+    out.u64(limit.unwrap_or(0));
 }
 
 /// All bytes of a model: the digest of the policy covers them.

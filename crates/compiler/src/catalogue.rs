@@ -231,12 +231,31 @@ pub struct FeatureDef {
     pub counts: Counts,
 }
 
+/// A reviewed exception: one signal or list may be used for one purpose that it does not state. It holds for the rules
+/// that name it, and is part of the policy's canonical bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Declassifier {
+    /// Its name.
+    pub name: String,
+    /// What it is about: a signal, a feature, or `list.NAME`.
+    pub signal: String,
+    /// The purpose that it adds.
+    pub purpose: String,
+    /// Why that is right.
+    pub reason: String,
+    /// Who looked at it.
+    pub reviewed_by: String,
+    /// On which day: `YYYY-MM-DD`.
+    pub reviewed_on: String,
+}
+
 /// Everything that policies may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     pub(crate) signals: BTreeMap<SignalName, Signal>,
     pub(crate) lists: BTreeMap<String, ListDef>,
     pub(crate) features: BTreeMap<SignalName, FeatureDef>,
+    pub(crate) declassifiers: BTreeMap<String, Declassifier>,
 }
 
 impl Catalogue {
@@ -255,8 +274,13 @@ impl Catalogue {
         &self.features
     }
 
+    /// Reviewed exceptions by name.
+    pub const fn declassifiers(&self) -> &BTreeMap<String, Declassifier> {
+        &self.declassifiers
+    }
+
     /// The signals that a computed signal is looked up by or counts.
-    fn keys<'a>(&'a self, signal: &'a Signal) -> Vec<&'a SignalName> {
+    pub(crate) fn keys<'a>(&'a self, signal: &'a Signal) -> Vec<&'a SignalName> {
         match &signal.origin {
             Origin::ListTest { key, .. } => vec![key],
             Origin::Feature => {

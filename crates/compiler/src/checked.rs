@@ -4,7 +4,7 @@
 //! The tree is the *source* tree: nothing is folded, shared or reordered. Each expression keeps the place in the
 //! policy file that it came from.
 
-use crate::catalogue::{FeatureDef, ListTest, Signal};
+use crate::catalogue::{Declassifier, FeatureDef, ListTest, Signal};
 pub use crate::cel::ast::BinaryOp;
 use crate::diagnostic::Span;
 use glacis_policy::{Effect, Entry, Obligations, ScoreClass, TimePart};
@@ -25,6 +25,20 @@ pub struct Checked {
     pub(crate) lists: Vec<ListTest>,
     pub(crate) features: Vec<FeatureDef>,
     pub(crate) models: Vec<ModelDef>,
+    pub(crate) declassifiers: Vec<Declassifier>,
+    pub(crate) budget: Option<Budget>,
+}
+
+/// How much may be learned of the private and pseudonymous signals of one device. Unit: bits, as
+/// [`Released`](crate::Released) counts them; public signals count nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// By one request.
+    pub per_request: Option<u64>,
+    /// By all requests of one session.
+    pub per_session: Option<u64>,
+    /// By all requests of one day.
+    pub per_day: Option<u64>,
 }
 
 /// One model of a policy.
@@ -88,6 +102,16 @@ impl Checked {
         Self { rules, ..self.clone() }
     }
 
+    /// The reviewed exceptions that its rules rest on, by name.
+    pub fn declassifiers(&self) -> &[Declassifier] {
+        &self.declassifiers
+    }
+
+    /// What `[policy.budget]` allows.
+    pub const fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
+    }
+
     /// Strictness of a verdict: `allow`, each method in the policy's order, `block`.
     pub fn rank(&self, verdict: Verdict) -> usize {
         let method = |wanted| self.methods.iter().position(|method| *method == wanted);
@@ -114,6 +138,10 @@ pub struct Rule {
     pub place: Option<Zone>,
     /// What it lets out of the device.
     pub release: Release,
+    /// Device signals that leave as a range: which of the bounds they are beyond.
+    pub buckets: Vec<Bucket>,
+    /// The reviewed exceptions that it rests on, by name.
+    pub declassify: Vec<String>,
     /// Device signals whose atoms may be read on the device although the rule's text may not.
     pub reveal: Vec<SignalName>,
     /// What it closes to when its condition stays unknown, by cause in the order of [`Cause::ALL`].
@@ -159,6 +187,15 @@ pub enum Release {
     /// `danger_undisclosed`: it reads device signals and lets nothing out, so no trusted zone can ever know its
     /// condition: as a whole it is `unknown(withheld)`, always.
     Undisclosed,
+}
+
+/// A device signal that leaves as a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// The signal: an int, uint or double.
+    pub signal: SignalName,
+    /// What it is compared with, ascending; of its type.
+    pub bounds: Vec<Value>,
 }
 
 /// A typed expression.

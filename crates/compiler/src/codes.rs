@@ -122,6 +122,12 @@ pub const CODES: &[CodeInfo] = &[
         "Write a-z, 0-9, `-`, `_` and `.`, within the length that the message names.",
     ),
     info(
+        "G1020",
+        "not an exception",
+        "A `[declassifier.NAME]` is about one signal or list that exists and one purpose that it does not state, and says why, who reviewed it and on which day.",
+        "Say all of that; leave an exception out that nothing needs.",
+    ),
+    info(
         "G2001",
         "unexpected character",
         "A condition holds a character or an operator that CEL does not have.",
@@ -378,7 +384,7 @@ pub const CODES: &[CodeInfo] = &[
         "G4016",
         "purpose not allowed",
         "A signal may not be used for the policy's purpose.",
-        "Leave the signal out, or change its purposes in the catalogue with whoever answers for privacy.",
+        "Leave the signal out; or have an exception reviewed, put it into the catalogue as [declassifier.NAME], and name it in the rule: declassify = [\"NAME\"].",
     ),
     info(
         "G4017",
@@ -391,6 +397,12 @@ pub const CODES: &[CodeInfo] = &[
         "lenient by unearned trust",
         "A rule that makes a verdict milder reads a signal that anybody may claim.",
         "Give the signal a higher min_trust.",
+    ),
+    info(
+        "G4019",
+        "exception that does not fit",
+        "`declassify` names an exception that the catalogue does not have, that is for another purpose, or that the rule does not need. What stands in a policy is what it rests on.",
+        "Correct the name, or leave it out.",
     ),
     info(
         "G4041",
@@ -469,6 +481,18 @@ pub const CODES: &[CodeInfo] = &[
         "slice too large",
         "The slice of a zone is beyond the limits of the engine.",
         "Split the policy by event.",
+    ),
+    info(
+        "G5013",
+        "not a range",
+        "A signal in `buckets` leaves as the range between bounds in which it lies. The rule may only compare it with these bounds, each on one side, and must use them all.",
+        "Make the bounds and the comparisons the same; or release nodes instead.",
+    ),
+    info(
+        "G5014",
+        "over the budget",
+        "One request would tell more bits of private and pseudonymous signals than [policy.budget] allows. A node is one bit; nodes that compare one signal with constants are together the bits of the range that it lies in.",
+        "Release fewer or coarser parts, or raise the budget with whoever answers for privacy.",
     ),
     info(
         "G6001",

@@ -28,6 +28,7 @@ mod cut;
 pub mod diagnostic;
 mod fold;
 pub mod full;
+mod label;
 mod read;
 pub mod reference;
 mod render;
@@ -40,6 +41,7 @@ pub use catalogue::{Catalogue, FeatureDef, ListTest};
 pub use checked::Checked;
 pub use cut::{Layout, NodeInfo, PlanInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use label::bits::{Released, ReleasedItem, ReleasedKind};
 pub use read::model::inline;
 pub use source::Source;
 
@@ -107,6 +109,9 @@ fn build(
     }
     let checked = check::check(&raw, &signals, findings);
     let cut = if findings.failed() { None } else { cut::cut(&checked, &policy, findings) };
+    if let Some(cut) = &cut {
+        label::bits::check(&checked, cut, raw.budget.as_ref(), &policy, findings);
+    }
     let cases =
         cases.filter(|_| !findings.failed()).map(|cases| read::cases::read(cases, &checked, findings));
     let canonical =
@@ -230,6 +235,11 @@ impl Compiled {
     /// What is legal but probably not meant.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// What one request tells of the device, in bits.
+    pub fn released(&self) -> Released {
+        label::bits::released(&self.checked, &self.cut)
     }
 
     /// The golden cases, as read.

@@ -1,8 +1,9 @@
 //! The checker: from what was read to a policy that means something, or to every reason why it does not.
 //!
-//! [`expr`] types conditions, [`closing`] completes what open rules close to, [`release`] decides what may leave
-//! the device. A rule with a mistake is left out and the others are still checked, so one run finds them all.
+//! [`expr`] types conditions, [`closing`] completes what open rules close to, [`release`] and [`bucket`] decide what
+//! may leave the device, [`purpose`] what may be used. A rule with a mistake is left out and the others are still checked, so one run finds them all.
 
+mod bucket;
 mod call;
 pub(crate) mod closing;
 pub(crate) mod expr;
@@ -14,6 +15,8 @@ use crate::catalogue::{Birth, Catalogue, Signal};
 use crate::cel::parse::parse;
 use crate::checked::{Checked, Rule};
 use crate::diagnostic::Spanned;
+use crate::label::purpose;
+use crate::read::budget::RawBudget;
 use crate::read::model::RawModel;
 use crate::read::policy::{RawClass, RawPolicy, RawRule};
 use crate::source::{Finding, Findings};
@@ -21,7 +24,7 @@ use expr::Typed;
 use glacis_policy::{Effect, ScoreClass};
 use glacis_wire::limits::SIGNALS_MAX;
 use glacis_wire::{Trust, Type, Zone};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a policy against its catalogue. The result is complete only if nothing was added to `findings`.
 pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut Findings) -> Checked {
@@ -37,6 +40,8 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
         lists: Vec::new(),
         features: Vec::new(),
         models: Vec::new(),
+        declassifiers: Vec::new(),
+        budget: raw.budget.as_ref().map(RawBudget::plain),
     };
     closing::check_policy_entries(raw, findings);
     for rule in &raw.rules {
@@ -47,6 +52,9 @@ pub(crate) fn check(raw: &RawPolicy<'_>, catalogue: &Catalogue, findings: &mut F
     let features = checked.signals.keys().filter_map(|name| catalogue.features.get(name)).cloned();
     checked.features = features.collect();
     checked.models = models::used(raw, &checked);
+    let used: BTreeSet<&String> = checked.rules.iter().flat_map(|rule| &rule.declassify).collect();
+    let used = used.into_iter().filter_map(|name| catalogue.declassifiers.get(name));
+    checked.declassifiers = used.cloned().collect();
     checked.classes = check_classes(raw, &checked, findings);
     if checked.signals.len() > SIGNALS_MAX {
         let message = format!("the rules read {} signals; at most {SIGNALS_MAX}", checked.signals.len());
@@ -65,7 +73,8 @@ fn check_rule(
     let Some(typed) = check_condition(rule, (catalogue, &raw.models), findings) else { return };
     let Some(effect) = check_effect(rule, &typed, findings) else { return };
     let release = release::check(rule, &typed, effect, findings);
-    check_purpose(raw, rule, &typed, findings);
+    let buckets = bucket::check(rule, &typed, findings);
+    let declassify = purpose::check(raw, rule, &typed, catalogue, findings);
     let text = rule.text.map_or(Zone::Edge, |text| text.value);
     let place = rule.place.map(|place| place.value);
     let scene = closing::Scene {
@@ -89,6 +98,8 @@ fn check_rule(
         text,
         place,
         release,
+        buckets,
+        declassify,
         reveal,
         unknown,
         error,
@@ -155,22 +166,6 @@ fn check_effect(rule: &RawRule<'_>, typed: &Typed, findings: &mut Findings) -> O
         }
     }
     Some(effect.value)
-}
-
-/// Every signal may be used for the policy's purpose.
-fn check_purpose(raw: &RawPolicy<'_>, rule: &RawRule<'_>, typed: &Typed, findings: &mut Findings) {
-    for (name, span) in typed.expr.readings() {
-        let Some(signal) = typed.signals.get(name) else { continue };
-        // Built-in signals state no purpose: they are the edge's own bookkeeping.
-        if signal.purpose.is_empty() || signal.purpose.contains(&raw.purpose.value) {
-            continue;
-        }
-        let message = format!("`{name}` may not be used for `{}`", raw.purpose.value);
-        let allowed: Vec<String> = signal.purpose.iter().map(|purpose| format!("`{purpose}`")).collect();
-        let finding =
-            Finding::new(span, "G4016", message).help(format!("its purposes: {}", allowed.join(", ")));
-        rule.form.report(finding, findings);
-    }
 }
 
 /// Classes: reachable, thresholds and strictness ascending together (so that more points are never milder).

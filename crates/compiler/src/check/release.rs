@@ -7,7 +7,9 @@
 use super::expr::Typed;
 use crate::catalogue::{Birth, Privacy, Signal};
 use crate::checked::Release;
+use crate::cut::nodes::{count, outside};
 use crate::diagnostic::{Span, Spanned, suggest};
+use crate::label;
 use crate::read::policy::{RawRelease, RawRule};
 use crate::source::{Finding, Findings};
 use glacis_policy::Effect;
@@ -73,13 +75,51 @@ impl Scene<'_, '_> {
             (None, None, None) => Release::Nothing,
             // A `release` that could not be read was reported.
             (None, None, Some(_)) if self.rule.form.entry("release").is_some() => Release::Nothing,
-            (None, None, Some((name, span))) => {
-                let message = format!("`{name}` is on the device, and this rule releases nothing of it");
-                let finding = Finding::new(span, "G5003", message);
-                let help = "add release = \"verdict\" or release = { nodes = 1 } (danger_undisclosed = true keeps it in)";
-                self.report(finding.help(help), findings);
+            (None, None, Some(reading)) => {
+                let way = self.way(reading, outside(self.is_hidden()));
+                let message =
+                    format!("`{}` is on the device, and this rule releases nothing of it: {way}", reading.0);
+                self.report(Finding::new(reading.1, "G5003", message).help(self.cheapest()), findings);
                 Release::Nothing
             }
+        }
+    }
+
+    /// The way of a reading through this rule.
+    fn way(&self, reading: (&SignalName, Span), end: &str) -> String {
+        let (whole, rule) = (&self.typed.expr, &self.rule.id.value);
+        self.typed
+            .signals
+            .get(reading.0)
+            .map_or(String::new(), |signal| label::path(signal, whole, reading, rule, end))
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.text() == Zone::Cloud || self.rule.place.is_some_and(|place| place.value == Zone::Cloud)
+    }
+
+    /// What an early decision shows of the condition that it rests on.
+    const fn early(&self) -> &'static str {
+        match self.effect {
+            Effect::Challenge(_) => "early prompt, which shows",
+            Effect::Block => "early block: no request comes, which shows",
+            _ => "early decision, which shows",
+        }
+    }
+
+    /// The release that lets out least and makes the rule work.
+    fn cheapest(&self) -> String {
+        let kept = "danger_undisclosed = true keeps it in";
+        match count(&self.typed.signals, &self.typed.expr) {
+            Some(1) if self.reading(|name| !self.is_device(name)).is_none() => format!(
+                "add release = \"bit\": whether the condition holds leaves, 1 bit; \"verdict\" lets the device decide \
+                 early as well ({kept})"
+            ),
+            Some(1) => format!("add release = \"bit\": 1 bit leaves ({kept})"),
+            Some(nodes) => {
+                format!("add release = {{ nodes = {nodes} }}: {nodes} bits leave at most ({kept})")
+            }
+            None => format!("compare what is on the device with constants only ({kept})"),
         }
     }
 
@@ -89,7 +129,7 @@ impl Scene<'_, '_> {
                 self.verdict(release.span, findings);
                 Release::Verdict
             }
-            RawRelease::Nodes { nodes, values } => {
+            RawRelease::Nodes { nodes, values, .. } => {
                 let values = values.iter().filter_map(|value| self.value(*value, findings)).collect();
                 Release::Nodes { nodes: nodes.map_or(0, |nodes| nodes.value), values }
             }
@@ -104,12 +144,17 @@ impl Scene<'_, '_> {
             self.report(finding.help("add text = \"device\""), findings);
         }
         if let Some((name, place)) = self.reading(|name| !self.is_device(name)) {
-            let message = format!("`{name}` is not on the device, so the device cannot decide this rule");
+            let first = self.reading(|name| self.is_device(name));
+            let way = first.map_or(String::new(), |first| format!(": {}", self.way(first, self.early())));
+            let message =
+                format!("`{name}` is not on the device, so the device cannot decide this rule{way}");
             let finding = Finding::new(place, "G5004", message);
             self.report(finding.help("use release = { nodes = n }"), findings);
         }
         if !matches!(self.effect, Effect::Block | Effect::Challenge(_)) {
-            let message = "a device decides early only by `block` or `challenge`";
+            let first = self.reading(|name| self.is_device(name));
+            let way = first.map_or(String::new(), |first| format!(": {}", self.way(first, self.early())));
+            let message = format!("a device decides early only by `block` or `challenge`{way}");
             let finding = Finding::new(span, "G5004", message);
             self.report(finding.help("use release = { nodes = n }"), findings);
         }
@@ -124,9 +169,11 @@ impl Scene<'_, '_> {
             return None;
         };
         if signal.privacy == Privacy::Private {
-            let message = format!("`{}` is private and cannot leave as a value", signal.name);
+            let first = self.reading(|read| *read == signal.name);
+            let way = first.map_or(String::new(), |first| self.way(first, outside(self.is_hidden())));
+            let message = format!("`{}` is private and cannot leave as a value: {way}", signal.name);
             let finding = Finding::new(name.span, "G5005", message);
-            self.report(finding.help("release a node that answers yes or no: { nodes = 1 }"), findings);
+            self.report(finding.help("release a node that answers yes or no: release = \"bit\""), findings);
         }
         Some(signal.name.clone())
     }
@@ -171,9 +218,11 @@ impl Scene<'_, '_> {
         let Some(place) = self.rule.place else { return };
         let cloud = self
             .reading(|name| self.typed.signals.get(name).is_some_and(|signal| signal.birth == Birth::Cloud));
+        let first = self.reading(|name| self.is_device(name));
+        let way = || first.map_or(String::new(), |first| format!(": {}", self.way(first, self.early())));
         let fault = match place.value {
             Zone::Device if *release != Release::Verdict => Some((
-                "a rule is placed on the device only with release = \"verdict\"".to_owned(),
+                format!("a rule is placed on the device only with release = \"verdict\"{}", way()),
                 "leave `place` out, or let the device decide it",
             )),
             Zone::Edge if cloud.is_some() => Some((
@@ -188,7 +237,10 @@ impl Scene<'_, '_> {
                 "leave `place` out",
             )),
             Zone::Cloud if *release == Release::Verdict => Some((
-                "release = \"verdict\" lets the device decide what `place` keeps for the cloud".to_owned(),
+                format!(
+                    "release = \"verdict\" lets the device decide what `place` keeps for the cloud{}",
+                    way()
+                ),
                 "use release = { nodes = n }",
             )),
             _ => None,

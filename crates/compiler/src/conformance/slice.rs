@@ -106,6 +106,8 @@ fn policy(catalogue: Catalogue) -> Option<Checked> {
         lists: Vec::new(),
         features: Vec::new(),
         models: Vec::new(),
+        declassifiers: Vec::new(),
+        budget: None,
     })
 }
 

@@ -105,4 +105,4 @@ const STEP_MATCHED_BYTES: u64 = 8;
 /// Steps of a look-up in a time zone or in networks: a search by halves.
 const TABLE_STEPS: u64 = 12;
 /// Budgets of device, edge and cloud. Source: at some 12 ns a step (notes: flat bytecode) 0.25, 2.4 and 24 ms.
-const BUDGETS: [u64; 3] = [20_000, 200_000, 2_000_000];
+pub(crate) const BUDGETS: [u64; 3] = [20_000, 200_000, 2_000_000];

@@ -52,6 +52,19 @@ pub(crate) struct Cut {
     pub(crate) costs: [u64; 3],
     /// How the slices decide their rules, in the order of `parts`.
     pub(crate) plans: Vec<PlanInfo>,
+    /// Its release nodes, in the order of the layout.
+    pub(crate) table: NodeTable,
+    /// Its rules, in the order of the policy.
+    pub(crate) rules: Vec<CutRule>,
+}
+
+/// One rule as it was cut.
+#[derive(Clone, Debug)]
+pub(crate) struct CutRule {
+    /// Its folded condition, release nodes replaced by signals called `node.<index>`.
+    pub(crate) root: Expr,
+    /// The release nodes that it reads.
+    pub(crate) nodes: BTreeSet<u16>,
 }
 
 /// How one slice decides its rules.
@@ -79,8 +92,7 @@ impl PlanInfo {
 /// One rule ready for the arena.
 struct Shape<'a> {
     rule: &'a Rule,
-    /// Its folded condition, release nodes replaced by the slots that carry them.
-    root: Expr,
+    cut: CutRule,
     /// `Release::Verdict` only: its one node.
     node: Option<u16>,
 }
@@ -93,7 +105,7 @@ pub(crate) fn cut(policy: &Checked, source: &Source<'_>, findings: &mut Findings
         let path = format!("rule.{}.when", rule.id);
         match shape(policy, rule, &mut table) {
             Ok(shape) => {
-                if let Some(finding) = always(rule, &shape.root) {
+                if let Some(finding) = always(rule, &shape.cut.root) {
                     findings.warning(source, &path, finding);
                 }
                 shapes.push(shape);
@@ -127,18 +139,19 @@ pub(crate) fn cut(policy: &Checked, source: &Source<'_>, findings: &mut Findings
         }
     }
     let costs = cost::check(policy, &table, &parts, source, findings);
-    Some(Cut { layout, parts, costs, plans })
+    let rules = shapes.into_iter().map(|shape| shape.cut).collect();
+    Some(Cut { layout, parts, costs, plans, table, rules })
 }
 
 /// Folds a rule and takes its release nodes out.
 fn shape<'a>(policy: &Checked, rule: &'a Rule, table: &mut NodeTable) -> Result<Shape<'a>, Finding> {
     let folded = crate::fold::fold(policy, &rule.when)?;
     if rule.release == Release::Undisclosed {
-        return Ok(Shape { rule, root: folded, node: None });
+        return Ok(Shape { rule, cut: CutRule { root: folded, nodes: BTreeSet::new() }, node: None });
     }
-    let mut taken = nodes::take(policy, rule, &folded, table)?;
-    let node = if rule.release == Release::Verdict { taken.nodes.pop_first() } else { None };
-    Ok(Shape { rule, root: taken.root, node })
+    let cut = nodes::take(policy, rule, &folded, table)?;
+    let node = if rule.release == Release::Verdict { cut.nodes.first().copied() } else { None };
+    Ok(Shape { rule, cut, node })
 }
 
 /// A condition that reads signals and does not depend on them.
@@ -256,7 +269,7 @@ impl Cutter<'_> {
         let here = |rule: &Rule| zone == Zone::Cloud || !rule.is_hidden();
         let shapes: Vec<&Shape<'_>> = self.shapes.iter().filter(|shape| here(shape.rule)).collect();
         let disclosed = |shape: &&&Shape<'_>| shape.rule.release != Release::Undisclosed;
-        let readings = shapes.iter().filter(disclosed).flat_map(|shape| shape.root.readings());
+        let readings = shapes.iter().filter(disclosed).flat_map(|shape| shape.cut.root.readings());
         let names: BTreeSet<&SignalName> = readings.map(|(name, _)| name).collect();
         parts.slots = names.into_iter().filter_map(|name| self.slot_of_trusted(name)).collect();
         let mut arena = Arena::new(&parts.slots);
@@ -264,7 +277,7 @@ impl Cutter<'_> {
             let rule = if shape.rule.release == Release::Undisclosed {
                 undisclosed(self.policy, shape.rule, &mut arena)?
             } else {
-                Some(engine_rule(shape.rule, arena.add(&shape.root)?))
+                Some(engine_rule(shape.rule, arena.add(&shape.cut.root)?))
             };
             parts.rules.extend(rule);
         }
@@ -341,7 +354,7 @@ fn undisclosed(policy: &Checked, rule: &Rule, arena: &mut Arena) -> Option<Optio
 }
 
 /// The effect to which an open rule closes by one entry.
-fn closed(policy: &Checked, rule: &Rule, entry: Entry) -> Option<Effect> {
+pub(crate) fn closed(policy: &Checked, rule: &Rule, entry: Entry) -> Option<Effect> {
     let rank = |effect| crate::check::soft_rank(policy, effect);
     match (entry, rule.effect) {
         (Entry::Skip, _) => None,

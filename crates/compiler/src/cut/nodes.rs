@@ -3,18 +3,20 @@
 //! Maximal means up to the order of operands: in `app.hooked && amount > 5 && app.debugger` the two device
 //! operands are one node, because `&&` and `||` are associative and commutative in all four outcomes, causes
 //! included. A node reads private signals of one `min_trust` only, so that its outcome has one trust; where a
-//! chain mixes them it is split, where an atom does it is refused. Equal nodes are one node, across rules.
+//! chain mixes them it is split, where an atom does it is refused. What a rule lets out as a range (`buckets`) never
+//! shares a node with anything else. Equal nodes are one node, across rules.
 //!
 //! INVARIANT: the condition is folded, so a node whose every input is unknown is unknown.
 
-use super::released_values;
+use super::{CutRule, released_values};
 use crate::catalogue::{Birth, Privacy, Signal};
-use crate::checked::{BinaryOp, Checked, Expr, ExprKind, Release, Rule};
+use crate::checked::{BinaryOp, Bucket, Checked, Expr, ExprKind, Release, Rule};
 use crate::fold::{join, operands};
+use crate::label;
 use crate::render::render;
 use crate::source::Finding;
 use glacis_wire::{SignalName, Trust, Type};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All release nodes of a policy, in the order of the layout.
 #[derive(Clone, Debug, Default)]
@@ -48,13 +50,13 @@ impl NodeTable {
     }
 }
 
-/// A condition without its device parts.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    /// Release nodes replaced by signals called `node.<index>`.
-    pub(crate) root: Expr,
-    /// The nodes of this rule.
-    pub(crate) nodes: BTreeSet<u16>,
+/// How many nodes a condition would release; `None` if it cannot be cut. For advice: it is not folded yet.
+pub(crate) fn count(signals: &BTreeMap<SignalName, Signal>, expr: &Expr) -> Option<usize> {
+    let mut table = NodeTable::default();
+    let scene = Scene { signals, values: &[], buckets: &[], whole: expr, rule: "" };
+    let mut taker = Taker::new(scene, &mut table);
+    taker.take(expr).ok()?;
+    Some(taker.nodes.len())
 }
 
 /// Takes the release nodes out of a folded condition and compares them with the declaration.
@@ -63,11 +65,18 @@ pub(crate) fn take(
     rule: &Rule,
     folded: &Expr,
     table: &mut NodeTable,
-) -> Result<Taken, Finding> {
-    let mut taker = Taker { policy, values: released_values(rule), table, nodes: BTreeSet::new() };
+) -> Result<CutRule, Finding> {
+    let scene = Scene {
+        signals: &policy.signals,
+        values: released_values(rule),
+        buckets: &rule.buckets,
+        whole: folded,
+        rule: &rule.id,
+    };
+    let mut taker = Taker::new(scene, table);
     let whole = matches!(taker.class(folded), Class::Device(_));
     let root = taker.take(folded)?;
-    let nodes = taker.nodes;
+    let (nodes, ranges) = (taker.nodes, taker.ranges);
     let (declared, fits) = match &rule.release {
         Release::Verdict => (1, whole),
         Release::Nodes { nodes: declared, .. } => (*declared, nodes.len() == *declared),
@@ -75,7 +84,7 @@ pub(crate) fn take(
         Release::Nothing | Release::Undisclosed => (0, nodes.is_empty()),
     };
     if fits {
-        return Ok(Taken { root, nodes });
+        return Ok(CutRule { root, nodes: nodes.into_iter().chain(ranges).collect() });
     }
     let texts = nodes.iter().filter_map(|at| table.nodes.get(usize::from(*at)));
     let texts: Vec<String> = texts.map(|node| format!("`{}`", node.text)).collect();
@@ -85,16 +94,32 @@ pub(crate) fn take(
         count => format!("{count} release nodes: {}", texts.join(", ")),
     };
     let span = rule.release_span.unwrap_or(rule.span);
-    let message = format!("{declared} declared, but the condition has {found}");
+    let ways = ways(policy, rule, &nodes, table);
+    let message = format!("{declared} declared, but the condition has {found}{ways}");
     let finding = Finding::new(span, "G5010", message);
     Err(match nodes.len() {
         0 => {
             finding.help("nothing of it depends on the device: simplify it, or write release = { nodes = 0 }")
         }
+        1 => finding.help("write release = \"bit\" if that may leave the device"),
         count => {
             finding.help(format!("write release = {{ nodes = {count} }} if all of that may leave the device"))
         }
     })
+}
+
+/// The way of the first signal of the last node: the one that is most likely not meant to leave.
+fn ways(policy: &Checked, rule: &Rule, nodes: &BTreeSet<u16>, table: &NodeTable) -> String {
+    let last = nodes.iter().next_back().and_then(|at| table.nodes.get(usize::from(*at)));
+    let reading = last.and_then(|node| node.expr.readings().into_iter().next());
+    let signal = reading.and_then(|(name, _)| policy.signals.get(name));
+    let (Some(reading), Some(signal)) = (reading, signal) else { return String::new() };
+    format!(": {}", label::path(signal, &rule.when, reading, &rule.id, outside(rule.is_hidden())))
+}
+
+/// The first zone beyond the device that a rule's outcome reaches.
+pub(crate) const fn outside(hidden: bool) -> &'static str {
+    if hidden { "cloud" } else { "edge" }
 }
 
 /// What an expression reads.
@@ -102,33 +127,62 @@ pub(crate) fn take(
 enum Class {
     /// Nothing that has to stay on the device.
     Free,
-    /// Only private device signals, of one `min_trust`.
-    Device(Trust),
-    /// Both, or several `min_trust`s.
+    /// Only device signals that stay there, all of one group.
+    Device(Group),
+    /// Both, or several groups.
     Mixed,
 }
 
-struct Taker<'a> {
-    policy: &'a Checked,
-    values: &'a [SignalName],
-    table: &'a mut NodeTable,
-    nodes: BTreeSet<u16>,
+/// What may share a node: signals of one `min_trust`; a signal that leaves as a range with itself alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group {
+    trust: Trust,
+    /// The place among the rule's buckets.
+    range: Option<usize>,
 }
 
-impl Taker<'_> {
+/// What the nodes of one condition depend on.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    signals: &'a BTreeMap<SignalName, Signal>,
+    /// Device signals that leave as they are.
+    values: &'a [SignalName],
+    buckets: &'a [Bucket],
+    /// The whole condition and its rule, for findings.
+    whole: &'a Expr,
+    rule: &'a str,
+}
+
+struct Taker<'a> {
+    scene: Scene<'a>,
+    table: &'a mut NodeTable,
+    nodes: BTreeSet<u16>,
+    /// Nodes of signals that leave as a range.
+    ranges: BTreeSet<u16>,
+}
+
+impl<'a> Taker<'a> {
+    fn new(scene: Scene<'a>, table: &'a mut NodeTable) -> Self {
+        Self { scene, table, nodes: BTreeSet::new(), ranges: BTreeSet::new() }
+    }
+
     /// The signal, if it stays on the device.
-    fn kept(&self, name: &SignalName) -> Option<&Signal> {
-        let signal = self.policy.signals.get(name)?;
-        (signal.birth == Birth::Device && !self.values.contains(name)).then_some(signal)
+    fn kept(&self, name: &SignalName) -> Option<&'a Signal> {
+        let signal = self.scene.signals.get(name)?;
+        (signal.birth == Birth::Device && !self.scene.values.contains(name)).then_some(signal)
+    }
+
+    fn group(&self, name: &SignalName) -> Option<Group> {
+        let trust = self.kept(name)?.min_trust;
+        Some(Group { trust, range: self.scene.buckets.iter().position(|bucket| bucket.signal == *name) })
     }
 
     fn class(&self, expr: &Expr) -> Class {
         let readings = expr.readings();
-        let trusts: Vec<Option<Trust>> =
-            readings.iter().map(|(name, _)| self.kept(name).map(|signal| signal.min_trust)).collect();
-        match trusts.first() {
-            _ if trusts.iter().all(Option::is_none) => Class::Free,
-            Some(Some(trust)) if trusts.iter().all(|other| *other == Some(*trust)) => Class::Device(*trust),
+        let groups: Vec<Option<Group>> = readings.iter().map(|(name, _)| self.group(name)).collect();
+        match groups.first() {
+            _ if groups.iter().all(Option::is_none) => Class::Free,
+            Some(Some(group)) if groups.iter().all(|other| *other == Some(*group)) => Class::Device(*group),
             _ => Class::Mixed,
         }
     }
@@ -136,19 +190,19 @@ impl Taker<'_> {
     fn take(&mut self, expr: &Expr) -> Result<Expr, Finding> {
         match self.class(expr) {
             Class::Free => Ok(expr.clone()),
-            Class::Device(trust) => self.node(expr.clone(), trust),
+            Class::Device(group) => self.node(expr.clone(), group),
             Class::Mixed => self.split(expr),
         }
     }
 
-    fn node(&mut self, expr: Expr, min_trust: Trust) -> Result<Expr, Finding> {
+    fn node(&mut self, expr: Expr, group: Group) -> Result<Expr, Finding> {
         let span = expr.span;
-        let index = self.table.intern(expr, min_trust);
+        let index = self.table.intern(expr, group.trust);
         let named = index.and_then(|at| Some((at, SignalName::parse(&format!("node.{at}")).ok()?)));
         let Some((index, name)) = named else {
             return Err(Finding::new(span, "G5011", "the policy has too many release nodes"));
         };
-        self.nodes.insert(index);
+        if group.range.is_some() { &mut self.ranges } else { &mut self.nodes }.insert(index);
         Ok(Expr { kind: ExprKind::Signal(name), ty: Type::Bool, span })
     }
 
@@ -166,19 +220,19 @@ impl Taker<'_> {
         Ok(Expr { kind, ..expr.clone() })
     }
 
-    /// A chain: operands of one `min_trust` become one node, which stands where the first of them stood.
+    /// A chain: operands of one group become one node, which stands where the first of them stood.
     fn chain(&mut self, op: BinaryOp, expr: &Expr) -> Result<Expr, Finding> {
         let all = operands(op, expr);
         let mut parts = Vec::new();
-        let mut done: Vec<Trust> = Vec::new();
+        let mut done: Vec<Group> = Vec::new();
         for operand in &all {
             match self.class(operand) {
-                Class::Device(trust) if done.contains(&trust) => {}
-                Class::Device(trust) => {
-                    done.push(trust);
-                    let alike = all.iter().filter(|other| self.class(other) == Class::Device(trust));
-                    let group = join(op, alike.map(|other| (*other).clone()).collect());
-                    parts.push(self.node(group.unwrap_or_else(|| (*operand).clone()), trust)?);
+                Class::Device(group) if done.contains(&group) => {}
+                Class::Device(group) => {
+                    done.push(group);
+                    let alike = all.iter().filter(|other| self.class(other) == Class::Device(group));
+                    let joined = join(op, alike.map(|other| (*other).clone()).collect());
+                    parts.push(self.node(joined.unwrap_or_else(|| (*operand).clone()), group)?);
                 }
                 Class::Free | Class::Mixed => parts.push(self.take(operand)?),
             }
@@ -186,35 +240,40 @@ impl Taker<'_> {
         Ok(join(op, parts).unwrap_or_else(|| expr.clone()))
     }
 
-    /// Why an atom cannot be cut: it names both signals and the ways out.
+    /// Why an atom cannot be cut: it names both signals, the way of the first, and the ways out.
     fn never_meet(&self, expr: &Expr) -> Finding {
         let readings = expr.readings();
-        let kept: Vec<&Signal> = readings.iter().filter_map(|(name, _)| self.kept(name)).collect();
-        let Some(first) = kept.first() else {
+        let mut kept = readings.iter().filter_map(|reading| Some((*reading, self.kept(reading.0)?)));
+        let Some((reading, first)) = kept.next() else {
             return Finding::new(expr.span, "G5008", "this atom cannot be cut");
         };
         let other = readings.iter().map(|(name, _)| *name).find(|name| self.kept(name).is_none());
-        let text = render(expr);
+        let (text, rule) = (render(expr), self.scene.rule);
+        let way = |end: &str| label::path(first, self.scene.whole, reading, rule, end);
         let Some(other) = other else {
-            let second = kept.iter().find(|signal| signal.min_trust != first.min_trust).unwrap_or(first);
+            let second = kept.map(|(_, signal)| signal).find(|signal| signal.min_trust != first.min_trust);
+            let second = second.unwrap_or(first);
             let message = format!(
-                "`{text}` reads `{}` (min_trust {}) and `{}` (min_trust {}), so its outcome would have no one trust",
+                "`{text}` reads `{}` (min_trust {}) and `{}` (min_trust {}), so its outcome would have no one \
+                 trust: {}",
                 first.name,
                 first.min_trust.name(),
                 second.name,
-                second.min_trust.name()
+                second.min_trust.name(),
+                way("a node of two trusts")
             );
             let help = "give both one min_trust, or compare each with a constant";
             return Finding::new(expr.span, "G5009", message).help(help);
         };
-        let zone = self.policy.signals.get(other).map_or("edge", |signal| match signal.birth {
+        let zone = self.scene.signals.get(other).map_or("edge", |signal| match signal.birth {
             Birth::Device => "edge, as a released value",
             birth => birth.name(),
         });
         let message = format!(
             "`{text}` compares `{}` (device) with `{other}` ({zone}): they never meet, and a node that reads both \
-             would be adaptive, so requests could search for the private value",
-            first.name
+             would be adaptive, so requests could search for the private value: {}",
+            first.name,
+            way(&format!("where {other} is"))
         );
         let help = match first.privacy {
             Privacy::Private => format!(

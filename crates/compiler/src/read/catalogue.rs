@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) fn read(source: Source<'_>, findings: &mut Findings) -> Option<Catalogue> {
     let root = parse(&source, findings)?;
     let form = Form::new(source, &root, "");
-    form.only(&["signal", "list", "feature"], findings);
+    form.only(&["signal", "list", "feature", "declassifier"], findings);
     let mut catalogue = Catalogue::default();
     for signal in built_in() {
         catalogue.signals.insert(signal.name.clone(), signal);
@@ -47,6 +47,7 @@ pub(crate) fn read(source: Source<'_>, findings: &mut Findings) -> Option<Catalo
             Some(())
         });
     }
+    super::declassifier::read(&form, &mut catalogue, findings);
     Some(catalogue)
 }
 
@@ -80,7 +81,7 @@ fn each_named<'a>(
 }
 
 /// Checks the form of a signal name: what conditions can write.
-fn signal_name(text: &str) -> Result<SignalName, &'static str> {
+pub(super) fn signal_name(text: &str) -> Result<SignalName, &'static str> {
     const RULE: &str =
         "write segments of a-z, 0-9 and _ that begin with a letter, joined by dots, 64 bytes at most";
     let segment = |part: &str| {

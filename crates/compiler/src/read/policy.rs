@@ -3,6 +3,7 @@
 //! Effects and entries are little words of their own (`challenge(otp)`, `danger_skip`); they are parsed here,
 //! their legality is the checker's matter. Methods must be in the policy's own order to be named.
 
+use super::budget::RawBudget;
 use super::catalogue::event_name;
 use super::form::{Data, Form, Table, parse};
 use super::model::RawModel;
@@ -28,6 +29,7 @@ pub(crate) struct RawPolicy<'a> {
     pub(crate) has_classes: bool,
     pub(crate) rules: Vec<RawRule<'a>>,
     pub(crate) models: Vec<RawModel>,
+    pub(crate) budget: Option<RawBudget>,
 }
 
 /// Entries by cause and for errors, as far as they are given.
@@ -64,6 +66,7 @@ pub(crate) struct RawRule<'a> {
     pub(crate) place: Option<Spanned<Zone>>,
     pub(crate) release: Option<Spanned<RawRelease<'a>>>,
     pub(crate) reveal: Vec<Spanned<&'a str>>,
+    pub(crate) declassify: Vec<Spanned<&'a str>>,
     pub(crate) closing: RawClosing,
     pub(crate) obligations: Obligations,
     pub(crate) undisclosed: Option<Span>,
@@ -73,7 +76,14 @@ pub(crate) struct RawRule<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum RawRelease<'a> {
     Verdict,
-    Nodes { nodes: Option<Spanned<usize>>, values: Vec<Spanned<&'a str>> },
+    Nodes { nodes: Option<Spanned<usize>>, values: Vec<Spanned<&'a str>>, buckets: Vec<RawBucket<'a>> },
+}
+
+/// A signal that leaves as a range, as written.
+#[derive(Clone, Debug)]
+pub(crate) struct RawBucket<'a> {
+    pub(crate) signal: Spanned<&'a str>,
+    pub(crate) bounds: Vec<Spanned<&'a Data>>,
 }
 
 /// Parses the file into a tree that [`read`] can borrow.
@@ -95,7 +105,7 @@ pub(crate) fn read<'a>(
         }
         return None;
     };
-    head.only(&["name", "event", "app", "purpose", "combine", "methods", "if_error", "if_unknown"], findings);
+    head.only(&HEAD_KEYS, findings);
     for key in ["name", "event", "purpose", "combine", "methods"] {
         if head.entry(key).is_none() {
             head.missing(key, "it belongs to [policy]", findings);
@@ -113,6 +123,7 @@ pub(crate) fn read<'a>(
     let classes: Vec<_> = classes.iter().filter_map(|class| reader.class(class, findings)).collect();
     let rules = reader.rules(&form, findings);
     let models = super::model::read(&form, findings);
+    let budget = super::budget::read(&head, findings);
     let purpose = purpose.map(|purpose| Spanned { value: purpose.value.to_owned(), span: purpose.span });
     Some(RawPolicy {
         name: name?.value,
@@ -126,6 +137,7 @@ pub(crate) fn read<'a>(
         has_classes: form.entry("score_class").is_some(),
         rules,
         models,
+        budget,
     })
 }
 
@@ -222,6 +234,7 @@ impl Reader<'_> {
         let place = form.word("place", &zones, findings);
         let release = read_release(&form, findings);
         let reveal = form.texts("reveal", findings).map_or(Vec::new(), |reveal| reveal.value);
+        let declassify = form.texts("declassify", findings).map_or(Vec::new(), |names| names.value);
         let closing = self.closing(&form, findings);
         let obligations = read_obligations(&form, findings);
         let undisclosed =
@@ -241,6 +254,7 @@ impl Reader<'_> {
             place,
             release,
             reveal,
+            declassify,
             closing,
             obligations,
             undisclosed,
@@ -376,27 +390,50 @@ fn read_release<'a>(form: &Form<'a>, findings: &mut Findings) -> Option<Spanned<
     match &entry.item.data {
         Data::Text(word) => {
             let word = Spanned { value: word.as_str(), span };
-            form.pick(word, "release", &[("verdict", ())], findings)?;
-            Some(Spanned { value: RawRelease::Verdict, span })
+            let bit = form.pick(word, "release", &[("verdict", false), ("bit", true)], findings)?;
+            let one = Some(Spanned { value: 1, span });
+            let bit = bit.then(|| RawRelease::Nodes { nodes: one, values: Vec::new(), buckets: Vec::new() });
+            Some(Spanned { value: bit.unwrap_or(RawRelease::Verdict), span })
         }
         Data::Table(_) => {
             let inner = form.table("release", findings)?;
-            inner.only(&["nodes", "values"], findings);
+            inner.only(&["nodes", "values", "buckets"], findings);
             let max = i64::try_from(NODES_MAX).unwrap_or(i64::MAX);
             let nodes = inner.int("nodes", 0..=max, findings);
             let nodes = nodes.and_then(|nodes| {
                 Some(Spanned { value: usize::try_from(nodes.value).ok()?, span: nodes.span })
             });
             let values = inner.texts("values", findings).map_or(Vec::new(), |values| values.value);
-            Some(Spanned { value: RawRelease::Nodes { nodes, values }, span })
+            let buckets = read_buckets(&inner, findings);
+            Some(Spanned { value: RawRelease::Nodes { nodes, values, buckets }, span })
         }
         _ => {
-            let finding =
-                Finding::new(span, "G1005", "`release` is \"verdict\" or a table such as { nodes = 1 }");
+            let finding = Finding::new(
+                span,
+                "G1005",
+                "`release` is \"verdict\", \"bit\" or a table such as { nodes = 1 }",
+            );
             form.report(finding, findings);
             None
         }
     }
+}
+
+/// `buckets = { "battery.level" = [20, 50] }`
+fn read_buckets<'a>(form: &Form<'a>, findings: &mut Findings) -> Vec<RawBucket<'a>> {
+    let Some(table) = form.table("buckets", findings) else { return Vec::new() };
+    let mut buckets = Vec::new();
+    for entry in &table.table.entries {
+        let signal = Spanned { value: entry.key.value.as_str(), span: entry.key.span };
+        let Data::Array(items) = &entry.item.data else {
+            let message = format!("`{}` must be an array of bounds, such as [20, 50]", signal.value);
+            table.report(Finding::new(entry.item.span, "G1005", message), findings);
+            continue;
+        };
+        let bounds = items.iter().map(|item| Spanned { value: &item.data, span: item.span }).collect();
+        buckets.push(RawBucket { signal, bounds });
+    }
+    buckets
 }
 
 fn read_obligations(form: &Form<'_>, findings: &mut Findings) -> Obligations {
@@ -407,7 +444,10 @@ fn read_obligations(form: &Form<'_>, findings: &mut Findings) -> Obligations {
     })
 }
 
-const RULE_KEYS: [&str; 13] = [
+const HEAD_KEYS: [&str; 9] =
+    ["name", "event", "app", "purpose", "combine", "methods", "if_error", "if_unknown", "budget"];
+
+const RULE_KEYS: [&str; 14] = [
     "id",
     "when",
     "effect",
@@ -415,6 +455,7 @@ const RULE_KEYS: [&str; 13] = [
     "place",
     "release",
     "reveal",
+    "declassify",
     "if_unknown",
     "if_error",
     "obligations",

@@ -105,6 +105,8 @@ fn rule(when: crate::checked::Expr, effect: Effect, random: &mut Random) -> Rule
         text: Zone::Device,
         place: None,
         release: Release::Nodes { nodes: 0, values: Vec::new() },
+        buckets: Vec::new(),
+        declassify: Vec::new(),
         reveal: Vec::new(),
         unknown: Cause::ALL.map(|_| random.pick(&entries)),
         error: random.pick(&entries),

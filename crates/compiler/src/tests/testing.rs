@@ -133,6 +133,8 @@ pub(crate) fn policy() -> Checked {
         lists: Vec::new(),
         features: Vec::new(),
         models: Vec::new(),
+        declassifiers: Vec::new(),
+        budget: None,
     }
 }
 

@@ -7,8 +7,10 @@
 )]
 
 mod diagnostics;
+mod leaks;
 mod meaning;
 mod models;
 mod policies;
+mod releases;
 mod robust;
 mod support;
