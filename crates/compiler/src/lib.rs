@@ -29,6 +29,7 @@ pub mod diagnostic;
 mod fold;
 pub mod full;
 mod label;
+pub mod plan;
 mod read;
 pub mod reference;
 mod render;
