@@ -206,7 +206,7 @@ fn said_is_extracted(snapshot: &Snapshot, entry: &Entry) -> Result<(), String> {
 }
 
 /// The catalogue's feature as the quadratic reference takes it.
-fn definition(feature: &FeatureDef, compiled: &Compiled) -> Definition {
+pub(crate) fn definition(feature: &FeatureDef, compiled: &Compiled) -> Definition {
     let of_type =
         feature.of.as_ref().and_then(|of| compiled.signals().signals().get(of)).map(|signal| signal.ty);
     Definition {

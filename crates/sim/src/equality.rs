@@ -11,8 +11,8 @@ mod expression;
 mod models;
 mod pairs;
 mod policy;
-mod run;
-mod snapshot;
+pub(crate) mod run;
+pub(crate) mod snapshot;
 
 use crate::rng::Rng;
 pub use cuts::{Cuts, cuts};

@@ -31,6 +31,7 @@ pub mod script;
 pub mod shop;
 pub mod snapshots;
 pub mod terminal;
+pub mod traffic;
 pub mod verdicts;
 pub mod victim;
 pub mod world;

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 /// Which evaluator runs: the one that ships, or one with a seeded bug.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Engine {
+pub(crate) enum Engine {
     /// As it ships.
     Sound,
     /// With one seeded bug.
@@ -47,7 +47,7 @@ impl Engine {
 
 /// The slices of one policy and working memory for each.
 #[derive(Debug)]
-pub(super) struct Zones {
+pub(crate) struct Zones {
     device: Slice,
     edge: Slice,
     cloud: Slice,
@@ -58,24 +58,24 @@ pub(super) struct Zones {
 
 /// One event besides its snapshot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Event<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) device: Device,
-    pub(super) passed: Option<Method>,
-    pub(super) outage: bool,
+pub(crate) struct Event<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) device: Device,
+    pub(crate) passed: Option<Method>,
+    pub(crate) outage: bool,
 }
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ran {
-    pub(super) zone: Zone,
-    pub(super) verdict: Verdict,
+pub(crate) struct Ran {
+    pub(crate) zone: Zone,
+    pub(crate) verdict: Verdict,
     /// Reason codes of the deciding zone.
-    pub(super) reasons: BTreeSet<String>,
+    pub(crate) reasons: BTreeSet<String>,
     /// Duties after settlement.
-    pub(super) obligations: Obligations,
+    pub(crate) obligations: Obligations,
     /// The challenge that the device started, unless it blocked.
-    pub(super) started: Option<Method>,
+    pub(crate) started: Option<Method>,
 }
 
 /// What a device did: what it sends, and what an observer of its traffic and screen sees besides.
@@ -83,12 +83,12 @@ pub(super) struct Ran {
 pub(super) struct Early {
     pub(super) disclosed: Disclosed,
     pub(super) settled: Option<Verdict>,
-    pub(super) started: Option<Method>,
+    pub(crate) started: Option<Method>,
 }
 
 impl Zones {
     /// Loads the three slices; the error names the zone and what its loader says.
-    pub(super) fn load(policy: &Checked, slices: &[Vec<u8>; 3]) -> Result<Self, String> {
+    pub(crate) fn load(policy: &Checked, slices: &[Vec<u8>; 3]) -> Result<Self, String> {
         let load = |zone: Zone, bytes: &[u8]| {
             let slice = Slice::load(bytes).map_err(|error| format!("{} slice: {error}", zone.name()))?;
             let same = slice.zone() == zone && slice.encode().is_ok_and(|again| again == bytes);
@@ -110,12 +110,12 @@ impl Zones {
     }
 
     /// Strictness of a verdict under the policy's methods.
-    pub(super) fn rank(&self, verdict: Verdict) -> u8 {
+    pub(crate) fn rank(&self, verdict: Verdict) -> u8 {
         self.cloud.rank(verdict)
     }
 
     /// Runs one event through the zones in order.
-    pub(super) fn run(&mut self, engine: Engine, event: &Event<'_>) -> Result<Ran, String> {
+    pub(crate) fn run(&mut self, engine: Engine, event: &Event<'_>) -> Result<Ran, String> {
         let early = match event.device {
             Device::Silent(_) => None,
             Device::Runs(_) => Some(self.device(engine, event)?),

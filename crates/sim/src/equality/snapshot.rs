@@ -11,7 +11,7 @@ use glacis_wire::{Answer, Cause, Causes, Given, Interval, Moment, Span, Trust, T
 
 /// What the edge knows of the device before it looks at any signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Device {
+pub(crate) enum Device {
     /// It runs the policy; its session has this trust.
     Runs(Trust),
     /// It said nothing that counts, for this cause.

@@ -12,3 +12,4 @@ mod demo;
 mod equality;
 mod inprocess;
 mod shop;
+mod traffic;
