@@ -10,6 +10,7 @@ mod diagnostics;
 mod leaks;
 mod meaning;
 mod models;
+mod pages;
 mod policies;
 mod releases;
 mod robust;

@@ -6,7 +6,7 @@ use glacis_compiler::{Case, Compiled};
 use glacis_policy::{Slice, Source};
 use glacis_wire::{Trust, Zone};
 
-fn shipped(name: &str) -> Compiled {
+pub(crate) fn shipped(name: &str) -> Compiled {
     let cases = file(&format!("policies/{name}/cases.toml"));
     let policy = file(&format!("policies/{name}/policy.toml"));
     compile_texts(&file(&catalogue(name)), &policy, Some(&cases)).unwrap_or_else(|error| panic!("{error}"))
