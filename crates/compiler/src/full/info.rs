@@ -3,6 +3,7 @@
 //! The rows of docs/reference/cel.md are [`FunctionInfo::row`]s; a test compares them. Nothing is written twice, so
 //! the reference cannot promise a function, an overload or a cost that is not there.
 
+use super::example;
 use super::table::{self, Library, Overload};
 
 /// One function as the reference shows it.
@@ -18,25 +19,36 @@ pub struct FunctionInfo {
     pub cost: String,
     /// What it does, in one sentence.
     pub about: &'static str,
+    /// An expression with it that is true.
+    pub example: &'static str,
+    /// Whether conditions of policies can say the example, or only `full` can.
+    pub in_slice: bool,
 }
 
 /// Every function of the profile, by library.
 pub fn functions() -> Vec<FunctionInfo> {
-    let info = |function: &'static table::Function| FunctionInfo {
-        name: function.name,
-        library: function.library,
-        overloads: function.overloads.iter().map(|overload| signature(function.name, overload)).collect(),
-        cost: function.cost.formula(),
-        about: function.about,
+    let info = |function: &'static table::Function| {
+        let example = example::of(function.library, function.name);
+        FunctionInfo {
+            name: function.name,
+            library: function.library,
+            overloads: function.overloads.iter().map(|overload| signature(function.name, overload)).collect(),
+            cost: function.cost.formula(),
+            about: function.about,
+            example: example.map_or("", |example| example.text),
+            in_slice: example.is_some_and(|example| example.slice),
+        }
     };
     table::all().map(info).collect()
 }
 
 impl FunctionInfo {
-    /// A row of a Markdown table: signatures, cost, what it does.
+    /// A row of a Markdown table: signatures, steps, profiles, what it does, an example.
     pub fn row(&self) -> String {
         let overloads: Vec<String> = self.overloads.iter().map(|text| format!("`{text}`")).collect();
-        let row = [overloads.join("<br>"), self.cost.clone(), self.about.to_owned()]
+        let profiles = if self.in_slice { "slice, full" } else { "full" };
+        let example = format!("`{}`", self.example);
+        let row = [&overloads.join("<br>"), &self.cost, profiles, self.about, &example]
             .map(|cell| cell.replace('|', "\\|"));
         format!("| {} |", row.join(" | "))
     }

@@ -13,6 +13,7 @@
 mod check;
 mod env;
 mod eval;
+mod example;
 mod expr;
 mod fault;
 mod info;

@@ -1,12 +1,17 @@
 //! The function table is sound, and docs/reference/cel.md says what it says (`UPDATE=1` rewrites the tables there).
 
+use super::run;
 use crate::full::{FunctionInfo, Library, functions};
+use crate::{Source, compile};
 use std::collections::BTreeSet;
 
 fn table(library: Library) -> String {
     let rows: Vec<String> =
         functions().iter().filter(|function| function.library == library).map(FunctionInfo::row).collect();
-    format!("| function | steps | what it does |\n|---|---|---|\n{}\n", rows.join("\n"))
+    format!(
+        "| function | steps | profiles | what it does | true, for example |\n|---|---|---|---|---|\n{}\n",
+        rows.join("\n")
+    )
 }
 
 #[test]
@@ -37,5 +42,33 @@ fn every_function_has_overloads_a_cost_and_a_sentence() {
         assert!(function.about.ends_with('.') && function.about.len() > 5, "{}", function.name);
         let unique: BTreeSet<&String> = function.overloads.iter().collect();
         assert_eq!(unique.len(), function.overloads.len(), "{}: one overload twice", function.name);
+    }
+}
+
+#[test]
+fn every_example_is_true() {
+    for function in functions() {
+        assert_eq!(run(function.example), "true", "{}: {}", function.name, function.example);
+        let called = function.name.trim_matches(['_', '@']).split('_').next().unwrap_or_default();
+        assert!(function.example.contains(called), "{}: {}", function.name, function.example);
+    }
+}
+
+/// What a policy's conditions can say is what the compiler of policies says, not what the table claims.
+#[test]
+fn examples_of_conditions_compile_as_conditions_and_no_others_do() {
+    for function in functions() {
+        let policy = format!(
+            "[policy]\nname = \"p\"\nevent = \"a.b\"\npurpose = \"p\"\ncombine = \"strictest\"\nmethods = [\"otp\"]\n\
+             if_error = \"match\"\n[[rule]]\nid = \"r\"\nwhen = '''{}'''\neffect = \"block\"\n",
+            function.example
+        );
+        let compiled = compile(
+            Source { name: "signals.toml", text: "" },
+            Source { name: "policy.toml", text: &policy },
+            None,
+        );
+        let why = compiled.as_ref().map_or_else(ToString::to_string, |_| String::new());
+        assert_eq!(compiled.is_ok(), function.in_slice, "{}: {}\n{why}", function.name, function.example);
     }
 }
