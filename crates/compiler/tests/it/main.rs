@@ -7,6 +7,7 @@
 )]
 
 mod diagnostics;
+mod format;
 mod leaks;
 mod meaning;
 mod models;
