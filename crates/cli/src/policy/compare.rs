@@ -16,7 +16,6 @@ use glacis_proof::diff::{Diff, Finding, RuleChanges, diff};
 use glacis_wire::Zone;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, CliE
     if args.json {
         print_json(out, &compared.json(same))?;
     } else {
-        print(out, &plain(compared.text().trim_end()))?;
+        print(out, &plain(&compared.text()))?;
     }
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
@@ -141,46 +140,41 @@ impl Comparison {
     }
 
     fn text(&self) -> String {
-        let mut shown = String::new();
-        self.finding_text("decisions", &self.diff.decision, &mut shown);
+        let mut lines = vec![self.finding_text("decisions", &self.diff.decision)];
         if self.diff.decision == Finding::Equal {
-            self.finding_text("reasons", &self.diff.reasons, &mut shown);
+            lines.push(self.finding_text("reasons", &self.diff.reasons));
         }
         let RuleChanges { added, removed, changed, combination } = &self.diff.rules;
         for (sign, rules) in [('+', added), ('-', removed), ('~', changed)] {
-            rules.iter().for_each(|rule| drop(writeln!(shown, "{sign} rule {rule}")));
+            lines.extend(rules.iter().map(|rule| format!("{sign} rule {rule}")));
         }
-        if *combination {
-            shown.push_str("~ methods or score classes\n");
-        }
-        for (rule, [before, after]) in self.moved() {
-            let _ = writeln!(shown, "~ rule {rule} lives in {before} -> {after}");
-        }
+        lines.extend(combination.then(|| "~ methods or score classes".to_owned()));
+        let moved = self.moved().into_iter();
+        lines.extend(
+            moved.map(|(rule, [before, after])| format!("~ rule {rule} lives in {before} -> {after}")),
+        );
         for Change { what, added, removed } in self.leaves() {
-            added.iter().for_each(|item| drop(writeln!(shown, "+ leaves the device: {what} {item}")));
-            removed
-                .iter()
-                .for_each(|item| drop(writeln!(shown, "- leaves the device no more: {what} {item}")));
+            lines.extend(added.iter().map(|item| format!("+ leaves the device: {what} {item}")));
+            lines.extend(removed.iter().map(|item| format!("- leaves the device no more: {what} {item}")));
         }
-        for (zone, before, after) in self.costs().filter(|(_, before, after)| before != after) {
-            let _ = writeln!(shown, "~ at most {before} -> {after} steps, {}", zone.name());
-        }
-        shown
+        let dearer = self.costs().filter(|(_, before, after)| before != after);
+        let steps = |(zone, before, after): (Zone, u64, u64)| {
+            format!("~ at most {before} -> {after} steps, {}", zone.name())
+        };
+        lines.extend(dearer.map(steps));
+        lines.join("\n")
     }
 
-    fn finding_text(&self, what: &str, finding: &Finding, shown: &mut String) {
-        let _ = match finding {
-            Finding::Equal => writeln!(shown, "{what}: equal for every event (proven)"),
-            Finding::Undetermined(obstacle) => writeln!(shown, "{what}: undetermined: {obstacle}"),
-            Finding::Differs(witness) => {
-                let event = case_text(&witness.event, self.after.checked());
-                writeln!(
-                    shown,
-                    "{what}: differ, as this event shows (replayed)\n  before  {}\n  after   {}\n{event}\n",
-                    whole_text(&witness.before),
-                    whole_text(&witness.after),
-                )
-            }
-        };
+    fn finding_text(&self, what: &str, finding: &Finding) -> String {
+        match finding {
+            Finding::Equal => format!("{what}: equal for every event (proven)"),
+            Finding::Undetermined(obstacle) => format!("{what}: undetermined: {obstacle}"),
+            Finding::Differs(witness) => format!(
+                "{what}: differ, as this event shows (replayed)\n  before  {}\n  after   {}\n{}\n",
+                whole_text(&witness.before),
+                whole_text(&witness.after),
+                case_text(&witness.event, self.after.checked()),
+            ),
+        }
     }
 }
