@@ -1,6 +1,7 @@
 //! Events that analysis found or reads, in the form of `cases.toml`: what is shown can be kept as a golden decision.
 //!
-//! Values come from the author's own files or were made up by analysis; nobody's data is in them.
+//! Values come from the author's own files or were made up by analysis; nobody's data is in them, so private signals are
+//! shown as well. Reading such files is the compiler's matter.
 
 use glacis_compiler::Checked;
 use glacis_compiler::catalogue::Birth;
