@@ -25,6 +25,8 @@ pub mod mutant;
 mod mutant;
 mod plan;
 mod sort;
+#[cfg(feature = "mutants")]
+pub mod splice;
 pub mod table;
 pub mod tree;
 

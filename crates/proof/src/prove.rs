@@ -184,8 +184,7 @@ pub struct Theorem {
 
 impl Theorem {
     const fn new(claim: Claim) -> Self {
-        let checked =
-            Counts { rules: 0, atoms: 0, classes: 0, rows: 0, tables: 0, nodes: 0, cases: 0 };
+        let checked = Counts { rules: 0, atoms: 0, classes: 0, rows: 0, tables: 0, nodes: 0, cases: 0 };
         Self { claim, checked, refuted: Vec::new(), open: Vec::new() }
     }
 

@@ -16,8 +16,8 @@ mod model;
 use super::{Place, Scene, Theorem};
 use crate::prove::compose::strictness;
 use glacis_policy::{
-    Close, Effect, Entry, Input, Inputs, Node, Obligation, Obligations, Outcome, Parts, Reading, Rule, Scratch,
-    Slice, Slot, Source,
+    Close, Effect, Entry, Input, Inputs, Node, Obligation, Obligations, Outcome, Parts, Reading, Rule,
+    Scratch, Slice, Slot, Source,
 };
 use glacis_wire::{Cause, Method, SignalName, Trust, Type, Verdict, Zone};
 use model::{Ends, Model};
@@ -29,7 +29,8 @@ pub(super) fn check(scene: Scene<'_>, finality: &mut Theorem) {
             match points {
                 Ok(points) => combination(scene, zone, &points, finality),
                 Err(at_least) => finality.leave_open(
-                    Place::of(zone).open("a score class", format!("{at_least} is not within reach of one rule")),
+                    Place::of(zone)
+                        .open("a score class", format!("{at_least} is not within reach of one rule")),
                 ),
             }
         }
@@ -102,10 +103,12 @@ fn run(slice: &Slice, effects: &[Effect], model: &Model<'_>, close: Close, final
         let owed = owed(effects, &known);
         if !agrees(model, zone, &outcome, (*want, hard, owed)) {
             let named = effects.iter().zip(&states).filter(|(_, state)| **state > 0);
-            let named: Vec<String> =
-                named.map(|(effect, state)| format!("{effect} {}", if *state == 1 { "matched" } else { "open" })).collect();
+            let named: Vec<String> = named
+                .map(|(effect, state)| format!("{effect} {}", if *state == 1 { "matched" } else { "open" }))
+                .collect();
             let subject = format!("{} with {:?} passed", named.join(", "), model.passed);
-            let policy = format!("{:?} to {:?}", model.verdict_of(want.mildest), model.verdict_of(want.strictest));
+            let policy =
+                format!("{:?} to {:?}", model.verdict_of(want.mildest), model.verdict_of(want.strictest));
             finality.refute(Place::of(zone).reason(&subject, format!("{outcome:?}"), policy));
             return;
         }

@@ -25,8 +25,11 @@ pub(super) struct Composed {
     /// One a release node.
     pub(super) releases: Vec<Option<TermId>>,
     /// By zone and id: which rule of the slice it is, and its condition.
-    held: [BTreeMap<String, Vec<(usize, Option<TermId>)>>; 3],
+    held: [Held; 3],
 }
+
+/// Rules of a slice by id: where each is, and its condition.
+type Held = BTreeMap<String, Vec<(usize, Option<TermId>)>>;
 
 impl Composed {
     pub(super) fn new(scene: Scene<'_>, terms: &mut Terms<'_>) -> Self {
@@ -43,7 +46,7 @@ impl Composed {
                 Zone::Device => nodes.clone(),
                 _ => arena::add(slice, terms, lookups, &Trusted { slice, device, releases: &releases }),
             };
-            let mut held: BTreeMap<String, Vec<(usize, Option<TermId>)>> = BTreeMap::new();
+            let mut held = Held::new();
             for (nth, rule) in slice.rules().iter().enumerate() {
                 held.entry(rule.reason.clone()).or_default().push((nth, at(&nodes, rule.root)));
             }
@@ -152,7 +155,8 @@ impl Checker<'_> {
     fn rule(&self, rule: &Rule, written: Option<TermId>, equality: &mut Theorem) {
         let at = Place::rule(self.zone, &rule.id);
         let held = self.composed.held(self.zone, &rule.id);
-        let closed = (rule.release == Release::Undisclosed).then(|| closed(self.scene, rule, Cause::Withheld));
+        let closed =
+            (rule.release == Release::Undisclosed).then(|| closed(self.scene, rule, Cause::Withheld));
         let wanted = usize::from(self.holds(rule) && closed != Some(None));
         if held.len() != wanted {
             let times = |count: usize| format!("that there are {count} of it");

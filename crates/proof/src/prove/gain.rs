@@ -30,10 +30,8 @@ pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, ga
                 gain.checked.rules += 1;
                 entries(scene, Place::rule(zone, &rule.id), rule, own, gain);
                 // Equality has compared the two; one that differs is looked at as well.
-                if zone == Zone::Cloud || *root != *written {
-                    if let Some(root) = root {
-                        condition(scene, terms, Place::rule(zone, &rule.id), *root, gain);
-                    }
+                if let Some(root) = root.filter(|root| zone == Zone::Cloud || Some(*root) != *written) {
+                    condition(scene, terms, Place::rule(zone, &rule.id), root, gain);
                 }
             }
         }
@@ -59,7 +57,8 @@ fn entries(scene: Scene<'_>, at: Place<'_>, rule: &Rule, own: &glacis_policy::Ru
     }
     let entry = |cause: Cause| own.unknown.get(usize::from(code(cause))).copied().unwrap_or(Entry::Match);
     let floor = rank(entry(Cause::Withheld));
-    let provoked = [Cause::Denied, Cause::Version].into_iter().filter(|cause| reached.contains(&code(*cause)));
+    let provoked =
+        [Cause::Denied, Cause::Version].into_iter().filter(|cause| reached.contains(&code(*cause)));
     let provoked = provoked.map(|cause| (cause.name(), entry(cause)));
     for (name, entry) in provoked.chain([("an error", own.error)]) {
         if rank(entry) < floor {

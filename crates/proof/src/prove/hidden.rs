@@ -45,7 +45,8 @@ fn covers(scene: Scene<'_>, zone: Zone, bytes: &Hidden, wanted: &Hidden, finalit
         }
     };
     let rank = |effect: Option<Effect>| effect.map_or(0, |effect| strictness(scene, effect));
-    let text = |effect: Option<Effect>| effect.map_or_else(|| "nothing".to_owned(), |effect| effect.to_string());
+    let text =
+        |effect: Option<Effect>| effect.map_or_else(|| "nothing".to_owned(), |effect| effect.to_string());
     weaker(
         "whether a hidden rule blocks",
         wanted.block && !bytes.block,

@@ -30,7 +30,11 @@ pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, le
     for rule in scene.policy.rules().iter().filter(|rule| rule.is_hidden()) {
         if edge.rules().iter().any(|own| own.reason == rule.id) {
             let at = Place::rule(Zone::Edge, &rule.id);
-            leak.refute(at.reason("the rule", "that the edge holds it".to_owned(), "that it is hidden".to_owned()));
+            leak.refute(at.reason(
+                "the rule",
+                "that the edge holds it".to_owned(),
+                "that it is hidden".to_owned(),
+            ));
         }
     }
     let hidden = scene.slice(Zone::Device).hidden();
@@ -85,11 +89,20 @@ fn nodes_below(slice: &Slice, root: u32) -> BTreeSet<u16> {
 fn nodes(scene: Scene<'_>, readers: &Readers<'_>, leak: &mut Theorem) {
     let (device, at) = (scene.slice(Zone::Device), Place::of(Zone::Device));
     let layout = scene.compiled.layout();
-    leak.expect(at, "how many nodes and values leave", &device.layout(), &(layout.nodes.len(), layout.values.len()));
+    leak.expect(
+        at,
+        "how many nodes and values leave",
+        &device.layout(),
+        &(layout.nodes.len(), layout.values.len()),
+    );
     for (nth, _) in (0..).zip(&device.parts().releases) {
         let subject = format!("release node {nth}");
         if !readers.contains_key(&nth) {
-            leak.refute(at.reason(&subject, "that it leaves".to_owned(), "no rule that declares it".to_owned()));
+            leak.refute(at.reason(
+                &subject,
+                "that it leaves".to_owned(),
+                "no rule that declares it".to_owned(),
+            ));
         }
         let Some(signals) = node_signals(scene, nth) else {
             let unknown = "a signal that the policy does not read".to_owned();
@@ -116,10 +129,15 @@ fn values(scene: Scene<'_>, leak: &mut Theorem) {
         };
         let declared = scene.policy.rules().iter().any(|rule| declares(&rule));
         let signal = scene.policy.signals().get(&slot.name);
-        let private = signal.is_none_or(|signal| signal.privacy == Privacy::Private || signal.birth != Birth::Device);
+        let private =
+            signal.is_none_or(|signal| signal.privacy == Privacy::Private || signal.birth != Birth::Device);
         if !declared || private || !layout.contains(&slot.name) || !seen.insert(&slot.name) {
             let subject = format!("the value `{}`", slot.name);
-            leak.refute(at.reason(&subject, "that it leaves".to_owned(), "that no rule releases it".to_owned()));
+            leak.refute(at.reason(
+                &subject,
+                "that it leaves".to_owned(),
+                "that no rule releases it".to_owned(),
+            ));
         }
     }
 }

@@ -139,9 +139,7 @@ fn collect(expr: &Expr, found: &mut BTreeSet<Written>) {
 /// `None`: they are not of one kind.
 fn same(written: &Written, table: &Table, walk_max: usize) -> Option<Same> {
     match (written, table) {
-        (Written::Pattern(pattern), Table::Automaton(table)) => {
-            Some(pattern::same(pattern, table, walk_max))
-        }
+        (Written::Pattern(pattern), Table::Automaton(table)) => Some(pattern::same(pattern, table, walk_max)),
         (Written::Networks(networks), Table::Networks(table)) => Some(network::same(networks, table)),
         (Written::Zone(name), Table::TimeZone(table)) => Some(zone::same(name, table)),
         _ => None,

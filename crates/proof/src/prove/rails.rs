@@ -35,11 +35,7 @@ impl Rails {
     pub(super) fn free(bdd: &mut Bdd, level: u32) -> Result<Self, TooLarge> {
         let (known, value) = (bdd.variable(level)?, bdd.variable(level + 1)?);
         let (not_known, not_value) = (bdd.not(known)?, bdd.not(value)?);
-        Ok(Self {
-            t: bdd.and(known, value)?,
-            f: bdd.and(known, not_value)?,
-            u: bdd.and(not_known, value)?,
-        })
+        Ok(Self { t: bdd.and(known, value)?, f: bdd.and(known, not_value)?, u: bdd.and(not_known, value)? })
     }
 
     pub(super) const fn not(self) -> Self {

@@ -258,7 +258,9 @@ impl<'a> Terms<'a> {
             Some(Term::Apply(Op::If, operands)) => {
                 operands.first().is_some_and(|condition| self.follows_its_signals(*condition))
             }
-            Some(Term::Apply(_, operands)) => operands.iter().any(|operand| self.follows_its_signals(*operand)),
+            Some(Term::Apply(_, operands)) => {
+                operands.iter().any(|operand| self.follows_its_signals(*operand))
+            }
             Some(Term::Const(_) | Term::Table(_)) | None => false,
         }
     }

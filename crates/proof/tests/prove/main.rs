@@ -7,10 +7,13 @@
 )]
 
 mod drafts;
+mod mutated;
+mod planted;
 mod random;
+mod rich;
 /// The source of chance of the equality soak.
 #[path = "../../../sim/src/rng.rs"]
-#[expect(dead_code, reason = "shared with the soak, which uses all of it")]
+#[expect(unreachable_pub, reason = "shared with the soak, where it is public")]
 mod rng;
 mod shipped;
 mod support;

@@ -41,7 +41,11 @@ pub(super) fn check(scene: Scene<'_>, zone: Zone, finality: &mut Theorem) {
                 let want = closes(scene, kind, reading, trust);
                 if found != Some(want) {
                     let subject = format!("a rule with {} that is {reading:?}, {}", kind.0, trust.name());
-                    finality.refute(Place::of(zone).reason(&subject, format!("{found:?}"), format!("{want:?}")));
+                    finality.refute(Place::of(zone).reason(
+                        &subject,
+                        format!("{found:?}"),
+                        format!("{want:?}"),
+                    ));
                 }
             }
         }

@@ -16,10 +16,7 @@ pub(super) struct Ends {
 
 impl Ends {
     fn union(self, other: Self) -> Self {
-        Self {
-            mildest: self.mildest.min(other.mildest),
-            strictest: self.strictest.max(other.strictest),
-        }
+        Self { mildest: self.mildest.min(other.mildest), strictest: self.strictest.max(other.strictest) }
     }
 }
 
@@ -70,8 +67,12 @@ impl Model<'_> {
         .collect();
         let mut all = Vec::new();
         for subset in 0..1_usize << effects.len() {
-            let chosen: Vec<Effect> =
-                effects.iter().enumerate().filter(|(at, _)| subset >> at & 1 == 1).map(|(_, effect)| *effect).collect();
+            let chosen: Vec<Effect> = effects
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| subset >> at & 1 == 1)
+                .map(|(_, effect)| *effect)
+                .collect();
             for points in [self.hidden.score.0, 0, self.hidden.score.1] {
                 all.push((chosen.clone(), points));
             }
