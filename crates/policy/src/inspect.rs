@@ -1,29 +1,26 @@
 //! A read-only view of the plan of a loaded slice: terms, rows and tables, as the evaluator reads them.
 //!
-//! For whoever checks that a plan says what the arena says (the proof of a policy, over the bytes as loaded): rows are
-//! written out, changes applied, classes listed. Nothing here is used to decide, no device links it, and it must not
+//! For whoever checks that a plan says what the arena says (the proof of a policy, over the bytes as loaded): classes are
+//! listed, rows named, and read a word at a time. Nothing here is used to decide, no device links it, and it must not
 //! judge what it shows: the loader has checked that the plan is in bounds, not that it is true.
 
-use crate::plan::{NO_ROW, Ordered, Plan, TEXT_RECORD, Values};
+use crate::plan::{CHANGED, NO_ROW, Ordered, TEXT_RECORD, Values, split};
 use crate::tree::Slice;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// A row of bits over terms.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// Whether there is a row at all. One that is there without a bit still counts as an answer that failed, where
-    /// rows say that something did.
-    pub named: bool,
-    /// Its words.
-    pub words: Vec<u64>,
-}
+/// A row of bits over terms, by its name in the plan of one slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row(u16);
 
 impl Row {
-    /// The bits of one word.
-    pub fn word(&self, at: usize) -> u64 {
-        self.words.get(at).copied().unwrap_or(0)
+    /// No row.
+    pub const NONE: Self = Self(NO_ROW);
+
+    /// Whether there is a row at all. One that is there without a bit still counts as an answer that failed, where rows
+    /// say that something did.
+    pub fn is_named(self) -> bool {
+        self != Self::NONE
     }
 }
 
@@ -104,6 +101,34 @@ impl Slice {
         self.plan.words
     }
 
+    /// One word of a row: of the row that it changes, if it is stored as a change, without the cleared bits of that and
+    /// with its own.
+    pub fn row_word(&self, row: Row, word: usize) -> u64 {
+        let Row(name) = row;
+        if name == NO_ROW {
+            return 0;
+        }
+        if name & CHANGED == 0 {
+            return self.whole_word(name, word);
+        }
+        let change = self.plan.change(&self.bytes, name);
+        let bits = |bits: &[[u8; 2]]| {
+            let here = bits.iter().map(|bit| split(*bit)).filter(|(at, _)| *at == word);
+            here.fold(0, |all, (_, bit)| all | 1_u64 << bit)
+        };
+        let before = if change.of == NO_ROW { 0 } else { self.whole_word(change.of, word) };
+        before & !bits(change.cleared) | bits(change.set)
+    }
+
+    fn whole_word(&self, name: u16, word: usize) -> u64 {
+        if word >= self.plan.words {
+            return 0;
+        }
+        let start = self.plan.rows.start + usize::from(name) * self.plan.row_bytes() + 8 * word;
+        let bytes = self.bytes.get(start..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |word| u64::from_le_bytes(*word))
+    }
+
     /// The terms of each rule, in the order of rules; nothing of a device, which has no plan.
     pub fn rule_views(&self) -> Vec<RuleView> {
         let rules = (0..).zip(&self.plan.rules);
@@ -122,13 +147,13 @@ impl Slice {
 
     /// The tables of each slot, in the order of slots; nothing of a device.
     pub fn slot_views(&self) -> Vec<SlotView> {
-        let viewer = Viewer { plan: &self.plan, bytes: &self.bytes };
+        let viewer = Viewer { bytes: &self.bytes };
         let view = |table: &crate::plan::SlotTable| SlotView {
-            uses: viewer.row(table.uses),
-            present: viewer.row(table.present),
-            missing: viewer.row(table.missing),
-            misused: viewer.row(table.misused),
-            several: viewer.row(table.several),
+            uses: Row(table.uses),
+            present: Row(table.present),
+            missing: Row(table.missing),
+            misused: Row(table.misused),
+            several: Row(table.several),
             values: viewer.values(&table.values),
         };
         self.plan.slots.iter().map(view).collect()
@@ -136,26 +161,19 @@ impl Slice {
 }
 
 struct Viewer<'a> {
-    plan: &'a Plan,
     bytes: &'a [u8],
 }
 
 impl Viewer<'_> {
-    fn row(&self, name: u16) -> Row {
-        let mut words = vec![0; self.plan.words];
-        self.plan.add(self.bytes, name, &mut words);
-        Row { named: name != NO_ROW, words }
-    }
-
     fn values(&self, values: &Values) -> ValuesView {
         match values {
             Values::None => ValuesView::None,
-            Values::Bool(rows) => ValuesView::Bool(rows.map(|name| self.row(name))),
+            Values::Bool(rows) => ValuesView::Bool(rows.map(Row)),
             Values::Int(ordered) => ValuesView::Int(self.ordered(ordered)),
-            Values::Double(ordered, nan) => ValuesView::Double(self.ordered(ordered), self.row(*nan)),
+            Values::Double(ordered, nan) => ValuesView::Double(self.ordered(ordered), Row(*nan)),
             Values::Text(texts, prefixes) => ValuesView::Text(
                 texts.as_ref().map(|texts| TextsView {
-                    other: self.row(texts.other),
+                    other: Row(texts.other),
                     literals: self.literals(texts.records.clone()),
                 }),
                 prefixes.as_ref().map(|prefixes| self.ordered(prefixes)),
@@ -173,14 +191,14 @@ impl Viewer<'_> {
     }
 
     fn rows(&self, names: &Range<usize>) -> Vec<Row> {
-        self.part(names).as_chunks().0.iter().map(|name| self.row(u16::from_le_bytes(*name))).collect()
+        self.part(names).as_chunks().0.iter().map(|name| Row(u16::from_le_bytes(*name))).collect()
     }
 
     fn literals(&self, records: Range<usize>) -> Vec<(Vec<u8>, Row, Row)> {
         let mut found = Vec::new();
         for record in self.part(&records).as_chunks::<TEXT_RECORD>().0 {
             let [_, _, row_0, row_1, prefix_0, prefix_1, place @ ..] = *record;
-            let rows = [[row_0, row_1], [prefix_0, prefix_1]].map(|name| self.row(u16::from_le_bytes(name)));
+            let rows = [[row_0, row_1], [prefix_0, prefix_1]].map(|name| Row(u16::from_le_bytes(name)));
             let [by_text, by_prefix] = rows;
             found.push((self.text(place).to_vec(), by_text, by_prefix));
         }

@@ -96,6 +96,10 @@ impl Bdd {
         let where_false = self.choose(condition_0, yes_0, no_0)?;
         let where_true = self.choose(condition_1, yes_1, no_1)?;
         let found = self.node(level, where_false, where_true)?;
+        // What is remembered is bounded as well: there are more triples of nodes than nodes. It only saves time.
+        if self.decided.len() >= self.nodes_max.saturating_mul(DECIDED_PER_NODE) {
+            self.decided.clear();
+        }
         self.decided.insert(key, found);
         Ok(found)
     }
@@ -187,6 +191,8 @@ impl Bdd {
     }
 }
 
+/// How many answers are remembered for each node that there may be.
+const DECIDED_PER_NODE: usize = 8;
 /// The level of the two constants: below all others.
 const CONSTANT: u32 = u32::MAX;
 

@@ -40,7 +40,7 @@ pub(super) struct Lookups {
     tables: BTreeMap<Vec<u8>, usize>,
     models: BTreeMap<Vec<u8>, usize>,
     /// What could not be compared, and why.
-    pub(super) unclear: Vec<(String, &'static str)>,
+    pub(super) unclear: BTreeSet<(String, &'static str)>,
 }
 
 impl Lookups {
@@ -58,35 +58,37 @@ impl Lookups {
             let number = lookups.models.len();
             lookups.models.entry(bytes.clone()).or_insert(number);
         }
+        let mut tables: BTreeMap<Vec<u8>, &Table> = BTreeMap::new();
         for table in slices.iter().flat_map(|slice| slice.nodes()).filter_map(table) {
-            lookups.compare(table, walk_max);
+            tables.extend(table.to_bytes().ok().map(|key| (key, table)));
+        }
+        for key in tables.keys() {
+            let number = lookups.written.len() + lookups.tables.len();
+            lookups.tables.insert(key.clone(), number);
+        }
+        for name in &names {
+            lookups.compare(name, &tables, walk_max);
         }
         lookups
     }
 
-    /// Numbers a table: as what it is equal to, which then is one number, or as itself.
-    fn compare(&mut self, table: &Table, walk_max: usize) {
-        let Ok(key) = table.to_bytes() else { return };
-        if self.tables.contains_key(&key) {
-            return;
-        }
-        let mut number = self.written.len() + self.tables.len();
-        let mut equal = BTreeSet::new();
-        for (written, known) in &self.written {
-            match same(written, table, walk_max) {
+    /// Compares one thing that is written with every table: what is equal shares a number from then on.
+    fn compare(&mut self, name: &Written, tables: &BTreeMap<Vec<u8>, &Table>, walk_max: usize) {
+        let Some(number) = self.written.get(name).copied() else { return };
+        let judge = Judge::new(name);
+        for (key, table) in tables {
+            match judge.same(table, walk_max) {
                 Some(Same::Yes) => {
-                    equal.insert(*known);
+                    let equal = self.tables.get(key).copied().unwrap_or(number);
+                    let all = self.written.values_mut().chain(self.tables.values_mut());
+                    all.filter(|known| **known == equal).for_each(|known| *known = number);
                 }
-                Some(Same::Unclear(why)) => self.unclear.push((text(written), why)),
+                Some(Same::Unclear(why)) => {
+                    self.unclear.insert((text(name), why));
+                }
                 Some(Same::No) | None => {}
             }
         }
-        if let Some(first) = equal.first() {
-            number = *first;
-            let all = self.written.values_mut().chain(self.tables.values_mut());
-            all.filter(|known| equal.contains(known)).for_each(|known| *known = number);
-        }
-        self.tables.insert(key, number);
     }
 
     pub(super) fn pattern(&self, pattern: &str) -> Option<usize> {
@@ -136,13 +138,35 @@ fn collect(expr: &Expr, found: &mut BTreeSet<Written>) {
     expr.parts().into_iter().for_each(|part| collect(part, found));
 }
 
-/// `None`: they are not of one kind.
-fn same(written: &Written, table: &Table, walk_max: usize) -> Option<Same> {
-    match (written, table) {
-        (Written::Pattern(pattern), Table::Automaton(table)) => Some(pattern::same(pattern, table, walk_max)),
-        (Written::Networks(networks), Table::Networks(table)) => Some(network::same(networks, table)),
-        (Written::Zone(name), Table::TimeZone(table)) => Some(zone::same(name, table)),
-        _ => None,
+/// What is written, made ready to be compared with many tables.
+enum Judge {
+    Pattern(Box<Result<pattern::Pattern, &'static str>>),
+    Networks(Option<network::Addresses>),
+    Zone(Option<zone::Offsets>),
+}
+
+impl Judge {
+    fn new(written: &Written) -> Self {
+        match written {
+            Written::Pattern(pattern) => Self::Pattern(Box::new(pattern::Pattern::new(pattern))),
+            Written::Networks(networks) => Self::Networks(network::Addresses::new(networks)),
+            Written::Zone(name) => Self::Zone(zone::Offsets::new(name)),
+        }
+    }
+
+    /// `None`: they are not of one kind.
+    fn same(&self, table: &Table, walk_max: usize) -> Option<Same> {
+        Some(match (self, table) {
+            (Self::Pattern(pattern), Table::Automaton(table)) => match &**pattern {
+                Ok(pattern) => pattern.same(table, walk_max),
+                Err(why) => Same::Unclear(why),
+            },
+            (Self::Networks(Some(networks)), Table::Networks(table)) => networks.same(table),
+            (Self::Networks(None), Table::Networks(_)) => Same::Unclear("it is no network"),
+            (Self::Zone(Some(zone)), Table::TimeZone(table)) => zone.same(table),
+            (Self::Zone(None), Table::TimeZone(_)) => Same::Unclear("it is no time zone"),
+            _ => return None,
+        })
     }
 }
 

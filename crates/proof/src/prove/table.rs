@@ -43,7 +43,7 @@ pub(super) fn check(scene: Scene<'_>, zone: Zone, equality: &mut Theorem) {
     let views = slice.slot_views();
     let slots = slice.slots().iter().zip(&views).zip(0..).map(|((slot, view), at)| {
         let own = tests.values().filter(|(slot, _)| *slot == at).map(|(_, test)| test);
-        Classes::new(slot.ty, view, &own.collect::<Vec<_>>())
+        Classes::new(slice, slot.ty, view, &own.collect::<Vec<_>>())
     });
     let classes: Vec<Classes> = slots.collect();
     equality.checked.rows += classes.iter().map(|classes| classes.all.len() + FIXED_ROWS).sum::<usize>();
@@ -117,6 +117,7 @@ impl Tables<'_> {
         let touched = classes.touched.get(view.word).is_some_and(|word| word & mask != 0);
         (touched || !tests.is_empty()).then_some(())?;
         Some(Seen {
+            slice: self.slice,
             slot: self.slice.slots().get(slot)?,
             view: self.views.get(slot)?,
             classes,

@@ -123,11 +123,23 @@ pub(super) struct Terms<'a> {
     nodes: Vec<Term>,
     values: BTreeMap<TermId, Value>,
     unique: BTreeMap<Term, TermId>,
+    /// How many operands of chains may still be kept.
+    room: usize,
 }
+
+/// LIMIT: operands of all chains together. A chain of an arena can be part of every other, so that flat ones could be
+/// quadratically many; beyond, a chain stays the pair that it is, which means the same and is only less often equal.
+const OPERANDS_MAX: usize = 1 << 22;
 
 impl<'a> Terms<'a> {
     pub(super) const fn new(policy: &'a Checked) -> Self {
-        Self { policy, nodes: Vec::new(), values: BTreeMap::new(), unique: BTreeMap::new() }
+        Self {
+            policy,
+            nodes: Vec::new(),
+            values: BTreeMap::new(),
+            unique: BTreeMap::new(),
+            room: OPERANDS_MAX,
+        }
     }
 
     pub(super) fn get(&self, at: TermId) -> Option<&Term> {
@@ -194,10 +206,15 @@ impl<'a> Terms<'a> {
 
     fn chain(&mut self, op: Op, operands: &[TermId]) -> TermId {
         let decides = op == Op::Or;
+        let parts = |at: &TermId| match self.get(*at) {
+            Some(Term::Apply(inner, parts)) if *inner == op => parts.len(),
+            _ => 1,
+        };
+        let fits = operands.iter().map(parts).sum::<usize>() <= self.room;
         let mut all = BTreeSet::new();
         for operand in operands {
             match self.get(*operand) {
-                Some(Term::Apply(inner, parts)) if *inner == op => all.extend(parts.iter().copied()),
+                Some(Term::Apply(inner, parts)) if *inner == op && fits => all.extend(parts.iter().copied()),
                 _ => {
                     all.insert(*operand);
                 }
@@ -211,7 +228,10 @@ impl<'a> Terms<'a> {
         match (first, all.len()) {
             (None, _) => self.literal(&Value::Bool(!decides)),
             (Some(only), 1) => only,
-            _ => self.leaf(Term::Apply(op, all.into_iter().collect())),
+            _ => {
+                self.room = self.room.saturating_sub(all.len());
+                self.leaf(Term::Apply(op, all.into_iter().collect()))
+            }
         }
     }
 

@@ -11,18 +11,33 @@ use std::net::IpAddr;
 /// First and last address, both inside.
 type Ranges = Vec<(u128, u128)>;
 
-/// Whether they hold the same addresses.
-pub(super) fn same(written: &[String], table: &Networks) -> Same {
-    let (mut v4, mut v6) = (Ranges::new(), Ranges::new());
-    for text in written {
-        match range(text) {
-            Some((range, true)) => v4.push(range),
-            Some((range, false)) => v6.push(range),
-            None => return Same::Unclear("it is no network"),
+/// Addresses of IPv4 and of IPv6.
+pub(super) struct Addresses([Ranges; 2]);
+
+impl Addresses {
+    /// Those of some networks; `None` if one is none.
+    pub(super) fn new(written: &[String]) -> Option<Self> {
+        let (mut v4, mut v6) = (Ranges::new(), Ranges::new());
+        for text in written {
+            let (range, is_v4) = range(text)?;
+            if is_v4 { &mut v4 } else { &mut v6 }.push(range);
+        }
+        Some(Self([v4, v6].map(united)))
+    }
+
+    /// Whether a table holds the same.
+    pub(super) fn same(&self, table: &Networks) -> Same {
+        match read(table) {
+            Some(own) => {
+                if own.map(united) == self.0 {
+                    Same::Yes
+                } else {
+                    Same::No
+                }
+            }
+            None => Same::Unclear("the table cannot be read"),
         }
     }
-    let Some([own_v4, own_v6]) = read(table) else { return Same::Unclear("the table cannot be read") };
-    if united(v4) == united(own_v4) && united(v6) == united(own_v6) { Same::Yes } else { Same::No }
 }
 
 /// The addresses of one network, and whether they are of IPv4.

@@ -15,16 +15,22 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use std::collections::BTreeSet;
 
-/// Whether they accept the same texts, of all bytes.
-pub(super) fn same(pattern: &str, table: &Automaton, walk_max: usize) -> Same {
-    let Some(rewritten) = glacis_compiler::full::pattern_as_regex(pattern) else {
-        return Same::Unclear("it is no pattern");
-    };
-    let Some(dfa) = determinised(&rewritten) else {
-        return Same::Unclear("its automaton is over the limit");
-    };
-    let Some(own) = Table::read(table) else { return Same::Unclear("the table cannot be read") };
-    walk(&own, &dfa, walk_max)
+/// A pattern, made deterministic.
+pub(super) struct Pattern(dense::DFA<Vec<u32>>);
+
+impl Pattern {
+    pub(super) fn new(pattern: &str) -> Result<Self, &'static str> {
+        let rewritten = glacis_compiler::full::pattern_as_regex(pattern).ok_or("it is no pattern")?;
+        determinised(&rewritten).map(Self).ok_or("its automaton is over the limit")
+    }
+
+    /// Whether they accept the same texts, of all bytes.
+    pub(super) fn same(&self, table: &Automaton, walk_max: usize) -> Same {
+        match Table::read(table) {
+            Some(own) => walk(&own, &self.0, walk_max),
+            None => Same::Unclear("the table cannot be read"),
+        }
+    }
 }
 
 fn determinised(pattern: &str) -> Option<dense::DFA<Vec<u32>>> {

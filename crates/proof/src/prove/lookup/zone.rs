@@ -9,20 +9,32 @@ use glacis_policy::TimeZone;
 use glacis_wire::Encode;
 use std::collections::BTreeSet;
 
-/// Whether they give the same offset at every moment of the years 1 to 9999.
-pub(super) fn same(name: &str, table: &TimeZone) -> Same {
-    let Some((first, changes)) = glacis_compiler::full::zone_offsets(name) else {
-        return Same::Unclear("it is no time zone");
-    };
-    let Some(own) = moments(table) else { return Same::Unclear("the table cannot be read") };
-    let mut moments: BTreeSet<i64> = own.into_iter().chain(changes.iter().map(|(at, _)| *at)).collect();
-    moments.insert(FIRST);
-    let offset = |at: i64| {
-        let known = changes.partition_point(|(from, _)| *from <= at);
-        known.checked_sub(1).and_then(|last| changes.get(last)).map_or(first, |(_, offset)| *offset)
-    };
-    let mut inside = moments.into_iter().filter(|at| (FIRST..=LAST).contains(at));
-    if inside.all(|at| table.offset(at) == offset(at)) { Same::Yes } else { Same::No }
+/// The offsets of a zone: before the first change, and from each on.
+pub(super) struct Offsets {
+    first: i32,
+    changes: Vec<(i64, i32)>,
+}
+
+impl Offsets {
+    pub(super) fn new(name: &str) -> Option<Self> {
+        let (first, changes) = glacis_compiler::full::zone_offsets(name)?;
+        Some(Self { first, changes })
+    }
+
+    fn at(&self, at: i64) -> i32 {
+        let known = self.changes.partition_point(|(from, _)| *from <= at);
+        known.checked_sub(1).and_then(|last| self.changes.get(last)).map_or(self.first, |(_, offset)| *offset)
+    }
+
+    /// Whether a table gives the same offset at every moment of the years 1 to 9999.
+    pub(super) fn same(&self, table: &TimeZone) -> Same {
+        let Some(own) = moments(table) else { return Same::Unclear("the table cannot be read") };
+        let mut moments: BTreeSet<i64> =
+            own.into_iter().chain(self.changes.iter().map(|(at, _)| *at)).collect();
+        moments.insert(FIRST);
+        let mut inside = moments.into_iter().filter(|at| (FIRST..=LAST).contains(at));
+        if inside.all(|at| table.offset(at) == self.at(at)) { Same::Yes } else { Same::No }
+    }
 }
 
 /// Every moment at which a table may change, off its canonical bytes.

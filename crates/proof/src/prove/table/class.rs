@@ -5,7 +5,8 @@
 //! others are told apart by their first eight bytes.
 
 use super::test::{Sample, Test, head, of_head, to_head};
-use glacis_policy::inspect::{OrderedView, Row, SlotView, ValuesView};
+use glacis_policy::Slice;
+use glacis_policy::inspect::{OrderedView, Row, SlotView, TextsView, ValuesView};
 use glacis_wire::Type;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +16,10 @@ pub(super) struct Class {
     pub(super) sample: Sample,
     /// Which class of the table's order it lies in.
     pub(super) place: usize,
-    /// Dead terms.
-    pub(super) dead: Vec<u64>,
+    /// Rows of dead terms, which are united.
+    pub(super) dead: [Row; 2],
     /// Terms that are left open.
-    pub(super) open: Vec<u64>,
-    /// Whether rows call it a failure.
-    pub(super) fails: bool,
+    pub(super) open: Row,
 }
 
 /// The classes of one slot, in the order of keys where it has one.
@@ -32,17 +31,17 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(ty: Type, view: &SlotView, tests: &[&Test]) -> Self {
-        let maker = Maker { words: view.uses.words.len(), tests };
+    pub(super) fn new(slice: &Slice, ty: Type, view: &SlotView, tests: &[&Test]) -> Self {
+        let maker = Maker { tests };
         let all = match &view.values {
             ValuesView::Bool(rows) => {
                 let [no, yes] = rows;
-                vec![maker.of_row(Sample::Truth(false), no), maker.of_row(Sample::Truth(true), yes)]
+                vec![Maker::of_row(Sample::Truth(false), *no), Maker::of_row(Sample::Truth(true), *yes)]
             }
             ValuesView::Int(table) => maker.keys((i64::MIN, i64::MAX), table),
             ValuesView::Double(table, nan) => {
                 let mut all = maker.keys(DOUBLES, table);
-                all.push(maker.of_row(Sample::NaN, nan));
+                all.push(Maker::of_row(Sample::NaN, *nan));
                 all
             }
             ValuesView::Text(texts, prefixes) => {
@@ -52,34 +51,27 @@ impl Classes {
             }
             ValuesView::None => maker.without_table(ty),
         };
-        let mut touched = vec![0; maker.words];
-        for row in [&view.uses, &view.present, &view.missing, &view.misused, &view.several] {
-            unite(&mut touched, &row.words);
-        }
-        for class in &all {
-            unite(&mut touched, &class.dead);
-            unite(&mut touched, &class.open);
-        }
+        let fixed = [view.uses, view.present, view.missing, view.misused, view.several];
+        let by_value = all.iter().flat_map(|class| class.dead.into_iter().chain([class.open]));
+        let rows: Vec<Row> = by_value.chain(fixed).filter(|row| row.is_named()).collect();
+        let touches = |word| rows.iter().fold(0, |all, row| all | slice.row_word(*row, word));
+        let touched = (0..slice.row_words()).map(touches).collect();
         Self { all, touched }
     }
 }
 
-fn unite(row: &mut [u64], more: &[u64]) {
-    row.iter_mut().zip(more).for_each(|(word, more)| *word |= more);
-}
-
 struct Maker<'a> {
-    words: usize,
     tests: &'a [&'a Test],
 }
 
 impl Maker<'_> {
-    fn of_row(&self, sample: Sample, row: &Row) -> Class {
-        Class { sample, place: 0, dead: row.words.clone(), open: vec![0; self.words], fails: false }
+    /// A class of no order with these rows.
+    fn of_rows(sample: Sample, dead: [Row; 2]) -> Class {
+        Class { sample, place: 0, dead, open: Row::NONE }
     }
 
-    fn plain(&self, sample: Sample) -> Class {
-        Class { sample, place: 0, dead: vec![0; self.words], open: vec![0; self.words], fails: false }
+    fn of_row(sample: Sample, row: Row) -> Class {
+        Self::of_rows(sample, [row, Row::NONE])
     }
 
     /// The first key of each class between two keys.
@@ -90,56 +82,39 @@ impl Maker<'_> {
     }
 
     fn keys(&self, range: (i64, i64), table: &OrderedView) -> Vec<Class> {
-        self.cuts(range, table).into_iter().map(|key| self.looked_up(Sample::Key(key), key, table)).collect()
+        self.cuts(range, table).into_iter().map(|key| Self::looked_up(Sample::Key(key), key, table)).collect()
     }
 
     /// A class with the rows of a key.
-    fn looked_up(&self, sample: Sample, key: i64, table: &OrderedView) -> Class {
-        let mut class = self.plain(sample);
-        class.place = table.bounds.partition_point(|bound| *bound <= key);
-        if let Some(row) = table.dead.get(class.place) {
-            unite(&mut class.dead, &row.words);
-        }
-        if let Some(row) = table.open.get(class.place) {
-            unite(&mut class.open, &row.words);
-            class.fails = row.named;
-        }
-        class
+    fn looked_up(sample: Sample, key: i64, table: &OrderedView) -> Class {
+        let place = table.bounds.partition_point(|bound| *bound <= key);
+        let row = |rows: &[Row]| rows.get(place).copied().unwrap_or(Row::NONE);
+        Class { sample, place, dead: [row(&table.dead), Row::NONE], open: row(&table.open) }
     }
 
-    fn texts(&self, table: Option<&glacis_policy::inspect::TextsView>, prefixes: &OrderedView) -> Vec<Class> {
-        let literals: BTreeMap<&[u8], (&Row, &Row)> = table
+    fn texts(&self, table: Option<&TextsView>, prefixes: &OrderedView) -> Vec<Class> {
+        let literals: BTreeMap<&[u8], [Row; 2]> = table
             .into_iter()
             .flat_map(|table| &table.literals)
-            .map(|(text, row, by_prefix)| (text.as_slice(), (row, by_prefix)))
+            .map(|(text, row, by_prefix)| (text.as_slice(), [*row, *by_prefix]))
             .collect();
         let named = self.tests.iter().flat_map(|test| test.texts()).map(Vec::as_slice);
         let named: BTreeSet<&[u8]> = named.chain(literals.keys().copied()).collect();
-        let other = |class: &mut Class| {
-            if let Some(table) = table {
-                unite(&mut class.dead, &table.other.words);
-            }
+        let other = |sample: Sample, key: i64| {
+            let class = Self::looked_up(sample, key, prefixes);
+            let [by_prefix, _] = class.dead;
+            Class { dead: [by_prefix, table.map_or(Row::NONE, |table| table.other)], ..class }
         };
         let mut all = Vec::new();
         for text in named {
             let sample = Sample::Text(text.to_vec());
             all.push(match literals.get(text) {
-                Some((row, by_prefix)) => {
-                    let mut class = self.of_row(sample, row);
-                    unite(&mut class.dead, &by_prefix.words);
-                    class
-                }
-                None => {
-                    let mut class = self.looked_up(sample, of_head(head(text)), prefixes);
-                    other(&mut class);
-                    class
-                }
+                Some(rows) => Self::of_rows(sample, *rows),
+                None => other(sample, of_head(head(text))),
             });
         }
         for key in self.cuts((i64::MIN, i64::MAX), prefixes) {
-            let mut class = self.looked_up(Sample::Head(to_head(key)), key, prefixes);
-            other(&mut class);
-            all.push(class);
+            all.push(other(Sample::Head(to_head(key)), key));
         }
         all
     }
@@ -148,17 +123,17 @@ impl Maker<'_> {
     fn without_table(&self, ty: Type) -> Vec<Class> {
         let none = OrderedView { bounds: Vec::new(), dead: Vec::new(), open: Vec::new() };
         match ty {
-            Type::Bool => [false, true].map(|value| self.plain(Sample::Truth(value))).to_vec(),
+            Type::Bool => [false, true].map(|value| Self::of_row(Sample::Truth(value), Row::NONE)).to_vec(),
             Type::Int | Type::Uint | Type::Timestamp | Type::Duration => {
                 self.keys((i64::MIN, i64::MAX), &none)
             }
             Type::Double => {
                 let mut all = self.keys(DOUBLES, &none);
-                all.push(self.plain(Sample::NaN));
+                all.push(Self::of_row(Sample::NaN, Row::NONE));
                 all
             }
             Type::String => self.texts(None, &none),
-            _ => vec![self.plain(Sample::Any)],
+            _ => vec![Self::of_row(Sample::Any, Row::NONE)],
         }
     }
 }

@@ -7,8 +7,8 @@
 use super::class::{Class, Classes};
 use super::test::{Sample, Test, to_double};
 use crate::prove::show;
-use glacis_policy::Slot;
-use glacis_policy::inspect::SlotView;
+use glacis_policy::inspect::{Row, SlotView};
+use glacis_policy::{Slice, Slot};
 use glacis_wire::{Type, Value};
 use std::collections::BTreeMap;
 
@@ -59,6 +59,7 @@ pub(super) type States = BTreeMap<State, String>;
 
 /// One slot as one rule sees it.
 pub(super) struct Seen<'a> {
+    pub(super) slice: &'a Slice,
     pub(super) slot: &'a Slot,
     pub(super) view: &'a SlotView,
     pub(super) classes: &'a Classes,
@@ -73,7 +74,7 @@ impl Seen<'_> {
     /// Its states; `None` if there are more than the limit.
     pub(super) fn states(&self, states_max: usize) -> Option<States> {
         let mut states = States::new();
-        let present = self.bits(&self.view.present.words);
+        let present = self.bits(self.view.present);
         for class in &self.classes.all {
             let mut state = self.state(class);
             state.dead |= present;
@@ -86,18 +87,19 @@ impl Seen<'_> {
         (states.len() <= states_max).then_some(states)
     }
 
-    fn bits(&self, words: &[u64]) -> u64 {
-        words.get(self.word).copied().unwrap_or(0) & self.mask
+    /// The bits of a row that are terms of the rule.
+    fn bits(&self, row: Row) -> u64 {
+        self.slice.row_word(row, self.word) & self.mask
     }
 
     /// What a class says, without what any value says.
     fn state(&self, class: &Class) -> State {
         State {
-            dead: self.bits(&class.dead),
-            open: self.bits(&class.open),
+            dead: class.dead.into_iter().fold(0, |dead, row| dead | self.bits(row)),
+            open: self.bits(class.open),
             waits: 0,
             blurs: 0,
-            fails: class.fails,
+            fails: class.open.is_named(),
             cause: Cause::None,
             tells: false,
             atoms: self.tests.iter().map(|test| atom(test.at(&class.sample))).collect(),
@@ -106,7 +108,7 @@ impl Seen<'_> {
 
     /// Missing, error, unknown.
     fn without_value(&self, states: &mut States) {
-        let uses = self.bits(&self.view.uses.words);
+        let uses = self.bits(self.view.uses);
         let none = State {
             dead: 0,
             open: 0,
@@ -118,9 +120,9 @@ impl Seen<'_> {
             atoms: vec![Atom::Open; self.tests.len()],
         };
         let missing = State {
-            dead: self.bits(&self.view.missing.words),
-            open: self.bits(&self.view.misused.words),
-            fails: self.view.misused.named,
+            dead: self.bits(self.view.missing),
+            open: self.bits(self.view.misused),
+            fails: self.view.misused.is_named(),
             atoms: self
                 .tests
                 .iter()
@@ -128,7 +130,7 @@ impl Seen<'_> {
                 .collect(),
             ..none.clone()
         };
-        let error = State { open: uses, fails: self.view.uses.named, ..none.clone() };
+        let error = State { open: uses, fails: self.view.uses.is_named(), ..none.clone() };
         let unknown = |cause| State { waits: uses, cause, tells: true, ..none.clone() };
         let name = &self.slot.name;
         states.entry(missing).or_insert_with(|| format!("`{name}` is missing"));
@@ -178,7 +180,7 @@ impl Seen<'_> {
         states: &mut States,
         label: &dyn Fn() -> String,
     ) {
-        let several = self.bits(&self.view.several.words);
+        let several = self.bits(self.view.several);
         let united = State {
             dead: met.all & !several | present,
             open: met.all & several,
