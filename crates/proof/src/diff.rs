@@ -264,7 +264,7 @@ fn passes() -> impl Iterator<Item = Option<Method>> {
 }
 
 /// What is left of a verdict after a passed method: challenges up to it are answered.
-fn left(policy: &Checked, verdict: Verdict, passed: Option<Method>) -> Verdict {
+pub(crate) fn left(policy: &Checked, verdict: Verdict, passed: Option<Method>) -> Verdict {
     let passed = passed.filter(|method| policy.methods().contains(method));
     let answered = passed.is_some_and(|method| {
         verdict != Verdict::Block && policy.rank(verdict) <= policy.rank(Verdict::Challenge(method))

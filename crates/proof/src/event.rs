@@ -6,7 +6,7 @@
 use crate::state::{Space, World};
 use glacis_compiler::Checked;
 use glacis_compiler::reference::{Snapshot, Whole, whole};
-use glacis_wire::{Answer, Cause, Given, Method};
+use glacis_wire::{Answer, Cause, Given, Method, Trust};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,14 @@ impl Event {
     /// What a policy says of it.
     pub fn decide(&self, policy: &Checked) -> Whole {
         whole(policy, &self.snapshot, self.passed, self.outage)
+    }
+
+    /// The world that it is in: the device's trust is the highest that one of its answers has.
+    pub(crate) fn world(&self, space: &Space) -> World {
+        let device =
+            self.snapshot.answers.iter().filter(|(name, given)| space.is_device(name) && !is_told(given));
+        let device = device.map(|(_, given)| given.trust).max().unwrap_or(Trust::Claimed);
+        World { outage: self.outage, device }
     }
 
     /// The same with ordinary answers wherever `holds` allows it.

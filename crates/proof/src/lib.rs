@@ -10,7 +10,9 @@
 //!
 //! This crate reads no clock, file, socket, environment or randomness, and uses no cryptography.
 
+pub mod analyse;
 pub mod bdd;
+pub mod counterfactual;
 pub mod diff;
 mod encode;
 pub mod event;

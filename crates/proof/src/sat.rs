@@ -170,6 +170,12 @@ impl Sat {
         }
     }
 
+    /// The assumptions of the last search that made it find nothing.
+    pub(crate) fn core(&self) -> Vec<Lit> {
+        // The solver keeps the clause that follows: that one of them does not hold.
+        self.solver.unsat_core().iter().map(|literal| !*literal).collect()
+    }
+
     /// Whether a literal holds in the assignment that was found last.
     pub(crate) fn holds(&self, literal: Lit) -> bool {
         self.solver.value_lit(literal) == lbool::TRUE
@@ -216,6 +222,12 @@ impl Choice {
             runs.push(sat.and(last, !from));
         }
         sat.any(runs)
+    }
+
+    /// What holds exactly if this state is chosen.
+    pub(crate) fn at(&self, sat: &Sat, state: usize) -> [Lit; 2] {
+        let rung = |at: usize| self.rungs.get(at).copied().unwrap_or(sat.of(true));
+        [rung(state), state.checked_sub(1).map_or(sat.of(true), |before| !rung(before))]
     }
 
     /// The state that the last assignment chose.

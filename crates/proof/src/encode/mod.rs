@@ -8,11 +8,11 @@
 mod policy;
 mod table;
 
-pub(crate) use policy::{Act, Decision, LimitReached};
+pub(crate) use policy::{Act, Decision, LimitReached, fixed, strictness};
 pub(crate) use table::Out;
 
 use crate::sat::{Choice, Found, Lit, Sat};
-use crate::state::{Atom, Space, Subject, World, distinct};
+use crate::state::{Atom, Space, Subject, World, alike, distinct};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind};
 use glacis_compiler::reference::{Snapshot, evaluate};
 use glacis_wire::{Answer, Cause, SignalName, Type};
@@ -103,6 +103,10 @@ impl<'a> Encoder<'a> {
         let names: Vec<SignalName> =
             self.fields.keys().filter(|name| space.is_device(name)).cloned().collect();
         for cause in [Cause::Absent, Cause::Version] {
+            // An event that happens to be given may say it of some signals only.
+            if space.says_of_some(cause) {
+                continue;
+            }
             let said = self.sat.variable();
             for name in &names {
                 let own = self.in_state(name, |answer| *answer == Answer::unknown(cause));
@@ -116,6 +120,11 @@ impl<'a> Encoder<'a> {
     /// That a signal is in one of the states whose answer is wanted.
     pub(crate) fn in_state(&mut self, name: &SignalName, wanted: impl Fn(&Answer) -> bool) -> Lit {
         self.among(name, |slot| wanted(&slot.given.answer))
+    }
+
+    /// That a signal is answered exactly so.
+    pub(crate) fn answered(&mut self, name: &SignalName, answer: &Answer) -> Lit {
+        self.among(name, |slot| !slot.is_twin && alike(&slot.given.answer, answer))
     }
 
     fn among(&mut self, name: &SignalName, wanted: impl Fn(&Slot) -> bool) -> Lit {
@@ -349,13 +358,28 @@ impl<'a> Encoder<'a> {
             assumptions.push(!self.unlisted);
         }
         // LIMIT: so often may an atom of several signals turn out to say something else.
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             let found = self.sat.solve(&assumptions);
-            if found != Found::Some || !self.learn() {
+            if found != Found::Some {
                 return found;
+            }
+            let here = self.here();
+            if !self.learn(round >= ROUNDS_BEFORE_ROWS) {
+                return found;
+            }
+            // Most of what was wrong does not matter: the same event, now that it is known what the atoms say of it.
+            let here: Vec<Lit> = assumptions.iter().copied().chain(here).collect();
+            if self.sat.solve(&here) == Found::Some && !self.learn(false) {
+                return Found::Some;
             }
         }
         Found::Limit
+    }
+
+    /// That every signal is in the state of the last assignment.
+    fn here(&self) -> Vec<Lit> {
+        let fields = self.fields.values();
+        fields.flat_map(|field| field.choice.at(&self.sat, field.choice.chosen(&self.sat))).collect()
     }
 
     /// The event that the last search found, if all its values are listed.
@@ -383,8 +407,9 @@ impl<'a> Encoder<'a> {
         texts
     }
 
-    /// Tells the solver what atoms of several signals say where its last assignment has them otherwise.
-    fn learn(&mut self) -> bool {
+    /// Tells the solver what atoms of several signals say where its last assignment has them otherwise; `rows`: of two
+    /// signals not only where they are.
+    fn learn(&mut self, rows: bool) -> bool {
         let mut learnt = false;
         for at in 0..self.wide.len() {
             let Some(wide) = self.wide.get(at) else { continue };
@@ -397,7 +422,8 @@ impl<'a> Encoder<'a> {
                 continue;
             }
             learnt = true;
-            for states in self.around(&names, &chosen) {
+            let around = if rows { self.around(&names, &chosen) } else { vec![chosen] };
+            for states in around {
                 let planes = self.planes(side, expr, &names, &states);
                 self.teach(&names, &states, rails, planes);
             }
@@ -459,7 +485,12 @@ impl<'a> Encoder<'a> {
             let here = field.choice.among(&mut self.sat, |at| at == *state);
             elsewhere.push(!here);
         }
-        for (rails, out) in rails.iter().zip(planes) {
+        // Where nothing is doubted both planes are the same.
+        let [given, trusted] = rails;
+        let [here, there] = planes;
+        let planes = [(given, here), (trusted, there)];
+        let doubted = given.yes != trusted.yes || given.no != trusted.no || given.unknown != trusted.unknown;
+        for (rails, out) in planes.into_iter().take(if doubted { 2 } else { 1 }) {
             let right = self.constant(out);
             let pairs = [(rails.yes, right.yes), (rails.no, right.no)];
             for (rail, right) in pairs.into_iter().chain(rails.unknown.into_iter().zip(right.unknown)) {
@@ -519,3 +550,5 @@ const CAUSES: [usize; Cause::ALL.len()] = [0, 1, 2, 3, 4, 5];
 const CONFLICTS_MAX: u64 = 200_000;
 /// LIMIT: assignments of one search whose atoms of several signals were wrong.
 const ROUNDS_MAX: usize = 2_000;
+/// So many rounds later whole rows are told.
+const ROUNDS_BEFORE_ROWS: usize = 16;

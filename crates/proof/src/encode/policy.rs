@@ -13,6 +13,7 @@ use glacis_wire::{Cause, Verdict};
 /// What one rule does.
 #[derive(Clone, Debug)]
 pub(crate) struct Act {
+    pub(crate) given: Rails,
     /// `levels[k]`: it acts, with strictness of at least `k + 1`.
     pub(crate) levels: Vec<Lit>,
     /// It matches, by its condition or by how it closes.
@@ -44,7 +45,7 @@ impl Encoder<'_> {
         let top = top(policy);
         if rule.effect.is_lenient() {
             let matched = trusted.yes;
-            return Act { levels: vec![matched; top], matched };
+            return Act { given, levels: vec![matched; top], matched };
         }
         let undecided: Vec<Lit> = trusted.unknown.iter().map(|rail| !*rail).collect();
         let failed = self.sat.all(undecided.into_iter().chain([!trusted.yes, !trusted.no]));
@@ -66,13 +67,13 @@ impl Encoder<'_> {
             levels.push(self.sat.any(ways));
         }
         let matched = levels.first().copied().unwrap_or(given.yes);
-        Act { levels, matched }
+        Act { given, levels, matched }
     }
 
     /// A rule's condition in Σ and Σ⁻, or what stands for it.
     fn planes_of(&mut self, side: usize, rule: &Rule) -> [Rails; 2] {
-        if let Some(out) = fixed(rule, self.world.outage) {
-            return [self.constant(out); 2];
+        if let Some(cause) = fixed(rule, self.world.outage) {
+            return [self.constant(Out::unknown(cause)); 2];
         }
         [false, true].map(|trusted| self.condition(side, &rule.when, trusted))
     }
@@ -149,17 +150,12 @@ impl Encoder<'_> {
     }
 }
 
-/// What stands for the whole condition of a rule: hidden in an outage, or undisclosed.
-pub(crate) fn fixed(rule: &Rule, outage: bool) -> Option<Out> {
-    let unknown =
-        |cause: Cause| Cause::ALL.iter().position(|known| *known == cause).map(|at| Out::Unknown(1 << at));
+/// Why the whole condition of a rule is unknown, whatever its signals say: hidden in an outage, or undisclosed.
+pub(crate) fn fixed(rule: &Rule, outage: bool) -> Option<Cause> {
     if outage && rule.is_hidden() {
-        return unknown(Cause::Unavailable);
+        return Some(Cause::Unavailable);
     }
-    if rule.release == Release::Undisclosed {
-        return unknown(Cause::Withheld);
-    }
-    None
+    (rule.release == Release::Undisclosed).then_some(Cause::Withheld)
 }
 
 /// Strictness of a hard block, which nothing exceeds.

@@ -35,6 +35,10 @@ impl Out {
         }
     }
 
+    pub(crate) fn unknown(cause: Cause) -> Self {
+        Self::Unknown(bits(|known| known == cause))
+    }
+
     pub(crate) fn has(self, cause: usize) -> bool {
         matches!(self, Self::Unknown(bits) if bits >> cause & 1 == 1)
     }
@@ -126,7 +130,8 @@ impl Sources<'_, '_> {
                 own.iter().map(|(side, atom)| self.at(*side, atom.expr, &snapshot)).collect();
             let read = (0..self.subjects.len()).map(|side| self.read(side, name, &snapshot)).collect();
             let valued = matches!(state.answer, Answer::Value(_) | Answer::Interval(_));
-            let apart = (is_wide || !valued).then(|| format!("{:?}", state.answer));
+            let kept = self.space.is_kept(name, &state.answer);
+            let apart = (is_wide || kept || !valued).then(|| format!("{:?}", state.answer));
             let key = (outs.clone(), apart, matches!(state.answer, Answer::Interval(_)));
             match known.get(&key).and_then(|at| rows.get_mut(*at)) {
                 Some(row) => row.is_region |= state.is_region,

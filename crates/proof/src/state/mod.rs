@@ -80,6 +80,7 @@ pub struct Space {
     open: BTreeSet<SignalName>,
     device: BTreeSet<SignalName>,
     incomplete: BTreeSet<SignalName>,
+    kept: BTreeMap<SignalName, Given>,
     worlds: Vec<World>,
 }
 
@@ -91,6 +92,7 @@ impl Space {
             open: BTreeSet::new(),
             device: BTreeSet::new(),
             incomplete: BTreeSet::new(),
+            kept: BTreeMap::new(),
             worlds: worlds(subjects),
         };
         let atoms: Vec<(Subject<'_>, Atom<'_>)> = subjects
@@ -137,9 +139,34 @@ impl Space {
 
     /// An answer with the trust of who says it: of the device, but for what edge or cloud say of it.
     pub fn given(&self, signal: &SignalName, answer: Answer, world: World) -> Given {
+        if let Some(kept) = self.kept.get(signal).filter(|given| alike(&given.answer, &answer)) {
+            return kept.clone();
+        }
         let told = !matches!(&answer, Answer::Unknown(causes) if !causes.contains(Cause::Withheld));
         let trust = if told && self.is_device(signal) { world.device } else { Trust::Proven };
         Given { answer, trust }
+    }
+
+    /// The signal's answer in an event that happens to be given: one more state, which stays apart from all others.
+    pub(crate) fn include(&mut self, signal: &SignalName, given: &Given) {
+        let states = self.states.entry(signal.clone()).or_default();
+        if !states.iter().any(|state| alike(&state.answer, &given.answer)) {
+            states.push(State::alone(given.answer.clone()));
+        }
+        self.kept.insert(signal.clone(), given.clone());
+    }
+
+    /// Whether an answer was included for an event.
+    pub(crate) fn is_kept(&self, signal: &SignalName, answer: &Answer) -> bool {
+        self.kept.get(signal).is_some_and(|given| alike(&given.answer, answer))
+    }
+
+    /// Whether an event that was included says this of some device signals, and of others something else.
+    pub(crate) fn says_of_some(&self, cause: Cause) -> bool {
+        let says = |name: &SignalName, cause| self.is_kept(name, &Answer::unknown(cause));
+        let kept = || self.kept.keys().filter(|name| self.is_device(name));
+        kept().any(|name| says(name, cause))
+            && kept().any(|name| !says(name, cause) && !says(name, Cause::Denied))
     }
 
     fn add(&mut self, subject: &Subject<'_>, signal: &Signal, atoms: &[(Subject<'_>, Atom<'_>)]) {
@@ -170,11 +197,26 @@ impl Space {
         fresh.extend(without_value(subject, signal).into_iter().map(State::alone));
         let states = self.states.entry(signal.name.clone()).or_default();
         for state in fresh {
-            match states.iter_mut().find(|known| known.answer == state.answer) {
+            match states.iter_mut().find(|known| alike(&known.answer, &state.answer)) {
                 Some(known) => known.is_region |= state.is_region,
                 None => states.push(state),
             }
         }
+    }
+}
+
+/// Whether two answers say the same to the last bit: NaN is NaN, and zeros differ.
+pub(crate) fn alike(a: &Answer, b: &Answer) -> bool {
+    match (a, b) {
+        (Answer::Value(Value::Double(a)), Answer::Value(Value::Double(b))) => {
+            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+        }
+        (Answer::Value(Value::List(a)), Answer::Value(Value::List(b))) => {
+            let pair = |(a, b): (&Value, &Value)| alike(&Answer::Value(a.clone()), &Answer::Value(b.clone()));
+            a.len() == b.len() && a.iter().zip(b).all(pair)
+        }
+        (Answer::Interval(_), Answer::Interval(_)) => format!("{a:?}") == format!("{b:?}"),
+        (a, b) => a == b,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn values(signal: &Signal, least: i64, constants: &[Value]) -> Vec<St
     let limit = signal.max_bytes.unwrap_or(usize::MAX);
     let whole = |lo: i64, hi: i64, value: &dyn Fn(i128) -> Option<Value>| {
         let points = constants.iter().filter_map(number).collect();
-        gaps(lo.into(), hi.into(), &points, &|from, _| from, value)
+        gaps(lo.into(), hi.into(), &points, &|from, to| from.unwrap_or(to), value)
     };
     match signal.ty {
         Type::Bool => [false, true].map(|value| state(Value::Bool(value), false)).to_vec(),
@@ -22,7 +22,7 @@ pub(super) fn values(signal: &Signal, least: i64, constants: &[Value]) -> Vec<St
         Type::Uint => {
             let points = constants.iter().filter_map(number).collect();
             let value = |at| u64::try_from(at).ok().map(Value::Uint);
-            gaps(0, u64::MAX.into(), &points, &|from, _| from, &value)
+            gaps(0, u64::MAX.into(), &points, &|from, to| from.unwrap_or(to), &value)
         }
         Type::Timestamp => whole(Moment::MIN.as_us(), Moment::MAX.as_us(), &|at| {
             Moment::from_us(i64::try_from(at).ok()?).map(Value::Timestamp)
@@ -104,12 +104,12 @@ fn number(value: &Value) -> Option<i128> {
     }
 }
 
-/// The points of a range and one number of each gap: of the first its last, and of the others what `pick` likes.
+/// The points of a range and one number of each gap: what `pick` likes between its ends; the first has only one.
 fn gaps(
     lo: i128,
     hi: i128,
     points: &BTreeSet<i128>,
-    pick: &dyn Fn(i128, i128) -> i128,
+    pick: &dyn Fn(Option<i128>, i128) -> i128,
     value: &dyn Fn(i128) -> Option<Value>,
 ) -> Vec<State> {
     let inside: Vec<i128> = points.range(lo..=hi).copied().collect();
@@ -117,14 +117,14 @@ fn gaps(
     let mut from = lo;
     for point in &inside {
         if from < *point {
-            let chosen = if from == lo { *point - 1 } else { pick(from, *point - 1) };
+            let chosen = pick(if from == lo { None } else { Some(from) }, *point - 1);
             found.push((chosen, from < *point - 1));
         }
         found.push((*point, false));
         from = point + 1;
     }
     if from <= hi {
-        let chosen = if inside.is_empty() { 0.max(lo) } else { pick(from, hi) };
+        let chosen = if inside.is_empty() { 0.max(lo) } else { pick(Some(from), hi) };
         found.push((chosen, from < hi));
     }
     found.into_iter().filter_map(|(at, region)| Some(state(value(at)?, region))).collect()
@@ -138,9 +138,12 @@ fn doubles(constants: &[Value]) -> Vec<State> {
     });
     let points = given.flatten().filter(|value| !value.is_nan()).map(key).collect();
     // A round number is read more easily than the next one of 53 bits.
-    let pick = |from: i128, to: i128| {
-        let round = double(from).map_or(from, |from| key(from.floor() + 1.0));
-        if (from..=to).contains(&round) { round } else { from }
+    let pick = |from: Option<i128>, to: i128| match from {
+        Some(from) => {
+            let round = double(from).map_or(from, |from| key(from.floor() + 1.0));
+            if (from..=to).contains(&round) { round } else { from }
+        }
+        None => double(to).filter(|to| to.is_finite()).map_or(to, |to| key(to.ceil() - 1.0)),
     };
     let value = |at| double(at).map(Value::Double);
     let mut found = gaps(key(f64::NEG_INFINITY), key(f64::INFINITY), &points, &pick, &value);

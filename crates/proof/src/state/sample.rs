@@ -47,25 +47,20 @@ fn scalars(ty: Type, signal: &Signal, seeds: &Seeds) -> Vec<Value> {
 
 /// Constants, their neighbours, and what sums, differences, products and quotients of two of them come to.
 fn ints(seeds: &Seeds) -> Vec<i64> {
-    let constants: Vec<i64> = seeds.constants.iter().filter_map(whole).take(CONSTANTS_MAX).collect();
-    let mut found = BTreeSet::from([-1, 0, 1, 2, i64::MIN, i64::MAX]);
-    let near = |found: &mut BTreeSet<i64>, value: Option<i64>| {
-        let value = value.into_iter();
-        found.extend(value.flat_map(|value| [value.saturating_sub(1), value, value.saturating_add(1)]));
-    };
-    for a in &constants {
-        near(&mut found, Some(*a));
-        near(&mut found, a.checked_neg());
-        near(&mut found, Some(a / 2));
-        for b in &constants {
-            near(&mut found, a.checked_add(*b));
-            near(&mut found, a.checked_sub(*b));
-            near(&mut found, a.checked_mul(*b));
-            near(&mut found, a.checked_div(*b));
-        }
-    }
-    let mut found: Vec<i64> = found.into_iter().collect();
-    found.sort_by_key(|value| value.unsigned_abs());
+    let mut constants: Vec<i64> = seeds.constants.iter().filter_map(whole).collect();
+    let mut seen = BTreeSet::new();
+    constants.retain(|constant| seen.insert(*constant));
+    constants.truncate(CONSTANTS_MAX);
+    let near = |value: i64| [value, value.saturating_sub(1), value.saturating_add(1)];
+    let mut found = vec![0, 1, -1, 2, i64::MIN, i64::MAX];
+    found.extend(constants.iter().flat_map(|value| near(*value)));
+    found.extend(constants.iter().flat_map(|value| [value.saturating_neg(), value / 2, value / 2 + 1]));
+    let pairs = || constants.iter().flat_map(|a| constants.iter().map(move |b| (*a, *b)));
+    let sums = pairs().flat_map(|(a, b)| [a.checked_sub(b), a.checked_add(b), a.checked_div(b)]);
+    found.extend(sums.flatten().flat_map(near));
+    found.extend(pairs().filter_map(|(a, b)| a.checked_mul(b)).flat_map(near));
+    let mut seen = BTreeSet::new();
+    found.retain(|value| seen.insert(*value));
     found
 }
 
@@ -303,9 +298,9 @@ impl Writer<'_> {
 }
 
 /// LIMIT: samples of one signal.
-const SAMPLES_MAX: usize = 600;
+const SAMPLES_MAX: usize = 256;
 /// LIMIT: constants that are put together with each other.
-const CONSTANTS_MAX: usize = 12;
+const CONSTANTS_MAX: usize = 10;
 /// LIMIT: longest text and list that is made. Unit: items.
 const SIZE_MAX: usize = 1_024;
 /// LIMIT: texts made of one pattern.

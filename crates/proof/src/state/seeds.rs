@@ -25,7 +25,9 @@ pub(super) struct Seeds {
 /// What the atoms that read `name` say about it.
 pub(super) fn of(reading: &[&(Subject<'_>, Atom<'_>)], name: &SignalName) -> Seeds {
     let mut seeds = Seeds::default();
-    for (subject, atom) in reading {
+    // Samples are made from the first constants, and only what is not exact needs any.
+    let of = |exact: bool| reading.iter().filter(move |(_, atom)| atom.is_exact == exact);
+    for (subject, atom) in of(false).chain(of(true)) {
         let alone = atom.signals.len() == 1 && atom.signals.contains(name);
         if let Some(constants) = compared(subject.checked, atom.expr).filter(|_| alone) {
             seeds.compared.extend(constants);

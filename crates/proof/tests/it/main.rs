@@ -7,6 +7,8 @@
     reason = "helpers of tests fail loudly"
 )]
 
+mod analysis;
 mod differs;
+mod explained;
 mod mutants;
 mod support;

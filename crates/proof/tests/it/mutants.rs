@@ -2,8 +2,8 @@
 //! difference. What matters is found out by trying every event of a small space, which this module lists itself.
 
 use crate::support::{Random, difference, head, points, rule, try_policy, word};
-use glacis_compiler::Compiled;
 use glacis_compiler::reference::{Snapshot, whole};
+use glacis_compiler::{Checked, Compiled};
 use glacis_proof::diff::{Finding, Obstacle};
 use glacis_wire::{Answer, Cause, Given, Interval, Method, SignalName, Trust, Value};
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ struct Line {
 }
 
 #[derive(Clone, Debug)]
-struct Draft {
+pub(crate) struct Draft {
     rules: Vec<Line>,
     withheld: &'static str,
     unavailable: &'static str,
@@ -63,7 +63,7 @@ impl Cond {
 }
 
 impl Draft {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = head("\"otp\", \"passkey\"", self.withheld, self.unavailable);
         text.push_str(&points());
         for line in &self.rules {
@@ -124,7 +124,7 @@ const EFFECTS: [&str; 9] = [
     "review",
 ];
 
-fn draft(random: &mut Random) -> Draft {
+pub(crate) fn draft(random: &mut Random) -> Draft {
     let rules = (0..1 + random.below(3))
         .map(|at| Line {
             id: format!("r{at}"),
@@ -226,7 +226,7 @@ fn as_next(atom: &str) -> String {
 }
 
 /// Everything that is tried of one signal.
-fn answers(name: &str) -> Vec<Answer> {
+pub(crate) fn answers(name: &str) -> Vec<Answer> {
     let ints = |from: i64| (from..6).map(|value| Answer::Value(Value::Int(value))).collect::<Vec<_>>();
     let mut found = match name {
         "dev.hooked" | "night" | "list.bad(name)" => {
@@ -259,6 +259,19 @@ fn answers(name: &str) -> Vec<Answer> {
 /// Whether some event of the small space tells the two apart; `None` if there are too many of them.
 fn tells_apart(before: &Compiled, after: &Compiled) -> Option<bool> {
     let both = [before.checked(), after.checked()];
+    some_event(both, |snapshot, outage| {
+        [None, Some(Method::Otp)].into_iter().any(|passed| {
+            let [first, second] = both.map(|policy| whole(policy, snapshot, passed, outage));
+            first.verdict != second.verdict || first.obligations != second.obligations
+        })
+    })
+}
+
+/// Whether `holds` of some event of the small space; `None` if there are too many of them.
+pub(crate) fn some_event(
+    both: [&Checked; 2],
+    mut holds: impl FnMut(&Snapshot, bool) -> bool,
+) -> Option<bool> {
     let names: BTreeSet<&SignalName> = both.iter().flat_map(|policy| policy.signals().keys()).collect();
     let names: Vec<&SignalName> = names.into_iter().filter(|name| !is_silent(name, both)).collect();
     let all: Vec<Vec<Answer>> = names.iter().map(|name| answers(name.as_str())).collect();
@@ -279,11 +292,8 @@ fn tells_apart(before: &Compiled, after: &Compiled) -> Option<bool> {
                         if name.as_str().starts_with("dev.") && !told { device } else { Trust::Proven };
                     snapshot.answers.insert((*name).clone(), Given { answer, trust });
                 }
-                for passed in [None, Some(Method::Otp)] {
-                    let [first, second] = both.map(|policy| whole(policy, &snapshot, passed, outage));
-                    if first.verdict != second.verdict || first.obligations != second.obligations {
-                        return Some(true);
-                    }
+                if holds(&snapshot, outage) {
+                    return Some(true);
                 }
             }
         }
@@ -292,7 +302,7 @@ fn tells_apart(before: &Compiled, after: &Compiled) -> Option<bool> {
 }
 
 /// Whether only the rule that makes all classes reachable could read it.
-fn is_silent(name: &SignalName, policies: [&glacis_compiler::Checked; 2]) -> bool {
+fn is_silent(name: &SignalName, policies: [&Checked; 2]) -> bool {
     let mut rules = policies.iter().flat_map(|policy| policy.rules());
     name.as_str() == "amount"
         && !rules

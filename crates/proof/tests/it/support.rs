@@ -49,11 +49,15 @@ const SIGNALS: [(&str, &str); 10] = [
 ];
 
 pub(crate) fn catalogue() -> String {
-    let labels = "privacy = \"pseudonymous\"\npurpose = [\"fraud\"]\nretention = \"1d\"\ncost = 1\n";
+    let labels = |privacy: &str| {
+        format!("privacy = \"{privacy}\"\npurpose = [\"fraud\"]\nretention = \"1d\"\ncost = 1\n")
+    };
     let mut text = String::new();
     for (name, declared) in SIGNALS {
-        let _ = write!(text, "[signal.\"{name}\"]\n{declared}\n{labels}");
+        let privacy = if name.starts_with("dev.") { "private" } else { "pseudonymous" };
+        let _ = write!(text, "[signal.\"{name}\"]\n{declared}\n{}", labels(privacy));
     }
+    let labels = labels("pseudonymous");
     let _ = write!(text, "[list.bad]\nof = \"string\"\nzone = \"cloud\"\n{labels}");
     let _ = write!(
         text,
