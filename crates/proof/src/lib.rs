@@ -16,6 +16,7 @@ pub mod counterfactual;
 pub mod diff;
 mod encode;
 pub mod event;
+pub mod mutation;
 mod sat;
 pub mod state;
 pub mod prove;

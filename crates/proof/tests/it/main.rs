@@ -11,4 +11,5 @@ mod analysis;
 mod differs;
 mod explained;
 mod mutants;
+mod noticed;
 mod support;

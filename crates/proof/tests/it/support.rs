@@ -34,6 +34,12 @@ impl Random {
     }
 }
 
+/// A file of the repository.
+pub(crate) fn file(path: &str) -> String {
+    let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// Name, declaration but for the labels.
 const SIGNALS: [(&str, &str); 10] = [
     ("dev.hooked", "type = \"bool\"\nzone = \"device\"\nmin_trust = \"attested\""),
