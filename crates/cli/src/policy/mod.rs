@@ -9,6 +9,7 @@ mod compare;
 pub(crate) mod describe;
 mod diff;
 mod event;
+mod explain;
 mod prove;
 mod publish;
 mod release;
@@ -42,6 +43,9 @@ enum Action {
     /// Compare two versions of a policy: equal for every event, or an event that shows the difference
     #[command(after_help = crate::EXIT_CODES)]
     Diff(compare::DiffArgs),
+    /// Show how a policy decides events, and the least that would have made it milder
+    #[command(after_help = crate::EXIT_CODES)]
+    Explain(explain::ExplainArgs),
     /// Run a policy over past events and compare its verdicts with what they were
     #[command(after_help = crate::EXIT_CODES)]
     Backtest(backtest::BacktestArgs),
@@ -63,6 +67,7 @@ pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         Action::Check(check) => check::run(check, out),
         Action::Test(test) => test::run(test, out),
         Action::Diff(diff) => compare::run(diff, out),
+        Action::Explain(explain) => explain::run(explain, out),
         Action::Prove(prove) => prove::run(prove, host, out),
         Action::Publish(publish) => publish::run(publish, host, out),
         Action::List(list) => publish::run_list(list, out),

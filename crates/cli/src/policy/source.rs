@@ -82,6 +82,13 @@ impl Folder {
         Ok(Self { name: dir.display().to_string(), catalogue, policy, cases })
     }
 
+    /// With the cases of another file.
+    pub(crate) fn with_cases(self, file: &Path) -> Result<Self, CliError> {
+        let found = read(file)?;
+        let missing = || CliError::new(Code::PolicyFolder, format!("{}: no such file", file.display()));
+        Ok(Self { cases: Some(found.ok_or_else(missing)?), ..self })
+    }
+
     /// As a publish carries it, read back.
     pub(crate) fn of_source(source: &PolicySource) -> Self {
         let file = |file: &SourceFile| TextFile { name: file.name.0.clone(), text: file.text.0.clone() };
