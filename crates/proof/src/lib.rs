@@ -17,6 +17,7 @@ pub mod diff;
 mod encode;
 pub mod event;
 pub mod mutation;
+pub mod outside;
 pub mod prove;
 pub mod run;
 mod sat;

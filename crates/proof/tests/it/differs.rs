@@ -2,6 +2,7 @@
 
 use crate::support::{difference, head, points, policy, rule, word};
 use glacis_proof::diff::{Finding, Obstacle};
+use glacis_proof::outside::outside;
 
 /// Compares two conditions of a blocking rule.
 fn of_conditions(before: &str, after: &str) -> String {
@@ -143,4 +144,25 @@ fn policies_of_different_events_are_not_compared() {
     let text = format!("{}{}", head("\"otp\", \"passkey\"", "match", "match"), points());
     let found = difference(&policy(&text), &policy(&text.replace("\"pay\"", "\"view\"")));
     assert_eq!(found.decision, Finding::Undetermined(Obstacle::OtherEvent));
+}
+
+#[test]
+fn what_leaves_the_device_moves_or_costs_is_compared_apart_from_decisions() {
+    let head = head("\"otp\", \"passkey\"", "match", "challenge(passkey)");
+    let text = |rules: &str| format!("{head}{}{rules}", points());
+    let device = rule("d", "dev.hooked || dev.risk > 5", "block");
+    let one = policy(&text(&device));
+    assert!(outside(&one, &policy(&text(&device))).is_empty());
+    let more = policy(&text(&(rule("e", "dev.risk > 9", "challenge(otp)") + &device)));
+    let found = outside(&one, &more);
+    let added: Vec<&str> = found.nodes.added.iter().map(|node| node.text.as_str()).collect();
+    assert_eq!((added, found.nodes.removed.len(), found.moved.len()), (vec!["dev.risk > 9"], 0, 0));
+    assert!(found.collected.is_empty() && found.costs.iter().any(|cost| cost.steps[0] < cost.steps[1]));
+    let less = policy(&text(&rule("d", "dev.hooked", "block")));
+    assert_eq!(outside(&one, &less).collected.removed.len(), 1);
+    let cloud = rule("n", "night", "block");
+    let (edge, cloud) = (policy(&text(&cloud)), policy(&text(&format!("{cloud}text = \"cloud\"\n"))));
+    assert_eq!(word(&difference(&edge, &cloud).decision), "differs", "in an outage it is unknown");
+    let moved = outside(&edge, &cloud).moved;
+    assert_eq!((moved.len(), moved[0].rule.as_str(), moved[0].before == moved[0].after), (1, "n", false));
 }
