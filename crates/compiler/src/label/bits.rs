@@ -271,13 +271,19 @@ pub(crate) fn check(
     ] {
         let Some(limit) = limit.filter(|limit| bits > limit.value) else { continue };
         let message = format!(
-            "one request tells {bits} bits of private and pseudonymous signals, and {key} is {}: {}",
+            "one request tells {bits} {} of private and pseudonymous signals, and {key} is {}: {}",
+            plural(bits),
             limit.value,
             largest(policy, cut, &released)
         );
         let finding = Finding::new(limit.span, "G5014", message);
         let help = "release fewer or coarser parts (buckets with fewer bounds, nodes joined into one), or raise the budget";
         findings.error(source, "policy.budget", finding.help(help));
+    }
+    for (key, limit) in [("bits_per_session", raw.per_session), ("bits_per_day", raw.per_day)] {
+        let Some(limit) = limit else { continue };
+        let message = format!("no device counts over requests yet: {key} is held against one request");
+        findings.warning(source, "policy.budget", Finding::new(limit.span, "G5015", message));
     }
     for (small, large, keys) in [
         (raw.per_session, raw.per_request, "bits_per_session is below bits_per_request"),
