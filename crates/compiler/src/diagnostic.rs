@@ -46,6 +46,10 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// Line of the place behind its last character.
+    pub end_line: usize,
+    /// Column of that place.
+    pub end_column: usize,
     /// The bytes it is about.
     pub span: Span,
     /// Stable code: `G1…` file form, `G2…` condition syntax, `G3…` types, `G4…` rules, `G5…` release and

@@ -67,10 +67,13 @@ impl Finding {
 
     fn locate(self, source: &Source<'_>, path: &str) -> Diagnostic {
         let (line, column) = source.place(self.span.start);
+        let (end_line, end_column) = source.place(self.span.end.max(self.span.start));
         Diagnostic {
             file: source.name.to_owned(),
             line,
             column,
+            end_line,
+            end_column,
             span: self.span,
             code: self.code,
             message: self.message,

@@ -16,11 +16,16 @@ use std::fmt::Write as _;
 
 /// A diagnostic with its line, the place in it underlined.
 pub(crate) fn diagnostic(found: &Diagnostic, level: &str, folder: &Folder) -> String {
+    drawn(found, level, folder.text_of(&found.file))
+}
+
+/// The same, of the file's own text.
+pub(crate) fn drawn(found: &Diagnostic, level: &str, text: Option<&str>) -> String {
     let mut shown = format!("{level}[{}]: {}\n", found.code, plain(&found.message));
     let line_number = found.line.to_string();
     let margin = " ".repeat(line_number.len());
     let _ = writeln!(shown, "{margin}--> {}:{}:{}", plain(&found.file), found.line, found.column);
-    let line = folder.text_of(&found.file).and_then(|text| text.lines().nth(found.line.saturating_sub(1)));
+    let line = text.and_then(|text| text.lines().nth(found.line.saturating_sub(1)));
     if let Some(line) = line {
         // Characters of any width would shift the mark; each of them is one column here.
         let before = found.column.saturating_sub(1);
@@ -45,13 +50,16 @@ pub(crate) fn diagnostic(found: &Diagnostic, level: &str, folder: &Folder) -> St
     shown
 }
 
-/// A diagnostic as JSON.
-pub(crate) fn diagnostic_json(found: &Diagnostic) -> Value {
+/// A diagnostic as JSON. Lines and columns count from 1, columns in characters; the end is the place behind the last.
+pub(crate) fn diagnostic_json(found: &Diagnostic, severity: &str) -> Value {
     json!({
+        "severity": severity,
         "code": found.code,
         "file": found.file,
         "line": found.line,
         "column": found.column,
+        "end_line": found.end_line,
+        "end_column": found.end_column,
         "start": found.span.start,
         "end": found.span.end,
         "message": found.message,

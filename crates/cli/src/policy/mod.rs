@@ -10,11 +10,13 @@ pub(crate) mod describe;
 mod diff;
 mod event;
 mod explain;
+mod fmt;
 mod prove;
 mod publish;
 mod release;
 mod source;
 mod test;
+mod watch;
 
 use crate::error::CliError;
 use clap::{Args, Subcommand};
@@ -34,6 +36,9 @@ enum Action {
     /// Compile policies; show each rule's zones and what leaves the device
     #[command(after_help = crate::EXIT_CODES)]
     Check(check::CheckArgs),
+    /// Write policies, catalogues and cases in their one form
+    #[command(after_help = crate::EXIT_CODES)]
+    Fmt(fmt::FmtArgs),
     /// Run the cases of policies and show what differs
     #[command(after_help = crate::EXIT_CODES)]
     Test(test::TestArgs),
@@ -64,7 +69,8 @@ enum Action {
 pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.action {
         Action::Backtest(backtest) => backtest::run(backtest, host, out),
-        Action::Check(check) => check::run(check, out),
+        Action::Check(check) => check::run(check, host, out),
+        Action::Fmt(fmt) => fmt::run(fmt, out),
         Action::Test(test) => test::run(test, out),
         Action::Diff(diff) => compare::run(diff, out),
         Action::Explain(explain) => explain::run(explain, out),

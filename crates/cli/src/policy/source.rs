@@ -47,6 +47,16 @@ pub(crate) struct Folder {
 }
 
 impl Folders {
+    /// The folders, as they were named.
+    pub(crate) fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// The catalogue that was named.
+    pub(crate) fn catalogue(&self) -> Option<&Path> {
+        self.signals.as_deref()
+    }
+
     /// Reads them all.
     pub(crate) fn read(&self) -> Result<Vec<Folder>, CliError> {
         self.dirs.iter().map(|dir| Folder::read(dir, self.signals.as_deref())).collect()
@@ -145,7 +155,7 @@ fn read_model(path: &Path) -> Result<Vec<u8>, CliError> {
 }
 
 /// The file, or `None` where there is none.
-fn read(path: &Path) -> Result<Option<TextFile>, CliError> {
+pub(super) fn read(path: &Path) -> Result<Option<TextFile>, CliError> {
     let fail = |why: String| CliError::new(Code::PolicyFolder, format!("{}: {why}", path.display()));
     let file = match std::fs::File::open(path) {
         Ok(file) => file,

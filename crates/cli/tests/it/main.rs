@@ -6,6 +6,7 @@ mod backtest;
 mod cel;
 mod codes;
 mod device;
+mod editor;
 mod faults;
 mod guide;
 mod help;
