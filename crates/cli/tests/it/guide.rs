@@ -1,7 +1,8 @@
-//! The commands of docs/guide/protect.md, as they stand there, from nothing to one enforced route.
+//! The commands of the guides, as they stand there: of protect.md from nothing to one enforced route, of first-policy.md
+//! from an empty folder to a policy.
 //!
-//! The guide's ports are replaced by free ones, so that it runs beside anything; nothing else is touched. The shell
-//! stops at the first command that fails.
+//! Ports are replaced by free ones, so that a guide runs beside anything; nothing else is touched. The shell stops at the
+//! first command that fails.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use crate::live::wait_for;
@@ -87,4 +88,43 @@ fn the_guide_leads_a_stranger_from_nothing_to_one_enforced_route() {
     assert!(status.success(), "{text}");
     assert!(group.end(), "the service and the gateway were still there:\n{text}");
     println!("guide: nothing to enforced route in {:.1} s", took.as_secs_f64());
+}
+
+/// Lines of the fenced blocks that show what comes out.
+fn shown(guide: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in guide.lines() {
+        match line {
+            "```text" => inside = true,
+            "```" => inside = false,
+            _ if inside => lines.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_guide_leads_an_analyst_to_a_first_policy_and_shows_what_comes_out() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/first-policy.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_glacis")).parent().unwrap();
+    let script = format!("set -eu\nPATH=\"{}:$PATH\"\nexec 2>&1\n{}", bin.display(), commands(&guide));
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let mut rest = &*text;
+    for line in shown(&guide) {
+        // In the order of the guide, each behind the one before.
+        let at = rest.find(&line).unwrap_or_else(|| panic!("`{line}` does not come out:\n{rest}"));
+        rest = rest.get(at + line.len()..).unwrap();
+    }
+    assert!(!text.contains("FAIL"), "{text}");
 }
