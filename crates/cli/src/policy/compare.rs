@@ -3,7 +3,6 @@
 //! Needs no installation. The answer is yes only where verdicts, duties and what leaves the device are the same for
 //! every event: `undetermined` counts as a difference, since nobody has shown that it is none.
 
-use super::describe::zones;
 use super::event::{case_text, whole_json, whole_text};
 use super::source::Folder;
 use super::test::compiled;
@@ -11,11 +10,12 @@ use crate::codes::FAILED;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use clap::Args;
-use glacis_compiler::Compiled;
+use glacis_compiler::{Compiled, NodeInfo};
 use glacis_proof::diff::{Diff, Finding, RuleChanges, diff};
-use glacis_wire::Zone;
+use glacis_proof::outside::{Changes, Outside, outside};
+use glacis_wire::{SignalName, Zone};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,9 +37,9 @@ pub(crate) struct DiffArgs {
 
 /// Two compiled policies and what differs.
 struct Comparison {
-    before: Compiled,
     after: Compiled,
     diff: Diff,
+    outside: Outside,
 }
 
 /// Compares.
@@ -47,9 +47,9 @@ pub(crate) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, CliE
     let read =
         |dir: &PathBuf| Folder::read(dir, args.signals.as_deref()).and_then(|folder| compiled(&folder));
     let (before, after) = (read(&args.before)?, read(&args.after)?);
-    let diff = diff((&before).into(), (&after).into());
-    let compared = Comparison { before, after, diff };
-    let same = compared.diff.decision == Finding::Equal && compared.leaves().iter().all(Change::is_empty);
+    let (diff, outside) = (diff((&before).into(), (&after).into()), outside(&before, &after));
+    let same = diff.decision == Finding::Equal && outside.nodes.is_empty() && outside.values.is_empty();
+    let compared = Comparison { after, diff, outside };
     if args.json {
         print_json(out, &compared.json(same))?;
     } else {
@@ -58,69 +58,25 @@ pub(crate) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, CliE
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// What comes and what goes of one kind of thing.
-struct Change {
-    what: &'static str,
-    added: Vec<String>,
-    removed: Vec<String>,
-}
-
-impl Change {
-    fn between(what: &'static str, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Self {
-        let without = |all: &BTreeSet<String>, other| all.difference(other).cloned().collect();
-        Self { what, added: without(after, before), removed: without(before, after) }
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
-    }
-
-    fn json(&self) -> Value {
-        json!({ "added": self.added, "removed": self.removed })
-    }
-}
-
 impl Comparison {
-    /// What leaves the device: conditions and values.
-    fn leaves(&self) -> [Change; 2] {
-        let nodes =
-            |compiled: &Compiled| compiled.layout().nodes.iter().map(|node| node.text.clone()).collect();
-        let values = |compiled: &Compiled| compiled.layout().values.iter().map(ToString::to_string).collect();
-        [
-            Change::between("condition", &nodes(&self.before), &nodes(&self.after)),
-            Change::between("value", &values(&self.before), &values(&self.after)),
-        ]
-    }
-
-    /// Rules of both that live in other zones: before and after.
-    fn moved(&self) -> BTreeMap<&str, [String; 2]> {
-        let rules = |compiled: &Compiled| -> BTreeMap<String, String> {
-            let rules = compiled.checked().rules().iter();
-            rules.map(|rule| (rule.id.clone(), zones(rule).join(", "))).collect()
-        };
-        let (before, after) = (rules(&self.before), rules(&self.after));
-        let rules = self.before.checked().rules().iter().map(|rule| rule.id.as_str());
-        let both = rules.filter_map(|id| Some((id, [before.get(id)?.clone(), after.get(id)?.clone()])));
-        both.filter(|(_, [before, after])| before != after).collect()
-    }
-
-    fn costs(&self) -> impl Iterator<Item = (Zone, u64, u64)> {
-        Zone::ALL.into_iter().map(|zone| (zone, self.before.cost(zone), self.after.cost(zone)))
-    }
-
     fn json(&self, same: bool) -> Value {
         let RuleChanges { added, removed, changed, combination } = &self.diff.rules;
-        let [nodes, values] = self.leaves();
-        let costs: BTreeMap<&str, [u64; 2]> =
-            self.costs().map(|(zone, before, after)| (zone.name(), [before, after])).collect();
+        let Outside { nodes, values, collected, moved, costs } = &self.outside;
+        let moved = moved.iter().map(
+            |rule| json!({ "rule": rule.rule, "before": names(&rule.before), "after": names(&rule.after) }),
+        );
+        let costs = costs
+            .iter()
+            .map(|cost| json!({ "zone": cost.zone.name(), "steps": cost.steps, "bytes": cost.bytes }));
         json!({
             "same": same,
             "decision": self.finding_json(&self.diff.decision),
             "reasons": self.finding_json(&self.diff.reasons),
             "rules": { "added": added, "removed": removed, "changed": changed, "combination": combination },
-            "zones": self.moved(),
-            "leaves_device": { "nodes": nodes.json(), "values": values.json() },
-            "cost": costs,
+            "moved": moved.collect::<Vec<_>>(),
+            "leaves_device": { "nodes": changes_json(nodes, node_text), "values": changes_json(values, name_text) },
+            "collected": changes_json(collected, name_text),
+            "cost": costs.collect::<Vec<_>>(),
         })
     }
 
@@ -149,19 +105,18 @@ impl Comparison {
             lines.extend(rules.iter().map(|rule| format!("{sign} rule {rule}")));
         }
         lines.extend(combination.then(|| "~ methods or score classes".to_owned()));
-        let moved = self.moved().into_iter();
-        lines.extend(
-            moved.map(|(rule, [before, after])| format!("~ rule {rule} lives in {before} -> {after}")),
-        );
-        for Change { what, added, removed } in self.leaves() {
-            lines.extend(added.iter().map(|item| format!("+ leaves the device: {what} {item}")));
-            lines.extend(removed.iter().map(|item| format!("- leaves the device no more: {what} {item}")));
-        }
-        let dearer = self.costs().filter(|(_, before, after)| before != after);
-        let steps = |(zone, before, after): (Zone, u64, u64)| {
-            format!("~ at most {before} -> {after} steps, {}", zone.name())
-        };
-        lines.extend(dearer.map(steps));
+        let Outside { nodes, values, collected, moved, costs } = &self.outside;
+        lines.extend(moved.iter().map(|rule| {
+            let (before, after) = (names(&rule.before).join(", "), names(&rule.after).join(", "));
+            format!("~ rule {} stands in {before} -> {after}", rule.rule)
+        }));
+        changes_text("leaves the device: whether", nodes, node_text, &mut lines);
+        changes_text("leaves the device: the value of", values, name_text, &mut lines);
+        changes_text("read on the device:", collected, name_text, &mut lines);
+        lines.extend(costs.iter().map(|cost| {
+            let ([before, after], [from, to]) = (cost.steps, cost.bytes);
+            format!("~ {}: at most {before} -> {after} steps, {from} -> {to} bytes", cost.zone.name())
+        }));
         lines.join("\n")
     }
 
@@ -176,5 +131,28 @@ impl Comparison {
                 case_text(&witness.event, self.after.checked()),
             ),
         }
+    }
+}
+
+fn names(zones: &BTreeSet<Zone>) -> Vec<&'static str> {
+    zones.iter().map(|zone| zone.name()).collect()
+}
+
+fn node_text(node: &NodeInfo) -> String {
+    format!("`{}`", node.text)
+}
+
+fn name_text(name: &SignalName) -> String {
+    name.to_string()
+}
+
+fn changes_json<T>(changes: &Changes<T>, text: fn(&T) -> String) -> Value {
+    let all = |items: &[T]| items.iter().map(text).collect::<Vec<_>>();
+    json!({ "added": all(&changes.added), "removed": all(&changes.removed) })
+}
+
+fn changes_text<T>(what: &str, changes: &Changes<T>, text: fn(&T) -> String, lines: &mut Vec<String>) {
+    for (sign, items) in [('+', &changes.added), ('-', &changes.removed)] {
+        lines.extend(items.iter().map(|item| format!("{sign} {what} {}", text(item))));
     }
 }

@@ -3,9 +3,11 @@
 //! Checking and testing need no installation. Publishing compiles and signs here, with the policy key of this
 //! machine's key ring; the cloud compiles again and takes nothing that it cannot derive itself.
 
+mod analyse;
 mod backtest;
 mod check;
 mod compare;
+mod coverage;
 pub(crate) mod describe;
 mod diff;
 mod event;
@@ -48,6 +50,9 @@ enum Action {
     /// Compare two versions of a policy: equal for every event, or an event that shows the difference
     #[command(after_help = crate::EXIT_CODES)]
     Diff(compare::DiffArgs),
+    /// Find rules that never act, always act, say something twice, or change no decision
+    #[command(after_help = crate::EXIT_CODES)]
+    Analyse(analyse::AnalyseArgs),
     /// Show how a policy decides events, and the least that would have made it milder
     #[command(after_help = crate::EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -73,6 +78,7 @@ pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         Action::Fmt(fmt) => fmt::run(fmt, out),
         Action::Test(test) => test::run(test, out),
         Action::Diff(diff) => compare::run(diff, out),
+        Action::Analyse(analyse) => analyse::run(analyse, out),
         Action::Explain(explain) => explain::run(explain, out),
         Action::Prove(prove) => prove::run(prove, host, out),
         Action::Publish(publish) => publish::run(publish, host, out),

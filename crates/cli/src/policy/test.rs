@@ -4,6 +4,7 @@
 //! hold or the policy does not compile; a policy without cases is refused, since it would pass any test.
 
 use super::check::errors_text;
+use super::coverage;
 use super::source::{Folder, Folders};
 use crate::codes::{Code, FAILED};
 use crate::error::CliError;
@@ -19,6 +20,9 @@ use std::process::ExitCode;
 pub(crate) struct TestArgs {
     #[command(flatten)]
     folders: Folders,
+    /// Also show what the cases cover, and which small changes of the policy none of them would notice
+    #[arg(long)]
+    coverage: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,24 +39,46 @@ pub(crate) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, CliE
             return Err(CliError::new(Code::PolicyFolder, what)
                 .help("write cases.toml; docs/guide/policies.md says how"));
         }
-        results.push((folder, compiled.name().to_owned(), cases));
+        results.push(Tested { folder, compiled, cases });
     }
-    let failed = results.iter().flat_map(|(_, _, cases)| cases).filter(|case| !case.holds()).count();
-    let passed = results.iter().flat_map(|(_, _, cases)| cases).count() - failed;
+    let failed = results.iter().flat_map(|tested| &tested.cases).filter(|case| !case.holds()).count();
+    let passed = results.iter().flat_map(|tested| &tested.cases).count() - failed;
     if args.json {
-        let policy = |(folder, name, cases): &(Folder, String, Vec<CaseResult>)| json!({ "folder": folder.name, "name": name, "cases": cases.iter().map(case_json).collect::<Vec<_>>() });
+        let policy = |tested: &Tested| tested.json(args.coverage);
         let policies: Vec<Value> = results.iter().map(policy).collect();
         print_json(
             out,
             &json!({ "ok": failed == 0, "passed": passed, "failed": failed, "policies": policies }),
         )?;
     } else {
-        for (folder, _, cases) in &results {
+        for Tested { folder, compiled, cases } in &results {
             cases.iter().try_for_each(|case| print(out, &case_text(folder, case)))?;
+            if args.coverage {
+                print(out, &plain(&coverage::text(compiled, &coverage::report(compiled))))?;
+            }
         }
         print(out, &format!("{passed} passed, {failed} failed"))?;
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// One policy with what its cases came to.
+struct Tested {
+    folder: Folder,
+    compiled: Compiled,
+    cases: Vec<CaseResult>,
+}
+
+impl Tested {
+    fn json(&self, with_coverage: bool) -> Value {
+        let cases: Vec<Value> = self.cases.iter().map(case_json).collect();
+        let mut shown = json!({ "folder": self.folder.name, "name": self.compiled.name(), "cases": cases });
+        if let Some(shown) = shown.as_object_mut().filter(|_| with_coverage) {
+            let report = coverage::report(&self.compiled);
+            shown.insert("coverage".to_owned(), coverage::json(&self.compiled, &report));
+        }
+        shown
+    }
 }
 
 /// Compiles, with every diagnostic in the error.
