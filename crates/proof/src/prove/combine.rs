@@ -90,29 +90,41 @@ fn run(slice: &Slice, effects: &[Effect], model: &Model<'_>, close: Close, final
     let zone = slice.zone();
     let ends = model.ends(effects, close == Close::CloudUnavailable);
     let mut scratch = Scratch::for_slice(slice);
+    let mut slots = Vec::with_capacity(effects.len());
     for (case, _) in ends.iter().enumerate() {
-        let states = digits(case, effects.len());
-        let slots: Vec<Input<'_>> = states.iter().map(|state| input(*state)).collect();
-        let outcome =
-            glacis_policy::eval(slice, &Inputs { slots: &slots, passed: model.passed, close }, &mut scratch);
+        slots.clear();
+        slots.extend(digits(case, effects.len()).map(input));
+        let inputs = Inputs { slots: &slots, passed: model.passed, close };
+        let outcome = glacis_policy::eval(slice, &inputs, &mut scratch);
         // What a zone knows of a rule is not always what its signal says.
-        let known = states.iter().zip(effects).map(|(state, effect)| known(zone, close, *state, *effect));
-        let known: Vec<usize> = known.collect();
-        let Some(want) = ends.get(number(&known)) else { continue };
-        let hard = effects.iter().zip(&known).any(|(effect, state)| *effect == Effect::Block && *state == 1);
-        let owed = owed(effects, &known);
+        let known = digits(case, effects.len()).zip(effects);
+        let known = known.map(|(state, effect)| known_as(zone, close, state, *effect));
+        let (mut number, mut step, mut hard, mut owed) = (0, 1, false, Obligations::NONE);
+        for (state, effect) in known.zip(effects) {
+            number += step * state;
+            step *= STATES;
+            hard |= state == 1 && *effect == Effect::Block;
+            owed = if state == 1 { owed.union(duty(*effect)) } else { owed };
+        }
+        let Some(want) = ends.get(number) else { continue };
         if !agrees(model, zone, &outcome, (*want, hard, owed)) {
-            let named = effects.iter().zip(&states).filter(|(_, state)| **state > 0);
-            let named: Vec<String> = named
-                .map(|(effect, state)| format!("{effect} {}", if *state == 1 { "matched" } else { "open" }))
-                .collect();
-            let subject = format!("{} with {:?} passed", named.join(", "), model.passed);
-            let policy =
-                format!("{:?} to {:?}", model.verdict_of(want.mildest), model.verdict_of(want.strictest));
-            finality.refute(Place::of(zone).reason(&subject, format!("{outcome:?}"), policy));
-            return;
+            return refute(model, (zone, effects, case), (&outcome, *want), finality);
         }
     }
+}
+
+fn refute(
+    model: &Model<'_>,
+    (zone, effects, case): (Zone, &[Effect], usize),
+    (outcome, want): (&Outcome, Ends),
+    finality: &mut Theorem,
+) {
+    let states = effects.iter().zip(digits(case, effects.len())).filter(|(_, state)| *state > 0);
+    let named =
+        states.map(|(effect, state)| format!("{effect} {}", if state == 1 { "matched" } else { "open" }));
+    let subject = format!("{} with {:?} passed", named.collect::<Vec<_>>().join(", "), model.passed);
+    let policy = format!("{:?} to {:?}", model.verdict_of(want.mildest), model.verdict_of(want.strictest));
+    finality.refute(Place::of(zone).reason(&subject, format!("{outcome:?}"), policy));
 }
 
 /// Whether the engine's answer is the two ends, settles only what they agree on, and owes what has matched.
@@ -150,18 +162,13 @@ fn scene_rank(scene: Scene<'_>, verdict: Verdict) -> usize {
 }
 
 /// What a zone makes of the signal of a rule: a device only hard facts, an edge that closes nothing open.
-const fn known(zone: Zone, close: Close, state: usize, effect: Effect) -> usize {
+const fn known_as(zone: Zone, close: Close, state: usize, effect: Effect) -> usize {
     match (zone, state) {
         (Zone::Device, 1) if effect.is_lenient() => 2,
         (Zone::Device, 0) if !effect.is_lenient() => 2,
         (Zone::Edge, 2) if matches!(close, Close::CloudUnavailable) => 0,
         (_, state) => state,
     }
-}
-
-fn owed(effects: &[Effect], states: &[usize]) -> Obligations {
-    let matched = effects.iter().zip(states).filter(|(_, state)| **state == 1);
-    matched.fold(Obligations::NONE, |owed, (effect, _)| owed.union(duty(*effect)))
 }
 
 /// The duty of the rule of an effect, so that duties are told apart.
@@ -182,18 +189,13 @@ const fn input(state: usize) -> Input<'static> {
     Input { reading, trust: Trust::Proven }
 }
 
-/// The states of each rule in a case, and the other way round.
-fn digits(mut case: usize, count: usize) -> Vec<usize> {
-    let mut digits = Vec::with_capacity(count);
-    for _ in 0..count {
-        digits.push(case % STATES);
+/// The states of each rule in a case.
+fn digits(mut case: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |_| {
+        let digit = case % STATES;
         case /= STATES;
-    }
-    digits
-}
-
-fn number(digits: &[usize]) -> usize {
-    digits.iter().rev().fold(0, |number, digit| STATES * number + digit)
+        digit
+    })
 }
 
 /// A slice with one rule an effect, each the value of its own slot, that closes as skip.

@@ -244,6 +244,11 @@ impl Checker<'_> {
         example: &[(TermId, String)],
         equality: &mut Theorem,
     ) {
+        let tables = [root, written].map(|term| self.terms.tables(term));
+        if tables.iter().flatten().any(|table| self.scene.lookups.is_doubtful(*table)) {
+            let why = "it looks into a table that could not be compared".to_owned();
+            return equality.leave_open(at.open("its condition", why));
+        }
         let (own, wanted) = (self.terms.atoms(root), self.terms.atoms(written));
         let foreign: Vec<TermId> = own.difference(&wanted).copied().collect();
         let lost: Vec<TermId> = wanted.difference(&own).copied().collect();

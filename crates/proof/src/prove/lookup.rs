@@ -41,6 +41,8 @@ pub(super) struct Lookups {
     models: BTreeMap<Vec<u8>, usize>,
     /// What could not be compared, and why.
     pub(super) unclear: BTreeSet<(String, &'static str)>,
+    /// The numbers of both.
+    doubtful: BTreeSet<usize>,
 }
 
 impl Lookups {
@@ -85,6 +87,7 @@ impl Lookups {
                 }
                 Some(Same::Unclear(why)) => {
                     self.unclear.insert((text(name), why));
+                    self.doubtful.extend(self.tables.get(key).copied().into_iter().chain([number]));
                 }
                 Some(Same::No) | None => {}
             }
@@ -105,6 +108,11 @@ impl Lookups {
 
     pub(super) fn table(&self, table: &Table) -> Option<usize> {
         self.tables.get(&table.to_bytes().ok()?).copied()
+    }
+
+    /// Whether a number stands for what could not be compared with everything.
+    pub(super) fn is_doubtful(&self, number: usize) -> bool {
+        self.doubtful.contains(&number)
     }
 
     pub(super) fn model(&self, bytes: &[u8]) -> Option<usize> {

@@ -252,22 +252,38 @@ impl<'a> Terms<'a> {
     /// Every leaf that a term reads.
     pub(super) fn leaves(&self, root: TermId) -> BTreeSet<&Leaf> {
         let mut found = BTreeSet::new();
+        self.visit(root, &mut |term| match term {
+            Term::Read(leaf) | Term::Has(leaf) => {
+                found.insert(leaf);
+            }
+            Term::Score(_, leaves) => found.extend(leaves),
+            Term::Const(_) | Term::Apply(..) | Term::Table(_) => {}
+        });
+        found
+    }
+
+    /// Every table that a term looks into.
+    pub(super) fn tables(&self, root: TermId) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        self.visit(root, &mut |term| {
+            if let Term::Table(table) = term {
+                found.insert(*table);
+            }
+        });
+        found
+    }
+
+    /// Every term below one, once, and itself.
+    fn visit<'t>(&'t self, root: TermId, see: &mut dyn FnMut(&'t Term)) {
         let mut seen = BTreeSet::new();
         let mut below = vec![root];
         while let Some(at) = below.pop() {
-            if !seen.insert(at) {
-                continue;
-            }
-            match self.get(at) {
-                Some(Term::Read(leaf) | Term::Has(leaf)) => {
-                    found.insert(leaf);
-                }
-                Some(Term::Score(_, leaves)) => found.extend(leaves),
-                Some(Term::Apply(_, operands)) => below.extend(operands),
-                Some(Term::Const(_) | Term::Table(_)) | None => {}
+            let Some(term) = self.get(at).filter(|_| seen.insert(at)) else { continue };
+            see(term);
+            if let Term::Apply(_, operands) = term {
+                below.extend(operands);
             }
         }
-        found
     }
 
     /// Whether it is unknown wherever every signal that it reads is: true of a signal and of whatever is strict in such.

@@ -7,6 +7,7 @@
 )]
 
 mod drafts;
+mod limits;
 mod mutated;
 mod planted;
 mod random;

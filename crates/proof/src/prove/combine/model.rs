@@ -35,17 +35,18 @@ impl Model<'_> {
         let hidden = self.hidden_completions(outage);
         let mut all: Vec<Ends> = Vec::with_capacity(cases);
         for case in 0..cases {
-            let states = digits(case, effects.len());
-            let open = states.iter().position(|state| *state == 2);
+            let open = digits(case, effects.len()).position(|state| state == 2);
             let step = |at: usize| STATES.pow(u32::try_from(at).unwrap_or(0));
             // A case with an open rule is that with it unmatched and that with it matched, both of lower numbers.
             let both = open.and_then(|at| {
                 let (unmatched, matched) = (all.get(case - 2 * step(at))?, all.get(case - step(at))?);
                 Some(unmatched.union(*matched))
             });
-            let matched = effects.iter().zip(&states).filter(|(_, state)| **state == 1);
-            let matched: Vec<Effect> = matched.map(|(effect, _)| *effect).collect();
-            all.push(both.unwrap_or_else(|| self.over_hidden(&matched, &hidden)));
+            all.push(both.unwrap_or_else(|| {
+                let matched =
+                    effects.iter().zip(digits(case, effects.len())).filter(|(_, state)| *state == 1);
+                self.over_hidden(&matched.map(|(effect, _)| *effect).collect::<Vec<_>>(), &hidden)
+            }));
         }
         all
     }
