@@ -107,6 +107,64 @@ fn a_difference_is_shown_by_an_event_and_none_is_proven() {
 }
 
 #[test]
+fn an_event_is_explained_zone_by_zone_with_the_least_that_would_have_been_otherwise() {
+    let told = parsed(&["policy", "explain", &shipped("transfer"), "--json"], 0);
+    let events = told["events"].as_array().unwrap();
+    assert!(events.len() > 5);
+    for event in events {
+        assert_eq!(event["run"]["verdict"], event["decision"]["verdict"], "{event}");
+        let allowed = event["decision"]["verdict"] == "allow";
+        assert_eq!(event["milder"]["result"] == "nothing", allowed, "{event}");
+        let deciding = event["rules"].as_array().unwrap().iter().any(|rule| rule["decides"] == true);
+        assert!(deciding || allowed, "{event}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.toml");
+    let case = "[[case]]\nname = \"asked\"\ntrust = \"attested\"\nverdict = \"block\"\n[case.given]\namount = 40\n\
+                payee = \"p\"\nuser = \"u\"\n\"device.tier\" = \"hardware\"\n\"app.hooked\" = true\n\"app.debugger\" = false\n\
+                \"list.mules(payee)\" = false\n\"list.vip(user)\" = false\n\"user.devices_30d\" = 1\n\"user.transfers_1h\" = 0\n";
+    std::fs::write(&file, case).unwrap();
+    let output = glacis(&["policy", "explain", &shipped("transfer"), "--event", file.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
+    for wanted in [
+        "asked: block by [tampered-app]",
+        "decided   device",
+        "decides   tampered-app: block",
+        "if on the device",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    assert!(!text.contains("if `app.hooked`"), "a private signal is told by its condition: {text}");
+    let missing = glacis(&["policy", "explain", &shipped("transfer"), "--case", "nobody"]);
+    assert_eq!(code(&missing), 4);
+}
+
+#[test]
+fn rules_without_an_effect_and_cases_without_a_promise_are_found() {
+    assert_eq!(code(&glacis(&["policy", "analyse", &shipped("transfer")])), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let dir = edited(
+        folder.path(),
+        "transfer",
+        "policy.toml",
+        "amount > 1000 && !(",
+        "amount > 1000 && amount < 900 && !(",
+    );
+    let told = parsed(&["policy", "analyse", &dir, "--json"], 1);
+    let fact = &told["policies"][0]["facts"][0];
+    assert_eq!((&fact["rule"], &fact["fact"]), (&json!("weak-device"), &json!("dead")), "{told}");
+
+    let told = parsed(&["policy", "test", &shipped("transfer"), "--coverage", "--json"], 0);
+    let coverage = &told["policies"][0]["coverage"];
+    assert_eq!(coverage["rules"].as_array().unwrap().len(), 6);
+    let (noticed, of) = (coverage["noticed"].as_u64().unwrap(), coverage["of"].as_u64().unwrap());
+    assert!(noticed * 10 > of * 5 && noticed <= of, "{noticed} of {of}");
+    let text = stdout(&glacis(&["policy", "test", &shipped("transfer"), "--coverage"]));
+    assert!(text.contains(&format!("the cases notice {noticed} of {of} small changes")), "{text}");
+}
+
+#[test]
 fn a_diagnostic_is_drawn_under_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");
