@@ -6,10 +6,10 @@
 use super::source::Folder;
 use crate::output::plain;
 use glacis_cloud::policy::digest_of;
-use glacis_compiler::checked::{Release, Rule};
+use glacis_compiler::checked::{Bucket, Release, Rule};
 use glacis_compiler::{Compiled, Diagnostic};
 use glacis_policy::{Effect, Entry, Indexing};
-use glacis_wire::{Cause, Zone};
+use glacis_wire::{Cause, Value as Number, Zone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -103,7 +103,7 @@ fn rule_json(rule: &Rule) -> Value {
         "obligations": rule.obligations.iter().map(|duty| duty.name()).collect::<Vec<_>>(),
         "text": rule.text.name(),
         "zones": zones(rule),
-        "release": release(&rule.release),
+        "release": release(rule),
     })
 }
 
@@ -177,15 +177,32 @@ fn entry(entry: Entry) -> String {
     }
 }
 
-fn release(release: &Release) -> String {
-    match release {
+/// What it lets out of the device, its ranges among it.
+fn release(rule: &Rule) -> String {
+    let bounds = |bucket: &Bucket| {
+        let bounds: Vec<String> = bucket.bounds.iter().map(number).collect();
+        format!("{} [{}]", bucket.signal, bounds.join(", "))
+    };
+    let ranges: Vec<String> = rule.buckets.iter().map(bounds).collect();
+    let ranges = if ranges.is_empty() { String::new() } else { format!(", ranges {}", ranges.join(", ")) };
+    match &rule.release {
         Release::Nothing => "nothing".to_owned(),
         Release::Verdict => "verdict".to_owned(),
         Release::Nodes { nodes, values } => {
             let values: Vec<&str> = values.iter().map(|name| name.as_str()).collect();
-            format!("{nodes} nodes, values [{}]", values.join(", "))
+            format!("{nodes} nodes, values [{}]{ranges}", values.join(", "))
         }
         Release::Undisclosed => "danger_undisclosed".to_owned(),
+    }
+}
+
+/// A bound: an int, a uint or a double.
+fn number(bound: &Number) -> String {
+    match bound {
+        Number::Int(value) => value.to_string(),
+        Number::Uint(value) => value.to_string(),
+        Number::Double(value) => value.to_string(),
+        _ => String::new(),
     }
 }
 
@@ -198,7 +215,8 @@ pub(crate) fn meaning(rule: &Rule) -> BTreeMap<&'static str, String> {
         ("effect", does(rule)),
         ("text", rule.text.name().to_owned()),
         ("place", rule.place.map_or("", Zone::name).to_owned()),
-        ("release", release(&rule.release)),
+        ("release", release(rule)),
+        ("declassify", rule.declassify.join(", ")),
         ("reveal", reveal.join(", ")),
         ("if_unknown", unknown.collect::<Vec<_>>().join(", ")),
         ("if_error", entry(rule.error)),

@@ -84,7 +84,9 @@ impl Diff {
         for policy in &self.policies {
             lines.push(format!("{} {} {}", policy.kind.sign(), policy.event, policy.kind.name()));
             if policy.kind == Kind::Changed && policy.rules.is_empty() {
-                lines.push("    its rules are the same; methods, classes or signals differ".to_owned());
+                lines.push(
+                    "    its rules are the same; methods, classes, signals or the budget differ".to_owned(),
+                );
             }
             for rule in &policy.rules {
                 lines.push(format!("    {} rule {}", rule.kind.sign(), rule.id));

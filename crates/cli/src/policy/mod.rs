@@ -13,6 +13,7 @@ mod diff;
 mod event;
 mod explain;
 mod fmt;
+mod plan;
 mod prove;
 mod publish;
 mod release;
@@ -41,6 +42,9 @@ enum Action {
     /// Write policies, catalogues and cases in their one form
     #[command(after_help = crate::EXIT_CODES)]
     Fmt(fmt::FmtArgs),
+    /// Show where each rule runs and why, what leaves the device, and what could be left out
+    #[command(after_help = crate::EXIT_CODES)]
+    Plan(plan::PlanArgs),
     /// Run the cases of policies and show what differs
     #[command(after_help = crate::EXIT_CODES)]
     Test(test::TestArgs),
@@ -76,6 +80,7 @@ pub(crate) fn run(args: &PolicyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         Action::Backtest(backtest) => backtest::run(backtest, host, out),
         Action::Check(check) => check::run(check, host, out),
         Action::Fmt(fmt) => fmt::run(fmt, out),
+        Action::Plan(plan) => plan::run(plan, out),
         Action::Test(test) => test::run(test, out),
         Action::Diff(diff) => compare::run(diff, out),
         Action::Analyse(analyse) => analyse::run(analyse, out),

@@ -55,6 +55,22 @@ fn a_backtest_prints_a_table_or_one_document() {
 }
 
 #[test]
+fn a_plan_says_which_zone_decides_recorded_events() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = events(folder.path());
+    let (policy, events) = (policy(), events.to_string_lossy().into_owned());
+    let args = ["policy", "plan", &policy.to_string_lossy(), "--events", &events, "--label", "fraud"];
+    let text = glacis(&args);
+    assert_eq!(code(&text), 0, "{}", stderr(&text));
+    let want = "decided in the cloud: 10 of 10 recorded events, 100.0 %";
+    assert!(stdout(&text).contains(want), "{}", stdout(&text));
+    let json = glacis(&[&args[..], &["--json"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("one document");
+    let want = serde_json::json!({ "zone": "edge", "decided": 0, "events": 10 });
+    assert_eq!(told["decided"][1], want);
+}
+
+#[test]
 fn what_cannot_be_done_has_its_code() {
     let folder = tempfile::tempdir().expect("a folder");
     let events = events(folder.path());

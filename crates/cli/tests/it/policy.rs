@@ -165,6 +165,43 @@ fn rules_without_an_effect_and_cases_without_a_promise_are_found() {
 }
 
 #[test]
+fn plan_says_why_each_rule_is_where_it_is_and_what_leaves() {
+    let told = parsed(&["policy", "plan", &shipped("transfer"), "--json"], 0);
+    let rule = |id: &str| {
+        let rules = told["rules"].as_array().unwrap();
+        rules.iter().find(|rule| rule["id"] == id).unwrap().clone()
+    };
+    assert_eq!(
+        (&told["ok"], &told["bits"]["private"], &told["budget"]),
+        (&json!(true), &json!(1), &json!(null))
+    );
+    assert_eq!(rule("mule")["why"][0]["kind"], "secrecy");
+    assert_eq!(rule("stolen-account")["false_early"], "amount > 1000");
+    assert_eq!(rule("weak-device")["closes"], "edge");
+    assert_eq!(told["slices"][0]["conditions"], json!(["app.hooked || app.debugger"]));
+    assert_eq!(told["slices"][1]["conditions"][0], "node.0");
+    let release = &told["releases"][0];
+    assert_eq!((&release["form"], &release["rules"]), (&json!("node"), &json!(["tampered-app"])));
+    assert_eq!((&told["spare"]["nodes"], &told["decided"]), (&json!([]), &json!([])));
+    let text = stdout(&glacis(&["policy", "plan", &shipped("transfer")]));
+    assert!(text.contains("mule (block): cloud; closes in the cloud"), "{text}");
+    assert!(text.contains("bits a request: 1 private, 0 pseudonymous, 0 public; no budget"), "{text}");
+}
+
+#[test]
+fn plan_of_a_policy_over_its_budget_is_refused_with_what_tells_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = "[policy.budget]\nbits_per_request = 0\n\n[policy.if_unknown]";
+    let dir = edited(folder.path(), "transfer", "policy.toml", "[policy.if_unknown]", budget);
+    let output = glacis(&["policy", "plan", &dir]);
+    assert_eq!(code(&output), 1);
+    assert!(stdout(&output).contains("error[G5014]: one request tells 1 bit of"), "{}", stdout(&output));
+    assert_eq!(parsed(&["policy", "plan", &dir, "--json"], 1)["errors"][0]["code"], "G5014");
+    assert_eq!(code(&glacis(&["policy", "plan", "/nowhere"])), 4);
+    assert_eq!(code(&glacis(&["policy", "plan", &dir, "--label", "x"])), 2);
+}
+
+#[test]
 fn a_diagnostic_is_drawn_under_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = edited(folder.path(), "transfer", "policy.toml", "amount > 1000 &&", "amuont > 1000 &&");
