@@ -16,6 +16,17 @@ pub(super) struct Example {
     pub(super) slice: bool,
 }
 
+/// One macro as the reference shows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Macro {
+    pub(super) form: &'static str,
+    pub(super) profiles: &'static str,
+    /// One sentence.
+    pub(super) about: &'static str,
+    /// A true expression.
+    pub(super) example: &'static str,
+}
+
 /// The example of a function.
 pub(super) fn of(library: Library, name: &str) -> Option<Example> {
     EXAMPLES.iter().copied().find(|example| (example.library, example.name) == (library, name))
@@ -120,4 +131,61 @@ const EXAMPLES: &[Example] = &[
         text: "'10.1.2.3'.inCIDR(['10.0.0.0/8', '2001:db8::/32'])",
         slice: true,
     },
+];
+
+const fn both_macro(form: &'static str, about: &'static str, example: &'static str) -> Macro {
+    Macro { form, profiles: "slice, full", about, example }
+}
+
+const fn full_macro(form: &'static str, about: &'static str, example: &'static str) -> Macro {
+    Macro { form, profiles: "full", about, example }
+}
+
+/// The macros; those with two variables are a library.
+pub(super) const MACROS: &[Macro] = &[
+    Macro {
+        form: "has(signal)",
+        profiles: "slice",
+        about: "Whether the signal has a value.",
+        example: "has(request.signed)",
+    },
+    full_macro("has(e.f)", "Whether a map has the key.", "has({'a': 1}.a) && !has({'a': 1}.b)"),
+    both_macro("e.all(x, p)", "Whether all items, or keys, are so.", "[1, 2].all(x, x > 0)"),
+    both_macro("e.exists(x, p)", "Whether one is so.", "['a', 'b'].exists(x, x == 'b')"),
+    both_macro(
+        "e.exists_one(x, p)",
+        "Whether exactly one is so; also `existsOne`.",
+        "[1, 2].exists_one(x, x > 1)",
+    ),
+    both_macro("size(e.filter(x, p))", "How many are so.", "size([1, 2, 3].filter(x, x > 1)) == 2"),
+    full_macro("e.filter(x, p)", "The items, or keys, that are so.", "[1, 2, 3].filter(x, x > 1) == [2, 3]"),
+    full_macro("e.map(x, t)", "What each becomes.", "[1, 2].map(x, x * 10) == [10, 20]"),
+    full_macro("e.map(x, p, t)", "What each that is so becomes.", "[1, 2].map(x, x > 1, x * 10) == [20]"),
+    full_macro(
+        "e.all(k, v, p)",
+        "As `all`, over index and item or key and value.",
+        "{'a': 1}.all(k, v, k == 'a' && v == 1)",
+    ),
+    full_macro("e.exists(k, v, p)", "As `exists`.", "[5, 7].exists(i, v, i == 1 && v == 7)"),
+    full_macro("e.existsOne(k, v, p)", "As `exists_one`.", "[5, 7].existsOne(i, v, v > 5)"),
+    full_macro(
+        "e.transformList(k, v, t)",
+        "A list of what each becomes.",
+        "[5, 7].transformList(i, v, i + v) == [5, 8]",
+    ),
+    full_macro(
+        "e.transformList(k, v, p, t)",
+        "A list of what each that is so becomes.",
+        "[5, 7].transformList(i, v, v > 5, i + v) == [8]",
+    ),
+    full_macro(
+        "e.transformMap(k, v, t)",
+        "A map with what each value becomes.",
+        "{'a': 1}.transformMap(k, v, v + 1) == {'a': 2}",
+    ),
+    full_macro(
+        "e.transformMap(k, v, p, t)",
+        "The same, of those that are so.",
+        "{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v) == {'b': 2}",
+    ),
 ];

@@ -42,6 +42,37 @@ pub fn functions() -> Vec<FunctionInfo> {
     table::all().map(info).collect()
 }
 
+/// One macro as the reference shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacroInfo {
+    /// How it is written: `e.all(x, p)`.
+    pub form: &'static str,
+    /// The profiles that have it.
+    pub profiles: &'static str,
+    /// What it says, in one sentence.
+    pub about: &'static str,
+    /// An expression with it that is true.
+    pub example: &'static str,
+}
+
+/// Every macro.
+pub fn macros() -> Vec<MacroInfo> {
+    let info = |of: &example::Macro| MacroInfo {
+        form: of.form,
+        profiles: of.profiles,
+        about: of.about,
+        example: of.example,
+    };
+    example::MACROS.iter().map(info).collect()
+}
+
+impl MacroInfo {
+    /// A row of a Markdown table: form, profiles, what it says, an example.
+    pub fn row(&self) -> String {
+        format!("| `{}` | {} | {} | `{}` |", self.form, self.profiles, self.about, self.example)
+    }
+}
+
 impl FunctionInfo {
     /// A row of a Markdown table: signatures, steps, profiles, what it does, an example.
     pub fn row(&self) -> String {

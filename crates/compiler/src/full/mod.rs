@@ -32,7 +32,7 @@ mod value;
 pub use env::{Env, Signature};
 pub use eval::Bindings;
 pub use fault::{ErrorKind, EvalError};
-pub use info::{FunctionInfo, functions};
+pub use info::{FunctionInfo, MacroInfo, functions, macros};
 pub(crate) use network::{Network, address};
 #[cfg(test)]
 pub(crate) use program::LIMITS;
