@@ -6,11 +6,13 @@
 
 use crate::diff::Obstacle;
 use crate::encode::{Act, Decision, Encoder, strictness};
+use crate::event::Event;
 use crate::sat::{Found, Lit};
 use crate::state::{Space, Subject};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Rule};
+use glacis_compiler::reference::{Outcome, evaluate};
 use glacis_policy::{Effect, Obligation};
-use glacis_wire::{Answer, SignalName};
+use glacis_wire::{Answer, SignalName, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -137,20 +139,39 @@ struct Analyst<'a> {
 
 impl<'a> Analyst<'a> {
     fn rule(&mut self, at: usize, rule: &Rule) {
-        if self.holds(rule, Question::Dead, |scene| scene.acts.get(at).map(|act| act.matched)) {
+        let policy = self.subject.checked;
+        let is_true = |event: &Event| {
+            evaluate(policy, &rule.when, &event.snapshot, false, event.outage)
+                == Outcome::Value(Value::Bool(true))
+        };
+        let matches = |event: &Event| event.decide(policy).matched.contains(&rule.id);
+        if self.holds(rule, Question::Dead, |scene| scene.acts.get(at).map(|act| act.matched), &matches) {
             return self.found(rule, Kind::Dead);
         }
-        if self.holds(rule, Question::NeverTrue, |scene| scene.acts.get(at).map(|act| act.given.yes)) {
+        if self.holds(
+            rule,
+            Question::NeverTrue,
+            |scene| scene.acts.get(at).map(|act| act.given.yes),
+            &is_true,
+        ) {
             let because = self.excluded(&rule.when);
             self.found(rule, Kind::NeverTrue { because });
         }
-        if self.holds(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(at, rule)) {
+        let is_not_true = |event: &Event| !is_true(event);
+        if self.holds(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(at, rule), &is_not_true)
+        {
             self.found(rule, Kind::AlwaysTrue);
         }
         if let Some(of) = self.duplicated(at, rule) {
             self.found(rule, Kind::Duplicate { of });
         }
-        if self.holds(rule, Question::Shadowed, |scene| scene.matters(at)) {
+        let without =
+            policy.with_rules(policy.rules().iter().filter(|other| other.id != rule.id).cloned().collect());
+        let matters = |event: &Event| {
+            let (full, less) = (event.decide(policy), event.decide(&without));
+            (full.verdict, full.obligations) != (less.verdict, less.obligations)
+        };
+        if self.holds(rule, Question::Shadowed, |scene| scene.matters(at), &matters) {
             let by = self.covering(at, rule);
             self.found(rule, Kind::Shadowed { by });
         }
@@ -166,8 +187,9 @@ impl<'a> Analyst<'a> {
         rule: &Rule,
         question: Question,
         against: impl FnMut(&mut Scene<'a>) -> Option<Lit>,
+        refutes: &dyn Fn(&Event) -> bool,
     ) -> bool {
-        match self.never(against) {
+        match self.never(against, refutes) {
             Ok(never) => never,
             Err(obstacle) => {
                 self.analysis.open.push(Open { rule: rule.id.clone(), question, obstacle });
@@ -176,8 +198,13 @@ impl<'a> Analyst<'a> {
         }
     }
 
-    /// Whether a literal of each world holds for no event; where there is none, that is not known.
-    fn never(&mut self, mut literal: impl FnMut(&mut Scene<'a>) -> Option<Lit>) -> Result<bool, Obstacle> {
+    /// Whether a literal of each world holds for no event; where there is none, that is not known. An event of values that
+    /// are not listed is believed only if it `refutes` in a replay.
+    fn never(
+        &mut self,
+        mut literal: impl FnMut(&mut Scene<'a>) -> Option<Lit>,
+        refutes: &dyn Fn(&Event) -> bool,
+    ) -> Result<bool, Obstacle> {
         let mut obstacle = None;
         for scene in &mut self.worlds {
             let Some(literal) = literal(scene) else {
@@ -190,10 +217,10 @@ impl<'a> Analyst<'a> {
             match scene.encoder.search(&[literal], true) {
                 Found::Some => return Ok(false),
                 Found::Limit => obstacle = Some(Obstacle::Limit),
-                Found::None => match scene.encoder.search(&[literal], false) {
-                    Found::None => {}
-                    Found::Some => obstacle = Some(Obstacle::Atoms(scene.encoder.guessed())),
-                    Found::Limit => obstacle = Some(Obstacle::Limit),
+                Found::None => match scene.look_further(literal, refutes) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(false),
+                    Err(found) => obstacle = Some(found),
                 },
             }
         }
@@ -209,10 +236,13 @@ impl<'a> Analyst<'a> {
         let parts: Vec<&Expr> = parts.into_iter().take(PARTS_MAX).collect();
         for (at, first) in parts.iter().enumerate() {
             for second in parts.iter().skip(at) {
-                let together = self.never(|scene| {
-                    let rails = [first, second].map(|part| scene.encoder.condition(0, part, false).yes);
-                    Some(scene.encoder.sat.all(rails))
-                });
+                let together = self.never(
+                    |scene| {
+                        let rails = [first, second].map(|part| scene.encoder.condition(0, part, false).yes);
+                        Some(scene.encoder.sat.all(rails))
+                    },
+                    &NOTHING,
+                );
                 if together == Ok(true) {
                     let mut texts = vec![first.to_string(), second.to_string()];
                     texts.dedup();
@@ -234,7 +264,7 @@ impl<'a> Analyst<'a> {
             if other.effect != rule.effect || other.obligations != rule.obligations || reads(other) != own {
                 continue;
             }
-            let same = self.never(|scene| scene.act_differently(at, other_at));
+            let same = self.never(|scene| scene.act_differently(at, other_at), &NOTHING);
             if same == Ok(true) {
                 return Some(other.id.clone());
             }
@@ -276,7 +306,33 @@ fn compares(rule: &Rule) -> bool {
 /// The rules that might cover one, each with the literal that it does not act.
 type Others = Vec<(usize, Lit)>;
 
+/// Refutes nothing: for questions of which only the proof is wanted.
+const NOTHING: fn(&Event) -> bool = |_| false;
+
 impl Scene<'_> {
+    /// Whether there is no event either among values that are not listed.
+    fn look_further(&mut self, literal: Lit, refutes: &dyn Fn(&Event) -> bool) -> Result<bool, Obstacle> {
+        let aside = self.encoder.sat.variable();
+        let mut obstacle = None;
+        // LIMIT: so many choices are set aside for which no values could be made.
+        for _ in 0..GUESSES_MAX {
+            match self.encoder.search(&[literal, aside], false) {
+                Found::None => break,
+                Found::Limit => return Err(Obstacle::Limit),
+                Found::Some => {}
+            }
+            let snapshot = self.encoder.realised();
+            let event =
+                snapshot.map(|snapshot| Event { snapshot, passed: None, outage: self.encoder.world.outage });
+            if event.is_some_and(|event| refutes(&event)) {
+                return Ok(false);
+            }
+            obstacle = Some(Obstacle::Atoms(self.encoder.guessed()));
+            self.encoder.set_aside(aside);
+        }
+        obstacle.map_or(Ok(true), Err)
+    }
+
     /// That a condition is not true although each of its signals has a value.
     fn not_true_though_known(&mut self, at: usize, rule: &Rule) -> Option<Lit> {
         let yes = self.acts.get(at)?.given.yes;
@@ -351,3 +407,5 @@ fn conjuncts(expr: &Expr) -> Vec<&Expr> {
 const PARTS_MAX: usize = 12;
 /// LIMIT: rules of which is asked whether they are needed to cover one.
 const CORE_MAX: usize = 32;
+/// LIMIT: guesses of one search for which no values could be made.
+const GUESSES_MAX: usize = 8;

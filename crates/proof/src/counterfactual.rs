@@ -14,7 +14,7 @@ use glacis_compiler::Checked;
 use glacis_compiler::Span;
 use glacis_compiler::catalogue::{Birth, Privacy};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Rule};
-use glacis_compiler::reference::{Outcome, Whole, evaluate};
+use glacis_compiler::reference::{Outcome, Snapshot, Whole, evaluate};
 use glacis_policy::{Effect, Entry};
 use glacis_wire::{Answer, Cause, Causes, Given, SignalName, Trust, Type, Value, Verdict};
 use std::fmt;
@@ -324,14 +324,14 @@ impl<'a> Search<'a> {
                 return Counterfactual::Undetermined(Obstacle::Limit);
             };
             if let Some(change) = self.within([allow, wanted], bound, below) {
-                return match obstacle {
-                    None => Counterfactual::Least(change),
-                    Some(obstacle) => Counterfactual::Some(change, obstacle),
-                };
+                return least(change, obstacle);
             }
             match self.encoder.search(&[wanted, bound], false) {
                 Found::None => {}
                 Found::Some => {
+                    if let Some(change) = self.encoder.realised().and_then(|made| self.change(made, below)) {
+                        return least(change, obstacle);
+                    }
                     obstacle.get_or_insert(Obstacle::Atoms(self.encoder.guessed()));
                 }
                 Found::Limit => {
@@ -364,6 +364,11 @@ impl<'a> Search<'a> {
             .collect();
         let found = tries.iter().any(|literals| self.encoder.search(literals, true) == Found::Some);
         let snapshot = found.then(|| self.encoder.event())??;
+        self.change(snapshot, below)
+    }
+
+    /// A change to an event, if its replay gives what was wanted.
+    fn change(&self, snapshot: Snapshot, below: usize) -> Option<Change> {
         let event = self.nearest(Event { snapshot, ..self.event.clone() });
         let policy = self.subject.checked;
         let verdict = event.decide(policy).verdict;
@@ -436,6 +441,14 @@ impl<'a> Search<'a> {
             }
         }
         found
+    }
+}
+
+/// A change with as few signals as there can be, unless something stood in the way of excluding fewer.
+fn least(change: Change, obstacle: Option<Obstacle>) -> Counterfactual {
+    match obstacle {
+        None => Counterfactual::Least(change),
+        Some(obstacle) => Counterfactual::Some(change, obstacle),
     }
 }
 

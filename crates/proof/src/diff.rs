@@ -11,7 +11,7 @@ use crate::sat::{Found, Lit};
 use crate::state::{Space, Subject, World};
 use glacis_compiler::Checked;
 use glacis_compiler::checked::Rule;
-use glacis_compiler::reference::Whole;
+use glacis_compiler::reference::{Snapshot, Whole};
 use glacis_wire::{Method, SignalName, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -165,16 +165,35 @@ impl<'s> Answer<'s> {
             return;
         }
         match pair.encoder.search(&[wanted], true) {
-            Found::Some => match pair.witness(self.space, shows) {
-                Some(witness) => self.witness = Some(witness),
-                None => self.obstacles.push(Obstacle::Replay),
-            },
+            Found::Some => {
+                match pair.encoder.event().and_then(|found| pair.witness(found, self.space, shows)) {
+                    Some(witness) => self.witness = Some(witness),
+                    None => self.obstacles.push(Obstacle::Replay),
+                }
+            }
             Found::Limit => self.obstacles.push(Obstacle::Limit),
-            Found::None => match pair.encoder.search(&[wanted], false) {
-                Found::None => {}
-                Found::Some => self.obstacles.push(Obstacle::Atoms(pair.encoder.guessed())),
-                Found::Limit => self.obstacles.push(Obstacle::Limit),
-            },
+            Found::None => self.look_further(pair, wanted, shows),
+        }
+    }
+
+    /// Searches among values that are not listed: there is no event, or one is put together, or something is in the way.
+    fn look_further(&mut self, pair: &mut Pair<'_>, wanted: Lit, shows: fn(&Whole, &Whole) -> bool) {
+        let aside = pair.encoder.sat.variable();
+        // LIMIT: so many choices are set aside for which no values could be made.
+        for _ in 0..GUESSES_MAX {
+            match pair.encoder.search(&[wanted, aside], false) {
+                Found::None => return,
+                Found::Limit => return self.obstacles.push(Obstacle::Limit),
+                Found::Some => {
+                    let made = pair.encoder.realised();
+                    self.witness = made.and_then(|made| pair.witness(made, self.space, shows));
+                    if self.is_settled() {
+                        return;
+                    }
+                    self.obstacles.push(Obstacle::Atoms(pair.encoder.guessed()));
+                    pair.encoder.set_aside(aside);
+                }
+            }
         }
     }
 
@@ -246,8 +265,12 @@ impl<'a> Pair<'a> {
     }
 
     /// The event that was found, if its replay shows what was looked for.
-    fn witness(&self, space: &Space, shows: fn(&Whole, &Whole) -> bool) -> Option<Witness> {
-        let snapshot = self.encoder.event()?;
+    fn witness(
+        &self,
+        snapshot: Snapshot,
+        space: &Space,
+        shows: fn(&Whole, &Whole) -> bool,
+    ) -> Option<Witness> {
         let [before, after] = self.policies;
         let holds = |event: &Event| shows(&event.decide(before), &event.decide(after));
         let events =
@@ -301,3 +324,6 @@ fn words(rule: &Rule) -> String {
 fn reads_alike(before: &Checked, after: &Checked) -> bool {
     before.signals() == after.signals() && before.models() == after.models()
 }
+
+/// LIMIT: guesses of one search for which no values could be made.
+const GUESSES_MAX: usize = 24;

@@ -6,7 +6,9 @@
 //! ([`Encoder::learn`]). An assignment is only ever an idea of an event: whoever finds one replays it.
 
 mod policy;
+mod realise;
 mod table;
+mod term;
 
 pub(crate) use policy::{Act, Decision, LimitReached, fixed, strictness};
 pub(crate) use table::Out;
@@ -18,6 +20,7 @@ use glacis_compiler::reference::{Snapshot, evaluate};
 use glacis_wire::{Answer, Cause, SignalName, Type};
 use std::collections::BTreeMap;
 use table::{Planes, Slot, Sources};
+use term::Term;
 
 /// True, false, and unknown for each cause; an error if none holds.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,7 @@ pub(crate) struct Encoder<'a> {
     fields: BTreeMap<SignalName, Field>,
     rails: BTreeMap<(usize, String), [Rails; 2]>,
     free: BTreeMap<(usize, String), Free>,
+    terms: BTreeMap<(usize, String), Term>,
     wide: Vec<Wide<'a>>,
     /// Some signal has a value that is not listed.
     unlisted: Lit,
@@ -88,6 +92,7 @@ impl<'a> Encoder<'a> {
             fields,
             rails: BTreeMap::new(),
             free: BTreeMap::new(),
+            terms: BTreeMap::new(),
             wide: Vec::new(),
             unlisted,
         };
@@ -186,8 +191,10 @@ impl<'a> Encoder<'a> {
         if let Some(known) = self.free.get(&key) {
             return *known;
         }
-        let yes = self.sat.variable();
-        let error = if can_fail(atom.expr) { self.sat.variable() } else { self.sat.of(false) };
+        let [yes, error] = self.compared(side, key.0, atom).unwrap_or_else(|| {
+            let yes = self.sat.variable();
+            [yes, if can_fail(atom.expr) { self.sat.variable() } else { self.sat.of(false) }]
+        });
         let first = self.sat.variable();
         let doubted = atom.signals.iter().any(|name| self.is_doubted(name));
         let between = [first, if doubted { self.sat.variable() } else { first }];

@@ -10,9 +10,13 @@
 //! the device as a whole; signals that every edge makes are always known; counts are not negative; texts and lists keep
 //! their limits. Nothing is assumed of how one signal's value depends on another's, nor a list test on its key.
 
+pub(crate) mod fit;
 mod order;
 mod sample;
 mod seeds;
+pub(crate) mod term;
+
+use order::Domain;
 
 use glacis_compiler::catalogue::{Birth, Catalogue, FeatureKind, Origin, Privacy, Signal};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind};
@@ -295,7 +299,8 @@ fn values(subject: &Subject<'_>, signal: &Signal, seeds: &seeds::Seeds) -> Vec<S
         return names.map(|name| State::alone(Answer::Value(name))).to_vec();
     }
     let least = if is_count(subject, signal) { 0 } else { i64::MIN };
-    order::values(signal, least, &seeds.compared)
+    let limit = signal.max_bytes.unwrap_or(usize::MAX);
+    order::values(Domain { ty: signal.ty, ints: [least, i64::MAX], limit }, &seeds.compared)
 }
 
 /// The tier that an edge found; it knows four of them.

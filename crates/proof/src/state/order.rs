@@ -5,20 +5,30 @@
 //! NaN is a class of its own. Texts and bytes have a least successor, also within a limit of length.
 
 use super::State;
-use glacis_compiler::catalogue::Signal;
 use glacis_wire::{Answer, Interval, Moment, Span, Type, Value};
 use std::collections::BTreeSet;
 
-/// One value of each class of a signal's values, in ascending order.
-pub(super) fn values(signal: &Signal, least: i64, constants: &[Value]) -> Vec<State> {
-    let limit = signal.max_bytes.unwrap_or(usize::MAX);
+/// What values of a type there can be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    /// Their type.
+    pub(crate) ty: Type,
+    /// Least and greatest, if they are ints.
+    pub(crate) ints: [i64; 2],
+    /// Longest, if they are texts or bytes. Unit: bytes.
+    pub(crate) limit: usize,
+}
+
+/// One value of each class of values, in ascending order.
+pub(crate) fn values(domain: Domain, constants: &[Value]) -> Vec<State> {
+    let Domain { ty, ints: [least, most], limit } = domain;
     let whole = |lo: i64, hi: i64, value: &dyn Fn(i128) -> Option<Value>| {
         let points = constants.iter().filter_map(number).collect();
         gaps(lo.into(), hi.into(), &points, &|from, to| from.unwrap_or(to), value)
     };
-    match signal.ty {
+    match ty {
         Type::Bool => [false, true].map(|value| state(Value::Bool(value), false)).to_vec(),
-        Type::Int => whole(least, i64::MAX, &|at| i64::try_from(at).ok().map(Value::Int)),
+        Type::Int => whole(least, most, &|at| i64::try_from(at).ok().map(Value::Int)),
         Type::Uint => {
             let points = constants.iter().filter_map(number).collect();
             let value = |at| u64::try_from(at).ok().map(Value::Uint);

@@ -173,7 +173,7 @@ fn lists(item: Type, signal: &Signal, seeds: &Seeds) -> Vec<Value> {
 }
 
 /// Texts that a pattern may match: each alternative once, repetitions as few times as they allow and once more.
-fn matching(pattern: &str) -> Vec<String> {
+pub(super) fn matching(pattern: &str) -> Vec<String> {
     [0, 1]
         .into_iter()
         .flat_map(|more| Writer { rest: pattern.chars().peekable(), more, depth: 0 }.all())
