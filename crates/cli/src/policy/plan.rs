@@ -73,7 +73,7 @@ fn refused(
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     if args.json {
-        let errors: Vec<Value> = found.iter().map(diagnostic_json).collect();
+        let errors: Vec<Value> = found.iter().map(|found| diagnostic_json(found, "error")).collect();
         print_json(out, &json!({ "ok": false, "folder": folder.name, "errors": errors }))?;
     } else {
         print(out, &errors_text(folder, found))?;
@@ -106,7 +106,7 @@ fn document(folder: &Folder, compiled: &Compiled, plan: &Plan) -> Value {
         "exceptions": plan.exceptions,
         "spare": spare(&plan.spare),
         "decided": plan.shares.iter().map(share).collect::<Vec<_>>(),
-        "warnings": compiled.warnings().iter().map(diagnostic_json).collect::<Vec<_>>(),
+        "warnings": compiled.warnings().iter().map(|found| diagnostic_json(found, "warning")).collect::<Vec<_>>(),
     })
 }
 
