@@ -12,7 +12,7 @@ use glacis_seal::{Purpose, sign_envelope};
 use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, NonceBody, Proof};
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, FeedAction, FeedEntry, Published};
 use glacis_wire::message::session::{LegOpened, OpeningRecord};
-use glacis_wire::message::{Bytes, List, Maced, Signed, Text};
+use glacis_wire::message::{Bytes, List, Maced, Signed, Tail, Text};
 use glacis_wire::{
     Answer, Cause, Digest, Disclosed, Encode, EventId, EventName, LegId, Method, NodeName, NodeOutcome,
     PolicyDigest, Thumbprint, Timestamp, Value, Zone,
@@ -230,6 +230,7 @@ fn published_seeds() -> Seeds {
         version: 3,
         issued: Timestamp::from_secs(5),
         slices: List(vec![slice]),
+        metering: Tail::default(),
     };
     let bundle = sign_envelope(&key, &context, Purpose::Bundle, &bundle)?;
     let next = sign_envelope(&key, &context, Purpose::KeySet, &key_set(2).ok_or("no key set")?)?;

@@ -18,13 +18,14 @@ use crate::core::{CloudCore, Desk, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::evaluate::{CloudPolicy, Shelf};
 use crate::store::{int, uint};
+use glacis_compiler::checked::Budget;
 use glacis_compiler::{CaseResult, Compiled, Source, compile};
 use glacis_policy::{Binding, Foreign, Owner, Slice};
 use glacis_seal::published::{Held, PublishedError, accept, check_key_set, find_key, open_signed};
 use glacis_seal::{Context, Purpose, SealError, SigningKey, key_id, sha256, sign_envelope};
 use glacis_wire::limits::{BUNDLE_BYTES_MAX, BUNDLE_SLICES_MAX};
-use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Published};
-use glacis_wire::message::{Bytes, List, Signed, Text};
+use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Metering, Published};
+use glacis_wire::message::{Bytes, List, Signed, Tail, Text};
 use glacis_wire::{Decode, DecodeError, Encode, EncodeError, PolicyDigest, Reader, Timestamp, Writer, Zone};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
@@ -84,6 +85,17 @@ pub fn bind(compiled: &Compiled, context: &Context) -> Binding {
     compiled.bind(owner, sha256)
 }
 
+/// What devices count for a policy; nothing where it has no budget of sessions or days.
+pub fn metering_of(compiled: &Compiled) -> Option<Metering> {
+    let Budget { per_session, per_day, .. } = compiled.checked().budget().copied()?;
+    (per_session.is_some() || per_day.is_some()).then(|| Metering {
+        event: compiled.event().clone(),
+        bits: compiled.released().bits(),
+        per_session,
+        per_day,
+    })
+}
+
 /// The bundles of a publish, one a zone: made where `key`, a policy key, is held, which is never here.
 ///
 /// # Errors
@@ -96,7 +108,9 @@ pub fn sign_bundles<'c>(
     policies: impl IntoIterator<Item = &'c Compiled>,
 ) -> Result<List<Signed, 3>, SealError> {
     let mut slices: [Vec<BundleSlice>; 3] = Default::default();
+    let mut metering = Vec::new();
     for compiled in policies {
+        metering.extend(metering_of(compiled));
         let binding = bind(compiled, context);
         let policy = binding.policy;
         for (bundle, slice) in slices.iter_mut().zip(compiled.slices(&binding)) {
@@ -105,7 +119,9 @@ pub fn sign_bundles<'c>(
     }
     let signed = Zone::ALL.into_iter().zip(slices).map(|(zone, slices)| {
         let (tenant, realm) = (context.tenant.clone(), context.realm);
-        let bundle = Bundle { tenant, realm, zone, version, issued, slices: List(slices) };
+        let metering = if zone == Zone::Device { metering.clone() } else { Vec::new() };
+        let (slices, metering) = (List(slices), Tail(metering));
+        let bundle = Bundle { tenant, realm, zone, version, issued, slices, metering };
         sign_envelope(key, context, Purpose::Bundle, &bundle)
     });
     Ok(List(signed.collect::<Result<_, _>>()?))
@@ -575,9 +591,19 @@ fn check_binding(slice: &Slice, bundle: &Bundle, policy: &Slices) -> Result<(), 
     if binding.catalogue == wanted.catalogue { Ok(()) } else { Err(Foreign::Catalogue) }
 }
 
-/// And no other byte than what this program makes of the sources.
+/// And no other byte than what this program makes of the sources, and no other budget than theirs.
 fn same_bytes(bundles: &[Bundle], compiled: &[Slices]) -> Result<(), CloudError> {
+    let budgets = |bundle: &Bundle| -> Vec<Metering> {
+        let slices = bundle.slices.iter().filter(|_| bundle.zone == Zone::Device);
+        let policy =
+            |slice: &BundleSlice| compiled.iter().find(|policy| *policy.compiled.event() == slice.event);
+        slices.filter_map(policy).filter_map(|policy| metering_of(&policy.compiled)).collect()
+    };
     for (bundle, zone) in bundles.iter().zip(0_usize..) {
+        if *bundle.metering != budgets(bundle) {
+            let name = bundle.zone.name();
+            return Err(mismatch(format!("the budgets of the {name} bundle are not what its sources give")));
+        }
         for policy in compiled {
             let slice = slice_of(bundle, policy)?;
             if policy.bytes.get(zone).is_none_or(|bytes| **bytes != *slice.slice) {

@@ -495,12 +495,6 @@ pub const CODES: &[CodeInfo] = &[
         "Release fewer or coarser parts, or raise the budget with whoever answers for privacy.",
     ),
     info(
-        "G5015",
-        "budget that nobody counts",
-        "A budget of sessions or days needs a meter on the device, which this version does not have; it refuses only a policy of which one request tells more.",
-        "Keep it as what is meant, and do not rely on it; bits_per_request holds.",
-    ),
-    info(
         "G6001",
         "case leaves a signal out",
         "A case must say everything that the policy reads, or it would hide a decision.",

@@ -12,6 +12,7 @@ use crate::flow::open::Open;
 use crate::flow::pull::{Pull, Pulled};
 use crate::flow::report::Report;
 use crate::line::{Line, nothing};
+use crate::meter::{Meter, Moment};
 use crate::outcome::{FlowError, FlowErrorKind};
 use crate::signal::SignalSource;
 use crate::slice::{DeviceSlice, Judged, Local};
@@ -56,6 +57,7 @@ pub struct Client {
     pub(crate) line: Line,
     store: PolicyStore,
     slices: BTreeMap<EventName, DeviceSlice>,
+    meter: Meter,
     /// ETag of the publication in force.
     etag: Option<String>,
     /// Whether the ETag is stored, too.
@@ -84,10 +86,15 @@ impl Client {
             PolicyStore::open(Arc::clone(&parts.vault), Zone::Device, parts.pinned).map_err(refused)?;
         // A stored bundle that this build cannot load is as good as none: it bars older ones and judges nothing.
         let app = parts.app.as_ref();
-        let slices = store.bundle().and_then(|bundle| load(&bundle, app).ok()).unwrap_or_default();
+        let mut meter = Meter::default();
+        let slices = store.bundle().and_then(|bundle| {
+            meter.follow(&bundle.metering);
+            load(&bundle, app).ok()
+        });
         Ok(Self {
             store,
-            slices,
+            slices: slices.unwrap_or_default(),
+            meter,
             etag: None,
             kept: false,
             named: 0,
@@ -235,14 +242,17 @@ impl Client {
         self.observer = Some(observer);
     }
 
-    /// Signals → judged: the slice of the event, if there is one, and what it may decide here.
+    /// Signals → judged: the slice of the event, if there is one, and what it may decide here. Over a budget of the
+    /// policy nothing is told and nothing decided.
     pub(crate) fn judge(&mut self, event: &EventName) -> Judged {
         let signals = self.source.signals(event);
         let now = self.line.now();
         match self.slices.get_mut(event) {
             Some(slice) => {
                 let may_finalise = slice.may_finalise(now, self.device_final_ttl);
-                slice.judge(signals, may_finalise)
+                let judged = slice.judge(signals, may_finalise);
+                let moment = Moment { now, session: self.line.session_id() };
+                if self.meter.take(self.line.vault(), event, moment) { judged } else { judged.withheld() }
             }
             None => Judged::without_slice(signals),
         }
@@ -278,6 +288,7 @@ impl Client {
             }
         }
         self.slices = slices;
+        self.meter.follow(&bundle.metering);
         if self.kept {
             self.line.vault().put(ETAG, etag.unwrap_or_default().as_bytes()).map_err(unkept)?;
         }

@@ -13,6 +13,7 @@ pub mod drive;
 pub mod flow;
 pub mod line;
 pub mod manual;
+mod meter;
 #[cfg(feature = "observe")]
 pub mod observe;
 pub mod outcome;

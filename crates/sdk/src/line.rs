@@ -18,7 +18,7 @@ use glacis_wire::message::Signature;
 use glacis_wire::message::challenge::{ChallengeNonce, Proof};
 use glacis_wire::message::decide::ClientVerdict;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Disclosed, Encode, EventId, PolicyDigest, Timestamp};
+use glacis_wire::{Disclosed, Encode, EventId, PolicyDigest, SessionId, Timestamp};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -103,6 +103,11 @@ impl Line {
     /// What the cloud vouches for, once enrolled.
     pub const fn enrolment(&self) -> Option<&Enrolled> {
         self.enrolled.as_ref()
+    }
+
+    /// The id of the open session.
+    pub(crate) fn session_id(&self) -> Option<SessionId> {
+        self.session.as_ref().map(Session::id)
     }
 
     /// The open session, for clients that build their own requests.

@@ -59,6 +59,14 @@ impl Judged {
         Self::new(None, Local::Forward, signals)
     }
 
+    /// As if everything that the slice reads were withheld: nothing is told, and nothing decided here, which would tell.
+    pub(crate) fn withheld(self) -> Self {
+        let withheld = self.disclosed.map(|disclosed| {
+            Disclosed::withheld(disclosed.policy, disclosed.nodes.len(), disclosed.values.len())
+        });
+        Self { disclosed: withheld, local: Local::Forward, ..self }
+    }
+
     fn new(disclosed: Option<Disclosed>, local: Local, signals: SignalSet) -> Self {
         #[cfg(not(feature = "observe"))]
         drop(signals);

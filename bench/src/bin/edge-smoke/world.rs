@@ -12,7 +12,7 @@ use glacis_seal::{
     ClusterKey, ClusterKeys, Context, Purpose, Secret, SigningKey, key_id, sha256, sign_envelope,
 };
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, KeySet, KeyUse, Published, PublishedKey};
-use glacis_wire::message::{Bytes, List};
+use glacis_wire::message::{Bytes, List, Tail};
 use glacis_wire::{Encode, Realm, TenantId, Timestamp, Zone};
 use std::path::Path;
 use std::sync::Arc;
@@ -105,7 +105,8 @@ pub(crate) fn serve(listen: &str, backend: &str, state: &Path) -> Outcome<()> {
     let config = EdgeConfig::parse("bench.toml", &config(listen, backend))?;
     let core = Arc::new(EdgeCore::new(config, edge_keys, host, files)?);
     let slices = List(vec![slice()?]);
-    let bundle = Bundle { tenant: tenant.clone(), realm, zone: Zone::Edge, version: 1, issued, slices };
+    let metering = Tail::default();
+    let bundle = Bundle { tenant: tenant.clone(), realm, zone: Zone::Edge, version: 1, issued, slices, metering };
     let bundle = sign_envelope(&policy, &context, Purpose::Bundle, &bundle)?;
     core.accept_bundle(&Published { key_sets: List(vec![]), bundle }.to_bytes()?)?;
     let listed = Feed { tenant, realm, version: 1, issued: now, entries: List(vec![]) };

@@ -7,8 +7,8 @@
 //! Peers (`peers`): `zen-expression`, `cel`, `cel-interpreter`, `regorus`, `cedar-policy` and `rhai`, each used as its own
 //! benchmarks use it: compiled ahead, context built once an event. Two are left out. `zen-engine`, decision tables
 //! over `zen-expression`, brings 280 more crates for its other nodes (a JavaScript engine in C, a TypeScript
-//! parser, an HTTP client with a crypto library that this repository bans); the cells of its tables run one by one
-//! in the virtual machine that is measured here. `evalexpr` is AGPL.
+//! parser, an HTTP client with a crypto library that this repository bans). Its tables strike out rows by equality and
+//! run the cells of the others in the virtual machine that is measured here. `evalexpr` is AGPL.
 //!
 //! The workload has two variants (`workload`). In variant B a third of the signals is unknown, and no peer keeps that apart:
 //! a variable that is not there is null to `zen-expression`, an error to `cel`, `cel-interpreter` and `rhai`, an error

@@ -121,7 +121,7 @@ fn an_event_is_explained_zone_by_zone_with_the_least_that_would_have_been_otherw
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("event.toml");
     let case = "[[case]]\nname = \"asked\"\ntrust = \"attested\"\nverdict = \"block\"\n[case.given]\namount = 40\n\
-                payee = \"p\"\nuser = \"u\"\n\"device.tier\" = \"hardware\"\n\"app.hooked\" = true\n\"app.debugger\" = false\n\
+                \"device.tier\" = \"hardware\"\n\"app.hooked\" = true\n\"app.debugger\" = false\n\
                 \"list.mules(payee)\" = false\n\"list.vip(user)\" = false\n\"user.devices_30d\" = 1\n\"user.transfers_1h\" = 0\n";
     std::fs::write(&file, case).unwrap();
     let output = glacis(&["policy", "explain", &shipped("transfer"), "--event", file.to_str().unwrap()]);
@@ -153,7 +153,7 @@ fn rules_without_an_effect_and_cases_without_a_promise_are_found() {
     );
     let told = parsed(&["policy", "analyse", &dir, "--json"], 1);
     let fact = &told["policies"][0]["facts"][0];
-    assert_eq!((&fact["rule"], &fact["fact"]), (&json!("weak-device"), &json!("dead")), "{told}");
+    assert_eq!((&fact["rule"], &fact["fact"]), (&json!("weak-device"), &json!("never-true")), "{told}");
 
     let told = parsed(&["policy", "test", &shipped("transfer"), "--coverage", "--json"], 0);
     let coverage = &told["policies"][0]["coverage"];

@@ -15,7 +15,7 @@ use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Publishe
 use glacis_wire::message::simulated::{
     AttestationKeyCertificate, AttestationStatement, BootState, FAMILY, SecurityLevel, SimulatedEvidence,
 };
-use glacis_wire::message::{Bytes, List, PublicKey, Signed, Text};
+use glacis_wire::message::{Bytes, List, PublicKey, Signed, Tail, Text};
 use glacis_wire::{
     Answer, Digest, Disclosed, Encode as _, EventId, EventName, Method, NodeName, NodeOutcome, PolicyDigest,
     Realm, SignalName, TenantId, Thumbprint, Tier, Timestamp, Trust, Value, Zone,
@@ -253,6 +253,7 @@ impl World {
                     policy: digest,
                     slice: Bytes(slice),
                 }]),
+                metering: Tail::default(),
             })
         });
         Publish { key_sets: List(Vec::new()), sources: List(vec![source]), bundles: List(bundles.collect()) }

@@ -280,11 +280,6 @@ pub(crate) fn check(
         let help = "release fewer or coarser parts (buckets with fewer bounds, nodes joined into one), or raise the budget";
         findings.error(source, "policy.budget", finding.help(help));
     }
-    for (key, limit) in [("bits_per_session", raw.per_session), ("bits_per_day", raw.per_day)] {
-        let Some(limit) = limit else { continue };
-        let message = format!("no device counts over requests yet: {key} is held against one request");
-        findings.warning(source, "policy.budget", Finding::new(limit.span, "G5015", message));
-    }
     for (small, large, keys) in [
         (raw.per_session, raw.per_request, "bits_per_session is below bits_per_request"),
         (raw.per_day, raw.per_request, "bits_per_day is below bits_per_request"),

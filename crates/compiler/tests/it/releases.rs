@@ -204,16 +204,6 @@ fn a_request_that_tells_more_than_its_budget_is_refused_with_what_tells_most() {
         let said = with(budget, &thresholds);
         assert!(said.contains(want), "{budget}:\n{said}");
     }
-    let warned = |budget: &str| {
-        let compiled = compiled(&format!("[policy.budget]\n{budget}\n{thresholds}"));
-        compiled.warnings().iter().map(|found| found.code).collect::<Vec<_>>()
-    };
-    assert_eq!(warned("bits_per_request = 3"), Vec::<&str>::new());
-    assert_eq!(
-        warned("bits_per_session = 30\nbits_per_day = 90"),
-        ["G5015"; 2],
-        "nobody counts over requests"
-    );
     // What is public may leave as it is and counts nothing.
     let public = "[[rule]]\nid = \"os\"\nwhen = \"app.os == 'x'\"\neffect = \"block\"\nrelease = { values = [\"app.os\"] }\n";
     assert_eq!(with("bits_per_request = 0", public), "passes");

@@ -6,7 +6,7 @@ use glacis_host::MemoryFiles;
 use glacis_seal::published::PublishedError;
 use glacis_seal::{Context, Purpose, SealError, sign_envelope};
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, Published};
-use glacis_wire::message::{Bytes, List, Signed};
+use glacis_wire::message::{Bytes, List, Signed, Tail};
 use glacis_wire::verdict::Zone;
 use glacis_wire::{Encode, EventName, PolicyDigest, Realm, TenantId};
 
@@ -17,7 +17,8 @@ fn bundle(version: u64) -> Bundle {
         policy: PolicyDigest::new([1; 32]),
         slice: Bytes(version.to_be_bytes().to_vec()),
     };
-    Bundle { tenant, realm, zone: Zone::Device, version, issued: NOW, slices: List(vec![slice]) }
+    let (slices, metering) = (List(vec![slice]), Tail::default());
+    Bundle { tenant, realm, zone: Zone::Device, version, issued: NOW, slices, metering }
 }
 
 fn publish(signer: &str, bundle: &Bundle) -> Published {

@@ -13,7 +13,7 @@ use glacis_wire::message::decide::{Record, UpstreamDecision};
 use glacis_wire::message::policy::{
     Bundle, BundleSlice, Feed, FeedAction, FeedEntry, KeySet, KeyUse, Published, PublishedKey,
 };
-use glacis_wire::message::{Bytes, List, Maced};
+use glacis_wire::message::{Bytes, List, Maced, Tail};
 use glacis_wire::{
     Decode, Disclosed, Encode, EventId, NodeOutcome, PolicyDigest, Realm, TenantId, Thumbprint, Tier,
     Timestamp, Trust, Zone,
@@ -83,6 +83,7 @@ impl Authority {
             version,
             issued: START,
             slices: List(slices),
+            metering: Tail::default(),
         };
         let bundle = sign_envelope(&self.policy, &self.context, Purpose::Bundle, &bundle).unwrap();
         Published { key_sets: List(vec![]), bundle }.to_bytes().unwrap()

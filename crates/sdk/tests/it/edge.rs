@@ -19,10 +19,10 @@ use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
 use glacis_wire::message::enrol::{
     AttestationResult, DeviceCertificate, EnrolChallenge, EnrolRequest, EnrolResponse, TrustVector,
 };
-use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Published, PublishedKey};
+use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Metering, Published, PublishedKey};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
-use glacis_wire::message::{Bytes, List, PublicKey, Text};
+use glacis_wire::message::{Bytes, List, PublicKey, Tail, Text};
 use glacis_wire::{
     Decode, Digest, Disclosed, Encode, EventId, EventName, KeyId, LegId, Method, PolicyDigest, Realm,
     Reference, SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
@@ -78,6 +78,8 @@ pub(crate) struct FakeEdge {
     pub(crate) host: SeededHost,
     pub(crate) policy_key: SigningKey,
     pub(crate) result_key: SigningKey,
+    /// What its bundles say that devices count.
+    pub(crate) metering: Vec<Metering>,
     pub(crate) published: Option<Published>,
     pub(crate) decide: Decide,
     pub(crate) policy: PolicyDigest,
@@ -119,6 +121,7 @@ impl FakeEdge {
             result_key: key(),
             host,
             published: None,
+            metering: Vec::new(),
             decide: Box::new(|_, _| Verdict::Allow),
             policy: PolicyDigest::new([7; 32]),
             faults: VecDeque::new(),
@@ -169,6 +172,7 @@ impl FakeEdge {
                 policy: self.policy,
                 slice: Bytes(slice),
             }]),
+            metering: Tail(self.metering.clone()),
         };
         let bundle = sign_envelope(&self.policy_key, &self.context, Purpose::Bundle, &bundle).unwrap();
         self.published = Some(Published { key_sets: List(Vec::new()), bundle });

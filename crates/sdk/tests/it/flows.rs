@@ -8,7 +8,7 @@ use glacis_sdk::flow::pull::Pulled;
 use glacis_sdk::flow::{Flow, Prompt, Step};
 use glacis_sdk::signal::SignalSet;
 use glacis_sdk::{Answered, FlowErrorKind, Outcome};
-use glacis_wire::message::policy::Published;
+use glacis_wire::message::policy::{Metering, Published};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{
     Answer, AppName, Cause, Disclosed, Encode, Method, NodeOutcome, Realm, TenantId, Value, Verdict, http,
@@ -47,6 +47,36 @@ fn an_allowed_action_yields_the_upstreams_answer_and_later_ones_need_no_session(
     assert_eq!(paths(&rig), [http::PATH_SESSION, "/transfers", "/transfers"]);
     let [one, two] = sent(&rig)[..] else { panic!("two actions") };
     assert_ne!(one.header(http::EVENT), two.header(http::EVENT), "two user actions, two event ids");
+}
+
+/// Over a budget the request goes out with everything withheld, nothing is decided here, and neither a restart nor a
+/// newer policy gives anything back.
+#[test]
+fn over_its_budget_a_device_tells_nothing_and_decides_nothing() {
+    let mut rig = Rig::enrolled();
+    let bytes = slice(&rig.edge);
+    rig.edge.metering = vec![Metering { event: event(), bits: 3, per_session: None, per_day: Some(7) }];
+    rig.edge.publish(5, &event(), bytes.clone());
+    drive(&mut rig.client.pull(), &mut rig.edge, &mut Unattended).unwrap();
+    rig.signals(|| with("app.hooked", detected()));
+    let tried = |rig: &mut Rig| {
+        let mut act = rig.client.act(transfer()).unwrap();
+        let told = act.disclosed().nodes.iter().any(|node| *node != NodeOutcome::Unknown);
+        (told, drive(&mut act, &mut rig.edge, &mut Unattended).unwrap().zone)
+    };
+    for _ in 0..2 {
+        assert_eq!(tried(&mut rig), (true, Answered::Local), "blocked before anything is sent");
+    }
+    assert_eq!(tried(&mut rig), (false, Answered::Remote), "nine bits of seven");
+    let values = rig.client.act(transfer()).unwrap().disclosed().values.clone();
+    assert_eq!(values, [Answer::unknown(Cause::Withheld)]);
+    rig.restart();
+    assert_eq!(tried(&mut rig), (false, Answered::Remote), "after a restart");
+    rig.edge.publish(6, &event(), bytes);
+    drive(&mut rig.client.pull(), &mut rig.edge, &mut Unattended).unwrap();
+    assert_eq!(tried(&mut rig), (false, Answered::Remote), "under the next version");
+    rig.host.advance(Duration::from_secs(24 * 60 * 60));
+    assert!(tried(&mut rig).0, "the next day");
 }
 
 #[test]

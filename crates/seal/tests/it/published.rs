@@ -6,7 +6,7 @@ use glacis_seal::published::{
 };
 use glacis_seal::{Context, Purpose, SealError, SigningKey, key_id, sign_envelope};
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, KeySet, KeyUse, Published, PublishedKey};
-use glacis_wire::message::{Bytes, List, Signed};
+use glacis_wire::message::{Bytes, List, Signed, Tail};
 use glacis_wire::verdict::Zone;
 use glacis_wire::{Encode, EventName, PolicyDigest, Realm, Timestamp};
 
@@ -41,6 +41,7 @@ fn bundle(version: u64) -> Bundle {
         version,
         issued: Timestamp::from_ms(7),
         slices: List(vec![slice]),
+        metering: Tail::default(),
     }
 }
 

@@ -92,6 +92,43 @@ impl<T: Decode, const MAX: usize> Decode for List<T, MAX> {
     }
 }
 
+/// At most `MAX` items at the end of a message; none is no byte. So a message can get such a field later, and whoever has
+/// none of it writes and reads what was always written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail<T, const MAX: usize>(pub Vec<T>);
+
+impl<T, const MAX: usize> Default for Tail<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T, const MAX: usize> Deref for Tail<T, MAX> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Encode, const MAX: usize> Encode for Tail<T, MAX> {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        if self.0.is_empty() { Ok(()) } else { out.list("tail", &self.0, MAX) }
+    }
+}
+
+impl<T: Decode, const MAX: usize> Decode for Tail<T, MAX> {
+    /// Only as the last field: what is behind it would be taken for it.
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if input.remaining() == 0 {
+            return Ok(Self::default());
+        }
+        let at = input.invalid("tail");
+        let items = input.list("tail", MAX)?;
+        // No item has one form: no byte.
+        if items.is_empty() { Err(at) } else { Ok(Self(items)) }
+    }
+}
+
 impl<const N: usize> Encode for [u8; N] {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         out.raw(self);

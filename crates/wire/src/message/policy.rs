@@ -3,7 +3,7 @@
 //! Trust starts from a pinned [`KeySet`]; each next one is signed by a policy key of the one before. Nothing
 //! here ever goes backwards: a receiver keeps the highest version of each and refuses lower (invariant 4).
 
-use super::{Bytes, List, PublicKey, Signed, code, message};
+use super::{Bytes, List, PublicKey, Signed, Tail, code, message};
 use crate::id::{EventName, KeyId, PolicyDigest, Realm, TenantId, Thumbprint};
 use crate::limits::{BUNDLE_SLICES_MAX, FEED_ENTRIES_MAX, SLICE_BYTES_MAX};
 use crate::time::Timestamp;
@@ -63,6 +63,20 @@ message! {
 }
 
 message! {
+    /// What devices count before they disclose for an event (DESIGN §4.3); of policies with a budget.
+    Metering {
+        /// Which event.
+        event: EventName,
+        /// What one disclosure tells at most. Unit: bits.
+        bits: u64,
+        /// What all disclosures of one session may tell. Unit: bits.
+        per_session: Option<u64>,
+        /// What all disclosures of one day may tell. Unit: bits.
+        per_day: Option<u64>,
+    }
+}
+
+message! {
     /// Everything one zone may hold (purpose `Bundle`).
     Bundle {
         /// Whose.
@@ -77,6 +91,8 @@ message! {
         issued: Timestamp,
         /// One slice an event.
         slices: List<BundleSlice, BUNDLE_SLICES_MAX>,
+        /// For devices, and only of events whose budget is one of sessions or days; in the order of the slices.
+        metering: Tail<Metering, BUNDLE_SLICES_MAX>,
     }
 }
 
