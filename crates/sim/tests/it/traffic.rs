@@ -5,9 +5,13 @@
 
 use glacis_sim::traffic::{Report, SUBJECTS};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const SEED: u64 = 5;
+
+fn pages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies")
+}
 
 fn measured(name: &str) -> Report {
     let subject = SUBJECTS.into_iter().find(|subject| subject.name == name).unwrap();
@@ -38,8 +42,10 @@ fn account_takeover_as_a_whole_rarely_asks_the_cloud() {
     let early = |settled: [u64; 3]| settled[0] + settled[1];
     let share =
         1_000 * weigh(early(login.settled), early(change.settled)) / weigh(login.requests, change.requests);
-    println!("account takeover, fifty logins a change: {share} of 1000 requests before the cloud");
     assert!(share >= 900, "{share}");
+    let page = std::fs::read_to_string(pages().join("account-takeover.md")).unwrap();
+    let told = format!("With fifty logins for each change, {}.{} % of the requests", share / 10, share % 10);
+    assert!(page.contains(&told), "the page does not say: {told}");
 }
 
 #[test]
@@ -119,7 +125,6 @@ fn the_same_seed_gives_the_same_figures_and_another_one_others() {
 
 #[test]
 fn pages_hold_what_is_measured() {
-    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies");
     for (page, marks) in [
         ("account-takeover", &["account-login", "account-change"][..]),
         ("payment", &["payment"]),
@@ -127,7 +132,7 @@ fn pages_hold_what_is_measured() {
         ("scalping", &["scalping"]),
         ("iot-command", &["iot-command"]),
     ] {
-        let path = policies.join(format!("{page}.md"));
+        let path = pages().join(format!("{page}.md"));
         let text = std::fs::read_to_string(&path).unwrap();
         let mut want = text.clone();
         for mark in marks {
