@@ -71,16 +71,20 @@ fn farms(rng: &mut Rng) -> Vec<Act> {
     acts
 }
 
-/// Everything the shop has: ten software devices, 300 articles each.
+/// Everything the shop has: ten software devices, 300 articles each, and a script that signs nothing.
 fn crawlers(rng: &mut Rng) -> Vec<Act> {
     let mut acts = Vec::new();
     for device in 0..10_u32 {
         for article in 0..300 {
             let at = 12 * HOUR + article * 10 + rng.below(10);
-            let act = Act::attack("crawlers", at, stranger(400 + device, Tier::Software));
+            let act = Act::attack("crawlers, software devices", at, stranger(400 + device, Tier::Software));
             let act = act.text("http.user_agent", agent(Tier::Software));
             acts.push(looking(act, 1_000 + u64::from(device) * 300 + article));
         }
+    }
+    for article in 0..300 {
+        let act = Act::attack("crawler, no device", 14 * HOUR + article, stranger(420, Tier::None));
+        acts.push(looking(act.text("http.user_agent", agent(Tier::None)), 1_000 + article));
     }
     acts
 }

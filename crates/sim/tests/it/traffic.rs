@@ -88,7 +88,8 @@ fn attacks_end_as_the_pages_say() {
         ("scalping", "one phone, again and again", 850, 950),
         ("scalping", "phone farm, by script", 950, 1_000),
         ("scalping", "phone farm, by hand", 0, 0),
-        ("scalping", "crawlers", 50, 100),
+        ("scalping", "crawlers, software devices", 50, 100),
+        ("scalping", "crawler, no device", 0, 0),
         ("iot-command", "opened hub", 1_000, 1_000),
         ("iot-command", "voice through a window", 1_000, 1_000),
         ("iot-command", "stolen locks", 1_000, 1_000),
@@ -102,7 +103,7 @@ fn attacks_end_as_the_pages_say() {
         let stopped = report.attacks[attack].stopped_share();
         assert!((least..=most).contains(&stopped), "{name}, {attack}: {stopped} of 1000 stopped");
     }
-    let crawlers = &reports["scalping"].attacks["crawlers"];
+    let crawlers = &reports["scalping"].attacks["crawlers, software devices"];
     assert_eq!(crawlers.met_share(), 1_000, "every crawling device is stopped somewhere");
 }
 
