@@ -1,8 +1,8 @@
 //! What a proof costs: the rule sets of `glacis-compiler`'s example `engine`, compiled and proven.
 //!
 //! Variant A: each rule is a conjunction of 2 to 4 of {int, double, string in a list of 8 to 31, prefix, bool} over 60
-//! signals. Variant B: 30 % of the rules with `||`, `!` or `?:`, a tenth with an atom that no table knows. One core;
-//! times are of one run, and memory is the peak of the process, so that one size a run tells most.
+//! signals. Variant B: 30 % of the rules with `||`, `!` or `?:`, a tenth with an atom that no table knows. Variant W: each rule is as
+//! wide as a plan indexes, 16 conjunctions of 4. One core; times are of one run, and memory is the peak of the process, so that one size a run tells most.
 //!
 //! `cargo run --release -p glacis-proof --example prove -- B 2000`
 
@@ -86,7 +86,16 @@ fn atom(random: &mut Random) -> String {
     }
 }
 
+/// As wide as a plan indexes: 16 terms, 64 literals.
+fn wide(random: &mut Random) -> String {
+    let term = |random: &mut Random| (0..4).map(|_| atom(random)).collect::<Vec<_>>().join(" && ");
+    (0..16).map(|_| format!("({})", term(random))).collect::<Vec<_>>().join(" || ")
+}
+
 fn condition(random: &mut Random, variant: char) -> String {
+    if variant == 'W' {
+        return wide(random);
+    }
     let mut atoms: Vec<String> = (0..2 + random.below(3)).map(|_| atom(random)).collect();
     if variant == 'B' && random.below(10) < 3 {
         let (a, b, c) = (atom(random), atom(random), atom(random));

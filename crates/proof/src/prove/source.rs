@@ -4,7 +4,7 @@
 //! words, what each form means. A part without signals becomes its value, as the reference interpreter has it.
 
 use super::lookup::Lookups;
-use super::term::{Binary, Leaf, Op, Term, TermId, Terms};
+use super::term::{Binary, Leaf, Op, Term, TermId, Terms, literal_expr};
 use glacis_compiler::checked::{BinaryOp, Checked, Expr, ExprKind};
 use glacis_compiler::reference::{Outcome, Snapshot, evaluate};
 use glacis_wire::{Type, Value};
@@ -36,15 +36,15 @@ impl Adder<'_> {
             ExprKind::Pick { keys, values, key } => return self.pick(terms, (keys, values), key),
             ExprKind::Matches(a, pattern) => {
                 let table = terms.leaf(Term::Table(self.lookups.pattern(pattern)?));
-                return self.with_table(terms, Op::Matches, a, table);
+                return self.with_table(terms, expr, (Op::Matches, a), table);
             }
             ExprKind::InNetworks(a, networks) => {
                 let table = terms.leaf(Term::Table(self.lookups.networks(networks)?));
-                return self.with_table(terms, Op::Within, a, table);
+                return self.with_table(terms, expr, (Op::Within, a), table);
             }
             ExprKind::TimePart(part, a, zone) if a.ty != Type::Duration => {
                 let table = terms.leaf(Term::Table(self.lookups.zone(zone.as_deref().unwrap_or("UTC"))?));
-                return self.with_table(terms, Op::MomentPart(*part), a, table);
+                return self.with_table(terms, expr, (Op::MomentPart(*part), a), table);
             }
             ExprKind::TimePart(part, a, _) => (Op::SpanPart(*part), vec![&**a]),
             ExprKind::Not(a) => (Op::Not, vec![&**a]),
@@ -63,8 +63,31 @@ impl Adder<'_> {
         Some(terms.apply(op, operands?))
     }
 
-    fn with_table(self, terms: &mut Terms<'_>, op: Op, of: &Expr, table: TermId) -> Option<TermId> {
+    /// An operator that looks into a table. What it looks up may turn out to be a constant only here, as in
+    /// `(false ? a : "b").matches(..)`.
+    fn with_table(
+        self,
+        terms: &mut Terms<'_>,
+        expr: &Expr,
+        (op, of): (Op, &Expr),
+        table: TermId,
+    ) -> Option<TermId> {
         let of = add(self.policy, terms, self.lookups, of)?;
+        if let Some(value) = terms.value(of) {
+            let literal = Box::new(literal_expr(value));
+            let kind = match &expr.kind {
+                ExprKind::Matches(_, pattern) => ExprKind::Matches(literal, pattern.clone()),
+                ExprKind::InNetworks(_, networks) => ExprKind::InNetworks(literal, networks.clone()),
+                ExprKind::TimePart(part, _, zone) => ExprKind::TimePart(*part, literal, zone.clone()),
+                other => other.clone(),
+            };
+            let constant = Expr { kind, ..expr.clone() };
+            if let Outcome::Value(value) =
+                evaluate(self.policy, &constant, &Snapshot::default(), false, false)
+            {
+                return Some(terms.literal(&value));
+            }
+        }
         Some(terms.apply(op, vec![of, table]))
     }
 

@@ -15,7 +15,7 @@ mod state;
 mod test;
 
 use super::arena::{self, Itself};
-use super::term::{TermId, Terms};
+use super::term::{Op, TermId, Terms};
 use super::{Place, Scene, Theorem, show};
 use class::Classes;
 use diagram::{Diagram, Ruled, Violation};
@@ -65,6 +65,9 @@ pub(super) fn check(scene: Scene<'_>, zone: Zone, equality: &mut Theorem) {
 /// Rows of a slot that no value names: used, present, missing, misused, several.
 const FIXED_ROWS: usize = 5;
 
+/// Terms from which on a rule is shown term by term, if it can be.
+const WIDE: usize = 4;
+
 struct Tables<'a> {
     scene: Scene<'a>,
     slice: &'a Slice,
@@ -76,27 +79,71 @@ struct Tables<'a> {
 
 impl Tables<'_> {
     fn rule(&self, at: Place<'_>, rule: &Ruled<'_>, equality: &mut Theorem) {
+        if self.is_disjunction(rule, equality) {
+            return;
+        }
+        match self.checked(rule, equality) {
+            Ok(None) => {}
+            Ok(Some(violation)) => self.refute(at, rule, &violation, equality),
+            Err(limit) => equality.leave_open(at.open("its rows", limit)),
+        }
+    }
+
+    /// What the rows claim of a rule and its condition does not keep.
+    fn checked(&self, rule: &Ruled<'_>, equality: &mut Theorem) -> Result<Option<Violation>, String> {
         let mut slots = Vec::new();
         let tests = self.tests_of(rule.root);
         for slot in 0..self.classes.len() {
             let own: &[TermId] = tests.get(&slot).map_or(&[], Vec::as_slice);
             let Some(seen) = self.seen(slot, rule.view, own) else { continue };
             let Some(states) = seen.states(self.scene.limits.states_max) else {
-                let what = format!("its rows over `{}`", seen.slot.name);
-                let limit = format!("more than {} states of the slot", self.scene.limits.states_max);
-                return equality.leave_open(at.open(&what, limit));
+                let name = &seen.slot.name;
+                return Err(format!("more than {} states of `{name}`", self.scene.limits.states_max));
             };
             equality.checked.classes += states.len();
             slots.push((states, own.to_vec()));
         }
-        let mut diagram = Diagram::new(self.terms, slots, self.scene.limits.nodes_max);
+        let roots = [rule.root].into_iter().chain(rule.residue.iter().copied());
+        let atoms: Vec<TermId> = roots.flat_map(|root| self.terms.atoms_met(root)).collect();
+        let mut diagram = Diagram::new(self.terms, &atoms, slots, self.scene.limits.nodes_max);
         let found = diagram.check(rule);
         equality.checked.nodes += diagram.size();
-        match found {
-            Ok(None) => {}
-            Ok(Some(violation)) => self.refute(at, rule, &violation, equality),
-            Err(error) => equality.leave_open(at.open("its rows", error.to_string())),
+        found.map_err(|error| error.to_string())
+    }
+
+    /// Whether the rule is shown term by term: its condition is a disjunction, and each operand is one term of its own.
+    ///
+    /// If every claim of the rows holds of each pair as of a rule with that one term and that operand for its condition,
+    /// it holds of the whole. A term that holds makes its operand true, and so the disjunction; if all are dead, all
+    /// operands are false; if none holds and some are left, those operands are open and the others false, with the causes
+    /// of those that are left; and what holds of an event (nothing failed, one cause) holds of the part of it that a pair
+    /// sees. Diagrams of a pair stay small where one of all terms would not. What is not shown so is shown as a whole.
+    fn is_disjunction(&self, rule: &Ruled<'_>, equality: &mut Theorem) -> bool {
+        let Some((Op::Or, operands)) = self.terms.connective(rule.root) else { return false };
+        let count = usize::try_from(rule.view.trues.count_ones()).unwrap_or(0);
+        let is_one_rail = rule.view.falses == 0 && rule.residue.is_empty();
+        if !is_one_rail || operands.len() != count || count < WIDE {
+            return false;
         }
+        let mut left: Vec<TermId> = operands.to_vec();
+        (0..u64::BITS).filter(|at| rule.view.trues >> at & 1 == 1).all(|at| {
+            let view = RuleView { trues: 1 << at, rest: rule.view.rest & 1 << at, ..rule.view.clone() };
+            let fits = |operand: &TermId| {
+                let slots = (0..self.classes.len()).filter(|slot| self.touches(*slot, &view));
+                slots.eq(self.tests_of(*operand).into_keys())
+            };
+            let shown = left.iter().position(|operand| {
+                let pair = Ruled { view: &view, root: *operand, residue: Vec::new(), ..*rule };
+                fits(operand) && matches!(self.checked(&pair, equality), Ok(None))
+            });
+            shown.map(|place| left.swap_remove(place)).is_some()
+        })
+    }
+
+    /// Whether a slot has a bit of the terms of a rule.
+    fn touches(&self, slot: usize, view: &RuleView) -> bool {
+        let touched = self.classes.get(slot).and_then(|classes| classes.touched.get(view.word));
+        touched.is_some_and(|word| word & (view.trues | view.falses) != 0)
     }
 
     /// The tests of a condition, by slot.
@@ -113,16 +160,14 @@ impl Tables<'_> {
     /// A slot, if the rule has a test or a bit of it.
     fn seen<'s>(&'s self, slot: usize, view: &RuleView, tests: &[TermId]) -> Option<Seen<'s>> {
         let classes = self.classes.get(slot)?;
-        let mask = view.trues | view.falses;
-        let touched = classes.touched.get(view.word).is_some_and(|word| word & mask != 0);
-        (touched || !tests.is_empty()).then_some(())?;
+        (self.touches(slot, view) || !tests.is_empty()).then_some(())?;
         Some(Seen {
             slice: self.slice,
             slot: self.slice.slots().get(slot)?,
             view: self.views.get(slot)?,
             classes,
             word: view.word,
-            mask,
+            mask: view.trues | view.falses,
             tests: tests.iter().filter_map(|test| self.tests.get(test)).map(|(_, test)| test).collect(),
         })
     }

@@ -309,9 +309,10 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// The atoms of a condition, ascending.
-    pub(super) fn atoms(&self, root: TermId) -> BTreeSet<TermId> {
-        let mut found = BTreeSet::new();
+    /// The atoms of a condition, in the order in which a walk from left to right meets them first: atoms that stand
+    /// together are neighbours.
+    pub(super) fn atoms_met(&self, root: TermId) -> Vec<TermId> {
+        let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut below = vec![root];
         while let Some(at) = below.pop() {
@@ -319,14 +320,17 @@ impl<'a> Terms<'a> {
                 continue;
             }
             match self.connective(at) {
-                Some((_, operands)) => below.extend(operands),
+                Some((_, operands)) => below.extend(operands.iter().rev()),
                 None if self.truth(at).is_some() => {}
-                None => {
-                    found.insert(at);
-                }
+                None => found.push(at),
             }
         }
         found
+    }
+
+    /// The atoms of a condition, ascending.
+    pub(super) fn atoms(&self, root: TermId) -> BTreeSet<TermId> {
+        self.atoms_met(root).into_iter().collect()
     }
 }
 
@@ -353,7 +357,8 @@ fn written(op: Op, operands: Vec<Expr>) -> Option<Expr> {
     Some(Expr { kind, ty, span: glacis_compiler::Span::default() })
 }
 
-fn literal_expr(value: &Value) -> Expr {
+/// A literal as an expression.
+pub(super) fn literal_expr(value: &Value) -> Expr {
     let ty = Type::ALL.into_iter().find(|ty| value.is(*ty)).unwrap_or(Type::Bool);
     Expr { kind: ExprKind::Literal(value.clone()), ty, span: glacis_compiler::Span::default() }
 }

@@ -20,7 +20,7 @@ fn what_is_over_a_limit_is_not_proven_and_named() {
     let usual = Limits::default();
     for (limits, claim, names) in [
         (Limits { nodes_max: 8, ..usual }, Claim::Equality, "a decision diagram has more than 8 nodes"),
-        (Limits { states_max: 3, ..usual }, Claim::Equality, "more than 3 states of the slot"),
+        (Limits { states_max: 3, ..usual }, Claim::Equality, "more than 3 states of"),
         (Limits { walk_max: 1, ..usual }, Claim::Equality, "comparing it takes more steps than the limit"),
         (Limits { cases_max: 99, ..usual }, Claim::Finality, "more than 99 combinations of effects"),
     ] {

@@ -140,6 +140,10 @@ const SPLICES: &[Splice] = &[
         at_root(parts, "sum", |_| Node::Const(Value::Bool(true)));
     }),
     ("a comparison of a band lost", "band", |parts| int(parts, 9, 90)),
+    ("one of many terms off by one", "wide", |parts| int(parts, 77, 78)),
+    ("two of many terms as one", "wide", |parts| {
+        *node(parts, |node| *node == Node::Const(Value::Uint(2))) = Node::Const(Value::Uint(0));
+    }),
     ("a rule that always holds", "skipping", |parts| {
         let next = u32::try_from(parts.nodes.len()).unwrap();
         parts.nodes.push(Node::Const(Value::Bool(true)));

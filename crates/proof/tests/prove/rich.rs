@@ -255,6 +255,13 @@ release = { nodes = 0, values = ["app.build"] }
 if_unknown = { absent = "skip" }
 
 [[rule]]
+id = "wide"
+when = """
+(amount > 1 && night) || (amount < -5 && urgent) || country == \"pl\" || (rate > 2.5 && fee > 3) || quota < 2u
+|| idle > duration(\"9h\") || user.payments_1h > 77 || payee.startsWith(\"abcdefghijk\")"""
+effect = "score(1)"
+
+[[rule]]
 id = "watch"
 when = "items.exists(item, item == 4)"
 obligations = ["review"]

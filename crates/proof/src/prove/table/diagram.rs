@@ -12,6 +12,9 @@ use crate::prove::term::{TermId, Terms};
 use glacis_policy::inspect::RuleView;
 use std::collections::BTreeMap;
 
+/// The level of what has none yet.
+const UNPLACED: u32 = u32::MAX - 1;
+
 /// A rule, as its slice holds it.
 pub(super) struct Ruled<'a> {
     pub(super) view: &'a RuleView,
@@ -80,8 +83,14 @@ struct Event {
 }
 
 impl<'a> Diagram<'a> {
-    /// The slots of a rule with their states, and its tests by slot.
-    pub(super) fn new(terms: &'a Terms<'a>, slots: Vec<(States, Vec<TermId>)>, nodes_max: usize) -> Self {
+    /// The slots of a rule with their states and tests; `atoms` are those of its condition and of its residue, neighbours
+    /// together, and give the order of variables.
+    pub(super) fn new(
+        terms: &'a Terms<'a>,
+        atoms: &[TermId],
+        slots: Vec<(States, Vec<TermId>)>,
+        nodes_max: usize,
+    ) -> Self {
         let mut diagram = Self {
             bdd: Bdd::new(nodes_max),
             terms,
@@ -93,13 +102,42 @@ impl<'a> Diagram<'a> {
         for (at, (states, tests)) in slots.into_iter().enumerate() {
             let states: Vec<(State, String)> = states.into_iter().collect();
             let bits = usize::BITS - states.len().saturating_sub(1).leading_zeros();
-            diagram.slots.push(Slotted { states, level: diagram.level, bits });
-            diagram.level += bits;
+            diagram.slots.push(Slotted { states, level: UNPLACED, bits });
             for (place, test) in tests.into_iter().enumerate() {
                 diagram.tests.insert(test, (at, place));
             }
         }
+        for atom in atoms {
+            diagram.place(*atom);
+        }
+        for slot in diagram.slots.iter_mut().filter(|slot| slot.level == UNPLACED) {
+            slot.level = diagram.level;
+            diagram.level += slot.bits;
+        }
         diagram
+    }
+
+    /// Gives an atom, or the slot of a test, the next variables.
+    fn place(&mut self, atom: TermId) {
+        match self.tests.get(&atom) {
+            Some((at, place)) => {
+                let Some(slot) = self.slots.get_mut(*at) else { return };
+                if slot.level == UNPLACED {
+                    slot.level = self.level;
+                    self.level += slot.bits;
+                }
+                let either = |(state, _): &(State, String)| state.atoms.get(*place) == Some(&Atom::Either);
+                if slot.states.iter().any(either) && !self.free.contains_key(&atom) {
+                    self.free.insert(atom, self.level);
+                    self.level += 1;
+                }
+            }
+            None if self.free.contains_key(&atom) => {}
+            None => {
+                self.free.insert(atom, self.level);
+                self.level += 2;
+            }
+        }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -270,19 +308,15 @@ impl<'a> Diagram<'a> {
 
     /// The outcome of a condition over the states of its slots.
     fn arena(&mut self, root: TermId) -> Result<Rails, TooLarge> {
-        let Self { bdd, terms, slots, tests, level, free } = self;
+        let Self { bdd, terms, slots, tests, free, .. } = self;
         let mut atoms = |bdd: &mut Bdd, atom: TermId| {
-            let fresh = |level: &mut u32, free: &mut BTreeMap<TermId, u32>| {
-                let at = *free.entry(atom).or_insert(*level);
-                *level = (*level).max(at + 2);
-                at
-            };
+            let own = free.get(&atom).copied();
             let Some((slot, place)) = tests.get(&atom).copied() else {
-                return Rails::free(bdd, fresh(level, free));
+                // INVARIANT: whatever is asked here is an atom of the condition, and was placed.
+                return Rails::free(bdd, own.unwrap_or(UNPLACED - 2));
             };
             let Some(slot) = slots.get(slot) else { return Ok(Rails::of(false)) };
-            let either = slot.states.iter().any(|(state, _)| state.atoms.get(place) == Some(&Atom::Either));
-            let value = if either { bdd.variable(fresh(level, free))? } else { Function::FALSE };
+            let value = own.map_or(Ok(Function::FALSE), |level| bdd.variable(level))?;
             let not_value = bdd.not(value)?;
             let mut leaf = |says: &dyn Fn(Atom, Cause) -> Function| {
                 slot.tree(bdd, &|state| {
