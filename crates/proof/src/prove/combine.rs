@@ -1,8 +1,8 @@
 //! The lemma of combination and finality: the engine itself, on every combination of the policy's own effects.
 //!
 //! For each zone a small slice is made with the policy's methods and score classes and the summary of hidden rules that
-//! the zone's slice carries, and one rule for each kind of effect: hard and soft block, each challenge, exempt, points up
-//! to a class, one more and one less. Each of them is unmatched, matched or open. What `eval` says is compared with the
+//! the zone's slice carries, and one rule for each kind of effect that its rules have or close to: hard and soft block,
+//! each challenge, exempt, points up to a class, one more and one less. Each of them is unmatched, matched or open. What `eval` says is compared with the
 //! two ends over all completions, by a model of DESIGN §4.1 that knows nothing of the engine; hidden rules count as open
 //! ones with the strongest that their summary admits. Kinds are enough: a second rule of a kind adds nothing but points,
 //! and points act through their sum alone, which is tried on both sides of each class.
@@ -38,9 +38,15 @@ pub(super) fn check(scene: Scene<'_>, finality: &mut Theorem) {
     }
 }
 
-/// Points to try: up to each class, and beyond.
+/// Points to try: up to each class, one more and one less; none where no rule has any.
 fn points(scene: Scene<'_>, zone: Zone) -> Vec<Result<Vec<i32>, i64>> {
-    let classes = scene.slice(zone).parts().classes.iter();
+    let slice = scene.slice(zone);
+    let hidden = slice.hidden();
+    let scores = slice.rules().iter().any(|rule| matches!(rule.effect, Effect::Score(_)));
+    if !scores && (hidden.score, hidden.unavailable.score) == ((0, 0), 0) {
+        return vec![Ok(Vec::new())];
+    }
+    let classes = slice.parts().classes.iter();
     let mut all: Vec<_> = classes
         .map(|class| {
             let below = i32::try_from(class.at_least.saturating_sub(1)).map_err(|_| class.at_least)?;
@@ -53,15 +59,31 @@ fn points(scene: Scene<'_>, zone: Zone) -> Vec<Result<Vec<i32>, i64>> {
     all
 }
 
+/// The kinds of effects that rules of a slice have or close to.
+fn kinds(slice: &Slice) -> Vec<Effect> {
+    let entry = |entry: &Entry| match entry {
+        Entry::Milder(effect) => Some(*effect),
+        Entry::Skip | Entry::Match => None,
+    };
+    let of = |rule: &Rule| {
+        let entries = rule.unknown.iter().chain([&rule.error]).filter_map(entry);
+        [rule.effect].into_iter().chain(entries).collect::<Vec<_>>()
+    };
+    let mut kinds: Vec<Effect> = Vec::new();
+    for effect in slice.rules().iter().flat_map(of) {
+        if !matches!(effect, Effect::Score(_)) && !kinds.contains(&effect) {
+            kinds.push(effect);
+        }
+    }
+    kinds
+}
+
 /// Unmatched, matched, open.
 const STATES: usize = 3;
 
 fn combination(scene: Scene<'_>, zone: Zone, points: &[i32], finality: &mut Theorem) {
-    let effects: Vec<Effect> = [Effect::Block, Effect::SoftBlock, Effect::Exempt]
-        .into_iter()
-        .chain(scene.policy.methods().iter().map(|method| Effect::Challenge(*method)))
-        .chain(points.iter().map(|points| Effect::Score(*points)))
-        .collect();
+    let points = points.iter().map(|points| Effect::Score(*points));
+    let effects: Vec<Effect> = kinds(scene.slice(zone)).into_iter().chain(points).collect();
     let passed: Vec<Option<Method>> = std::iter::once(None).chain(Method::ALL.map(Some)).collect();
     let cases = STATES.saturating_pow(u32::try_from(effects.len()).unwrap_or(u32::MAX));
     let all = cases.saturating_mul(2 * passed.len());

@@ -32,3 +32,9 @@ pub(crate) fn reasons(proof: &Proof) -> String {
     let refuted = proof.refuted().map(|reason| format!("refuted: {reason}\n"));
     refuted.chain(proof.open().map(|open| format!("open: {open}\n"))).collect()
 }
+
+/// As [`proof`], without the combinations of effects, which take most of the time of a small policy.
+pub(crate) fn quick(compiled: &Compiled, slices: &[Vec<u8>; 3]) -> Proof {
+    let limits = Limits { cases_max: 0, ..Limits::default() };
+    prove(compiled, slices.each_ref().map(Vec::as_slice), limits)
+}
