@@ -169,6 +169,17 @@ pub enum Standing {
     NotProven,
 }
 
+impl Standing {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Refuted => "refuted",
+            Self::NotProven => "not proven",
+        }
+    }
+}
+
 /// One theorem, with what was done for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Theorem {

@@ -252,3 +252,70 @@ fn slot(zone: Zone, name: &str, min_trust: Trust) -> Option<Slot> {
 fn strength(scene: Scene<'_>, effect: Option<Effect>) -> usize {
     effect.map_or(0, |effect| strictness(scene, effect))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prove::{Claim, Limits, Lookups};
+    use glacis_compiler::{Compiled, Source, compile};
+    use glacis_policy::{Binding, Hidden, ScoreClass};
+    use glacis_wire::PolicyDigest;
+
+    const CATALOGUE: &str = "[signal.a]\ntype = \"bool\"\nzone = \"edge\"\nprivacy = \"public\"\npurpose = [\"x\"]\n\
+         retention = \"1d\"\ncost = 1\n";
+    const POLICY: &str = "[policy]\nname = \"a\"\nevent = \"a.b\"\npurpose = \"x\"\ncombine = \"strictest\"\n\
+         methods = [\"passkey\", \"otp\"]\nif_error = \"match\"\n[policy.if_unknown]\nunavailable = \"match\"\n\
+         [[score_class]]\nat_least = 5\neffect = \"challenge(otp)\"\n\
+         [[rule]]\nid = \"b\"\nwhen = \"a\"\neffect = \"block\"\n[[rule]]\nid = \"s\"\nwhen = \"a\"\neffect = \"score(5)\"\n\
+         [[rule]]\nid = \"e\"\nwhen = \"a\"\neffect = \"exempt\"\ntext = \"cloud\"\n\
+         [[rule]]\nid = \"c\"\nwhen = \"a\"\neffect = \"challenge(passkey)\"\n";
+
+    fn compiled() -> Compiled {
+        let source = |name, text| Source { name, text };
+        compile(source("signals.toml", CATALOGUE), source("policy.toml", POLICY), None).unwrap()
+    }
+
+    fn scene_of(compiled: &Compiled) -> ([Slice; 3], Lookups) {
+        let slices = compiled.slices(&Binding::unbound(PolicyDigest::new([7; 32])));
+        let slices = slices.map(|bytes| Slice::load(&bytes).unwrap());
+        let lookups = Lookups::new(compiled.checked(), &slices, 1);
+        (slices, lookups)
+    }
+
+    /// An engine that combined by another class, another order, another method passed or another summary would be seen.
+    #[test]
+    fn a_model_that_differs_in_one_thing_refutes_the_engine() {
+        let compiled = compiled();
+        let (slices, lookups) = scene_of(&compiled);
+        let policy = compiled.checked();
+        let limits = Limits::default();
+        let scene = Scene { compiled: &compiled, policy, slices: &slices, lookups: &lookups, limits };
+        let effects = [Effect::Block, Effect::Exempt, Effect::Challenge(Method::Passkey), Effect::Score(4)];
+        let effects: Vec<Effect> = effects.into_iter().chain([Effect::Score(1), Effect::Score(-1)]).collect();
+        let slice = synthetic(scene, Zone::Edge, &effects).unwrap();
+        assert!(slice.hidden().exempt);
+        let class = |at_least, effect| [ScoreClass { at_least, effect }];
+        let sound = class(5, Effect::Challenge(Method::Otp));
+        for (classes, hidden, passed, is_sound) in [
+            (&sound, *slice.hidden(), None, true),
+            (&class(4, Effect::Challenge(Method::Otp)), *slice.hidden(), None, false),
+            (&class(5, Effect::SoftBlock), *slice.hidden(), None, false),
+            (&sound, Hidden::NONE, None, false),
+            (&sound, Hidden { block: true, ..*slice.hidden() }, None, false),
+        ] {
+            let model = Model { scene, classes, hidden: &hidden, passed };
+            let mut finality = Theorem::new(Claim::Finality);
+            run(&slice, &effects, &model, Close::Open, &mut finality);
+            assert_eq!(finality.refuted.is_empty(), is_sound, "{classes:?} {hidden:?}");
+        }
+    }
+
+    #[test]
+    fn only_effects_that_occur_are_combined() {
+        let compiled = compiled();
+        let (slices, _) = scene_of(&compiled);
+        let effects = |zone: usize| kinds(&slices[zone]);
+        assert_eq!(effects(1), [Effect::Block, Effect::Challenge(Method::Passkey)]);
+        assert_eq!(effects(2), [Effect::Block, Effect::Exempt, Effect::Challenge(Method::Passkey)]);
+    }
+}
