@@ -6,6 +6,7 @@
     reason = "helpers of tests fail loudly"
 )]
 
+mod arenas;
 mod drafts;
 mod limits;
 mod mutated;

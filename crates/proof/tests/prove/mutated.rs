@@ -277,7 +277,7 @@ fn every_bit_of_a_plan_is_refuted_or_harmless() {
 }
 
 /// Answers that each slot may have: around every literal of the arena, and all that is no value.
-fn answers(slice: &Slice) -> Vec<Vec<Answer>> {
+pub(crate) fn answers(slice: &Slice) -> Vec<Vec<Answer>> {
     let literals = slice.nodes().iter().filter_map(|node| match node {
         Node::Const(value) => Some(value.clone()),
         _ => None,
@@ -340,25 +340,31 @@ fn intervals(ty: Type, literals: &[Value]) -> Vec<Answer> {
 
 /// Whether an event is decided otherwise than its conditions say.
 fn differs(slice: &Slice, answers: &[Vec<Answer>], seed: u64) -> bool {
-    let mut rng = Rng::new(seed);
-    let quiet = rng.below(3);
-    let given: Vec<(Answer, Trust)> = answers
-        .iter()
-        .map(|answers| {
-            // Some events are almost known, so that what needs one cause or no failure comes up.
-            let values = answers.iter().filter(|answer| matches!(answer, Answer::Value(_))).count();
-            let calm = quiet > 0 && values > 0 && rng.below(8) > 0;
-            let answer = if calm { rng.pick(&answers[..values]) } else { rng.pick(answers) };
-            let trust = if rng.chance(70) { Trust::Proven } else { Trust::Claimed };
-            (answer.cloned().unwrap(), trust)
-        })
-        .collect();
-    let slots: Vec<Input<'_>> =
-        given.iter().map(|(answer, trust)| Input { reading: reading_of(answer), trust: *trust }).collect();
-    let close = *rng.pick(&[Close::Here, Close::Open, Close::CloudUnavailable]).unwrap();
+    let (given, close) = event(answers, seed);
+    let slots = inputs(&given);
     let inputs = Inputs { slots: &slots, passed: None, close };
     let (mut by_rows, mut computed) = (Scratch::for_slice(slice), Scratch::for_slice(slice));
     let outcomes = (eval(slice, &inputs, &mut by_rows), eval_computed(slice, &inputs, &mut computed));
     let is_pending = slots.iter().any(|slot| slot.reading == Reading::PENDING);
     outcomes.0 != outcomes.1 || (!is_pending && by_rows.rules() != computed.rules())
+}
+
+/// The answers of one event, and who closes it. Some are almost known, so that what needs one cause or no failure
+/// comes up.
+pub(crate) fn event(answers: &[Vec<Answer>], seed: u64) -> (Vec<(Answer, Trust)>, Close) {
+    let mut rng = Rng::new(seed);
+    let quiet = rng.below(3);
+    let given = answers.iter().map(|answers| {
+        let values = answers.iter().filter(|answer| matches!(answer, Answer::Value(_))).count();
+        let calm = quiet > 0 && values > 0 && rng.below(8) > 0;
+        let answer = if calm { rng.pick(&answers[..values]) } else { rng.pick(answers) };
+        let trust = if rng.chance(70) { Trust::Proven } else { Trust::Claimed };
+        (answer.cloned().unwrap(), trust)
+    });
+    let given = given.collect();
+    (given, *rng.pick(&[Close::Here, Close::Open, Close::CloudUnavailable]).unwrap())
+}
+
+pub(crate) fn inputs(given: &[(Answer, Trust)]) -> Vec<Input<'_>> {
+    given.iter().map(|(answer, trust)| Input { reading: reading_of(answer), trust: *trust }).collect()
 }
