@@ -224,3 +224,54 @@ impl crate::tree::Node {
         self.operands().into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::binding::Binding;
+    use crate::tree::{Effect, Entry, Node, Obligations, Parts, Rule, Slot, Source};
+    use alloc::format;
+    use glacis_wire::{Cause, EventName, PolicyDigest, SignalName, Trust, Type, Value, Zone};
+
+    /// Rules `a > n` for many n: neighbouring classes differ in one term, so rows are stored as changes.
+    fn crowded() -> Slice {
+        let event = EventName::parse("a.b").unwrap();
+        let binding = Binding::unbound(PolicyDigest::new([0; PolicyDigest::LEN]));
+        let mut parts = Parts::empty(event, Zone::Edge, binding);
+        let name = SignalName::parse("a").unwrap();
+        let (source, min_trust) = (Source::Edge, Trust::Claimed);
+        parts.slots.push(Slot { name, source, ty: Type::Int, min_trust, aggregate: false });
+        parts.nodes.push(Node::Read(0));
+        for at in 0..600 {
+            let bound = u32::try_from(parts.nodes.len()).unwrap();
+            parts.nodes.extend([Node::Const(Value::Int(at)), Node::Gt(0, bound)]);
+            parts.rules.push(Rule {
+                reason: format!("r{at}"),
+                effect: Effect::Block,
+                root: bound + 1,
+                unknown: [Entry::Match; Cause::ALL.len()],
+                error: Entry::Match,
+                obligations: Obligations::NONE,
+                device_final: false,
+            });
+        }
+        Slice::try_new(&parts).unwrap()
+    }
+
+    #[test]
+    fn a_word_of_a_row_is_what_the_evaluator_adds() {
+        let slice = crowded();
+        let views = slice.slot_views();
+        let [SlotView { values: ValuesView::Int(table), .. }] = views.as_slice() else { panic!("one order") };
+        let changed = table.dead.iter().filter(|Row(name)| *name != NO_ROW && name & CHANGED != 0).count();
+        assert!(changed > 100 && table.dead.len() == table.bounds.len() + 1);
+        for Row(name) in &table.dead {
+            let mut plane = alloc::vec![0; slice.row_words()];
+            slice.plan.add(&slice.bytes, *name, &mut plane);
+            let words: Vec<u64> = (0..plane.len()).map(|word| slice.row_word(Row(*name), word)).collect();
+            assert_eq!(words, plane, "row {name}");
+        }
+        assert_eq!(slice.row_word(Row::NONE, 0), 0);
+        assert_eq!(slice.row_word(Row(0), slice.row_words()), 0);
+    }
+}

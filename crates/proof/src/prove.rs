@@ -58,7 +58,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Some hundred megabytes at most, nearly all of them for one rule at a time.
     fn default() -> Self {
-        Self { nodes_max: 1 << 17, states_max: 1 << 14, walk_max: 1 << 20, cases_max: 1 << 21 }
+        Self { nodes_max: 1 << 17, states_max: 1 << 14, walk_max: 1 << 20, cases_max: 1 << 23 }
     }
 }
 

@@ -67,7 +67,7 @@ fn run(compiled: &Compiled, rng: &mut Rng, changes: usize, events: u64) -> (usiz
     let all = slices(compiled);
     let (mut refuted, mut proven) = (0, 0);
     for _ in 0..changes {
-        let zone = 1 + usize::from(rng.chance(50));
+        let zone = pick(rng);
         let sound = Slice::load(&all[zone]).unwrap();
         let mut parts = sound.parts().clone();
         (0..=rng.below(2)).for_each(|_| change(&mut parts, rng));
@@ -92,6 +92,9 @@ fn run(compiled: &Compiled, rng: &mut Rng, changes: usize, events: u64) -> (usiz
             let outcomes = (eval(&sound, &inputs, &mut before), eval(&changed, &inputs, &mut after));
             assert_eq!(outcomes.0, outcomes.1, "event {seed} of {:?}", changed.parts().nodes);
             assert_eq!(before.rules(), after.rules(), "event {seed} of {:?}", changed.parts().nodes);
+            let disclosed = [(&sound, &before), (&changed, &after)]
+                .map(|(slice, scratch)| glacis_policy::disclose(slice, scratch, &inputs));
+            assert_eq!(disclosed[0], disclosed[1], "event {seed} of {:?}", changed.parts().nodes);
         }
     }
     (refuted, proven)
