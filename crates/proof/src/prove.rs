@@ -296,7 +296,7 @@ pub fn prove(compiled: &Compiled, slices: [&[u8]; 3], limits: Limits) -> Proof {
         }
         combine::check(scene, &mut finality);
         hidden::check(scene, &mut finality);
-        gain::check(scene, &terms, &composed, &mut gain);
+        gain::check(scene, &composed, &mut gain);
         leak::check(scene, &terms, &composed, &mut leak);
     }
     Proof { theorems: vec![equality, finality, gain, leak] }

@@ -111,6 +111,12 @@ fn combination(scene: Scene<'_>, zone: Zone, points: &[i32], finality: &mut Theo
 fn run(slice: &Slice, effects: &[Effect], model: &Model<'_>, close: Close, finality: &mut Theorem) {
     let zone = slice.zone();
     let ends = model.ends(effects, close == Close::CloudUnavailable);
+    if let Some(effect) = against_order(&ends, effects) {
+        let subject = format!("{effect}, which matches as well");
+        let (bytes, policy) =
+            ("a verdict on its wrong side", "stricter by strict rules, milder by lenient ones");
+        return finality.refute(Place::of(zone).reason(&subject, bytes.to_owned(), policy.to_owned()));
+    }
     let mut scratch = Scratch::for_slice(slice);
     let mut slots = Vec::with_capacity(effects.len());
     for (case, _) in ends.iter().enumerate() {
@@ -133,6 +139,24 @@ fn run(slice: &Slice, effects: &[Effect], model: &Model<'_>, close: Close, final
             return refute(model, (zone, effects, case), (&outcome, *want), finality);
         }
     }
+}
+
+/// An effect that makes a verdict milder although it is strict, or stricter although it is lenient.
+fn against_order(ends: &[Ends], effects: &[Effect]) -> Option<Effect> {
+    let wrong = |case: usize, before: &Ends| {
+        let places = digits(case, effects.len()).zip(effects).scan(1, |step, (state, effect)| {
+            let here = *step;
+            *step *= STATES;
+            Some((state, effect, here))
+        });
+        places.filter(|(state, ..)| *state == 0).find_map(|(_, effect, step)| {
+            let after = ends.get(case + step)?;
+            let grows = before.mildest <= after.mildest && before.strictest <= after.strictest;
+            let shrinks = before.mildest >= after.mildest && before.strictest >= after.strictest;
+            (!if effect.is_lenient() { shrinks } else { grows }).then_some(*effect)
+        })
+    };
+    ends.iter().enumerate().find_map(|(case, before)| wrong(case, before))
 }
 
 fn refute(

@@ -2,37 +2,33 @@
 //! milder than withholding every value below its `min_trust`.
 //!
 //! Withholding makes Σ equal to Σ⁻. A lenient rule reads Σ⁻ alone, so disclosing changes nothing of it; a strict rule that
-//! is true over Σ does all that it can; otherwise it closes by Σ⁻ as well, which is the same. What is left to show, for
-//! each rule: where its condition is true over Σ⁻ it is true over Σ, so that what is disclosed cannot hide a match; no
-//! entry is stricter than the effect; and what a device can provoke instead of withholding (`denied`, `version`, an error)
-//! closes at least as strictly. That verdicts grow with strict rules and shrink with lenient ones, and that the engine
-//! closes rules so, is tried in `combine`.
+//! is true over Σ does all that it can; otherwise it closes by Σ⁻ as well, which is the same. What is left to show: where
+//! a condition is true over Σ⁻ it is true over Σ, so that what is disclosed cannot hide a match (by induction over
+//! connectives, each tried on all outcomes); that a lenient rule closes as skip; and that what a device can provoke instead
+//! of withholding (`denied`, `version`, an error) closes at least as strictly. That the engine closes rules so, never
+//! stricter than their effect, and that verdicts grow with strict rules and shrink with lenient ones, is tried in `combine`.
 
 use super::compose::{Composed, applied, strictness};
-use super::rails::{Rails, rails};
-use super::term::{Leaf, TermId, Terms};
+use super::rails::Rails;
 use super::{Place, Scene, Theorem};
-use crate::bdd::{Bdd, TooLarge};
+use crate::bdd::{Bdd, Function, TooLarge};
 use glacis_compiler::checked::{Release, Rule};
-use glacis_policy::{Effect, Entry};
-use glacis_wire::{Cause, Trust, Zone};
-use std::collections::{BTreeMap, BTreeSet};
+use glacis_policy::Entry;
+use glacis_wire::{Cause, Zone};
+use std::collections::BTreeSet;
 
 /// Adds every rule by which a disclosure could gain.
-pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, gain: &mut Theorem) {
-    for (rule, written) in scene.policy.rules().iter().zip(&composed.written) {
+pub(super) fn check(scene: Scene<'_>, composed: &Composed, gain: &mut Theorem) {
+    learning_keeps_what_is_known(gain);
+    for rule in scene.policy.rules() {
         if rule.release == Release::Undisclosed {
             continue;
         }
         for zone in [Zone::Edge, Zone::Cloud] {
-            for (nth, root) in composed.held(zone, &rule.id) {
+            for (nth, _) in composed.held(zone, &rule.id) {
                 let Some(own) = scene.slice(zone).rules().get(*nth) else { continue };
                 gain.checked.rules += 1;
                 entries(scene, Place::rule(zone, &rule.id), rule, own, gain);
-                // Equality has compared the two; one that differs is looked at as well.
-                if let Some(root) = root.filter(|root| zone == Zone::Cloud || Some(*root) != *written) {
-                    condition(scene, terms, Place::rule(zone, &rule.id), root, gain);
-                }
             }
         }
     }
@@ -46,11 +42,6 @@ fn entries(scene: Scene<'_>, at: Place<'_>, rule: &Rule, own: &glacis_policy::Ru
         return;
     }
     let rank = |entry: Entry| applied(scene, own.effect, entry).map_or(0, |effect| strictness(scene, effect));
-    for entry in own.unknown.iter().chain([&own.error]) {
-        let exceeds = matches!((entry, own.effect), (Entry::Milder(_), effect) if !matches!(effect, Effect::Score(_)))
-            && rank(*entry) > strictness(scene, own.effect);
-        gain.expect(at, "whether an entry is stricter than the effect", &exceeds, &false);
-    }
     let reached = reached(scene, rule);
     if !reached.contains(&code(Cause::Withheld)) {
         return;
@@ -80,56 +71,64 @@ fn reached(scene: Scene<'_>, rule: &Rule) -> BTreeSet<u8> {
     signals.flat_map(|signal| signal.causes(scene.compiled.signals())).map(code).collect()
 }
 
-fn condition(scene: Scene<'_>, terms: &Terms<'_>, at: Place<'_>, root: TermId, gain: &mut Theorem) {
-    if !is_low(scene, terms, root) {
-        return;
-    }
-    let mut bdd = Bdd::new(scene.limits.nodes_max);
-    gain.checked.atoms += terms.atoms(root).len();
-    let found = is_monotone(scene, terms, &mut bdd, root);
-    gain.checked.nodes += bdd.size();
-    match found {
-        Ok(true) => {}
-        Ok(false) => {
-            let what = "true over what is trusted and not over all".to_owned();
-            gain.refute(at.reason("its condition", what, "that more answers hide no match".to_owned()));
+/// Whether what is known of a condition stays where more is known of its atoms, by induction over connectives: for
+/// each of them, all outcomes of its operands, and all that these can become when what is not known of them is told.
+///
+/// An atom that reads what is trusted too little is over Σ⁻ what it is over Σ, or is not known (a score may be known from
+/// what is left of its inputs, and then stays): operators are strict, or absorb as connectives do.
+fn learning_keeps_what_is_known(gain: &mut Theorem) {
+    let connectives: [(&str, usize, Connective); 3] = [
+        ("!", 1, |_, operands| Ok(operand(operands, 0).not())),
+        ("&&", 2, |bdd, operands| operand(operands, 0).and(bdd, operand(operands, 1))),
+        ("?:", 3, |bdd, operands| {
+            operand(operands, 0).choose(bdd, operand(operands, 1), operand(operands, 2))
+        }),
+    ];
+    let mut bdd = Bdd::new(CONSTANTS_MAX);
+    for (name, count, apply) in connectives {
+        let cases = OUTCOMES.len().pow(u32::try_from(count).unwrap_or(0));
+        for before in (0..cases).map(|case| outcomes(case, count)) {
+            for after in (0..cases).map(|case| outcomes(case, count)) {
+                if !before.iter().zip(&after).all(|(before, after)| learns(*before, *after)) {
+                    continue;
+                }
+                gain.checked.cases += 1;
+                let kept = apply(&mut bdd, &before)
+                    .and_then(|before| Ok(learns(before, apply(&mut bdd, &after)?)))
+                    .unwrap_or(false);
+                gain.expect(Place::NOWHERE, &format!("whether `{name}` keeps what is known"), &kept, &true);
+            }
         }
-        Err(error) => gain.leave_open(at.open("its condition", error.to_string())),
     }
 }
 
-/// Whether a term reads something that can be trusted too little.
-fn is_low(scene: Scene<'_>, terms: &Terms<'_>, root: TermId) -> bool {
-    terms.leaves(root).into_iter().any(|leaf| match leaf {
-        Leaf::Signal(name) => {
-            scene.policy.signals().get(name).is_none_or(|signal| signal.min_trust > Trust::Claimed)
-        }
-        Leaf::Slot(_) => true,
-    })
+type Connective = fn(&mut Bdd, &[Rails]) -> Result<Rails, TooLarge>;
+
+/// True, false, unknown, anything else.
+const OUTCOMES: [Rails; 4] = [
+    Rails::of(true),
+    Rails::of(false),
+    Rails { t: Function::FALSE, f: Function::FALSE, u: Function::TRUE },
+    Rails { t: Function::FALSE, f: Function::FALSE, u: Function::FALSE },
+];
+/// Constants need no nodes but two.
+const CONSTANTS_MAX: usize = 8;
+
+/// Whether an outcome can become another when more is known: what is known stays.
+fn learns(before: Rails, after: Rails) -> bool {
+    let known = (before.t, before.f) != (Function::FALSE, Function::FALSE);
+    !known || (before.t, before.f) == (after.t, after.f)
 }
 
-/// Whether the condition is true wherever it is over Σ⁻. There an atom that reads what is trusted too little is whatever
-/// it is over Σ, or is not known: a score may still be known from what is left of its inputs, and is then the same.
-fn is_monotone(scene: Scene<'_>, terms: &Terms<'_>, bdd: &mut Bdd, root: TermId) -> Result<bool, TooLarge> {
-    let mut levels: BTreeMap<TermId, u32> = BTreeMap::new();
-    for atom in terms.atoms(root) {
-        let next = u32::try_from(4 * levels.len()).unwrap_or(u32::MAX);
-        levels.insert(atom, next);
+fn outcomes(mut case: usize, count: usize) -> Vec<Rails> {
+    let mut all = Vec::with_capacity(count);
+    for _ in 0..count {
+        all.extend(OUTCOMES.get(case % OUTCOMES.len()));
+        case /= OUTCOMES.len();
     }
-    let level = |atom: TermId| levels.get(&atom).copied().unwrap_or(u32::MAX - 4);
-    let mut given = |bdd: &mut Bdd, atom: TermId| Rails::free(bdd, level(atom));
-    let whole = rails(terms, bdd, &mut BTreeMap::new(), &mut given, root)?;
-    let mut trusted = |bdd: &mut Bdd, atom: TermId| {
-        let atom_given = Rails::free(bdd, level(atom))?;
-        if !is_low(scene, terms, atom) {
-            return Ok(atom_given);
-        }
-        let (kept, open) = (bdd.variable(level(atom) + 2)?, bdd.variable(level(atom) + 3)?);
-        let (t, f) = (bdd.and(atom_given.t, kept)?, bdd.and(atom_given.f, kept)?);
-        let known = bdd.or(t, f)?;
-        let not_known = bdd.not(known)?;
-        Ok(Rails { t, f, u: bdd.and(not_known, open)? })
-    };
-    let earned = rails(terms, bdd, &mut BTreeMap::new(), &mut trusted, root)?;
-    bdd.implies(earned.t, whole.t)
+    all
+}
+
+fn operand(operands: &[Rails], at: usize) -> Rails {
+    operands.get(at).copied().unwrap_or(Rails::of(false))
 }

@@ -249,41 +249,20 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Every leaf that a term reads.
-    pub(super) fn leaves(&self, root: TermId) -> BTreeSet<&Leaf> {
-        let mut found = BTreeSet::new();
-        self.visit(root, &mut |term| match term {
-            Term::Read(leaf) | Term::Has(leaf) => {
-                found.insert(leaf);
-            }
-            Term::Score(_, leaves) => found.extend(leaves),
-            Term::Const(_) | Term::Apply(..) | Term::Table(_) => {}
-        });
-        found
-    }
-
     /// Every table that a term looks into.
     pub(super) fn tables(&self, root: TermId) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        self.visit(root, &mut |term| {
-            if let Term::Table(table) = term {
-                found.insert(*table);
-            }
-        });
-        found
-    }
-
-    /// Every term below one, once, and itself.
-    fn visit<'t>(&'t self, root: TermId, see: &mut dyn FnMut(&'t Term)) {
-        let mut seen = BTreeSet::new();
+        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut below = vec![root];
         while let Some(at) = below.pop() {
-            let Some(term) = self.get(at).filter(|_| seen.insert(at)) else { continue };
-            see(term);
-            if let Term::Apply(_, operands) = term {
-                below.extend(operands);
+            match self.get(at).filter(|_| seen.insert(at)) {
+                Some(Term::Table(table)) => {
+                    found.insert(*table);
+                }
+                Some(Term::Apply(_, operands)) => below.extend(operands),
+                Some(Term::Const(_) | Term::Read(_) | Term::Has(_) | Term::Score(..)) | None => {}
             }
         }
+        found
     }
 
     /// Whether it is unknown wherever every signal that it reads is: true of a signal and of whatever is strict in such.
