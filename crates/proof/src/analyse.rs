@@ -115,8 +115,13 @@ pub fn analyse(subject: Subject<'_>) -> Analysis {
         Scene { encoder, acts, decision }
     });
     let incomplete: Vec<SignalName> = space.incomplete().cloned().collect();
-    let mut analyst =
-        Analyst { subject, worlds: worlds.collect(), incomplete, analysis: Analysis::default() };
+    let mut analyst = Analyst {
+        subject,
+        worlds: worlds.collect(),
+        incomplete,
+        events: Vec::new(),
+        analysis: Analysis::default(),
+    };
     for (at, rule) in subject.checked.rules().iter().enumerate() {
         analyst.rule(at, rule);
     }
@@ -134,66 +139,93 @@ struct Analyst<'a> {
     subject: Subject<'a>,
     worlds: Vec<Scene<'a>>,
     incomplete: Vec<SignalName>,
+    /// Some events that were found.
+    events: Vec<Event>,
     analysis: Analysis,
 }
 
 impl<'a> Analyst<'a> {
     fn rule(&mut self, at: usize, rule: &Rule) {
-        let policy = self.subject.checked;
-        let is_true = |event: &Event| {
-            evaluate(policy, &rule.when, &event.snapshot, false, event.outage)
-                == Outcome::Value(Value::Bool(true))
-        };
-        let matches = |event: &Event| event.decide(policy).matched.contains(&rule.id);
-        if self.holds(rule, Question::Dead, |scene| scene.acts.get(at).map(|act| act.matched), &matches) {
+        if self.is_dead(at, rule) {
             return self.found(rule, Kind::Dead);
-        }
-        if self.holds(
-            rule,
-            Question::NeverTrue,
-            |scene| scene.acts.get(at).map(|act| act.given.yes),
-            &is_true,
-        ) {
-            let because = self.excluded(&rule.when);
-            self.found(rule, Kind::NeverTrue { because });
-        }
-        let is_not_true = |event: &Event| !is_true(event);
-        if self.holds(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(at, rule), &is_not_true)
-        {
-            self.found(rule, Kind::AlwaysTrue);
         }
         if let Some(of) = self.duplicated(at, rule) {
             self.found(rule, Kind::Duplicate { of });
         }
-        let without =
-            policy.with_rules(policy.rules().iter().filter(|other| other.id != rule.id).cloned().collect());
+        if self.is_shadowed(at, rule) {
+            let by = self.covering(at, rule);
+            self.found(rule, Kind::Shadowed { by });
+        }
+    }
+
+    /// Whether a rule never matches; on the way, whether its condition is never or always true.
+    fn is_dead(&mut self, at: usize, rule: &Rule) -> bool {
+        let policy = self.subject.checked;
+        let is_true =
+            |event: &Event| evaluate(policy, &rule.when, &event.snapshot, false, event.outage) == TRUE;
+        let never =
+            self.ask(rule, Question::NeverTrue, |scene| Some(scene.acts.get(at)?.given.yes), &is_true);
+        // A strict rule whose condition is true matches.
+        if never != Some(false) || rule.effect.is_lenient() {
+            let matches = |event: &Event| event.decide(policy).matched.contains(&rule.id);
+            let dead = self.ask(rule, Question::Dead, |scene| Some(scene.acts.get(at)?.matched), &matches);
+            if dead == Some(true) {
+                return true;
+            }
+        }
+        if never == Some(true) {
+            let because = self.excluded(&rule.when);
+            self.found(rule, Kind::NeverTrue { because });
+        }
+        let names = rule.when.readings();
+        let fails = |event: &Event| {
+            let valued = |name: &SignalName| {
+                event.snapshot.answers.get(name).is_some_and(|given| matches!(given.answer, Answer::Value(_)))
+            };
+            !event.outage && names.iter().all(|(name, _)| valued(name)) && !is_true(event)
+        };
+        let always =
+            self.ask(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(at, rule), &fails);
+        if always == Some(true) {
+            self.found(rule, Kind::AlwaysTrue);
+        }
+        false
+    }
+
+    fn is_shadowed(&mut self, at: usize, rule: &Rule) -> bool {
+        let policy = self.subject.checked;
+        let others = policy.rules().iter().filter(|other| other.id != rule.id);
+        let without = policy.with_rules(others.cloned().collect());
         let matters = |event: &Event| {
             let (full, less) = (event.decide(policy), event.decide(&without));
             (full.verdict, full.obligations) != (less.verdict, less.obligations)
         };
-        if self.holds(rule, Question::Shadowed, |scene| scene.matters(at), &matters) {
-            let by = self.covering(at, rule);
-            self.found(rule, Kind::Shadowed { by });
-        }
+        self.ask(rule, Question::Shadowed, |scene| scene.matters(at), &matters) == Some(true)
     }
 
     fn found(&mut self, rule: &Rule, kind: Kind) {
         self.analysis.facts.push(Fact { rule: rule.id.clone(), kind });
     }
 
-    /// Whether no event is as `against` describes; notes the question if that cannot be told.
-    fn holds(
+    /// Whether no event is as `against` describes; notes the question and gives `None` if that cannot be told.
+    fn ask(
         &mut self,
         rule: &Rule,
         question: Question,
         against: impl FnMut(&mut Scene<'a>) -> Option<Lit>,
         refutes: &dyn Fn(&Event) -> bool,
-    ) -> bool {
-        match self.never(against, refutes) {
-            Ok(never) => never,
+    ) -> Option<bool> {
+        // Events that answered other questions often answer one about a single condition as well.
+        let cheap = matches!(question, Question::NeverTrue | Question::AlwaysTrue);
+        if cheap && self.events.iter().any(refutes) {
+            return Some(false);
+        }
+        let found = self.never(against, refutes);
+        match found {
+            Ok(never) => Some(never),
             Err(obstacle) => {
                 self.analysis.open.push(Open { rule: rule.id.clone(), question, obstacle });
-                false
+                None
             }
         }
     }
@@ -215,7 +247,13 @@ impl<'a> Analyst<'a> {
                 continue;
             }
             match scene.encoder.search(&[literal], true) {
-                Found::Some => return Ok(false),
+                Found::Some => {
+                    let outage = scene.encoder.world.outage;
+                    let event =
+                        scene.encoder.event().map(|snapshot| Event { snapshot, passed: None, outage });
+                    self.events.extend(event.filter(|_| self.events.len() < EVENTS_MAX));
+                    return Ok(false);
+                }
                 Found::Limit => obstacle = Some(Obstacle::Limit),
                 Found::None => match scene.look_further(literal, refutes) {
                     Ok(true) => {}
@@ -409,3 +447,6 @@ const PARTS_MAX: usize = 12;
 const CORE_MAX: usize = 32;
 /// LIMIT: guesses of one search for which no values could be made.
 const GUESSES_MAX: usize = 8;
+/// LIMIT: events that are kept for other questions.
+const EVENTS_MAX: usize = 64;
+const TRUE: Outcome = Outcome::Value(Value::Bool(true));
