@@ -9,6 +9,7 @@ mod policy;
 mod realise;
 mod table;
 mod term;
+mod text;
 
 pub(crate) use policy::{Act, Decision, LimitReached, fixed, strictness};
 pub(crate) use table::Out;
@@ -18,7 +19,7 @@ use crate::state::{Atom, Space, Subject, World, alike, distinct};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind};
 use glacis_compiler::reference::{Snapshot, evaluate};
 use glacis_wire::{Answer, Cause, SignalName, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use table::{Planes, Slot, Sources};
 use term::Term;
 
@@ -62,8 +63,10 @@ pub(crate) struct Encoder<'a> {
     free: BTreeMap<(usize, String), Free>,
     terms: BTreeMap<(usize, String), Term>,
     wide: Vec<Wide<'a>>,
-    /// Some signal has a value that is not listed.
-    unlisted: Lit,
+    /// For each signal that it has a value that is not listed.
+    unlisted: BTreeMap<SignalName, Lit>,
+    /// Signals whose listed values alone were not enough for the last search that wanted no others.
+    blamed: BTreeSet<SignalName>,
 }
 
 impl<'a> Encoder<'a> {
@@ -73,15 +76,17 @@ impl<'a> Encoder<'a> {
         let sources = Sources { subjects, atoms: &atoms, space, world };
         let mut fields = BTreeMap::new();
         let mut tables = BTreeMap::new();
-        let mut twins = Vec::new();
+        let mut unlisted = BTreeMap::new();
         for name in space.signals() {
             let table = sources.table(name);
             let choice = Choice::new(&mut sat, table.slots.len());
-            twins.push(choice.among(&mut sat, |at| table.slots.get(at).is_some_and(|slot| slot.is_twin)));
+            if table.slots.iter().any(|slot| slot.is_twin) {
+                let twin = choice.among(&mut sat, |at| table.slots.get(at).is_some_and(|slot| slot.is_twin));
+                unlisted.insert(name.clone(), twin);
+            }
             tables.extend(table.atoms);
             fields.insert(name.clone(), Field { slots: table.slots, choice });
         }
-        let unlisted = sat.any(twins);
         let atoms =
             atoms.into_iter().map(|atoms| atoms.into_iter().map(|atom| (atom.text.clone(), atom)).collect());
         let mut encoder = Self {
@@ -95,11 +100,13 @@ impl<'a> Encoder<'a> {
             terms: BTreeMap::new(),
             wide: Vec::new(),
             unlisted,
+            blamed: BTreeSet::new(),
         };
         encoder.tell_of_the_device(space);
         for ((side, text), planes) in tables {
             encoder.narrow(side, &text, &planes);
         }
+        encoder.relate_texts();
         encoder
     }
 
@@ -362,12 +369,17 @@ impl<'a> Encoder<'a> {
     pub(crate) fn search(&mut self, wanted: &[Lit], listed: bool) -> Found {
         let mut assumptions = wanted.to_vec();
         if listed {
-            assumptions.push(!self.unlisted);
+            assumptions.extend(self.unlisted.values().map(|twin| !*twin));
         }
         // LIMIT: so often may an atom of several signals turn out to say something else.
         for round in 0..ROUNDS_MAX {
             let found = self.sat.solve(&assumptions);
             if found != Found::Some {
+                if listed && found == Found::None {
+                    let core = self.sat.core();
+                    let blamed = self.unlisted.iter().filter(|(_, twin)| core.contains(&!**twin));
+                    self.blamed = blamed.map(|(name, _)| name.clone()).collect();
+                }
                 return found;
             }
             let here = self.here();
@@ -399,19 +411,17 @@ impl<'a> Encoder<'a> {
         Some(Snapshot { answers })
     }
 
-    /// The atoms about which the last search guessed.
+    /// The atoms about which the last search guessed: of signals without whose unlisted values it found nothing.
     pub(crate) fn guessed(&self) -> Vec<String> {
         let open = |name: &SignalName| {
             let slot =
                 self.fields.get(name).and_then(|field| field.slots.get(field.choice.chosen(&self.sat)));
-            slot.is_some_and(|slot| slot.is_twin)
+            slot.is_some_and(|slot| slot.is_twin) && self.blamed.contains(name)
         };
         let atoms = self.atoms.iter().flat_map(BTreeMap::values).filter(|atom| !atom.is_exact);
         let open = atoms.filter(|atom| atom.signals.iter().any(|name| open(name)));
-        let mut texts: Vec<String> = open.map(|atom| atom.text.clone()).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        texts
+        let texts: BTreeSet<String> = open.map(|atom| atom.text.clone()).collect();
+        texts.into_iter().collect()
     }
 
     /// Tells the solver what atoms of several signals say where its last assignment has them otherwise; `rows`: of two

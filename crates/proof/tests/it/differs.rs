@@ -1,6 +1,6 @@
 //! What `diff` says of changes that a person would make, one row each.
 
-use crate::support::{difference, head, points, policy, rule, word};
+use crate::support::{catalogue, difference, head, points, policy, rule, try_policy_of, word};
 use glacis_proof::diff::{Finding, Obstacle};
 use glacis_proof::outside::outside;
 
@@ -45,6 +45,11 @@ fn conditions_that_mean_the_same_are_equal_and_others_differ() {
         ("name.endsWith('x')", "name.endsWith('x') && night", "differs"),
         ("name.endsWith('x') && night", "night && name.endsWith('x')", "equal"),
         ("name.contains('b')", "name.contains('bb')", "differs"),
+        ("name.contains('b')", "name.contains('b') || name.contains('bb')", "equal"),
+        ("name.contains('b')", "name.contains('b') || name.startsWith('ab')", "equal"),
+        ("name.contains('b')", "name.contains('b') || name.endsWith('ba')", "equal"),
+        ("name.endsWith('a')", "name.endsWith('a') && !name.endsWith('b')", "equal"),
+        ("name.endsWith('a')", "name.endsWith('a') && !name.endsWith('ba')", "differs"),
         ("name.matches('^a+b$')", "name.matches('^a*b$')", "differs"),
         ("size(name) > 3", "size(name) >= 3", "differs"),
         ("size(name) > 7", "size(name) > 8", "equal"),
@@ -165,4 +170,52 @@ fn what_leaves_the_device_moves_or_costs_is_compared_apart_from_decisions() {
     assert_eq!(word(&difference(&edge, &cloud).decision), "differs", "in an outage it is unknown");
     let moved = outside(&edge, &cloud).moved;
     assert_eq!((moved.len(), moved[0].rule.as_str(), moved[0].before == moved[0].after), (1, "n", false));
+}
+
+#[test]
+fn a_change_of_the_catalogue_is_a_change_of_what_rules_mean() {
+    let text = |rules: &str| format!("{}{}{rules}", head("\"otp\", \"passkey\"", "match", "match"), points());
+    let risk = rule("d", "dev.risk > 5", "block");
+    let first = text(&risk);
+    for (from, to, want) in [
+        // An unattested device that says 0 is believed before, and withholds after.
+        (
+            "type = \"int\"\nzone = \"device\"\nmin_trust = \"claimed\"",
+            "type = \"int\"\nzone = \"device\"\nmin_trust = \"attested\"",
+            "differs",
+        ),
+        ("privacy = \"private\"", "privacy = \"pseudonymous\"", "equal"),
+        ("cost = 1\n", "cost = 2\n", "equal"),
+    ] {
+        let changed = catalogue().replace(from, to);
+        assert_ne!(changed, catalogue());
+        let (before, after) = (policy(&first), try_policy_of(&changed, &first).unwrap());
+        let found = difference(&before, &after);
+        assert_eq!(word(&found.decision), want, "{from} / {to}");
+    }
+    let double =
+        catalogue().replace("[signal.\"other\"]\ntype = \"int\"", "[signal.\"other\"]\ntype = \"double\"");
+    let (ints, doubles) = (text(&rule("o", "other > 5", "block")), text(&rule("o", "other > 5.0", "block")));
+    let found = difference(&policy(&ints), &try_policy_of(&double, &doubles).unwrap());
+    assert_eq!(word(&found.decision), "differs");
+}
+
+#[test]
+fn the_atoms_in_the_way_are_named_and_no_others() {
+    let obstacle = |before: &str, after: &str| {
+        let head = head("\"otp\", \"passkey\"", "match", "match");
+        let others = rule("x", "tags[0] == 'q' && size(tags) > 2 && at.getHours() > 4", "challenge(otp)");
+        let [before, after] = [before, after]
+            .map(|when| policy(&format!("{head}{}{others}{}", points(), rule("r", when, "block"))));
+        match difference(&before, &after).decision {
+            Finding::Undetermined(Obstacle::Atoms(atoms)) => atoms,
+            other => panic!("{other:?}"),
+        }
+    };
+    let named = obstacle("name.matches('^aaa')", "name.matches('^aaa') || name.matches('^aaab')");
+    assert!(named.len() == 2 && named.iter().all(|atom| atom.starts_with("name.matches(")), "{named:?}");
+    assert_eq!(
+        obstacle("amount + other > 10", "other + amount > 10"),
+        ["amount + other > 10", "other + amount > 10"]
+    );
 }

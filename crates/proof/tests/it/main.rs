@@ -12,4 +12,5 @@ mod differs;
 mod explained;
 mod mutants;
 mod noticed;
+mod states;
 mod support;

@@ -2,10 +2,12 @@
 //! difference. What matters is found out by trying every event of a small space, which this module lists itself.
 
 use crate::support::{Random, difference, head, points, rule, try_policy, word};
+use glacis_compiler::checked::ExprKind;
 use glacis_compiler::reference::{Snapshot, whole};
 use glacis_compiler::{Checked, Compiled};
 use glacis_proof::diff::{Finding, Obstacle};
-use glacis_wire::{Answer, Cause, Given, Interval, Method, SignalName, Trust, Value};
+use glacis_proof::state::atoms;
+use glacis_wire::{Answer, Cause, Given, Interval, Method, Moment, SignalName, Trust, Value};
 use std::collections::BTreeSet;
 
 /// A condition as a person would write it.
@@ -81,7 +83,7 @@ impl Draft {
 
 fn atom(random: &mut Random) -> String {
     let op = random.pick(&["<", "<=", ">", ">=", "==", "!="]);
-    match random.below(12) {
+    match random.below(18) {
         0 | 1 => format!("amount {op} {}", random.below(4)),
         2 => format!("speed {op} {}.5", random.below(3)),
         3 => "dev.hooked".to_owned(),
@@ -95,6 +97,12 @@ fn atom(random: &mut Random) -> String {
             random.pick(&["startsWith('a')", "endsWith('b')", "contains('ab')", "startsWith('ab')"])
         ),
         10 => format!("has({})", random.pick(&["amount", "name", "dev.hooked"])),
+        11 => format!("size(name) {op} {}", random.below(4)),
+        12 => random.pick(&["'a' in tags", "'b' in tags", "size(tags) > 1", "tags[0] == 'a'"]).to_owned(),
+        13 => format!("amount % 3 {op} {}", random.below(3)),
+        14 => format!("name.matches('{}')", random.pick(&["^a", "b$", "^a?b+$"])),
+        15 => random.pick(&["device.tier == 'none'", "device.tier in ['hardware', 'strong']"]).to_owned(),
+        16 => format!("at.getHours() {op} {}", random.pick(&[0, 6, 23])),
         _ => format!("amount + other {op} {}", random.below(3)),
     }
 }
@@ -241,6 +249,20 @@ pub(crate) fn answers(name: &str) -> Vec<Answer> {
             let some = [between(0, 1), between(1, 3), between(2, 4), between(3, 9), between(0, 9)];
             ints(0).into_iter().chain(some.into_iter().flatten()).collect()
         }
+        "tags" => {
+            let text = |text: &str| Value::String(text.to_owned());
+            let lists =
+                [vec![], vec![text("a")], vec![text("b"), text("a")], vec![text("z"), text("b"), text("z")]];
+            lists.map(|items| Answer::Value(Value::List(items))).to_vec()
+        }
+        "device.tier" => {
+            return ["none", "software", "hardware", "strong"]
+                .map(|tier| Answer::Value(Value::String(tier.to_owned())))
+                .to_vec();
+        }
+        "at" => [0, 6, 7, 23]
+            .map(|hour| Answer::Value(Value::Timestamp(Moment::from_us(hour * 3_600_000_000).unwrap())))
+            .to_vec(),
         _ => ["", "a", "ab", "abc", "b", "bab", "zz"]
             .map(|text| Answer::Value(Value::String(text.to_owned())))
             .to_vec(),
@@ -248,7 +270,7 @@ pub(crate) fn answers(name: &str) -> Vec<Answer> {
     found.extend([Answer::Missing, Answer::Error]);
     let causes: &[Cause] = match name {
         "dev.hooked" | "dev.risk" => &[Cause::Withheld, Cause::Denied],
-        "speed" | "night" | "list.bad(name)" => &[Cause::Unavailable],
+        "speed" | "night" | "list.bad(name)" | "at" => &[Cause::Unavailable],
         "tries" => &[Cause::Unavailable, Cause::Withheld, Cause::Denied],
         _ => &[],
     };
@@ -276,7 +298,10 @@ pub(crate) fn some_event(
     let names: Vec<&SignalName> = names.into_iter().filter(|name| !is_silent(name, both)).collect();
     let all: Vec<Vec<Answer>> = names.iter().map(|name| answers(name.as_str())).collect();
     let count: usize = all.iter().map(Vec::len).product();
-    if count > 20_000 {
+    // The reference compiles a pattern each time that it meets it.
+    let atoms = both.iter().flat_map(|policy| policy.rules()).flat_map(|rule| atoms(&rule.when));
+    let slow = atoms.filter(|atom| matches!(atom.kind, ExprKind::Matches(..))).count();
+    if count > if slow == 0 { 12_000 } else { 300 } {
         return None;
     }
     for device in [Trust::Attested, Trust::Claimed] {
@@ -347,7 +372,7 @@ fn every_change_that_matters_is_found_and_replays() {
             );
         }
     });
-    assert!(tried > 500 && found > 250, "{tried} tried, {found} of them differ");
+    assert!(tried > 400 && found > 150, "{tried} tried, {found} of them differ");
     assert!(open < 50, "{open} of 1,000 undetermined");
 }
 

@@ -105,11 +105,15 @@ pub(crate) fn policy(text: &str) -> Compiled {
 }
 
 pub(crate) fn try_policy(text: &str) -> Result<Compiled, String> {
-    let signals = catalogue();
+    try_policy_of(&catalogue(), text)
+}
+
+/// Compiles a policy over another catalogue.
+pub(crate) fn try_policy_of(signals: &str, text: &str) -> Result<Compiled, String> {
     let mut text = text.to_owned();
     // The compiler says how many nodes a rule has; each round repairs what it named.
     for _ in 0..40 {
-        let sources = [("signals.toml", signals.as_str()), ("policy.toml", text.as_str())];
+        let sources = [("signals.toml", signals), ("policy.toml", text.as_str())];
         let [catalogue, own] = sources.map(|(name, text)| Source { name, text });
         let faults = match compile(catalogue, own, None) {
             Ok(compiled) => return Ok(compiled),
