@@ -129,6 +129,7 @@ fn slice(slice: &SlicePlan) -> Value {
     json!({
         "zone": slice.zone.name(),
         "rules": slice.rules,
+        "settings": slice.settings,
         "conditions": slice.conditions,
         "constants": slice.constants,
         "signals": slice.signals,

@@ -110,8 +110,10 @@ impl WhyKind {
 pub struct SlicePlan {
     /// Which zone.
     pub zone: Zone,
-    /// Ids and effects of the rules in it.
+    /// The rules in it: id, effect, duties, and what they close to.
     pub rules: Vec<String>,
+    /// What it says of the policy as a whole: methods in their order, score classes.
+    pub settings: Vec<String>,
     /// The conditions in it, as text.
     pub conditions: Vec<String>,
     /// The constants in them, each once.

@@ -10,7 +10,7 @@ use crate::catalogue::{Birth, Signal};
 use crate::checked::{BinaryOp, Expr, ExprKind, Release, Rule};
 use crate::cut::{CutRule, nodes::NodeTable};
 use crate::render::render;
-use glacis_policy::Effect;
+use glacis_policy::{Effect, Obligations};
 use glacis_wire::{SignalName, Trust, Type, Value, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Scene<'_> {
         let closes = if self.rule.is_hidden() || asked { Zone::Cloud } else { Zone::Edge };
         RulePlan {
             id: self.rule.id.clone(),
-            effect: does(self.rule),
+            effect: does(self.rule.effect, self.rule.obligations),
             zones: zones(self.rule),
             closes,
             false_early: self.false_early(closes),
@@ -108,7 +108,7 @@ impl Scene<'_> {
             let names: BTreeSet<&str> = readings.iter().map(|(name, _)| name.as_str()).collect();
             let names: Vec<&str> = names.into_iter().collect();
             let (names, text) = (names.join(", "), render(&node.expr));
-            add(WhyKind::Privacy, Zone::Device, format!("{names} stays there; `{text}` leaves as yes or no"));
+            add(WhyKind::Privacy, Zone::Device, format!("kept there: {names}; `{text}` leaves as yes or no"));
             if node.min_trust > Trust::Claimed {
                 let trust = node.min_trust.name();
                 let text = format!("`{text}` being false excuses only from {trust} on");
@@ -127,9 +127,9 @@ fn zones(rule: &Rule) -> Vec<Zone> {
 }
 
 /// Effect and duties in words.
-pub(super) fn does(rule: &Rule) -> String {
-    let duties: Vec<&str> = rule.obligations.iter().map(|duty| duty.name()).collect();
-    match (rule.effect, duties.is_empty()) {
+pub(super) fn does(effect: Effect, duties: Obligations) -> String {
+    let duties: Vec<&str> = duties.iter().map(|duty| duty.name()).collect();
+    match (effect, duties.is_empty()) {
         (Effect::Score(0), false) => duties.join(", "),
         (own, true) => own.to_string(),
         (own, false) => format!("{own}, {}", duties.join(", ")),

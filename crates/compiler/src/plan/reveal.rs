@@ -9,8 +9,8 @@ use crate::Compiled;
 use crate::checked::{Expr, ExprKind, Release, Rule};
 use crate::cut::cost::BUDGETS;
 use crate::render::render;
-use glacis_policy::Hidden;
-use glacis_wire::Zone;
+use glacis_policy::{Entry, Hidden, Parts, ScoreClass};
+use glacis_wire::{Cause, Zone};
 use std::collections::BTreeSet;
 
 /// What the slice of one zone tells.
@@ -34,7 +34,8 @@ pub(super) fn slice(compiled: &Compiled, zone: Zone) -> Option<SlicePlan> {
     conditions.iter().for_each(|condition| asked(condition, &mut models));
     Some(SlicePlan {
         zone,
-        rules: held.iter().map(|(rule, _)| format!("{}: {}", rule.id, does(rule))).collect(),
+        rules: parts.rules.iter().map(told).collect(),
+        settings: settings(parts),
         conditions: conditions.iter().map(render).collect(),
         constants: constants.into_iter().collect(),
         signals: parts.slots.iter().map(|slot| slot.name.to_string()).collect(),
@@ -44,6 +45,36 @@ pub(super) fn slice(compiled: &Compiled, zone: Zone) -> Option<SlicePlan> {
         cost: compiled.cost(zone),
         cost_max: BUDGETS.get(at).copied().unwrap_or(0),
     })
+}
+
+/// Methods and classes: what verdicts a reader has to expect.
+fn settings(parts: &Parts) -> Vec<String> {
+    let methods: Vec<&str> = parts.methods.iter().map(|method| method.name()).collect();
+    let methods = format!("methods, weakest first: {}", methods.join(", "));
+    let class = |class: &ScoreClass| format!("from {} points on: {}", class.at_least, class.effect);
+    std::iter::once(methods).chain(parts.classes.iter().map(class)).collect()
+}
+
+/// A rule of a slice but its condition; causes that close alike together.
+fn told(rule: &glacis_policy::Rule) -> String {
+    let causes = Cause::ALL.iter().map(|cause| cause.name()).zip(rule.unknown);
+    let mut closes: Vec<(Entry, Vec<&str>)> = Vec::new();
+    for (cause, entry) in std::iter::once(("error", rule.error)).chain(causes) {
+        match closes.iter_mut().find(|(known, _)| *known == entry) {
+            Some((_, causes)) => causes.push(cause),
+            None => closes.push((entry, vec![cause])),
+        }
+    }
+    let shown = closes.iter().enumerate().map(|(at, (entry, causes))| {
+        let entry = match entry {
+            Entry::Skip => "skip".to_owned(),
+            Entry::Match => "match".to_owned(),
+            Entry::Milder(milder) => milder.to_string(),
+        };
+        format!("{} {}as {entry}", causes.join(", "), if at == 0 { "close " } else { "" })
+    });
+    let does = does(rule.effect, rule.obligations);
+    format!("{}: {does}; {}", rule.reason, shown.collect::<Vec<_>>().join(", "))
 }
 
 fn holds(rule: &Rule, zone: Zone) -> bool {

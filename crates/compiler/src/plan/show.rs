@@ -95,6 +95,7 @@ fn show_slice(slice: &SlicePlan, f: &mut Formatter<'_>) -> fmt::Result {
         slice.zone.name()
     )?;
     for (what, items) in [
+        ("policy", &slice.settings),
         ("rules", &slice.rules),
         ("conditions", &slice.conditions),
         ("constants", &slice.constants),
