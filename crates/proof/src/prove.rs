@@ -29,6 +29,7 @@ mod hidden;
 mod leak;
 mod lookup;
 mod rails;
+mod range;
 mod show;
 mod source;
 mod table;

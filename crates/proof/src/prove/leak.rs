@@ -9,7 +9,7 @@
 use super::agree::{node_signals, slots_below};
 use super::compose::Composed;
 use super::term::Terms;
-use super::{Place, Scene, Theorem};
+use super::{Place, Scene, Theorem, range};
 use glacis_compiler::catalogue::{Birth, Privacy};
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::{Hidden, Slice, Source};
@@ -46,7 +46,7 @@ pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, le
 /// By release node the rules that read it.
 type Readers<'a> = BTreeMap<u16, Vec<&'a Rule>>;
 
-/// Which rules read which nodes, in any trusted slice; no rule may read more than it declares.
+/// Which rules read which nodes, in any trusted slice; no rule may read more than it declares, ranges aside.
 fn readers<'a>(scene: Scene<'a>, leak: &mut Theorem) -> Readers<'a> {
     let mut readers = Readers::new();
     for zone in [Zone::Edge, Zone::Cloud] {
@@ -60,10 +60,11 @@ fn readers<'a>(scene: Scene<'a>, leak: &mut Theorem) -> Readers<'a> {
                 Release::Nodes { nodes, .. } => *nodes,
                 Release::Nothing | Release::Undisclosed => 0,
             };
-            if read.len() > declared {
+            let counted = range::counted(scene, rule, &read);
+            if counted > declared {
                 let at = Place::rule(zone, &rule.id);
                 let count = |nodes: usize| format!("{nodes} release nodes");
-                leak.refute(at.reason("what it reads of the device", count(read.len()), count(declared)));
+                leak.refute(at.reason("what it reads of the device", count(counted), count(declared)));
             }
             for node in read {
                 let readers = readers.entry(node).or_default();

@@ -12,6 +12,7 @@ mod limits;
 mod mutated;
 mod planted;
 mod random;
+mod ranges;
 mod rich;
 /// The source of chance of the equality soak.
 #[path = "../../../sim/src/rng.rs"]
