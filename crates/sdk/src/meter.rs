@@ -69,8 +69,9 @@ impl Meter {
             return false;
         }
         self.barred = None;
-        let mut told = self.told.get(event).cloned().unwrap_or_default();
-        told.roll(today, moment.session);
+        let known = self.told.entry(event.clone()).or_default();
+        known.roll(today, moment.session);
+        let mut told = known.clone();
         let Some(ahead) = told.count(&metering) else { return false };
         if ahead && self.store(vault, event, &mut told, &metering).is_none() {
             return false;

@@ -65,7 +65,7 @@ fn over_its_budget_a_device_tells_nothing_and_decides_nothing() {
         (told, drive(&mut act, &mut rig.edge, &mut Unattended).unwrap().zone)
     };
     for _ in 0..2 {
-        assert_eq!(tried(&mut rig), (true, Answered::Local), "blocked before anything is sent");
+        assert_eq!(tried(&mut rig), (true, Answered::Device), "blocked before anything is sent");
     }
     assert_eq!(tried(&mut rig), (false, Answered::Remote), "nine bits of seven");
     let values = rig.client.act(transfer()).unwrap().disclosed().values.clone();
