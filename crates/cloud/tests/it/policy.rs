@@ -1,13 +1,13 @@
 //! Publishing: what is taken, what is refused, and that what is live stays live.
 
 use crate::world::{World, compiled_of, decided, digest_of, policy_digest, policy_text, source_of, thumb};
-use glacis_cloud::policy::{SOURCE_BYTES_MAX, bind};
+use glacis_cloud::policy::{SOURCE_BYTES_MAX, bind, metering_of};
 use glacis_cloud::{CloudCore, CloudErrorKind, Place, Publish};
 use glacis_policy::{Binding, Owner};
 use glacis_seal::published::{Held, accept};
 use glacis_seal::{Purpose, SigningKey, sign_envelope};
-use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, PublishedKey};
-use glacis_wire::message::{Bytes, List, Text};
+use glacis_wire::message::policy::{Bundle, KeySet, KeyUse, Metering, PublishedKey};
+use glacis_wire::message::{Bytes, List, Tail, Text};
 use glacis_wire::{AppName, Decode as _, Digest, Encode as _, PolicyDigest, Realm, TenantId, Verdict, Zone};
 
 fn other_policy() -> String {
@@ -42,6 +42,31 @@ fn a_publish_goes_live_and_every_receiver_accepts_it() {
         assert_eq!(core.published(zone, 1).unwrap().key_sets.len(), 0, "nothing newer than key set 1");
     }
     assert_eq!(core.policy_versions(10).unwrap()[0].version, 7);
+}
+
+#[test]
+fn the_budgets_of_a_bundle_are_those_of_its_sources() {
+    let world = World::new(61);
+    let mut core = world.core();
+    let text = policy_text().replacen(
+        "[policy.if_unknown]",
+        "[policy.budget]\nbits_per_day = 100\n[policy.if_unknown]",
+        1,
+    );
+    let metering = metering_of(&compiled_of(&source_of(&text))).unwrap();
+    assert_eq!((metering.per_session, metering.per_day), (None, Some(100)));
+    let mut publish = world.publish_of(2, &text);
+    assert_eq!(refused(&mut core, &publish), CloudErrorKind::PolicyMismatch, "nothing of it");
+    let larger = Metering { per_day: Some(101), ..metering.clone() };
+    for (at, wrong) in [(0, vec![larger]), (0, vec![metering.clone(); 2]), (1, vec![metering.clone()])] {
+        let mut publish = world.publish_of(2, &text);
+        rebundle(&world, &mut publish, 0, |bundle| bundle.metering = Tail(vec![metering.clone()]));
+        rebundle(&world, &mut publish, at, |bundle| bundle.metering = Tail(wrong));
+        assert_eq!(refused(&mut core, &publish), CloudErrorKind::PolicyMismatch, "bundle {at}");
+    }
+    rebundle(&world, &mut publish, 0, |bundle| bundle.metering = Tail(vec![metering]));
+    assert_eq!(core.publish(&publish).unwrap(), 2);
+    assert!(metering_of(&compiled_of(&source_of(policy_text()))).is_none(), "none without a budget");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Invariant 5: every limit is asserted when encoding and when decoding.
 
 use glacis_wire::limits::*;
-use glacis_wire::message::{Bytes, List, Text};
+use glacis_wire::message::policy::{Bundle, Metering};
+use glacis_wire::message::{Bytes, List, Tail, Text};
 use glacis_wire::*;
 
 #[test]
@@ -75,4 +76,32 @@ fn the_length_of_a_disclosure_depends_on_its_layout_alone() {
     let of = |node| Disclosed { policy, nodes: vec![node; 7], values: vec![] }.to_bytes().unwrap().len();
     assert_eq!(of(NodeOutcome::True), of(NodeOutcome::Unknown));
     assert_eq!(of(NodeOutcome::False), of(NodeOutcome::Error));
+}
+
+/// A message got a list at its end: without items it is what it was, and there is no other way to say that.
+#[test]
+fn a_tail_without_items_is_no_byte_and_has_no_second_form() {
+    let bundle = |metering: Vec<Metering>| Bundle {
+        tenant: TenantId::parse("acme").unwrap(),
+        realm: Realm::Demo,
+        zone: Zone::Device,
+        version: 1,
+        issued: Timestamp::from_secs(1),
+        slices: List(Vec::new()),
+        metering: Tail(metering),
+    };
+    let event = EventName::parse("payment.transfer").unwrap();
+    let entry = Metering { event, bits: 3, per_session: Some(9), per_day: None };
+    let (none, one) =
+        (bundle(Vec::new()).to_bytes().unwrap(), bundle(vec![entry.clone()]).to_bytes().unwrap());
+    assert!(one.starts_with(&none), "what stood before stands where it did");
+    assert_eq!(Bundle::from_bytes(&none).unwrap(), bundle(Vec::new()));
+    assert_eq!(Bundle::from_bytes(&one).unwrap(), bundle(vec![entry.clone()]));
+    for length in none.len() + 1..one.len() {
+        assert!(Bundle::from_bytes(&one[..length]).is_err(), "cut at {length}");
+    }
+    let mut empty = none.clone();
+    empty.extend(Encode::to_bytes(&List::<Metering, 8>(Vec::new())).unwrap());
+    assert!(Bundle::from_bytes(&empty).is_err(), "a list of none is another form of no list");
+    assert!(bundle(vec![entry; BUNDLE_SLICES_MAX + 1]).to_bytes().is_err());
 }
