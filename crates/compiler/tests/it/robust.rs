@@ -1,7 +1,8 @@
 //! No input makes the compiler panic, and every finding points into its file.
 
-use crate::support::{compile_texts, file, for_each_case};
+use crate::support::{Random, compile_texts, file, for_each_case};
 use glacis_compiler::Diagnostics;
+use glacis_compiler::plan::Plan;
 
 fn check_places(texts: [(&str, &str); 3], diagnostics: &Diagnostics) {
     assert!(diagnostics.iter().count() > 0, "an error says why");
@@ -28,6 +29,7 @@ fn compile(signals: &str, policy: &str, cases: &str) -> bool {
     match compile_texts(signals, policy, Some(cases)) {
         Ok(compiled) => {
             compiled.run_cases();
+            assert!(!Plan::new(&compiled).to_string().is_empty());
             true
         }
         Err(diagnostics) => {
@@ -37,7 +39,39 @@ fn compile(signals: &str, policy: &str, cases: &str) -> bool {
     }
 }
 
-const PIECES: [&str; 24] = [
+/// What the shipped policies do not use: ranges, an exception, a budget.
+const LABELS: [&str; 2] = [
+    r#"
+[signal."battery.level"]
+type = "int"
+zone = "device"
+privacy = "private"
+purpose = ["ads"]
+retention = "0d"
+min_trust = "attested"
+cost = 1
+[declassifier.low]
+signal = "battery.level"
+for = "fraud-prevention"
+reason = "farms of phones are on mains"
+reviewed_by = "dpo@example.com"
+reviewed_on = "2026-03-01"
+"#,
+    r#"
+[[rule]]
+id = "range"
+when = "battery.level < 20 && app.hooked || amount > 9 && battery.level <= 50 && !(app.debugger)"
+effect = "challenge(otp)"
+text = "device"
+declassify = ["low"]
+release = { nodes = 2, buckets = { "battery.level" = [20, 50] } }
+[policy.budget]
+bits_per_request = 9
+bits_per_day = 99
+"#,
+];
+
+const PIECES: [&str; 28] = [
     "\"",
     "'",
     "\\",
@@ -62,6 +96,10 @@ const PIECES: [&str; 24] = [
     "amount",
     "app.hooked",
     "\u{0}",
+    "battery.level",
+    "buckets",
+    "20",
+    "-1",
 ];
 
 #[test]
@@ -69,13 +107,21 @@ fn mutated_policies_never_panic() {
     let signals = file("policies/signals.toml");
     let policy = file("policies/transfer/policy.toml");
     let cases = file("policies/transfer/cases.toml");
-    assert!(compile(&signals, &policy, &cases), "the originals compile");
+    let [more, rule] = LABELS;
+    let labelled = [format!("{signals}{more}"), format!("{policy}{rule}"), String::new()];
+    let originals = [[signals, policy, cases], labelled];
+    for [signals, policy, cases] in &originals {
+        assert!(compile(signals, policy, cases), "the originals compile");
+    }
     for_each_case(|random| {
-        let mut texts = [signals.clone(), policy.clone(), cases.clone()];
+        let mut texts = originals[random.below(2)].clone();
         let which = random.pick(&[0, 1, 1, 1, 1, 2]);
+        // The end is where the new keys are.
+        let tail = |random: &mut Random, length: usize| length - random.below(length.min(600) + 1);
         for _ in 0..1 + random.below(3) {
             let text = &mut texts[which];
-            let mut at = random.below(text.len() + 1);
+            let near = random.below(2) == 0;
+            let mut at = if near { tail(random, text.len()) } else { random.below(text.len() + 1) };
             while !text.is_char_boundary(at) {
                 at -= 1;
             }
