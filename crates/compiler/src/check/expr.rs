@@ -405,9 +405,14 @@ impl Checker<'_> {
         };
         let bare = matches!(key.kind, AstKind::Name(_) | AstKind::Field(..));
         let looked_up = if bare { Some(self.resolve(key)?) } else { None };
-        let Some(looked_up) = looked_up.filter(|key| matches!(key.birth, Birth::Request | Birth::Edge))
-        else {
-            let message = "the key of a list is a bare signal of zone `request` or `edge`";
+        let fits = |key: &Signal| matches!(key.birth, Birth::Request | Birth::Edge);
+        let kept = looked_up.as_ref().filter(|key| key.birth == Birth::Device);
+        let way = kept.map_or(String::new(), |kept| {
+            let (signal, label) = (&kept.name, kept.privacy.name());
+            format!(": {signal} ({label}, device) → key of list.{} → cloud", name.value)
+        });
+        let Some(looked_up) = looked_up.filter(fits) else {
+            let message = format!("the key of a list is a bare signal of zone `request` or `edge`{way}");
             return Err(Finding::new(key.span, "G3007", message));
         };
         if looked_up.ty != list.of {

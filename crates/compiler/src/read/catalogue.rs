@@ -383,8 +383,17 @@ fn field<'c>(
         return None;
     };
     if !matches!(signal.birth, Birth::Request | Birth::Edge) || signal.ty.element().is_some() {
-        let message =
-            format!("`{}` is not a scalar of zone `request` or `edge`, so no event carries it", name.value);
+        let way = match signal.birth {
+            Birth::Device => {
+                let label = signal.privacy.name();
+                format!(": {} ({label}, device) → key of a feature → past events in the cloud", signal.name)
+            }
+            _ => String::new(),
+        };
+        let message = format!(
+            "`{}` is not a scalar of zone `request` or `edge`, so no event carries it{way}",
+            name.value
+        );
         form.report(Finding::new(name.span, "G1016", message), findings);
         return None;
     }

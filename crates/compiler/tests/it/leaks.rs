@@ -211,7 +211,7 @@ const LEAKS: &[(&str, &str, &str)] = &[
     (
         "when = \"app.name in list.mules\"\nrelease = \"bit\"\ntext = \"device\"",
         "G3007",
-        "zone `request` or `edge`",
+        "zone `request` or `edge`: app.name (private, device) → key of list.mules → cloud",
     ),
     // More than declared.
     (
@@ -370,6 +370,18 @@ fn a_policy_that_leaks_is_refused_and_the_refusal_names_the_way() {
         assert!(said.contains(&format!("[{code}]")), "{rule}\nwant {code}:\n{said}");
         assert!(said.contains(way), "{rule}\nwant {way}:\n{said}");
         assert!(said.contains("policy.toml:"), "{rule}: no place:\n{said}");
+    }
+}
+
+#[test]
+fn a_feature_is_not_looked_up_by_what_stays_on_the_device() {
+    for (from, to) in
+        [("key = [\"shop\"]", "key = [\"app.name\"]"), ("of = \"device.id\"", "of = \"app.name\"")]
+    {
+        let found = compile_texts(&SIGNALS.replace(from, to), &policy("", "when = \"amount > 1\""), None);
+        let said = found.err().map_or(String::new(), |found| found.to_string());
+        let way = "app.name (private, device) → key of a feature → past events in the cloud [G1016]";
+        assert!(said.contains(way), "{to}\n{said}");
     }
 }
 
