@@ -86,8 +86,8 @@ pub(crate) fn released(policy: &Checked, cut: &Cut) -> Released {
         let ranges = asked.ranges(ty);
         let bits = log2(ranges).min(u64::try_from(nodes.len()).unwrap_or(u64::MAX));
         let Some(first) = nodes.first().and_then(|at| cut.table.nodes.get(*at)) else { continue };
-        let kind = match (nodes.as_slice(), ranges) {
-            ([only], 0..=2) => ReleasedKind::Node(*only),
+        let kind = match nodes.as_slice() {
+            [only] => ReleasedKind::Node(*only),
             _ => ReleasedKind::Range { nodes, ranges },
         };
         items.push(item(policy, cut, (kind, bits), &first.expr));

@@ -425,6 +425,13 @@ const LEGAL: &[(&str, &str, u64)] = &[
         "release = { nodes = 1, buckets = { \"battery.level\" = [20] } }",
         2,
     ),
+    ("app.ratio < 0.5 || app.ratio > 0.9", "release = { buckets = { \"app.ratio\" = [0.5, 0.9] } }", 1),
+    // Three ranges, and what is no number: two bits, in two nodes.
+    (
+        "app.ratio < 0.5 && amount > 1 || app.ratio >= 0.9 && amount > 2",
+        "release = { buckets = { \"app.ratio\" = [0.5, 0.9] } }",
+        2,
+    ),
     ("ads.id > 5", "release = \"bit\"\ndeclassify = [\"ads-for-fraud\"]", 1),
     ("shop == 'x'", "declassify = [\"shop-for-fraud\"]", 0),
     ("shop in list.mules && shop.orders > 5", "declassify = [\"shop-for-fraud\"]", 0),
