@@ -12,6 +12,8 @@ use crate::prove::term::{TermId, Terms};
 use glacis_policy::inspect::RuleView;
 use std::collections::BTreeMap;
 
+/// Slots that a reason names.
+const NAMED_MAX: usize = 12;
 /// The level of what has none yet.
 const UNPLACED: u32 = u32::MAX - 1;
 
@@ -399,7 +401,13 @@ impl<'a> Diagram<'a> {
         let wrong = self.bdd.and(told, not_said)?;
         let Some(path) = self.bdd.example(wrong) else { return Ok(None) };
         let holds = |level: u32| path.iter().any(|(known, value)| *known == level && *value);
-        let states = self.slots.iter().filter_map(|slot| slot.at(&holds)).map(str::to_owned).collect();
+        // A slot that the path does not ask may be anything.
+        let asked = |slot: &&Slotted| {
+            let own = slot.level..slot.level + slot.bits;
+            path.iter().any(|(level, _)| own.contains(level))
+        };
+        let named = self.slots.iter().filter(asked).filter_map(|slot| slot.at(&holds));
+        let states = named.take(NAMED_MAX).map(str::to_owned).collect();
         Ok(Some(Violation { claim, wanted, states }))
     }
 }
