@@ -48,29 +48,42 @@ fn leaf(leaf: &Leaf) -> String {
 }
 
 fn apply(terms: &Terms<'_>, op: Op, operands: &[TermId], out: &mut String) {
-    let infix = match op {
-        Op::And => Some(" && ".to_owned()),
-        Op::Or => Some(" || ".to_owned()),
-        Op::Binary(op) => Some(format!(" {} ", op.symbol())),
-        _ => None,
+    let (name, between) = match op {
+        Op::And => ("", " && ".to_owned()),
+        Op::Or => ("", " || ".to_owned()),
+        Op::Binary(op) => ("", format!(" {} ", op.symbol())),
+        _ => (function(op), ", ".to_owned()),
     };
-    let name = match op {
-        Op::Not => "!".to_owned(),
-        Op::Neg => "-".to_owned(),
-        Op::Convert(ty) => format!("{ty:?}").to_lowercase(),
-        Op::MomentPart(part) | Op::SpanPart(part) => part.function().to_owned(),
-        _ if infix.is_some() => String::new(),
-        other => format!("{other:?}").to_lowercase(),
-    };
-    out.push_str(&name);
+    out.push_str(name);
     out.push('(');
     for (nth, operand) in operands.iter().enumerate() {
-        if nth > 0 {
-            out.push_str(infix.as_deref().unwrap_or(", "));
+        match (op, nth) {
+            (_, 0) => {}
+            (Op::If, 1) => out.push_str(" ? "),
+            (Op::If, _) => out.push_str(" : "),
+            _ => out.push_str(&between),
         }
         write(terms, *operand, out);
     }
     out.push(')');
+}
+
+const fn function(op: Op) -> &'static str {
+    match op {
+        Op::Not => "!",
+        Op::Neg => "-",
+        Op::Size => "size",
+        Op::StartsWith => "startsWith",
+        Op::EndsWith => "endsWith",
+        Op::Contains => "contains",
+        Op::Matches => "matches",
+        Op::Within => "inCIDR",
+        Op::MomentPart(part) | Op::SpanPart(part) => part.function(),
+        Op::Convert(ty) => ty.name(),
+        Op::Index => "item",
+        Op::Find => "place",
+        Op::And | Op::Or | Op::If | Op::Binary(_) => "",
+    }
 }
 
 /// A literal, as it is written.
