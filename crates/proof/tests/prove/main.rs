@@ -20,3 +20,4 @@ mod rich;
 mod rng;
 mod shipped;
 mod support;
+mod tables;
