@@ -219,7 +219,8 @@ fn flip(compiled: &Compiled, zone: usize, flips: impl Iterator<Item = usize>, ev
         assert_ne!(standing, Standing::NotProven, "byte {at} bit {bit}\n{}", reasons(&proof));
         if standing == Standing::Proven {
             harmless += 1;
-            let differs = (0..events).find(|seed| differs(&slice, &answers, *seed));
+            let mut scratch = [Scratch::for_slice(&slice), Scratch::for_slice(&slice)];
+            let differs = (0..events).find(|seed| differs(&slice, &answers, *seed, &mut scratch));
             assert_eq!(differs, None, "zone {zone} byte {at} of {start}..{end} bit {bit} is proven");
         } else {
             refuted += 1;
@@ -231,9 +232,9 @@ fn flip(compiled: &Compiled, zone: usize, flips: impl Iterator<Item = usize>, ev
 #[test]
 fn what_is_proven_of_a_mutated_plan_decides_as_its_arena_does() {
     let mut rng = Rng::new(7);
-    let flips = (0..400).map(|_| usize::try_from(rng.below(1 << 20)).unwrap());
-    let (refuted, harmless) = flip(&rich::policy(), CLOUD, flips, 1_000);
-    assert!(refuted >= 20, "{refuted} refuted, {harmless} harmless");
+    let flips = (0..200).map(|_| usize::try_from(rng.below(1 << 20)).unwrap());
+    let (refuted, harmless) = flip(&rich::policy(), CLOUD, flips, 400);
+    assert!(refuted >= 10, "{refuted} refuted, {harmless} harmless");
 }
 
 /// As above, of the policies of some seeds.
@@ -252,7 +253,7 @@ fn flip_random(seeds: std::ops::Range<u64>, flips: u64) -> (usize, usize) {
 
 #[test]
 fn so_does_what_is_proven_of_mutated_plans_of_random_policies() {
-    let (refuted, harmless) = flip_random(0..60, 40);
+    let (refuted, harmless) = flip_random(0..40, 24);
     assert!(refuted >= 20, "{refuted} refuted, {harmless} harmless");
 }
 
@@ -339,12 +340,12 @@ fn intervals(ty: Type, literals: &[Value]) -> Vec<Answer> {
 }
 
 /// Whether an event is decided otherwise than its conditions say.
-fn differs(slice: &Slice, answers: &[Vec<Answer>], seed: u64) -> bool {
+fn differs(slice: &Slice, answers: &[Vec<Answer>], seed: u64, scratch: &mut [Scratch; 2]) -> bool {
     let (given, close) = event(answers, seed);
     let slots = inputs(&given);
     let inputs = Inputs { slots: &slots, passed: None, close };
-    let (mut by_rows, mut computed) = (Scratch::for_slice(slice), Scratch::for_slice(slice));
-    let outcomes = (eval(slice, &inputs, &mut by_rows), eval_computed(slice, &inputs, &mut computed));
+    let [by_rows, computed] = scratch;
+    let outcomes = (eval(slice, &inputs, by_rows), eval_computed(slice, &inputs, computed));
     let is_pending = slots.iter().any(|slot| slot.reading == Reading::PENDING);
     outcomes.0 != outcomes.1 || (!is_pending && by_rows.rules() != computed.rules())
 }

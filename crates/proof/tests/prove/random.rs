@@ -21,12 +21,12 @@ fn run(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn random_policies_are_proven() {
-    run(0..80);
+    run(0..50);
 }
 
 /// Takes minutes: `cargo test --release -p glacis-proof -- --ignored`.
 #[test]
 #[ignore = "the long form of the test above"]
 fn many_random_policies_are_proven() {
-    run(80..10_080);
+    run(50..10_050);
 }
