@@ -58,6 +58,19 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// The question that it answers.
+    pub const fn question(&self) -> Question {
+        match self {
+            Self::Dead => Question::Dead,
+            Self::NeverTrue { .. } => Question::NeverTrue,
+            Self::AlwaysTrue => Question::AlwaysTrue,
+            Self::Duplicate { .. } => Question::Duplicate,
+            Self::Shadowed { .. } => Question::Shadowed,
+        }
+    }
+}
+
 /// A question without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
@@ -124,6 +137,16 @@ pub fn analyse(subject: Subject<'_>) -> Analysis {
     };
     for (at, rule) in subject.checked.rules().iter().enumerate() {
         analyst.rule(at, rule);
+    }
+    // Proofs by constraints that no event satisfies would prove anything.
+    if !analyst.worlds.iter_mut().all(|scene| scene.encoder.has_events()) {
+        let facts = std::mem::take(&mut analyst.analysis.facts);
+        let open = |fact: Fact| Open {
+            rule: fact.rule,
+            question: fact.kind.question(),
+            obstacle: Obstacle::Contradiction,
+        };
+        analyst.analysis.open.extend(facts.into_iter().map(open));
     }
     analyst.analysis
 }

@@ -343,6 +343,9 @@ impl<'a> Search<'a> {
                 break;
             }
         }
+        if !self.encoder.has_events() {
+            return Counterfactual::Undetermined(Obstacle::Contradiction);
+        }
         obstacle.map_or(Counterfactual::Impossible, Counterfactual::Undetermined)
     }
 

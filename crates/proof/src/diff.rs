@@ -60,6 +60,8 @@ pub enum Obstacle {
     Limit,
     /// A difference was found and its replay did not show it: a fault of this crate.
     Replay,
+    /// The constraints hold of no event at all: a fault of this crate.
+    Contradiction,
     /// The policies decide different events.
     OtherEvent,
 }
@@ -96,6 +98,7 @@ impl fmt::Display for Obstacle {
             }
             Self::Limit => f.write_str("the search is larger than its limit"),
             Self::Replay => f.write_str("a difference was found that its replay does not show"),
+            Self::Contradiction => f.write_str("the constraints contradict each other"),
             Self::OtherEvent => f.write_str("the policies decide different events"),
         }
     }
@@ -182,7 +185,9 @@ impl<'s> Answer<'s> {
         // LIMIT: so many choices are set aside for which no values could be made.
         for _ in 0..GUESSES_MAX {
             match pair.encoder.search(&[wanted, aside], false) {
-                Found::None => return,
+                // A proof by constraints that no event satisfies would prove anything.
+                Found::None if pair.encoder.has_events() => return,
+                Found::None => return self.obstacles.push(Obstacle::Contradiction),
                 Found::Limit => return self.obstacles.push(Obstacle::Limit),
                 Found::Some => {
                     let made = pair.encoder.realised();

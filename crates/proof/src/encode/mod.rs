@@ -395,6 +395,11 @@ impl<'a> Encoder<'a> {
         Found::Limit
     }
 
+    /// Whether there are events at all. If not, the constraints contradict each other and nothing follows from them.
+    pub(crate) fn has_events(&mut self) -> bool {
+        self.sat.solve(&[]) == Found::Some
+    }
+
     /// That every signal is in the state of the last assignment.
     fn here(&self) -> Vec<Lit> {
         let fields = self.fields.values();

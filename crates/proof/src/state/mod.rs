@@ -6,7 +6,7 @@
 //! regions, of which one value each is enough, and nothing is left out. Other atoms ([`Atom::is_exact`] is false) get
 //! samples: each is a value that can be, but they are not all, and whoever proves something must not take them for all.
 //!
-//! What is assumed of events: device signals have one trust, all others are proven; `absent` and `version` are said of
+//! What is assumed of events: an answer is unknown for one cause; device signals have one trust, all others are proven; `absent` and `version` are said of
 //! the device as a whole; signals that every edge makes are always known; counts are not negative; texts and lists keep
 //! their limits. Nothing is assumed of how one signal's value depends on another's, nor a list test on its key.
 
