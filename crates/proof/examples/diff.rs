@@ -19,8 +19,8 @@ use glacis_proof::analyse::analyse;
 use glacis_proof::counterfactual::{Counterfactual, explain};
 use glacis_proof::diff::{Finding, diff};
 use glacis_proof::event::Event;
-use glacis_proof::state::{Space, World};
-use glacis_wire::Trust;
+use glacis_proof::state::{Space, State, World};
+use glacis_wire::{Answer, Trust};
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -174,7 +174,8 @@ fn main() {
         }
         let rules = rules(&mut Random(42), variant, 200);
         let whole = policy(&rules);
-        explained(variant, &whole);
+        explained(variant, "nothing known", &whole, |states| states.last());
+        explained(variant, "all known", &whole, |states| states.iter().rev().find(|state| is_value(state)));
         let start = Instant::now();
         let found = analyse((&whole).into());
         println!(
@@ -185,12 +186,16 @@ fn main() {
     }
 }
 
-/// The time to explain an event that every rule decides on defaults.
-fn explained(variant: char, policy: &Compiled) {
+const fn is_value(state: &State) -> bool {
+    matches!(state.answer, Answer::Value(_))
+}
+
+/// The time to explain an event in which every signal is in the state that is picked.
+fn explained(variant: char, what: &str, policy: &Compiled, pick: fn(&[State]) -> Option<&State>) {
     let space = Space::of(&[policy.into()]);
     let world = World { outage: false, device: Trust::Attested };
     let answers = space.signals().filter_map(|name| {
-        let state = space.states(name).last()?;
+        let state = pick(space.states(name))?;
         Some((name.clone(), space.given(name, state.answer.clone(), world)))
     });
     let event = Event { snapshot: Snapshot { answers: answers.collect() }, passed: None, outage: false };
@@ -201,7 +206,10 @@ fn explained(variant: char, policy: &Compiled) {
         Counterfactual::Some(change, _) => format!("a change of {} signals", change.flips.len()),
         other => format!("{other:?}"),
     };
-    println!("  200 rules, {variant} explained {:>19.1} ms, {changes}", start.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "  200 rules, {variant} explained, {what:<14} {:>6.1} ms, {changes}",
+        start.elapsed().as_secs_f64() * 1e3
+    );
 }
 
 /// A rule and an atom that compares with a number.

@@ -1,8 +1,8 @@
 //! Why an event was decided as it was, and the least that would have had to be different for a milder verdict.
 //!
 //! [`explain`] gives the path: what each condition came to in Σ and Σ⁻, which of its atoms decided it, which rules
-//! decided the verdict. A counterfactual changes the fewest signals: the search is bounded by their number, from one
-//! upwards, so that every smaller set is excluded before a larger one is tried, and what it finds is replayed. The value
+//! decided the verdict. A counterfactual changes the fewest signals: the search is bounded by their number, a change of one
+//! signal less is excluded by a proof before it is called the least, and what is found is replayed. The value
 //! of a private device signal is never part of an answer, neither the one it has nor the one that it would need.
 
 use crate::diff::{Obstacle, left};
@@ -261,6 +261,16 @@ fn deciding(policy: &Checked, rules: &[Path], verdict: Verdict) -> Vec<String> {
     if soft.is_empty() { acting(&|effect| matches!(effect, Effect::Score(1..))) } else { soft }
 }
 
+/// What a change is to bring about.
+struct Goal {
+    /// The verdict is `allow`.
+    allow: Lit,
+    /// The verdict is mild enough.
+    wanted: Lit,
+    /// Its rank is below this.
+    below: usize,
+}
+
 /// The space around one event.
 struct Search<'a> {
     subject: Subject<'a>,
@@ -317,36 +327,76 @@ impl<'a> Search<'a> {
             let milder: Vec<Lit> = milder.map(|(_, literal)| *literal).collect();
             self.encoder.sat.any(milder)
         });
-        let mut obstacle =
-            (!self.incomplete.is_empty()).then(|| Obstacle::Intervals(self.incomplete.clone()));
-        for most in 1..=self.signals.len() {
-            let Some(bound) = self.at_most(most) else {
-                return Counterfactual::Undetermined(Obstacle::Limit);
-            };
-            if let Some(change) = self.within([allow, wanted], bound, below) {
-                return least(change, obstacle);
+        let goal = Goal { allow, wanted, below };
+        let Some((size, mut change, obstacle)) = self.smallest(&goal) else {
+            return self.without_change(&goal);
+        };
+        if let Some(nicer) = self.nicer(&goal, size) {
+            change = nicer;
+        }
+        let left_out = || (!self.incomplete.is_empty()).then(|| Obstacle::Intervals(self.incomplete.clone()));
+        match obstacle.or_else(left_out) {
+            None => Counterfactual::Least(change),
+            Some(obstacle) => Counterfactual::Some(change, obstacle),
+        }
+    }
+
+    /// The smallest size for which a change was found, the change, and what kept smaller ones from being excluded.
+    ///
+    /// A larger bound allows whatever a smaller one does: sizes are doubled until there is a change, and then halved.
+    fn smallest(&mut self, goal: &Goal) -> Option<(usize, Change, Option<Obstacle>)> {
+        let most = self.signals.len();
+        let (mut low, mut obstacle, mut best) = (1, None, None);
+        let mut size = 1;
+        while best.is_none() && low <= most {
+            match self.attempt(goal, size.min(most)) {
+                Ok(change) => best = Some(change),
+                Err(found) => (low, obstacle) = (size.min(most) + 1, found),
             }
-            match self.encoder.search(&[wanted, bound], false) {
-                Found::None => {}
-                Found::Some => {
-                    if let Some(change) = self.encoder.realised().and_then(|made| self.change(made, below)) {
-                        return least(change, obstacle);
-                    }
-                    obstacle.get_or_insert(Obstacle::Atoms(self.encoder.guessed()));
-                }
-                Found::Limit => {
-                    obstacle.get_or_insert(Obstacle::Limit);
-                }
-            }
-            // Without any bound there is nothing either: larger ones need not be asked.
-            if most == 1 && self.encoder.search(&[wanted], false) == Found::None {
-                break;
+            size *= 2;
+        }
+        let mut best: Change = best?;
+        while low < best.flips.len() {
+            let middle = low.midpoint(best.flips.len() - 1);
+            match self.attempt(goal, middle) {
+                Ok(change) => best = change,
+                Err(found) => (low, obstacle) = (middle + 1, found),
             }
         }
+        Some((best.flips.len(), best, obstacle))
+    }
+
+    /// A change of at most so many signals; `Err(None)`: there is none.
+    fn attempt(&mut self, goal: &Goal, most: usize) -> Result<Change, Option<Obstacle>> {
+        let bound = self.at_most(most).ok_or(Some(Obstacle::Limit))?;
+        let wanted = [goal.wanted, bound];
+        let listed = self.encoder.search(&wanted, true) == Found::Some;
+        let listed = listed.then(|| self.encoder.event()).flatten();
+        if let Some(change) = listed.and_then(|found| self.change(found, goal.below)) {
+            return Ok(change);
+        }
+        match self.encoder.search(&wanted, false) {
+            Found::None => Err(None),
+            Found::Limit => Err(Some(Obstacle::Limit)),
+            Found::Some => {
+                let made = self.encoder.realised().and_then(|made| self.change(made, goal.below));
+                made.ok_or_else(|| Some(Obstacle::Atoms(self.encoder.guessed())))
+            }
+        }
+    }
+
+    /// Why no change was found.
+    fn without_change(&mut self, goal: &Goal) -> Counterfactual {
+        let found = self.encoder.search(&[goal.wanted], false);
         if !self.encoder.has_events() {
             return Counterfactual::Undetermined(Obstacle::Contradiction);
         }
-        obstacle.map_or(Counterfactual::Impossible, Counterfactual::Undetermined)
+        match found {
+            Found::None if self.incomplete.is_empty() => Counterfactual::Impossible,
+            Found::None => Counterfactual::Undetermined(Obstacle::Intervals(self.incomplete.clone())),
+            Found::Some => Counterfactual::Undetermined(Obstacle::Atoms(self.encoder.guessed())),
+            Found::Limit => Counterfactual::Undetermined(Obstacle::Limit),
+        }
     }
 
     /// That at most so many signals are not as they were.
@@ -356,18 +406,19 @@ impl<'a> Search<'a> {
         self.encoder.sat.at_least(&changed, more).map(|more| !more)
     }
 
-    /// A change within a bound whose replay gives what was wanted, to values if that is possible.
-    fn within(&mut self, wanted: [Lit; 2], bound: Lit, below: usize) -> Option<Change> {
+    /// A change of the same size that a person would rather hear of: to `allow`, and to values.
+    fn nicer(&mut self, goal: &Goal, size: usize) -> Option<Change> {
+        let bound = self.at_most(size)?;
         let signals = self.signals.clone();
         let valued: Vec<Lit> =
             signals.iter().map(|(_, same, valued)| self.encoder.sat.any([*same, *valued])).collect();
-        let tries = [&valued[..], &[]].into_iter().flat_map(|more| wanted.map(|wanted| (wanted, more)));
-        let tries: Vec<Vec<Lit>> = tries
-            .map(|(wanted, more)| [wanted, bound].into_iter().chain(more.iter().copied()).collect())
-            .collect();
-        let found = tries.iter().any(|literals| self.encoder.search(literals, true) == Found::Some);
-        let snapshot = found.then(|| self.encoder.event())??;
-        self.change(snapshot, below)
+        for (wanted, more) in [(goal.allow, &valued[..]), (goal.wanted, &valued[..]), (goal.allow, &[])] {
+            let all: Vec<Lit> = [wanted, bound].into_iter().chain(more.iter().copied()).collect();
+            if self.encoder.search(&all, true) == Found::Some {
+                return self.encoder.event().and_then(|found| self.change(found, goal.below));
+            }
+        }
+        None
     }
 
     /// A change to an event, if its replay gives what was wanted.
@@ -444,14 +495,6 @@ impl<'a> Search<'a> {
             }
         }
         found
-    }
-}
-
-/// A change with as few signals as there can be, unless something stood in the way of excluding fewer.
-fn least(change: Change, obstacle: Option<Obstacle>) -> Counterfactual {
-    match obstacle {
-        None => Counterfactual::Least(change),
-        Some(obstacle) => Counterfactual::Some(change, obstacle),
     }
 }
 
