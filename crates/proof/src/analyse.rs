@@ -9,7 +9,7 @@ use crate::encode::{Act, Decision, Encoder, strictness};
 use crate::event::Event;
 use crate::sat::{Found, Lit};
 use crate::state::{Space, Subject};
-use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Rule};
+use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Release, Rule};
 use glacis_compiler::reference::{Outcome, evaluate};
 use glacis_policy::{Effect, Obligation};
 use glacis_wire::{Answer, SignalName, Value};
@@ -186,10 +186,10 @@ impl<'a> Analyst<'a> {
         let policy = self.subject.checked;
         let is_true =
             |event: &Event| evaluate(policy, &rule.when, &event.snapshot, false, event.outage) == TRUE;
-        let never =
-            self.ask(rule, Question::NeverTrue, |scene| Some(scene.acts.get(at)?.given.yes), &is_true);
-        // A strict rule whose condition is true matches.
-        if never != Some(false) || rule.effect.is_lenient() {
+        let never = self.ask(rule, Question::NeverTrue, |scene| Some(scene.written(rule)), &is_true);
+        // A strict rule whose condition is true matches, unless nothing of it is disclosed.
+        let believed = !rule.effect.is_lenient() && rule.release != Release::Undisclosed;
+        if never != Some(false) || !believed {
             let matches = |event: &Event| event.decide(policy).matched.contains(&rule.id);
             let dead = self.ask(rule, Question::Dead, |scene| Some(scene.acts.get(at)?.matched), &matches);
             if dead == Some(true) {
@@ -207,8 +207,7 @@ impl<'a> Analyst<'a> {
             };
             !event.outage && names.iter().all(|(name, _)| valued(name)) && !is_true(event)
         };
-        let always =
-            self.ask(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(at, rule), &fails);
+        let always = self.ask(rule, Question::AlwaysTrue, |scene| scene.not_true_though_known(rule), &fails);
         if always == Some(true) {
             self.found(rule, Kind::AlwaysTrue);
         }
@@ -394,9 +393,14 @@ impl Scene<'_> {
         obstacle.map_or(Ok(true), Err)
     }
 
+    /// That a condition as it is written is true in Σ.
+    fn written(&mut self, rule: &Rule) -> Lit {
+        self.encoder.condition(0, &rule.when, false).yes
+    }
+
     /// That a condition is not true although each of its signals has a value.
-    fn not_true_though_known(&mut self, at: usize, rule: &Rule) -> Option<Lit> {
-        let yes = self.acts.get(at)?.given.yes;
+    fn not_true_though_known(&mut self, rule: &Rule) -> Option<Lit> {
+        let yes = self.written(rule);
         let names: BTreeSet<SignalName> =
             rule.when.readings().into_iter().map(|(name, _)| name.clone()).collect();
         let known: Vec<Lit> = names

@@ -13,7 +13,6 @@ use glacis_wire::{Cause, Verdict};
 /// What one rule does.
 #[derive(Clone, Debug)]
 pub(crate) struct Act {
-    pub(crate) given: Rails,
     /// `levels[k]`: it acts, with strictness of at least `k + 1`.
     pub(crate) levels: Vec<Lit>,
     /// It matches, by its condition or by how it closes.
@@ -45,7 +44,7 @@ impl Encoder<'_> {
         let top = top(policy);
         if rule.effect.is_lenient() {
             let matched = trusted.yes;
-            return Act { given, levels: vec![matched; top], matched };
+            return Act { levels: vec![matched; top], matched };
         }
         let undecided: Vec<Lit> = trusted.unknown.iter().map(|rail| !*rail).collect();
         let failed = self.sat.all(undecided.into_iter().chain([!trusted.yes, !trusted.no]));
@@ -67,7 +66,7 @@ impl Encoder<'_> {
             levels.push(self.sat.any(ways));
         }
         let matched = levels.first().copied().unwrap_or(given.yes);
-        Act { given, levels, matched }
+        Act { levels, matched }
     }
 
     /// A rule's condition in Σ and Σ⁻, or what stands for it.

@@ -8,6 +8,7 @@ use glacis_compiler::Checked;
 use glacis_compiler::catalogue::Signal;
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind};
 use glacis_wire::Value;
+use std::collections::BTreeSet;
 
 /// Values that may make the atoms over `signal` say what is wanted of them.
 pub(crate) fn values(
@@ -61,29 +62,36 @@ impl Parts {
             |parts: &[String]| parts.iter().max_by_key(|part| part.len()).cloned().unwrap_or_default();
         let (head, tail) = (longest(&self.heads), longest(&self.tails));
         let mut found = Vec::new();
+        let patterns: Vec<String> = self.patterns.iter().flat_map(|pattern| matching(pattern)).collect();
         for start in [head.as_str(), base] {
-            for pattern in self.patterns.iter().flat_map(|pattern| matching(pattern)).chain([String::new()]) {
+            for pattern in patterns.iter().map(String::as_str).chain([""]) {
                 for joint in ["", " ", "~"] {
-                    let mut text = format!("{start}{pattern}");
-                    let mut parts: Vec<&String> = self.contained.iter().collect();
-                    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-                    for part in parts {
-                        if !text.contains(part.as_str()) && !tail.contains(part.as_str()) {
-                            text = format!("{text}{joint}{part}");
-                        }
+                    let rest = self.joined(start, pattern, joint, &tail);
+                    // Sizes are asked for as well: something is put in at either end of what must be there.
+                    for filler in PADDINGS.map(|size| "~".repeat(size)) {
+                        found.extend([format!("{start}{filler}{rest}"), format!("{start}{rest}{filler}")]);
                     }
-                    if !text.ends_with(&tail) {
-                        text = format!("{text}{tail}");
-                    }
-                    let padded = [1, 8, 64].map(|more| format!("{text}{}", "~".repeat(more)));
-                    found.push(text);
-                    found.extend(padded);
                 }
             }
         }
         found.retain(|text| limit.is_none_or(|limit| text.len() <= limit));
-        found.dedup();
+        let mut seen = BTreeSet::new();
+        found.retain(|text| seen.insert(text.clone()));
         found
+    }
+
+    /// What comes after the start of a text: a pattern's text, each part that is not there yet, and the end.
+    fn joined(&self, start: &str, pattern: &str, joint: &str, tail: &str) -> String {
+        let mut text = pattern.to_owned();
+        let mut parts: Vec<&String> = self.contained.iter().collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        for part in parts {
+            let there = [&text, start, tail].into_iter().any(|text| text.contains(part.as_str()));
+            if !there {
+                text = format!("{text}{joint}{part}");
+            }
+        }
+        if text.ends_with(tail) { text } else { format!("{text}{tail}") }
     }
 
     /// Lists of what must be in them, filled up with something that need not be.
@@ -110,3 +118,5 @@ impl Parts {
 
 /// LIMIT: longest list that is made. Unit: items.
 const LENGTH_MAX: usize = 32;
+/// How much is put in to make a text longer. Unit: bytes.
+const PADDINGS: [usize; 9] = [0, 1, 2, 3, 4, 5, 8, 16, 64];

@@ -26,6 +26,8 @@ struct Line {
     when: Cond,
     effect: &'static str,
     closing: Option<&'static str>,
+    /// The edge may not hold it, or nothing of it leaves the device.
+    hidden: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Draft {
     rules: Vec<Line>,
     withheld: &'static str,
     unavailable: &'static str,
+    second_class: bool,
 }
 
 impl Cond {
@@ -67,9 +70,18 @@ impl Cond {
 impl Draft {
     pub(crate) fn text(&self) -> String {
         let mut text = head("\"otp\", \"passkey\"", self.withheld, self.unavailable);
+        if self.second_class {
+            text.push_str("[[score_class]]\nat_least = 5\neffect = \"block(soft)\"\n");
+        }
         text.push_str(&points());
         for line in &self.rules {
-            text.push_str(&rule(&line.id, &line.when.text(), line.effect));
+            let shown = rule(&line.id, &line.when.text(), line.effect);
+            let device = "text = \"device\"\nrelease = { nodes = 9 }\n";
+            text.push_str(&match (line.hidden, shown.contains(device)) {
+                (false, _) => shown,
+                (true, true) => shown.replace(device, "danger_undisclosed = true\n"),
+                (true, false) => shown + "text = \"cloud\"\n",
+            });
             let lenient = line.effect == "exempt" || line.effect.starts_with("score(-");
             if let Some(closing) = line.closing.filter(|_| !lenient) {
                 text.push_str(&format!(
@@ -139,12 +151,14 @@ pub(crate) fn draft(random: &mut Random) -> Draft {
             when: cond(random, 2),
             effect: random.pick(&EFFECTS),
             closing: random.chance(20).then(|| random.pick(&["skip", "match"])),
+            hidden: random.chance(15),
         })
         .collect();
     Draft {
         rules,
         withheld: random.pick(&["match", "challenge(otp)", "challenge(passkey)"]),
         unavailable: random.pick(&["match", "skip", "challenge(otp)"]),
+        second_class: random.chance(15),
     }
 }
 
@@ -156,6 +170,7 @@ fn changed(random: &mut Random, draft: &Draft) -> Draft {
         0 => new.rules[at].effect = random.pick(&EFFECTS),
         1 => drop(new.rules.remove(at)),
         2 => new.unavailable = random.pick(&["match", "skip", "challenge(otp)"]),
+        3 if random.chance(50) => new.rules[at].hidden = !new.rules[at].hidden,
         3 => new.withheld = random.pick(&["match", "challenge(otp)", "challenge(passkey)"]),
         4 => {
             if let Cond::And(parts) | Cond::Or(parts) = &mut new.rules[at].when {
