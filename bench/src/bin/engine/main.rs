@@ -4,11 +4,9 @@
 //! building a context and looking strings up are in it. The hits of every engine must be ours, event by event, or
 //! the bench fails.
 //!
-//! Peers (`peers`): `zen-expression`, `cel`, `cel-interpreter`, `regorus`, `cedar-policy` and `rhai`, each used as its own
-//! benchmarks use it: compiled ahead, context built once an event. Two are left out. `zen-engine`, decision tables
-//! over `zen-expression`, brings 280 more crates for its other nodes (a JavaScript engine in C, a TypeScript
-//! parser, an HTTP client with a crypto library that this repository bans). Its tables strike out rows by equality and
-//! run the cells of the others in the virtual machine that is measured here. `evalexpr` is AGPL.
+//! Peers (`peers`): `zen-expression`, `zen-engine` (a decision table), `cel`, `cel-interpreter`, `regorus`, `cedar-policy` and
+//! `rhai`, each used as its own benchmarks use it: compiled ahead, context built once an event. `evalexpr` is left out: it
+//! is AGPL.
 //!
 //! The workload has two variants (`workload`). In variant B a third of the signals is unknown, and no peer keeps that apart:
 //! a variable that is not there is null to `zen-expression`, an error to `cel`, `cel-interpreter` and `rhai`, an error

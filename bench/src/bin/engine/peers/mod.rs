@@ -9,14 +9,16 @@ mod cel_interpreter;
 mod regorus;
 mod rhai;
 mod zen;
+mod zen_table;
 
 use crate::engine::Build;
 use crate::text::name;
 use crate::workload::{BOOLS, DOUBLES, Event, INTS, STRINGS};
 
 /// Package and engine of each peer.
-pub(crate) const ALL: [(&str, Build); 6] = [
+pub(crate) const ALL: [(&str, Build); 7] = [
     ("zen-expression", zen::build),
+    ("zen-engine", zen_table::build),
     ("cel", cel::build),
     ("cel-interpreter", cel_interpreter::build),
     ("regorus", regorus::build),
