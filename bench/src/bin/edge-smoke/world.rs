@@ -106,7 +106,8 @@ pub(crate) fn serve(listen: &str, backend: &str, state: &Path) -> Outcome<()> {
     let core = Arc::new(EdgeCore::new(config, edge_keys, host, files)?);
     let slices = List(vec![slice()?]);
     let metering = Tail::default();
-    let bundle = Bundle { tenant: tenant.clone(), realm, zone: Zone::Edge, version: 1, issued, slices, metering };
+    let bundle =
+        Bundle { tenant: tenant.clone(), realm, zone: Zone::Edge, version: 1, issued, slices, metering };
     let bundle = sign_envelope(&policy, &context, Purpose::Bundle, &bundle)?;
     core.accept_bundle(&Published { key_sets: List(vec![]), bundle }.to_bytes()?)?;
     let listed = Feed { tenant, realm, version: 1, issued: now, entries: List(vec![]) };

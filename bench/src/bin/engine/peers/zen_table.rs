@@ -98,7 +98,8 @@ impl Engine for Table {
         let decided = ready(self.decision.evaluate(Variable::from_object(context)))?;
         let rows = decided.map_err(|error| error.to_string())?.result.as_array().ok_or("no rows")?;
         for row in rows.borrow().iter() {
-            let number = row.dot("rule").and_then(|rule| rule.as_number()).ok_or("a row without its number")?;
+            let number =
+                row.dot("rule").and_then(|rule| rule.as_number()).ok_or("a row without its number")?;
             hits.push(number.try_into().map_err(|_| "a number that is none of a row")?);
         }
         Ok(())
