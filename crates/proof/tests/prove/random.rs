@@ -24,6 +24,12 @@ fn random_policies_are_proven() {
     run(0..50);
 }
 
+/// A constant below a pattern that only folding sees, and conditions larger than any diagram.
+#[test]
+fn policies_that_were_not_proven_are() {
+    [4_706, 5_263, 8_536].into_iter().for_each(|seed| run(seed..seed + 1));
+}
+
 /// Takes minutes: `cargo test --release -p glacis-proof -- --ignored`.
 #[test]
 #[ignore = "the long form of the test above"]

@@ -148,7 +148,6 @@ impl<'a> Diagram<'a> {
 
     /// The first claim of the rows that the arena does not keep.
     pub(super) fn check(&mut self, rule: &Ruled<'_>) -> Result<Option<Violation>, TooLarge> {
-        let arena = self.arena(rule.root)?;
         let (trues, falses) = (self.all_bits(rule, rule.view.trues)?, self.all_bits(rule, rule.view.falses)?);
         let event = self.event()?;
         let any_true = self.any(trues.iter().map(|bits| bits.holds))?;
@@ -163,6 +162,12 @@ impl<'a> Diagram<'a> {
             visited = self.bdd.or(visited, asks)?;
         }
         let unvisited = self.bdd.not(visited)?;
+        if (any_true, any_false, visited) == (Function::FALSE, Function::FALSE, Function::TRUE)
+            && claims_nothing(rule, &trues)
+        {
+            return Ok(None);
+        }
+        let arena = self.arena(rule.root)?;
         if let Some(found) = self.implies(any_true, arena.t, "that it is true", "true")? {
             return Ok(Some(found));
         }
@@ -410,6 +415,13 @@ impl<'a> Diagram<'a> {
         let states = named.take(NAMED_MAX).map(str::to_owned).collect();
         Ok(Some(Violation { claim, wanted, states }))
     }
+}
+
+/// Whether a rule that rows never decide is computed whole: it has no flag, no residue, and a term that neither dies nor
+/// waits, so that it is never skipped. Its condition may then be larger than any diagram.
+fn claims_nothing(rule: &Ruled<'_>, trues: &[Bits]) -> bool {
+    let stays = |bits: &Bits| (bits.alive, bits.waits_any) == (Function::TRUE, Function::FALSE);
+    !rule.view.exact && !rule.view.direct && rule.view.residue.is_empty() && trues.iter().any(stays)
 }
 
 impl Slotted {
