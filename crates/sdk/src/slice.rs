@@ -64,7 +64,12 @@ impl Judged {
         let withheld = self.disclosed.map(|disclosed| {
             Disclosed::withheld(disclosed.policy, disclosed.nodes.len(), disclosed.values.len())
         });
-        Self { disclosed: withheld, local: Local::Forward, ..self }
+        Self {
+            disclosed: withheld,
+            local: Local::Forward,
+            #[cfg(feature = "observe")]
+            signals: self.signals,
+        }
     }
 
     fn new(disclosed: Option<Disclosed>, local: Local, signals: SignalSet) -> Self {
