@@ -157,7 +157,11 @@ fn counterfactual(found: &Counterfactual) -> String {
 }
 
 fn changed(change: &Change) -> String {
-    let flips: Vec<String> = change.flips.iter().map(ToString::to_string).collect();
+    let flip = |flip: &Flip| match flip {
+        Flip::Signal { signal, would_be, .. } => format!("if `{signal}` were {}", answer_text(would_be)),
+        Flip::OnDevice { .. } => flip.to_string(),
+    };
+    let flips: Vec<String> = change.flips.iter().map(flip).collect();
     format!("{} {}", change.verdict, flips.join(", and "))
 }
 
