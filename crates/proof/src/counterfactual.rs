@@ -14,6 +14,7 @@ use glacis_compiler::Checked;
 use glacis_compiler::Span;
 use glacis_compiler::catalogue::{Birth, Privacy};
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Rule};
+use glacis_compiler::full;
 use glacis_compiler::reference::{Outcome, Snapshot, Whole, evaluate};
 use glacis_policy::{Effect, Entry};
 use glacis_wire::{Answer, Cause, Causes, Given, SignalName, Trust, Type, Value, Verdict};
