@@ -8,7 +8,8 @@ use crate::Outcome;
 use crate::engine::Engine;
 use crate::text::{atoms, name};
 use crate::workload::{Atom, Condition, Event};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use zen_engine::model::GraphContent;
@@ -46,36 +47,38 @@ pub(super) fn build(rules: &[Condition]) -> Outcome<Box<dyn Engine>> {
     Ok(Box::new(Table { decision, names: names(|name| Symbol::from(name.as_str())) }))
 }
 
-/// One rule; two atoms of one signal share its cell.
+/// One rule; two atoms of one signal share its cell, written out, which no index of the column knows.
 fn row(at: usize, rule: &Condition) -> Value {
-    let mut cells: Map<String, Value> = Map::new();
+    let mut cells: BTreeMap<String, Vec<[String; 2]>> = BTreeMap::new();
     for atom in atoms(rule) {
-        let (column, test) = cell(atom);
-        let both = match cells.get(&column).and_then(Value::as_str) {
-            Some(before) => format!("({before}) and ({test})"),
-            None => test,
-        };
-        cells.insert(column, Value::String(both));
+        let (column, forms) = cell(atom);
+        cells.entry(column).or_default().push(forms);
     }
-    cells.insert("_id".to_owned(), Value::String(at.to_string()));
-    cells.insert("rule".to_owned(), Value::String(at.to_string()));
-    Value::Object(cells)
+    let text = |forms: Vec<[String; 2]>| match forms.as_slice() {
+        [[alone, _]] => alone.clone(),
+        several => several.iter().map(|[_, written]| written.as_str()).collect::<Vec<_>>().join(" and "),
+    };
+    let cells = cells.into_iter().map(|(column, forms)| (column, Value::String(text(forms))));
+    let names = ["_id", "rule"].map(|name| (name.to_owned(), Value::String(at.to_string())));
+    Value::Object(cells.chain(names).collect())
 }
 
-/// The column of an atom, and what its cell says.
-fn cell(atom: &Atom) -> (String, String) {
+/// The column of an atom, and its cell: as such tables write it, and as an expression.
+fn cell(atom: &Atom) -> (String, [String; 2]) {
+    let written = |column, text: String| (column, [text.clone(), text]);
     match atom {
-        Atom::IntGt(at, than) => (name('i', *at), format!("$ > {than}")),
-        Atom::IntLt(at, than) => (name('i', *at), format!("$ < {than}")),
-        Atom::IntEq(at, value) => (name('i', *at), value.to_string()),
-        Atom::DoubleGt(at, than) => (name('d', *at), format!("$ > {than}")),
-        Atom::DoubleLt(at, than) => (name('d', *at), format!("$ < {than}")),
+        Atom::IntGt(at, than) => written(name('i', *at), format!("$ > {than}")),
+        Atom::IntLt(at, than) => written(name('i', *at), format!("$ < {than}")),
+        Atom::IntEq(at, value) => (name('i', *at), [value.to_string(), format!("$ == {value}")]),
+        Atom::DoubleGt(at, than) => written(name('d', *at), format!("$ > {than}")),
+        Atom::DoubleLt(at, than) => written(name('d', *at), format!("$ < {than}")),
         Atom::In(at, literals) => {
-            let list = literals.iter().map(|literal| format!("\"{literal}\"")).collect::<Vec<_>>();
-            (name('s', *at), list.join(", "))
+            let list = literals.iter().map(|literal| format!("\"{literal}\"")).collect::<Vec<_>>().join(", ");
+            let written = format!("$ in [{list}]");
+            (name('s', *at), [list, written])
         }
-        Atom::Prefix(at, start) => (name('s', *at), format!("startsWith($, \"{start}\")")),
-        Atom::Is(at, value) => (name('b', *at), value.to_string()),
+        Atom::Prefix(at, start) => written(name('s', *at), format!("startsWith($, \"{start}\")")),
+        Atom::Is(at, value) => (name('b', *at), [value.to_string(), format!("$ == {value}")]),
     }
 }
 
