@@ -5,7 +5,8 @@
 //! nothing is claimed; the question is named, with the atom. Analysis never says how a rule ought to be.
 
 use crate::diff::Obstacle;
-use crate::encode::{Act, Decision, Encoder, strictness};
+use crate::effect::strictness;
+use crate::encode::{Act, Decision, Encoder};
 use crate::event::Event;
 use crate::sat::{Found, Lit};
 use crate::state::{Space, Subject};

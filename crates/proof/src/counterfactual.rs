@@ -6,7 +6,8 @@
 //! of a private device signal is never part of an answer, neither the one it has nor the one that it would need.
 
 use crate::diff::{Obstacle, left};
-use crate::encode::{Act, Decision, Encoder, fixed, strictness};
+use crate::effect::{applied, strictness};
+use crate::encode::{Act, Decision, Encoder, fixed};
 use crate::event::Event;
 use crate::sat::{Found, Lit};
 use crate::state::{Space, Subject, World, alike, atoms};
@@ -229,13 +230,7 @@ fn acts(policy: &Checked, rule: &Rule, given: &Outcome, trusted: &Outcome) -> Op
     if rule.effect.is_lenient() {
         return (*trusted == TRUE).then_some(rule.effect);
     }
-    let applied = |entry: Entry| match (entry, rule.effect) {
-        (Entry::Skip, _) => None,
-        (Entry::Milder(milder), own) if !matches!(own, Effect::Score(_)) => {
-            Some(if strictness(policy, milder) < strictness(policy, own) { milder } else { own })
-        }
-        (_, own) => Some(own),
-    };
+    let applied = |entry: Entry| applied(policy, rule.effect, entry);
     match trusted {
         _ if *given == TRUE => Some(rule.effect),
         Outcome::Value(_) | Outcome::Interval(..) => None,

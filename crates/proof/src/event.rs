@@ -5,6 +5,7 @@
 
 use crate::state::{Space, World};
 use glacis_compiler::Checked;
+use glacis_compiler::catalogue::Birth;
 use glacis_compiler::reference::{Snapshot, Whole, whole};
 use glacis_wire::{Answer, Cause, Given, Method, Trust};
 
@@ -23,6 +24,17 @@ impl Event {
     /// What a policy says of it.
     pub fn decide(&self, policy: &Checked) -> Whole {
         whole(policy, &self.snapshot, self.passed, self.outage)
+    }
+
+    /// The least trust of what is said of the device.
+    pub fn device_trust(&self, policy: &Checked) -> Trust {
+        self.device_answers(policy).map(|given| given.trust).min().unwrap_or(Trust::Claimed)
+    }
+
+    /// What is said of the device's signals.
+    pub(crate) fn device_answers(&self, policy: &Checked) -> impl Iterator<Item = &Given> {
+        let device = policy.signals().values().filter(|signal| signal.birth == Birth::Device);
+        device.filter_map(|signal| self.snapshot.answers.get(&signal.name))
     }
 
     /// The world that it is in: the device's trust is the highest that one of its answers has.

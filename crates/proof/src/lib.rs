@@ -14,6 +14,7 @@ pub mod analyse;
 pub mod bdd;
 pub mod counterfactual;
 pub mod diff;
+mod effect;
 mod encode;
 pub mod event;
 pub mod mutation;

@@ -250,6 +250,11 @@ impl Proof {
         self.theorems.iter().flat_map(|theorem| &theorem.refuted)
     }
 
+    /// Why it is not proven, in a line; `None` if it is.
+    pub fn why_not(&self) -> Option<String> {
+        self.refuted().map(ToString::to_string).chain(self.open().map(ToString::to_string)).next()
+    }
+
     /// Everything that is not covered.
     pub fn open(&self) -> impl Iterator<Item = &Open> {
         self.theorems.iter().flat_map(|theorem| &theorem.open)

@@ -6,7 +6,6 @@
 
 use crate::event::{Event, is_told};
 use glacis_compiler::Checked;
-use glacis_compiler::catalogue::Birth;
 use glacis_policy::{Close, Input, Inputs, Scratch, Slice, Slot, Source, disclose, eval, reading_of};
 use glacis_wire::{Answer, Cause, Disclosed, Given, Method, NodeOutcome, SignalName, Trust, Verdict, Zone};
 
@@ -27,7 +26,8 @@ pub struct Run {
 pub fn run(policy: &Checked, slices: &[Vec<u8>; 3], event: &Event) -> Option<Run> {
     let [device, edge, cloud] = slices.each_ref().map(|bytes| Slice::load(bytes).ok());
     let (device, edge, cloud) = (device?, edge?, cloud?);
-    let scene = Scene { event, told: told(policy, event), trust: trust(policy, event) };
+    let told = event.device_answers(policy).find(|given| is_told(given)).map(|given| given.answer.clone());
+    let scene = Scene { event, told, trust: event.device_trust(policy) };
     let mut run = Run { zone: Zone::Device, verdict: Verdict::Allow, started: None, nodes: Vec::new() };
     let mut disclosed = None;
     if scene.told.is_none() {
@@ -49,23 +49,9 @@ pub fn run(policy: &Checked, slices: &[Vec<u8>; 3], event: &Event) -> Option<Run
     Some(Run { zone: Zone::Cloud, verdict, ..run })
 }
 
-/// What edge or cloud say of the device as a whole, if they do.
-fn told(policy: &Checked, event: &Event) -> Option<Answer> {
-    device_answers(policy, event).find(|given| is_told(given)).map(|given| given.answer.clone())
-}
-
-/// The trust of what the device says.
-fn trust(policy: &Checked, event: &Event) -> Trust {
-    device_answers(policy, event).map(|given| given.trust).min().unwrap_or(Trust::Claimed)
-}
-
-fn device_answers<'a>(policy: &'a Checked, event: &'a Event) -> impl Iterator<Item = &'a Given> {
-    let device = policy.signals().values().filter(|signal| signal.birth == Birth::Device);
-    device.filter_map(|signal| event.snapshot.answers.get(&signal.name))
-}
-
 struct Scene<'a> {
     event: &'a Event,
+    /// What edge or cloud say of the device as a whole, if they do.
     told: Option<Answer>,
     trust: Trust,
 }

@@ -4,17 +4,16 @@
 //! shown as well. Reading such files is the compiler's matter.
 
 use glacis_compiler::Checked;
-use glacis_compiler::catalogue::Birth;
 use glacis_compiler::full;
 use glacis_compiler::reference::Whole;
 use glacis_proof::event::Event;
 use glacis_wire::interval::Ends;
-use glacis_wire::{Answer, Causes, SignalName, Trust, Value};
+use glacis_wire::{Answer, Causes, Value};
 use serde_json::json;
 
 /// The event as a case; without the lines that say what must come out.
 pub(crate) fn case_text(event: &Event, policy: &Checked) -> String {
-    let mut lines = vec![format!("trust = \"{}\"", trust(event, policy).name())];
+    let mut lines = vec![format!("trust = \"{}\"", event.device_trust(policy).name())];
     lines.extend(event.passed.map(|method| format!("passed = \"{}\"", method.name())));
     if event.outage {
         lines.push("outage = true".to_owned());
@@ -23,14 +22,6 @@ pub(crate) fn case_text(event: &Event, policy: &Checked) -> String {
     let answers = event.snapshot.answers.iter();
     lines.extend(answers.map(|(name, given)| format!("\"{name}\" = {}", answer_text(&given.answer))));
     lines.join("\n")
-}
-
-/// The trust of the device: of what it says, if it says something.
-pub(crate) fn trust(event: &Event, policy: &Checked) -> Trust {
-    let said =
-        |name: &SignalName| policy.signals().get(name).is_some_and(|signal| signal.birth == Birth::Device);
-    let device = event.snapshot.answers.iter().filter(|(name, _)| said(name));
-    device.map(|(_, given)| given.trust).min().unwrap_or(Trust::Claimed)
 }
 
 /// What a policy says, as JSON.

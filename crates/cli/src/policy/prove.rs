@@ -45,11 +45,10 @@ pub(crate) fn run(args: &ProveArgs, host: &dyn Host, out: &mut dyn Write) -> Res
     let mut all = Vec::new();
     for folder in args.folders.read()? {
         let compiled = compiled(&folder)?;
-        let slices = compiled.slices(&Binding::unbound(digest_of(&compiled)));
         let start = host.monotonic();
-        let proof = prove(&compiled, slices.each_ref().map(Vec::as_slice), Limits::default());
+        let (bytes, proof) = proof_of(&compiled);
         let took = host.monotonic().saturating_sub(start);
-        let proved = Proved { folder, compiled, bytes: slices.map(|bytes| bytes.len()), proof, took };
+        let proved = Proved { folder, compiled, bytes, proof, took };
         if !args.json {
             print(out, &text_of(&proved))?;
         }
@@ -65,15 +64,19 @@ pub(crate) fn run(args: &ProveArgs, host: &dyn Host, out: &mut dyn Write) -> Res
 
 /// Refuses a policy that is not proven, as a publish does.
 pub(crate) fn demand(folder: &Folder, compiled: &Compiled) -> Result<(), CliError> {
-    let slices = compiled.slices(&Binding::unbound(digest_of(compiled)));
-    let proof = prove(compiled, slices.each_ref().map(Vec::as_slice), Limits::default());
-    let first = proof.refuted().map(ToString::to_string).chain(proof.open().map(ToString::to_string)).next();
-    match first {
+    match proof_of(compiled).1.why_not() {
         None => Ok(()),
-        Some(first) => {
-            Err(CliError::new(Code::NotProven, format!("{}: not proven: {}", folder.name, plain(&first))))
+        Some(why) => {
+            Err(CliError::new(Code::NotProven, format!("{}: not proven: {}", folder.name, plain(&why))))
         }
     }
+}
+
+/// Sizes and proof of the slices of a policy; whom they are bound to changes nothing of it.
+fn proof_of(compiled: &Compiled) -> ([usize; 3], Proof) {
+    let slices = compiled.slices(&Binding::unbound(digest_of(compiled)));
+    let proof = prove(compiled, slices.each_ref().map(Vec::as_slice), Limits::default());
+    (slices.map(|bytes| bytes.len()), proof)
 }
 
 const fn standing(theorem: &Theorem) -> &'static str {

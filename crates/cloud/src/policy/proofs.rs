@@ -55,9 +55,7 @@ impl Proofs {
             return Ok(());
         }
         let proof = prove(compiled, slices.each_ref().map(Vec::as_slice), Limits::default());
-        let why =
-            proof.refuted().map(ToString::to_string).chain(proof.open().map(ToString::to_string)).next();
-        if let Some(why) = why {
+        if let Some(why) = proof.why_not() {
             let detail = format!("the policy of `{}` is not proven: {why}", compiled.event());
             return Err(CloudError::new(CloudErrorKind::NotProven, detail));
         }

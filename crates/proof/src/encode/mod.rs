@@ -11,7 +11,7 @@ mod table;
 mod term;
 mod text;
 
-pub(crate) use policy::{Act, Decision, LimitReached, fixed, strictness};
+pub(crate) use policy::{Act, Decision, LimitReached, fixed};
 pub(crate) use table::Out;
 
 use crate::sat::{Choice, Found, Lit, Sat};

@@ -4,6 +4,7 @@
 //! of DESIGN §4.2, and a rule can be left out of it, so that policies that share rules share their constraints.
 
 use super::{Encoder, Out, Rails};
+use crate::effect::{applied, strictness};
 use crate::sat::Lit;
 use glacis_compiler::Checked;
 use glacis_compiler::checked::{Release, Rule};
@@ -48,7 +49,9 @@ impl Encoder<'_> {
         }
         let undecided: Vec<Lit> = trusted.unknown.iter().map(|rail| !*rail).collect();
         let failed = self.sat.all(undecided.into_iter().chain([!trusted.yes, !trusted.no]));
-        let acts = |level: usize, entry: Entry| applied(policy, rule.effect, entry) >= level;
+        let acts = |level: usize, entry: Entry| {
+            applied(policy, rule.effect, entry).is_some_and(|effect| strictness(policy, effect) >= level)
+        };
         let mut levels = Vec::new();
         for level in 1..=top {
             let mut ways = Vec::new();
@@ -159,24 +162,5 @@ pub(crate) fn fixed(rule: &Rule, outage: bool) -> Option<Cause> {
 
 /// Strictness of a hard block, which nothing exceeds.
 fn top(policy: &Checked) -> usize {
-    policy.rank(Verdict::Block) + 1
-}
-
-/// Strictness of an effect; what does not compare has that of the mildest.
-pub(crate) fn strictness(policy: &Checked, effect: Effect) -> usize {
-    match effect {
-        Effect::Exempt | Effect::Score(_) => 1,
-        Effect::Challenge(method) => policy.rank(Verdict::Challenge(method)),
-        Effect::SoftBlock => policy.rank(Verdict::Block),
-        Effect::Block => top(policy),
-    }
-}
-
-/// Strictness with which a rule closes by an entry; 0 if it does not act.
-fn applied(policy: &Checked, effect: Effect, entry: Entry) -> usize {
-    match (entry, effect) {
-        (Entry::Skip, _) => 0,
-        (Entry::Match, _) | (Entry::Milder(_), Effect::Score(_)) => strictness(policy, effect),
-        (Entry::Milder(milder), _) => strictness(policy, milder).min(strictness(policy, effect)),
-    }
+    strictness(policy, Effect::Block)
 }

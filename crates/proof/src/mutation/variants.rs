@@ -4,7 +4,7 @@
 //! can matter is changed: entries of causes that reach the rule, effects that the policy's methods allow.
 
 use super::Change;
-use crate::encode::strictness;
+use crate::effect::strictness;
 use crate::state::Subject;
 use glacis_compiler::Checked;
 use glacis_compiler::checked::{BinaryOp, Expr, ExprKind, Rule};

@@ -14,7 +14,7 @@ mod closing;
 mod model;
 
 use super::{Place, Scene, Theorem};
-use crate::prove::compose::strictness;
+use crate::effect::strictness;
 use glacis_policy::{
     Close, Effect, Entry, Input, Inputs, Node, Obligation, Obligations, Outcome, Parts, Reading, Rule,
     Scratch, Slice, Slot, Source,
@@ -274,7 +274,7 @@ fn slot(zone: Zone, name: &str, min_trust: Trust) -> Option<Slot> {
 
 /// The order in which a policy's entries and effects are compared, for the model of closing.
 fn strength(scene: Scene<'_>, effect: Option<Effect>) -> usize {
-    effect.map_or(0, |effect| strictness(scene, effect))
+    effect.map_or(0, |effect| strictness(scene.policy, effect))
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use super::rails::{Rails, rails};
 use super::term::{Leaf, Term, TermId, Terms};
 use super::{Place, Scene, Theorem, show, source};
 use crate::bdd::{Bdd, TooLarge};
+use crate::effect::applied;
 use glacis_compiler::checked::{Release, Rule};
-use glacis_policy::{Effect, Entry, Slice, Source};
-use glacis_wire::{Cause, Verdict, Zone};
+use glacis_policy::{Effect, Slice, Source};
+use glacis_wire::{Cause, Zone};
 use std::collections::BTreeMap;
 
 /// The conditions of a policy and of its slices as terms over signals.
@@ -271,27 +272,5 @@ pub(super) fn closed(scene: Scene<'_>, rule: &Rule, cause: Cause) -> Option<Effe
     if rule.effect.is_lenient() {
         return None;
     }
-    applied(scene, rule.effect, rule.entry(cause))
-}
-
-/// What an entry makes of a strict effect.
-pub(super) fn applied(scene: Scene<'_>, effect: Effect, entry: Entry) -> Option<Effect> {
-    match (entry, effect) {
-        (Entry::Skip, _) => None,
-        (Entry::Match, _) | (Entry::Milder(_), Effect::Score(_)) => Some(effect),
-        (Entry::Milder(milder), _) => {
-            Some(if strictness(scene, milder) < strictness(scene, effect) { milder } else { effect })
-        }
-    }
-}
-
-/// Order of effects that one rule can close to: challenges in the policy's order, soft block, block. Points do not
-/// compare.
-pub(super) fn strictness(scene: Scene<'_>, effect: Effect) -> usize {
-    match effect {
-        Effect::Exempt | Effect::Score(_) => 1,
-        Effect::Challenge(method) => scene.policy.rank(Verdict::Challenge(method)),
-        Effect::SoftBlock => scene.policy.rank(Verdict::Block),
-        Effect::Block => scene.policy.rank(Verdict::Block) + 1,
-    }
+    applied(scene.policy, rule.effect, rule.entry(cause))
 }

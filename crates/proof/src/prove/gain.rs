@@ -8,10 +8,11 @@
 //! of withholding (`denied`, `version`, an error) closes at least as strictly. That the engine closes rules so, never
 //! stricter than their effect, and that verdicts grow with strict rules and shrink with lenient ones, is tried in `combine`.
 
-use super::compose::{Composed, applied, strictness};
+use super::compose::Composed;
 use super::rails::Rails;
 use super::{Place, Scene, Theorem};
 use crate::bdd::{Bdd, Function, TooLarge};
+use crate::effect::{applied, strictness};
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::Entry;
 use glacis_wire::{Cause, Zone};
@@ -41,7 +42,9 @@ fn entries(scene: Scene<'_>, at: Place<'_>, rule: &Rule, own: &glacis_policy::Ru
         gain.expect(at, "whether a rule that makes a verdict milder closes as skip", &closes, &true);
         return;
     }
-    let rank = |entry: Entry| applied(scene, own.effect, entry).map_or(0, |effect| strictness(scene, effect));
+    let rank = |entry: Entry| {
+        applied(scene.policy, own.effect, entry).map_or(0, |effect| strictness(scene.policy, effect))
+    };
     let reached = reached(scene, rule);
     if !reached.contains(&code(Cause::Withheld)) {
         return;

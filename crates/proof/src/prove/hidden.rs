@@ -3,8 +3,9 @@
 //! A summary has to cover what the hidden rules can do together: it may be stronger (it then settles less), never weaker.
 //! What they close to in an outage has to be exact, since an edge then decides by it.
 
-use super::compose::{closed, strictness};
+use super::compose::closed;
 use super::{Place, Scene, Theorem};
+use crate::effect::strictness;
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::{Effect, Hidden, HiddenClosed};
 use glacis_wire::{Cause, Zone};
@@ -23,7 +24,7 @@ pub(super) fn check(scene: Scene<'_>, finality: &mut Theorem) {
     // A device has no classes: the strictest that points can reach stands for them.
     let reaches = |floor: i64| wanted.score.1 >= floor || own_points(scene) + wanted.score.1 >= floor;
     let reached = scene.policy.classes().iter().filter(|class| reaches(class.at_least));
-    let strictest = reached.map(|class| class.effect).max_by_key(|effect| strictness(scene, *effect));
+    let strictest = reached.map(|class| class.effect).max_by_key(|effect| strictness(scene.policy, *effect));
     wanted.soft = stricter(scene, wanted.soft, strictest);
     wanted.score = (0, 0);
     covers(scene, Zone::Device, scene.slice(Zone::Device).hidden(), &wanted, finality);
@@ -44,7 +45,7 @@ fn covers(scene: Scene<'_>, zone: Zone, bytes: &Hidden, wanted: &Hidden, finalit
             finality.refute(at.reason(subject, bytes, policy));
         }
     };
-    let rank = |effect: Option<Effect>| effect.map_or(0, |effect| strictness(scene, effect));
+    let rank = |effect: Option<Effect>| effect.map_or(0, |effect| strictness(scene.policy, effect));
     let text =
         |effect: Option<Effect>| effect.map_or_else(|| "nothing".to_owned(), |effect| effect.to_string());
     weaker(
@@ -102,5 +103,5 @@ fn points(effect: Effect) -> i64 {
 }
 
 fn stricter(scene: Scene<'_>, a: Option<Effect>, b: Option<Effect>) -> Option<Effect> {
-    a.into_iter().chain(b).max_by_key(|effect| strictness(scene, *effect))
+    a.into_iter().chain(b).max_by_key(|effect| strictness(scene.policy, *effect))
 }

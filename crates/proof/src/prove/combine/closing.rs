@@ -6,7 +6,7 @@
 //! what makes them false, lenient ones use Σ⁻ alone and close as skip.
 
 use super::{Place, Scene, Theorem, slot, strength};
-use crate::prove::compose::applied;
+use crate::effect::applied;
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::{Close, Effect, Entry, Input, Inputs, Node, Parts, Reading, RuleState, Scratch, Slice};
 use glacis_wire::{Cause, Causes, Trust, Zone};
@@ -83,10 +83,10 @@ fn closes(scene: Scene<'_>, (effect, unknown, error): Kind, given: Reading<'_>, 
         Reading::Bool(_) => None,
         Reading::Unknown(causes) => {
             let entries = Cause::ALL.into_iter().zip(unknown).filter(|(cause, _)| causes.contains(*cause));
-            let applied = entries.map(|(_, entry)| applied(scene, effect, entry));
+            let applied = entries.map(|(_, entry)| applied(scene.policy, effect, entry));
             applied.max_by_key(|effect| strength(scene, *effect)).flatten()
         }
-        _ => applied(scene, effect, error),
+        _ => applied(scene.policy, effect, error),
     })
 }
 
