@@ -16,109 +16,16 @@
     reason = "an example measures, and stops where it cannot"
 )]
 
+mod bench;
+
+use bench::{Random, WORDS, catalogue, policy, word};
 use glacis_compiler::{Source, compile};
 use glacis_policy::{Binding, Close, Indexing, Input, Inputs, Reading, RuleState, Scratch, Slice, eval};
 use glacis_wire::{PolicyDigest, Trust};
-use std::fmt::Write as _;
 use std::time::Instant;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    const fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
-
-const KINDS: [(&str, &str, usize); 4] =
-    [("i", "int", 20), ("d", "double", 15), ("s", "string", 20), ("b", "bool", 5)];
-const WORDS: usize = 400;
 /// Few enough that the events themselves stay in a cache that is near, as those of a running system do.
 const EVENTS: usize = 100;
-
-fn word(at: usize) -> String {
-    let letters = b"abcdefghijklmnop";
-    let letter = |shift: u32| char::from(letters[(at.wrapping_mul(2_654_435_761) >> shift) & 15]);
-    format!("{}{}{}{}-{at}", letter(4), letter(9), letter(14), letter(19))
-}
-
-fn catalogue() -> String {
-    let mut text = String::new();
-    for (prefix, ty, count) in KINDS {
-        for at in 0..count {
-            let size = if ty == "string" { "max_bytes = 64\n" } else { "" };
-            let _ = write!(
-                text,
-                "[signal.{prefix}{at}]\ntype = \"{ty}\"\nzone = \"edge\"\n{size}privacy = \"pseudonymous\"\n\
-                 purpose = [\"fraud\"]\nretention = \"30d\"\ncost = 1\n"
-            );
-        }
-    }
-    text
-}
-
-fn atom(random: &mut Random) -> String {
-    match random.below(60) {
-        at @ 0..20 => {
-            let (operator, least) = [("<", 0), (">", 350), ("==", 0)][random.below(3)];
-            format!("i{at} {operator} {}", least + random.below(650))
-        }
-        at @ 20..35 => {
-            let (operator, least) = [("<", 0), (">", 35_000)][random.below(2)];
-            format!("d{} {operator} {:.2}", at - 20, (least + random.below(65_000)) as f64 / 100.0)
-        }
-        at @ 35..55 if random.below(2) == 0 => {
-            let words: Vec<_> =
-                (0..8 + random.below(24)).map(|_| format!("\"{}\"", word(random.below(WORDS)))).collect();
-            format!("s{} in [{}]", at - 35, words.join(", "))
-        }
-        at @ 35..55 => {
-            let length = [2, 4][random.below(2)];
-            format!("s{}.startsWith(\"{}\")", at - 35, word(random.below(WORDS)).get(..length).unwrap())
-        }
-        at => format!("b{} == {}", at - 55, random.below(2) == 0),
-    }
-}
-
-fn condition(random: &mut Random, variant: char) -> String {
-    let mut atoms: Vec<String> = (0..2 + random.below(3)).map(|_| atom(random)).collect();
-    if variant == 'B' && random.below(10) < 3 {
-        let (a, b, c) = (atom(random), atom(random), atom(random));
-        atoms[0] = match random.below(3) {
-            0 => format!("({a} || {b})"),
-            1 => format!("!({a} && {b})"),
-            _ => format!("({a} ? {b} : {c})"),
-        };
-    }
-    if variant == 'B' && random.below(10) == 0 {
-        let (a, b) = (random.below(20), random.below(20));
-        atoms[1] = format!("i{a} + i{b} > {}", random.below(2_000));
-    }
-    atoms.join(" && ")
-}
-
-fn policy(random: &mut Random, variant: char, rules: usize) -> String {
-    let mut text = String::from(
-        "[policy]\nname = \"bench\"\nevent = \"bench.event\"\npurpose = \"fraud\"\ncombine = \"strictest\"\n\
-         methods = [\"otp\"]\nif_error = \"match\"\n[policy.if_unknown]\nwithheld = \"match\"\ndenied = \"match\"\n\
-         version = \"match\"\ninexact = \"match\"\nunavailable = \"match\"\nabsent = \"match\"\n\
-         [[score_class]]\nat_least = 3\neffect = \"challenge(otp)\"\n",
-    );
-    for at in 0..rules {
-        let when = condition(random, variant);
-        let effect = ["block(soft)", "challenge(otp)", "score(3)"][random.below(3)];
-        let _ = write!(text, "[[rule]]\nid = \"r{at}\"\nwhen = '{when}'\neffect = \"{effect}\"\n");
-    }
-    text
-}
 
 enum Raw {
     Int(i64),
@@ -156,7 +63,7 @@ fn best(rounds: usize, calls: usize, mut round: impl FnMut()) -> f64 {
 
 fn measure(variant: char, rules: usize, rounds: usize) {
     let mut random = Random(42);
-    let (catalogue, policy) = (catalogue(), policy(&mut random, variant, rules));
+    let (catalogue, policy) = (catalogue(), policy(&bench::rules(&mut random, variant, rules)));
     let source = |name, text| Source { name, text };
     let build = || compile(source("signals.toml", &catalogue), source("policy.toml", &policy), None).unwrap();
     let compiled = build();

@@ -1,6 +1,7 @@
 //! Effects that one rule can close to, and their order (DESIGN §4.2): what proof, analysis and explanation rest on alike.
 //!
-//! Written from the specification; it uses nothing of what the compiler or the engine say of the same.
+//! Written from the specification; it uses nothing of what the compiler or the engine say of the same, since a fault of
+//! theirs is what a proof has to find. Whether a rule acts at all is for its users to say.
 
 use glacis_compiler::Checked;
 use glacis_policy::{Effect, Entry};
