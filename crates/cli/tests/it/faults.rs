@@ -27,6 +27,10 @@ use std::time::Duration;
 /// References that were given to clients, each with the status of its answer.
 type Ledger = Arc<Mutex<Vec<(String, u16)>>>;
 
+/// Pause of a client between two requests. Four clients stay below 500 requests a second, half of what the gateway
+/// lets through from one prefix by default: whatever else a test sends from this address is not shed.
+const PAUSE: Duration = Duration::from_millis(8);
+
 /// Clients that ask one after the other until they are told to stop.
 struct Load {
     stop: Arc<AtomicBool>,
@@ -49,7 +53,7 @@ impl Load {
                             answer.header("glacis-reference").map(|text| (text.to_owned(), answer.status));
                         ledger.lock().unwrap().extend(reference);
                     }
-                    thread::sleep(Duration::from_millis(3));
+                    thread::sleep(PAUSE);
                 }
                 answers
             })

@@ -2,8 +2,9 @@
 //!
 //! Method: every listener is reached through a recorder that keeps all bytes of both directions. Two runs of one
 //! seed, one with the check and one without, are cut into HTTP messages; each message becomes a *shape*: link,
-//! direction, method and path or status, the length of every header field, the length of the body (of a report:
-//! of each entry, since how many entries share a report depends on the clock). Both runs must have the same set of
+//! direction, method and path or status, the length of every header field (of a signature's parameters without the
+//! digits of its sequence number), the length of the body (of a report: of each entry, since how many entries share
+//! a report depends on the clock). Both runs must have the same set of
 //! shapes. Polls for policies and feed are left out of that comparison, because whether one is answered by 304
 //! depends on the clock alone; they are searched like everything else. All bytes are searched for a private value
 //! that every snapshot holds, as text, in hex and in base64 at each of its three offsets.
@@ -92,9 +93,21 @@ fn shapes(link: Link, requests: &[u8], responses: &[u8], into: &mut BTreeSet<Str
 }
 
 fn lengths(message: &Message<'_>) -> String {
+    let length = |name: &str, value: &str| match name {
+        "signature-input" => format!("{}+seq", value.len() - seq(value).len()),
+        _ => value.len().to_string(),
+    };
     let fields: Vec<String> =
-        message.fields.iter().map(|(name, value)| format!("{name}={}", value.len())).collect();
+        message.fields.iter().map(|(name, value)| format!("{name}={}", length(name, value))).collect();
     format!("{} body={}", fields.join(" "), message.body.len())
+}
+
+/// The sequence number of a device's request: it counts what the session sent before, and how many of a burst's
+/// requests the gateway let through depends on the clock. A node's nonce is random and has one length.
+fn seq(signature_input: &str) -> &str {
+    let (_, rest) = signature_input.split_once(";nonce=\"").unwrap();
+    let (nonce, _) = rest.split_once('"').unwrap();
+    if nonce.bytes().all(|byte| byte.is_ascii_digit()) { nonce } else { "" }
 }
 
 fn entries(body: &[u8]) -> Vec<String> {
