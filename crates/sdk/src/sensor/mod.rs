@@ -5,18 +5,33 @@
 //! often gone after milliseconds, so a detection is *latched*: once seen, it stays for the life of the sensor.
 //! A reading carries a digest of its evidence for the app's own log; neither digest nor reading has an encoder.
 //!
-//! Both sensors here (Linux and Android) read only `/proc` files of their own process, need no privilege and no `unsafe`.
+//! [`Suite`] runs all sensors of this platform under one thread; [`Tracer`] and [`Prologue`] also stand alone. All
+//! (Linux and Android) read only files of the kernel about their own process, need no privilege and no `unsafe`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod breakpoint;
+mod id;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod maps;
+pub mod mute;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod prologue;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod scene;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod suite;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod symptom;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod tracer;
 pub mod watch;
 
+pub use id::SensorId;
+pub use mute::{Mute, MuteList, Version, Versions};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use prologue::{Guarded, Prologue};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use suite::{Detection, HostProfile, SensorUsage, Suite, SuiteConfig, SuiteUsage};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use tracer::Tracer;
 pub use watch::{Look, Probe, Usage, WatchConfig, Watched};
@@ -57,6 +72,14 @@ pub enum Reason {
     OverBudget,
     /// There is nothing to compare with, such as code that no file backs.
     NoBaseline,
+    /// The first look is not done yet.
+    Pending,
+    /// Nobody has shown it yet what it judges.
+    Unobserved,
+    /// Not believed on this version of the system, by a mute list.
+    Muted,
+    /// Not among the sensors that the app runs.
+    Off,
 }
 
 impl Reason {
@@ -68,6 +91,10 @@ impl Reason {
             Self::Stale => "stale",
             Self::OverBudget => "over-budget",
             Self::NoBaseline => "no-baseline",
+            Self::Pending => "pending",
+            Self::Unobserved => "unobserved",
+            Self::Muted => "muted",
+            Self::Off => "off",
         }
     }
 }

@@ -89,7 +89,7 @@ pub struct PrologueProbe {
 }
 
 impl PrologueProbe {
-    fn new(guarded: &[Guarded]) -> Self {
+    pub(super) fn new(guarded: &[Guarded]) -> Self {
         let maps = fs::read("/proc/self/maps").map_err(|_| Reason::Unreadable);
         let baseline = |function: &Guarded| {
             let maps = maps.as_ref().map_err(|reason| *reason)?;
@@ -131,7 +131,8 @@ impl Probe for PrologueProbe {
     }
 }
 
-fn on_disk(maps: &[u8], function: &Guarded) -> Result<Vec<u8>, Reason> {
+/// What the file holds where a function is mapped.
+pub(super) fn on_disk(maps: &[u8], function: &Guarded) -> Result<Vec<u8>, Reason> {
     if !(1..=LEN_MAX).contains(&function.len) {
         return Err(Reason::NoBaseline);
     }
@@ -140,7 +141,8 @@ fn on_disk(maps: &[u8], function: &Guarded) -> Result<Vec<u8>, Reason> {
     read(&file, offset, function.len)
 }
 
-fn address(function: &Guarded) -> Result<u64, Reason> {
+/// Where a function begins.
+pub(super) fn address(function: &Guarded) -> Result<u64, Reason> {
     u64::try_from(function.address).map_err(|_| Reason::NoBaseline)
 }
 

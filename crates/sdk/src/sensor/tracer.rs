@@ -72,7 +72,7 @@ pub struct TracerProbe {
 }
 
 impl TracerProbe {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             leader: File::open("/proc/self/status").ok(),
             looks: AtomicU64::new(0),

@@ -1,0 +1,45 @@
+//! The seam between the suite's thread and a sensor, and the list of all sensors with their intervals.
+//!
+//! A [`Symptom`] takes its baseline when it is made and then looks, again and again, on one thread: it may keep
+//! files open and remember its last look. It never blocks and follows no pointer; what it cannot read is unknown.
+
+use super::breakpoint::Breakpoint;
+use super::prologue::PrologueProbe;
+use super::scene::Scene;
+use super::suite::{Sight, SuiteConfig};
+use super::tracer::TracerProbe;
+use super::watch::{Look, Probe};
+use super::{Confidence, SensorId};
+use std::time::Duration;
+
+/// Looks for one symptom, on the suite's thread.
+pub(super) trait Symptom: Send {
+    /// Looks once. Bounded in time.
+    fn look(&mut self, scene: &mut Scene) -> Sight;
+}
+
+/// A sensor that also stands alone.
+struct Alone<P>(P);
+
+impl<P: Probe> Symptom for Alone<P> {
+    fn look(&mut self, _scene: &mut Scene) -> Sight {
+        match self.0.look() {
+            Look::Clear => Sight::Clear,
+            Look::Detected(evidence) => Sight::Detected(Confidence::High, evidence),
+            Look::Unknown(reason) => Sight::Unknown(reason),
+        }
+    }
+}
+
+/// A sensor and how often it looks unless the budget forces less.
+pub(super) fn crew(id: SensorId, config: &SuiteConfig, _scene: &mut Scene) -> (Duration, Box<dyn Symptom>) {
+    match id {
+        SensorId::Tracer => (ms(40), Box::new(Alone(TracerProbe::new()))),
+        SensorId::Prologue => (ms(250), Box::new(Alone(PrologueProbe::new(&config.guarded)))),
+        SensorId::Breakpoint => (ms(250), Box::new(Breakpoint::new(&config.guarded))),
+    }
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
