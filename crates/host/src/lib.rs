@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod entropy;
+mod environment;
 pub mod files;
 mod port;
 mod seeded;
@@ -13,6 +14,7 @@ mod system;
 
 pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
+pub use environment::variable;
 pub use files::{Append, DirFiles, FileError, FileErrorKind, Files, MemoryFiles};
 pub use port::PortHolder;
 pub use seeded::SeededHost;

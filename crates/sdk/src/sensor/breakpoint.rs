@@ -12,16 +12,15 @@ use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
 use glacis_seal::sha256;
-use std::fs;
 
 /// Compares the guarded functions once a look.
 pub(super) struct Breakpoint(Vec<(Guarded, Result<Vec<u8>, Reason>)>);
 
 impl Breakpoint {
     /// Takes the baselines.
-    pub(super) fn new(guarded: &[Guarded]) -> Self {
-        let maps = fs::read("/proc/self/maps").map_err(|_| Reason::Unreadable);
-        let baseline = |function: &Guarded| on_disk(maps.as_ref().map_err(|reason| *reason)?, function);
+    pub(super) fn new(guarded: &[Guarded], scene: &mut Scene) -> Self {
+        let maps = scene.maps();
+        let baseline = |function: &Guarded| on_disk(maps.as_deref().map_err(|reason| *reason)?, function);
         Self(guarded.iter().map(|function| (*function, baseline(function))).collect())
     }
 }
@@ -88,14 +87,14 @@ mod tests {
     #[test]
     fn untouched_code_is_clear_and_what_cannot_be_compared_is_unknown() {
         let own = Guarded::new("own", own as fn() -> u32 as usize);
-        assert_eq!(Breakpoint::new(&[own]).look(&mut Scene::new()), Sight::Clear);
+        assert_eq!(Breakpoint::new(&[own], &mut Scene::new()).look(&mut Scene::new()), Sight::Clear);
         for (guarded, scene, want) in [
             (&[][..], Scene::new(), Reason::NoBaseline),
             (&[own, Guarded::new("null", 0)], Scene::new(), Reason::NoBaseline),
             (&[own], Scene::blind(), Reason::Unreadable),
         ] {
             let mut scene = scene;
-            assert_eq!(Breakpoint::new(guarded).look(&mut scene), Sight::Unknown(want));
+            assert_eq!(Breakpoint::new(guarded, &mut scene).look(&mut scene), Sight::Unknown(want));
         }
     }
 }

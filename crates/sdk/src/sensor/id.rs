@@ -13,11 +13,48 @@ pub enum SensorId {
     Prologue,
     /// A guarded function holds a trap instruction that its file does not.
     Breakpoint,
+    /// A page of code is no longer the file's page.
+    TextPages,
+    /// Code is mapped that came from nowhere.
+    CodeMaps,
+    /// The kernel traps this process's code for an observer (`uprobe`).
+    Uprobes,
+    /// A thread runs code that came from nowhere.
+    Threads,
+    /// Open files appeared together with code that came from nowhere.
+    Descriptors,
+    /// A function of the C library no longer begins as its file says.
+    LibcPrologue,
+    /// Somebody else answers for functions of the C library.
+    SymbolOwner,
+    /// Code was put before the program's own libraries.
+    Preload,
+    /// This process's time since boot was shifted.
+    TimeNamespace,
+    /// The environment sends traffic through a proxy.
+    Proxy,
+    /// Another program runs this one's instructions.
+    Emulator,
 }
 
 impl SensorId {
     /// All of them, in order.
-    pub const ALL: &[Self] = &[Self::Tracer, Self::Prologue, Self::Breakpoint];
+    pub const ALL: &[Self] = &[
+        Self::Tracer,
+        Self::Prologue,
+        Self::Breakpoint,
+        Self::TextPages,
+        Self::CodeMaps,
+        Self::Uprobes,
+        Self::Threads,
+        Self::Descriptors,
+        Self::LibcPrologue,
+        Self::SymbolOwner,
+        Self::Preload,
+        Self::TimeNamespace,
+        Self::Proxy,
+        Self::Emulator,
+    ];
 
     /// The stable name.
     pub const fn name(self) -> &'static str {
@@ -25,6 +62,17 @@ impl SensorId {
             Self::Tracer => "tracer",
             Self::Prologue => "prologue",
             Self::Breakpoint => "breakpoint",
+            Self::TextPages => "text-pages",
+            Self::CodeMaps => "code-maps",
+            Self::Uprobes => "uprobes",
+            Self::Threads => "threads",
+            Self::Descriptors => "descriptors",
+            Self::LibcPrologue => "libc-prologue",
+            Self::SymbolOwner => "symbol-owner",
+            Self::Preload => "preload",
+            Self::TimeNamespace => "time-namespace",
+            Self::Proxy => "proxy",
+            Self::Emulator => "emulator",
         }
     }
 

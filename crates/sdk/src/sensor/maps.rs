@@ -1,82 +1,159 @@
-//! `/proc/self/maps`: which file bytes back an address.
+//! `/proc/self/maps`: what is mapped where, and which file bytes back an address.
 //!
 //! Parsing is strict: a line that is not as proc(5) documents it is malformed, and whoever asked does not know.
 //! Nothing here follows a path except to the running executable itself or to a file whose inode the kernel named.
 
 use super::Reason;
 use std::fs::{self, File};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// One executable, file-backed mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mapping {
-    start: u64,
-    end: u64,
-    offset: u64,
-    inode: u64,
-    path: Vec<u8>,
+/// All mappings of this process at one moment, in order of address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Maps {
+    text: Vec<u8>,
+    rows: Vec<Row>,
 }
 
-impl Mapping {
+/// One mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) write: bool,
+    pub(super) execute: bool,
+    pub(super) shared: bool,
+    pub(super) offset: u64,
+    pub(super) inode: u64,
+    path: Range<usize>,
+}
+
+impl Row {
+    /// Bytes that it spans.
+    pub(super) const fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether it holds `address`.
+    pub(super) const fn holds(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
     /// Offset in the file of `len` bytes at `address`, if this mapping holds all of them.
     fn file_offset(&self, address: u64, len: u64) -> Option<u64> {
         let inside = address >= self.start && address.checked_add(len)? <= self.end;
         inside.then(|| (address - self.start).checked_add(self.offset)).flatten()
     }
+}
 
-    /// The backing file: the running executable through its own link, which names the running inode even after
-    /// the path was replaced; any other only if the path still leads to the inode that is mapped.
-    fn open(&self) -> Result<File, Reason> {
+impl Maps {
+    /// Reads those of this process.
+    pub(super) fn read() -> Result<Self, Reason> {
+        Self::parse(fs::read("/proc/self/maps").map_err(|_| Reason::Unreadable)?)
+    }
+
+    /// Parses the whole text of a maps file.
+    pub(super) fn parse(text: Vec<u8>) -> Result<Self, Reason> {
+        let mut rows = Vec::with_capacity(text.len() / LINE_BYTES_TYPICAL);
+        let mut from = 0;
+        for line in text.split(|byte| *byte == b'\n') {
+            if !line.is_empty() {
+                rows.push(row(line, from).ok_or(Reason::Malformed)?);
+            }
+            from += line.len() + 1;
+        }
+        Ok(Self { text, rows })
+    }
+
+    /// All of them.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> + Clone {
+        self.rows.iter()
+    }
+
+    /// Those whose code can run.
+    pub(super) fn executable(&self) -> impl Iterator<Item = &Row> + Clone {
+        self.rows().filter(|row| row.execute)
+    }
+
+    /// What the kernel calls it: a path, a name in brackets, or nothing.
+    pub(super) fn path(&self, row: &Row) -> &[u8] {
+        self.text.get(row.path.clone()).unwrap_or_default()
+    }
+
+    /// The mapping that holds `address`.
+    pub(super) fn at(&self, address: u64) -> Option<&Row> {
+        let after = self.rows.partition_point(|row| row.end <= address);
+        self.rows.get(after).filter(|row| row.holds(address))
+    }
+
+    /// The file, and the offset in it, that backs `len` bytes of code at `address`.
+    pub(super) fn backing(&self, address: u64, len: u64) -> Result<(File, u64), Reason> {
+        let row = self.at(address).filter(|row| row.execute && row.inode != 0).ok_or(Reason::NoBaseline)?;
+        let offset = row.file_offset(address, len).ok_or(Reason::NoBaseline)?;
+        Ok((self.open(row)?, offset))
+    }
+
+    /// The file behind a mapping: the running executable through its own link, which names the running inode even
+    /// after the path was replaced; any other only if the path still leads to the inode that is mapped.
+    pub(super) fn open(&self, row: &Row) -> Result<File, Reason> {
+        let path = self.path(row);
         let executable = fs::read_link("/proc/self/exe").map_err(|_| Reason::Unreadable)?;
-        if executable.as_os_str().as_bytes() == self.path {
+        if executable.as_os_str().as_bytes() == path {
             return File::open("/proc/self/exe").map_err(|_| Reason::Unreadable);
         }
-        let path = Path::new(std::ffi::OsStr::from_bytes(&self.path));
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
         let file = File::open(path).map_err(|_| Reason::Unreadable)?;
         match file.metadata() {
-            Ok(found) if found.ino() == self.inode => Ok(file),
+            Ok(found) if found.ino() == row.inode => Ok(file),
             Ok(_) => Err(Reason::NoBaseline),
             Err(_) => Err(Reason::Unreadable),
         }
     }
 }
 
-/// The file, and the offset in it, that backs `len` bytes of code at `address`.
-pub(super) fn backing(maps: &[u8], address: u64, len: u64) -> Result<(File, u64), Reason> {
-    for line in maps.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Some(mapping) = executable(line)? else { continue };
-        if let Some(offset) = mapping.file_offset(address, len) {
-            return Ok((mapping.open()?, offset));
-        }
+/// Parses one line, which begins at `from` in the text. At most six fields; only the last, the path, has spaces.
+fn row(line: &[u8], from: usize) -> Option<Row> {
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    let mut range = fields.next()?.split(|byte| *byte == b'-');
+    let (start, end) = (hex(range.next()?)?, hex(range.next()?)?);
+    let &[read, write, execute, shared] = fields.next()? else { return None };
+    let flags = [(read, b'r'), (write, b'w'), (execute, b'x')];
+    if !flags.iter().all(|(flag, set)| flag == set || *flag == b'-') || !matches!(shared, b'p' | b's') {
+        return None;
     }
-    Err(Reason::NoBaseline)
+    let offset = hex(fields.next()?)?;
+    let _device = fields.next()?;
+    let inode = str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let path = fields.next().unwrap_or_default().trim_ascii_start();
+    let path_from = from + line.len() - path.len();
+    Some(Row {
+        start,
+        end,
+        write: write == b'w',
+        execute: execute == b'x',
+        shared: shared == b's',
+        offset,
+        inode,
+        path: path_from..path_from + path.len(),
+    })
 }
 
-/// Parses one line; `None` for a mapping that is not executable or has no file behind it.
-fn executable(line: &[u8]) -> Result<Option<Mapping>, Reason> {
-    let text = |field: Option<&'_ [u8]>| field.and_then(|bytes| str::from_utf8(bytes).ok().map(String::from));
-    // At most six fields; only the last, the path, may contain spaces.
-    let mut fields = line.splitn(6, |byte| *byte == b' ');
-    let range = text(fields.next()).ok_or(Reason::Malformed)?;
-    let rights = text(fields.next()).ok_or(Reason::Malformed)?;
-    let offset = text(fields.next()).ok_or(Reason::Malformed)?;
-    let _device = fields.next().ok_or(Reason::Malformed)?;
-    let inode = text(fields.next()).ok_or(Reason::Malformed)?;
-    let path = fields.next().unwrap_or(&[]).trim_ascii_start();
-    let hex = |digits: &str| u64::from_str_radix(digits, 16).map_err(|_| Reason::Malformed);
-    let (start, end) = range.split_once('-').ok_or(Reason::Malformed)?;
-    let mapping = Mapping {
-        start: hex(start)?,
-        end: hex(end)?,
-        offset: hex(&offset)?,
-        inode: inode.parse().map_err(|_| Reason::Malformed)?,
-        path: path.to_vec(),
-    };
-    let executable = rights.as_bytes().get(2).ok_or(Reason::Malformed)? == &b'x';
-    Ok((executable && mapping.inode != 0).then_some(mapping))
+/// A number in hexadecimal digits.
+fn hex(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 16 {
+        return None;
+    }
+    let mut value = 0;
+    for digit in digits {
+        value = value << 4 | u64::from(char::from(*digit).to_digit(16)?);
+    }
+    Some(value)
 }
+
+/// What a line takes, to make room ahead.
+const LINE_BYTES_TYPICAL: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -84,11 +161,16 @@ mod tests {
 
     const LINE: &[u8] = b"55d0c0a01000-55d0c0a45000 r-xp 00001000 fe:01 1311 /srv/an app";
 
+    fn one(line: &[u8]) -> Result<Maps, Reason> {
+        Maps::parse(line.to_vec())
+    }
+
     #[test]
     fn an_address_maps_to_its_file_offset_only_if_the_whole_range_lies_inside() {
-        let mapping = executable(LINE).unwrap().unwrap();
-        assert_eq!(mapping.path, b"/srv/an app");
-        assert_eq!(mapping.inode, 1311);
+        let maps = one(LINE).unwrap();
+        let row = maps.rows().next().unwrap();
+        assert_eq!(maps.path(row), b"/srv/an app");
+        assert_eq!(row.inode, 1311);
         for (address, len, want) in [
             (0x55d0_c0a0_1000, 64, Some(0x1000)),
             (0x55d0_c0a0_1234, 64, Some(0x1234)),
@@ -97,29 +179,66 @@ mod tests {
             (0x55d0_c0a0_0fff, 64, None),
             (u64::MAX, 64, None),
         ] {
-            assert_eq!(mapping.file_offset(address, len), want, "{address:x}");
+            assert_eq!(row.file_offset(address, len), want, "{address:x}");
         }
     }
 
     #[test]
-    fn only_executable_file_backed_mappings_count() {
+    fn lines_are_as_documented_or_malformed() {
         for (line, want) in [
-            (&b"00400000-00401000 r--p 00000000 fe:01 7 /bin/x"[..], Ok(None)),
-            (b"7f00-7f10 rwxp 00000000 00:00 0", Ok(None)),
-            (b"7f00-7f10 r-xp 00000000 00:00 0                          [vdso]", Ok(None)),
+            (&b"00400000-00401000 r--p 00000000 fe:00 7 /bin/x"[..], Ok((false, false, false, 7))),
+            (b"7f00-7f10 rwxp 00000000 00:00 0", Ok((true, true, false, 0))),
+            (b"7f00-7f10 rwxs 00000000 00:00 0 ", Ok((true, true, true, 0))),
+            (b"7f00-7f10 r-xp 00000000 00:00 0                          [vdso]", Ok((false, true, false, 0))),
             (b"7f00 r-xp 00000000 00:00 0", Err(Reason::Malformed)),
             (b"7f00-zz10 r-xp 00000000 00:00 1 /x", Err(Reason::Malformed)),
             (b"7f00-7f10 r-xp", Err(Reason::Malformed)),
             (b"7f00-7f10 r 0 00:00 1 /x", Err(Reason::Malformed)),
+            (b"7f00-7f10 r?xp 0 00:00 1 /x", Err(Reason::Malformed)),
+            (b"7f00-7f10 r-xq 0 00:00 1 /x", Err(Reason::Malformed)),
+            (b"7f00-7f10 r-xp 0 00:00 x /x", Err(Reason::Malformed)),
         ] {
-            assert_eq!(executable(line), want, "{}", String::from_utf8_lossy(line));
+            let found = one(line).map(|maps| {
+                let row = maps.rows().next().unwrap();
+                (row.write, row.execute, row.shared, row.inode)
+            });
+            assert_eq!(found, want, "{}", String::from_utf8_lossy(line));
         }
     }
 
     #[test]
+    fn paths_and_addresses_are_those_of_their_own_row() {
+        let text = b"1000-2000 r--p 0 fe:00 7 /bin/x\n2000-3000 r-xp 1000 fe:00 7 /bin/x y\n\
+            5000-6000 rw-p 0 00:00 0 \n7000-8000 r-xp 0 00:00 0    [vdso]\n";
+        let maps = one(text).unwrap();
+        let paths: Vec<_> = maps.rows().map(|row| String::from_utf8_lossy(maps.path(row))).collect();
+        assert_eq!(paths, ["/bin/x", "/bin/x y", "", "[vdso]"]);
+        for (address, want) in [
+            (0xfff, None),
+            (0x1000, Some(0x1000)),
+            (0x2fff, Some(0x2000)),
+            (0x3000, None),
+            (0x7001, Some(0x7000)),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(maps.at(address).map(|row| row.start), want, "{address:x}");
+        }
+        assert_eq!(maps.executable().count(), 2);
+    }
+
+    #[test]
     fn code_that_no_file_backs_has_no_baseline() {
-        let found = backing(b"7f00-7f10 rwxp 00000000 00:00 0\n", 0x7f00, 16);
-        assert_eq!(found.err(), Some(Reason::NoBaseline));
-        assert_eq!(backing(b"nonsense\n", 0x7f00, 16).err(), Some(Reason::Malformed));
+        let maps = one(b"7f00-7f10 rwxp 00000000 00:00 0\n8f00-8f10 r--p 0 fe:00 1 /x\n").unwrap();
+        assert_eq!(maps.backing(0x7f00, 16).err(), Some(Reason::NoBaseline));
+        assert_eq!(maps.backing(0x8f00, 16).err(), Some(Reason::NoBaseline), "no code");
+        assert_eq!(one(b"nonsense\n").err(), Some(Reason::Malformed));
+    }
+
+    #[test]
+    fn those_of_this_process_parse_and_hold_this_function() {
+        let maps = Maps::read().unwrap();
+        let here = Maps::read as fn() -> Result<Maps, Reason> as usize as u64;
+        assert!(maps.at(here).unwrap().execute);
+        assert!(maps.backing(here, 16).is_ok());
     }
 }

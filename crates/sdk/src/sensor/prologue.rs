@@ -8,12 +8,13 @@
 //!
 //! Not seen: a patch behind the guarded bytes, hooks on data (tables, vtables), and whoever also patches this code.
 
+use super::maps::Maps;
 use super::watch::{Look, Probe, WatchConfig, Watched};
-use super::{Reading, Reason, Sensor, maps};
+use super::{Reading, Reason, Sensor};
 use glacis_host::Clock;
 use glacis_seal::sha256;
 use glacis_wire::Digest;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ pub struct PrologueProbe {
 
 impl PrologueProbe {
     pub(super) fn new(guarded: &[Guarded]) -> Self {
-        let maps = fs::read("/proc/self/maps").map_err(|_| Reason::Unreadable);
+        let maps = Maps::read();
         let baseline = |function: &Guarded| {
             let maps = maps.as_ref().map_err(|reason| *reason)?;
             on_disk(maps, function).map(|bytes| sha256(&bytes))
@@ -132,12 +133,12 @@ impl Probe for PrologueProbe {
 }
 
 /// What the file holds where a function is mapped.
-pub(super) fn on_disk(maps: &[u8], function: &Guarded) -> Result<Vec<u8>, Reason> {
+pub(super) fn on_disk(maps: &Maps, function: &Guarded) -> Result<Vec<u8>, Reason> {
     if !(1..=LEN_MAX).contains(&function.len) {
         return Err(Reason::NoBaseline);
     }
     let len = u64::try_from(function.len).map_err(|_| Reason::NoBaseline)?;
-    let (file, offset) = maps::backing(maps, address(function)?, len)?;
+    let (file, offset) = maps.backing(address(function)?, len)?;
     read(&file, offset, function.len)
 }
 

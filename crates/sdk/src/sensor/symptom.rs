@@ -4,16 +4,27 @@
 //! files open and remember its last look. It never blocks and follows no pointer; what it cannot read is unknown.
 
 use super::breakpoint::Breakpoint;
+use super::code_maps::CodeMaps;
+use super::descriptors::Descriptors;
+use super::emulator::Emulator;
+use super::libc_prologue::LibcPrologue;
+use super::preload::Preload;
 use super::prologue::PrologueProbe;
+use super::proxy::Proxy;
 use super::scene::Scene;
 use super::suite::{Sight, SuiteConfig};
+use super::symbol_owner::SymbolOwner;
+use super::text_pages::TextPages;
+use super::threads::Threads;
+use super::time_namespace::TimeNamespace;
 use super::tracer::TracerProbe;
+use super::uprobes::Uprobes;
 use super::watch::{Look, Probe};
 use super::{Confidence, SensorId};
 use std::time::Duration;
 
 /// Looks for one symptom, on the suite's thread.
-pub(super) trait Symptom: Send {
+pub(super) trait Symptom {
     /// Looks once. Bounded in time.
     fn look(&mut self, scene: &mut Scene) -> Sight;
 }
@@ -32,11 +43,22 @@ impl<P: Probe> Symptom for Alone<P> {
 }
 
 /// A sensor and how often it looks unless the budget forces less.
-pub(super) fn crew(id: SensorId, config: &SuiteConfig, _scene: &mut Scene) -> (Duration, Box<dyn Symptom>) {
+pub(super) fn crew(id: SensorId, config: &SuiteConfig, scene: &mut Scene) -> (Duration, Box<dyn Symptom>) {
     match id {
         SensorId::Tracer => (ms(40), Box::new(Alone(TracerProbe::new()))),
         SensorId::Prologue => (ms(250), Box::new(Alone(PrologueProbe::new(&config.guarded)))),
-        SensorId::Breakpoint => (ms(250), Box::new(Breakpoint::new(&config.guarded))),
+        SensorId::Breakpoint => (ms(250), Box::new(Breakpoint::new(&config.guarded, scene))),
+        SensorId::TextPages => (ms(1_000), Box::new(TextPages::new())),
+        SensorId::CodeMaps => (ms(500), Box::new(CodeMaps::new(config.host.jit))),
+        SensorId::Uprobes => (ms(1_000), Box::new(Uprobes)),
+        SensorId::Threads => (ms(2_000), Box::new(Threads::new(config.host.jit))),
+        SensorId::Descriptors => (ms(1_000), Box::new(Descriptors::new(config.host.jit))),
+        SensorId::LibcPrologue => (ms(1_000), Box::new(LibcPrologue::new(scene))),
+        SensorId::SymbolOwner => (ms(2_000), Box::new(SymbolOwner::default())),
+        SensorId::Preload => (ms(5_000), Box::new(Preload::new(&config.host.preloads))),
+        SensorId::TimeNamespace => (ms(10_000), Box::new(TimeNamespace)),
+        SensorId::Proxy => (ms(10_000), Box::new(Proxy)),
+        SensorId::Emulator => (ms(10_000), Box::new(Emulator)),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::sensor::mute::{MuteList, Version};
 use crate::sensor::{Guarded, SensorId};
+use glacis_wire::Digest;
 use std::collections::BTreeSet;
 
 /// What a [`Suite`](super::Suite) watches, and how.
@@ -97,16 +98,34 @@ pub struct HostProfile {
     /// closures (libffi), stubs of a graphics driver. Executable memory that no file backs is then normal, and only
     /// whole program images in such memory are evidence.
     pub jit: bool,
+    /// What may be preloaded. Default: nothing.
+    pub preloads: Vec<Preload>,
+}
+
+/// A module that may be preloaded (`LD_PRELOAD`): an allocator, a sanitizer, a tool of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preload {
+    /// By the last part of its path. Anybody can name a file: only for hosts in which nobody else sets variables.
+    Named(String),
+    /// By the SHA-256 of its file.
+    Digest(Digest),
 }
 
 impl HostProfile {
     /// A native app: all its code comes from files.
     pub const fn native() -> Self {
-        Self { jit: false }
+        Self { jit: false, preloads: Vec::new() }
     }
 
     /// A process that makes code while it runs.
     pub const fn jit() -> Self {
-        Self { jit: true }
+        Self { jit: true, preloads: Vec::new() }
+    }
+
+    /// Lets a module be preloaded.
+    #[must_use]
+    pub fn preload(mut self, allowed: Preload) -> Self {
+        self.preloads.push(allowed);
+        self
     }
 }

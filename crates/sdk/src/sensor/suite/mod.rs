@@ -31,7 +31,7 @@
 mod config;
 mod worker;
 
-pub use config::{HostProfile, SuiteConfig};
+pub use config::{HostProfile, Preload, SuiteConfig};
 
 use super::mute::{self, MuteList, Version};
 use super::{Confidence, Reading, Reason, Sensor, SensorId, State};

@@ -1,0 +1,174 @@
+//! Symbol owner: do the C library's functions still belong to the C library?
+//!
+//! Two ways to put oneself between a program and its library leave the library's bytes alone. A preloaded module
+//! that defines `connect` or `clock_gettime` is asked first by everyone (libfaketime, proxychains, a shim); so for
+//! each guarded function the first module that defines it must be one that the program was built with. And an
+//! import slot of our own module may be overwritten; so each slot must lead into the code of such a module, into our
+//! own (before it is bound) or to the kernel's.
+//!
+//! A sanitizer's run time that the program was linked with defines these functions too and is built in. Without a
+//! dynamic linker there is neither order nor slot: no baseline. Not seen: slots of other modules.
+
+use super::elf::{self, Slot};
+use super::maps::{Maps, Row};
+use super::modules::Modules;
+use super::scene::Scene;
+use super::scope::Scope;
+use super::suite::Sight;
+use super::symptom::Symptom;
+use super::{Confidence, Reason};
+use glacis_seal::sha256_parts;
+use std::collections::BTreeSet;
+
+/// Watches who owns what we call.
+#[derive(Default)]
+pub(super) struct SymbolOwner {
+    scope: Option<Known>,
+}
+
+/// What holds as long as no module comes or goes.
+struct Known {
+    /// Inodes of all code at that time.
+    code: BTreeSet<u64>,
+    /// Inodes of modules that the program was built with.
+    built_in: BTreeSet<u64>,
+    /// The function whose first definition is elsewhere.
+    stranger: Option<usize>,
+    slots: Vec<Slot>,
+}
+
+impl Known {
+    fn of(scene: &Scene, maps: &Maps) -> Result<Self, Reason> {
+        let scope = Scope::read(scene)?;
+        let inode = |address: u64| maps.at(address).map(|row| row.inode).filter(|inode| *inode != 0);
+        let places = || scope.modules.iter().enumerate();
+        let built_in = places().filter(|(place, _)| scope.is_built_in(*place));
+        let built_in = built_in.filter_map(|(_, module)| inode(module.dynamic_at)).collect();
+        let mut stranger = None;
+        for (function, name) in FUNCTIONS.iter().enumerate() {
+            let mut definer = None;
+            for (place, module) in places() {
+                if module.symbol(scene, name)?.is_some() {
+                    definer = Some(place);
+                    break;
+                }
+            }
+            if definer.is_some_and(|place| !scope.is_built_in(place)) {
+                stranger = Some(function);
+                break;
+            }
+        }
+        let own = Modules::own_inode(maps);
+        let own = places().find(|(_, module)| own.is_some() && inode(module.dynamic_at) == own);
+        let slots = own.map(|(_, module)| module.slots(scene, &FUNCTIONS)).transpose()?.unwrap_or_default();
+        Ok(Self { code: code(maps), built_in, stranger, slots })
+    }
+}
+
+impl SymbolOwner {
+    fn find(&mut self, scene: &mut Scene) -> Result<Option<usize>, Reason> {
+        let maps = scene.maps()?;
+        let known = match self.scope.take() {
+            Some(known) if known.code == code(&maps) => known,
+            _ => Known::of(scene, &maps)?,
+        };
+        let known = self.scope.insert(known);
+        if let Some(function) = known.stranger {
+            return Ok(Some(function));
+        }
+        for slot in &known.slots {
+            let held = elf::word(scene, slot.at)?;
+            if !maps.at(held).is_some_and(|row| is_allowed(&maps, row, &known.built_in)) {
+                return Ok(Some(slot.function));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Symptom for SymbolOwner {
+    fn look(&mut self, scene: &mut Scene) -> Sight {
+        match self.find(scene) {
+            Ok(None) => Sight::Clear,
+            Ok(Some(function)) => {
+                let name = FUNCTIONS.get(function).copied().unwrap_or_default();
+                Sight::Detected(Confidence::High, sha256_parts(&[b"symbol-owner\0", name]))
+            }
+            Err(reason) => Sight::Unknown(reason),
+        }
+    }
+}
+
+/// Whether a slot may lead into `row`.
+fn is_allowed(maps: &Maps, row: &Row, built_in: &BTreeSet<u64>) -> bool {
+    row.execute && (built_in.contains(&row.inode) || maps.path(row) == b"[vdso]")
+}
+
+/// Inodes of all code.
+fn code(maps: &Maps) -> BTreeSet<u64> {
+    maps.executable().map(|row| row.inode).filter(|inode| *inode != 0).collect()
+}
+
+/// What interposers define: time, network, files, loading, and what they hide themselves from.
+const FUNCTIONS: [&[u8]; 24] = [
+    b"clock_gettime",
+    b"gettimeofday",
+    b"time",
+    b"nanosleep",
+    b"connect",
+    b"getaddrinfo",
+    b"send",
+    b"sendto",
+    b"recv",
+    b"open",
+    b"open64",
+    b"openat",
+    b"fopen",
+    b"read",
+    b"write",
+    b"readlink",
+    b"stat",
+    b"access",
+    b"getenv",
+    b"dlsym",
+    b"dlopen",
+    b"ptrace",
+    b"syscall",
+    b"execve",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_clear_and_has_slots() {
+        let mut scene = Scene::new();
+        let mut symptom = SymbolOwner::default();
+        assert_eq!(symptom.look(&mut scene), Sight::Clear);
+        let known = symptom.scope.as_ref().unwrap();
+        assert!(!known.slots.is_empty() && known.built_in.len() > 1);
+        assert_eq!(symptom.look(&mut scene), Sight::Clear);
+        assert_eq!(SymbolOwner::default().look(&mut Scene::blind()), Sight::Unknown(Reason::Unreadable));
+    }
+
+    #[test]
+    fn a_slot_that_leads_elsewhere_is_detected() {
+        let mut scene = Scene::new();
+        let maps = scene.maps().unwrap();
+        // Data of ours that holds an address: of the heap, of nothing, of this module's code.
+        let heap = Box::new(7_u64);
+        let here = SymbolOwner::find as fn(&mut SymbolOwner, &mut Scene) -> _ as usize as u64;
+        for (held, want) in
+            [(std::ptr::from_ref(heap.as_ref()).addr() as u64, true), (0, true), (here, false)]
+        {
+            let slot = Box::new(held);
+            let at = std::ptr::from_ref(slot.as_ref()).addr() as u64;
+            let mut known = Known::of(&scene, &maps).unwrap();
+            known.slots = vec![Slot { function: 4, at }];
+            let mut symptom = SymbolOwner { scope: Some(known) };
+            let detected = Sight::Detected(Confidence::High, sha256_parts(&[b"symbol-owner\0", b"connect"]));
+            assert_eq!(symptom.look(&mut scene), if want { detected } else { Sight::Clear }, "{held:x}");
+        }
+    }
+}
