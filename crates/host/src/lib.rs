@@ -10,6 +10,7 @@ mod environment;
 pub mod files;
 mod port;
 mod seeded;
+mod skew;
 mod system;
 
 pub use clock::Clock;
@@ -18,6 +19,7 @@ pub use environment::variable;
 pub use files::{Append, DirFiles, FileError, FileErrorKind, Files, MemoryFiles};
 pub use port::PortHolder;
 pub use seeded::SeededHost;
+pub use skew::{ClockSkew, TwoClocks};
 pub use system::SystemHost;
 
 /// What a component may ask of the world besides its arguments.

@@ -35,6 +35,12 @@ pub enum SensorId {
     Proxy,
     /// Another program runs this one's instructions.
     Emulator,
+    /// The C library tells another time than the kernel.
+    ClockSkew,
+    /// Somebody changed guarded state of the app.
+    Canary,
+    /// A pinned host showed a foreign key.
+    PeerKey,
 }
 
 impl SensorId {
@@ -54,6 +60,9 @@ impl SensorId {
         Self::TimeNamespace,
         Self::Proxy,
         Self::Emulator,
+        Self::ClockSkew,
+        Self::Canary,
+        Self::PeerKey,
     ];
 
     /// The stable name.
@@ -73,6 +82,9 @@ impl SensorId {
             Self::TimeNamespace => "time-namespace",
             Self::Proxy => "proxy",
             Self::Emulator => "emulator",
+            Self::ClockSkew => "clock-skew",
+            Self::Canary => "canary",
+            Self::PeerKey => "peer-key",
         }
     }
 

@@ -17,6 +17,8 @@ mod auxv;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod breakpoint;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod clock_skew;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod code_maps;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod descriptors;
@@ -31,6 +33,8 @@ mod maps;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod peer_key;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod preload;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod prologue;
@@ -40,6 +44,8 @@ mod proxy;
 mod scene;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod scope;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod state;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod suite;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -60,7 +66,11 @@ mod uprobes;
 pub use id::SensorId;
 pub use mute::{Mute, MuteList, Version, Versions};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+pub use peer_key::Pins;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use prologue::{Guarded, Prologue};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use state::{GuardedState, StateError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use suite::{Detection, HostProfile, Preload, SensorUsage, Suite, SuiteConfig, SuiteUsage};
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn variables_are_whole_names() {
         let block =
-            b"HOME=/root\0LD_PRELOAD=/a.so\0XLD_PRELOAD=/b.so\0LD_PRELOADED=/c.so\0LD_PRELOAD=/d.so\0";
+            b"HOME=/home/a\0LD_PRELOAD=/a.so\0XLD_PRELOAD=/b.so\0LD_PRELOADED=/c.so\0LD_PRELOAD=/d.so\0";
         let values: Vec<_> = of_block(block, b"LD_PRELOAD").collect();
         assert_eq!(values, [b"/a.so".as_slice(), b"/d.so"]);
         assert_eq!(of_block(b"", b"LD_PRELOAD").count(), 0);

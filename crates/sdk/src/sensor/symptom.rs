@@ -4,14 +4,17 @@
 //! files open and remember its last look. It never blocks and follows no pointer; what it cannot read is unknown.
 
 use super::breakpoint::Breakpoint;
+use super::clock_skew::ClockSkew;
 use super::code_maps::CodeMaps;
 use super::descriptors::Descriptors;
 use super::emulator::Emulator;
 use super::libc_prologue::LibcPrologue;
+use super::peer_key::PeerKeys;
 use super::preload::Preload;
 use super::prologue::PrologueProbe;
 use super::proxy::Proxy;
 use super::scene::Scene;
+use super::state::{Canary, GuardedState};
 use super::suite::{Sight, SuiteConfig};
 use super::symbol_owner::SymbolOwner;
 use super::text_pages::TextPages;
@@ -29,6 +32,13 @@ pub(super) trait Symptom {
     fn look(&mut self, scene: &mut Scene) -> Sight;
 }
 
+/// What the app tells sensors while they run.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) state: GuardedState,
+    pub(super) peers: PeerKeys,
+}
+
 /// A sensor that also stands alone.
 struct Alone<P>(P);
 
@@ -43,7 +53,12 @@ impl<P: Probe> Symptom for Alone<P> {
 }
 
 /// A sensor and how often it looks unless the budget forces less.
-pub(super) fn crew(id: SensorId, config: &SuiteConfig, scene: &mut Scene) -> (Duration, Box<dyn Symptom>) {
+pub(super) fn crew(
+    id: SensorId,
+    config: &SuiteConfig,
+    told: &Told,
+    scene: &mut Scene,
+) -> (Duration, Box<dyn Symptom>) {
     match id {
         SensorId::Tracer => (ms(40), Box::new(Alone(TracerProbe::new()))),
         SensorId::Prologue => (ms(250), Box::new(Alone(PrologueProbe::new(&config.guarded)))),
@@ -58,6 +73,9 @@ pub(super) fn crew(id: SensorId, config: &SuiteConfig, scene: &mut Scene) -> (Du
         SensorId::Preload => (ms(5_000), Box::new(Preload::new(&config.host.preloads))),
         SensorId::TimeNamespace => (ms(10_000), Box::new(TimeNamespace)),
         SensorId::Proxy => (ms(10_000), Box::new(Proxy)),
+        SensorId::ClockSkew => (ms(2_000), Box::new(ClockSkew::new())),
+        SensorId::Canary => (ms(500), Box::new(Canary::new(told.state.clone()))),
+        SensorId::PeerKey => (ms(1_000), Box::new(told.peers.clone())),
         SensorId::Emulator => (ms(10_000), Box::new(Emulator)),
     }
 }

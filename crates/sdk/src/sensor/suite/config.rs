@@ -5,7 +5,7 @@
 //! states it in code, the policy bundle states mutes.
 
 use crate::sensor::mute::{MuteList, Version};
-use crate::sensor::{Guarded, SensorId};
+use crate::sensor::{Guarded, Pins, SensorId};
 use glacis_wire::Digest;
 use std::collections::BTreeSet;
 
@@ -19,6 +19,8 @@ pub struct SuiteConfig {
     pub guarded: Vec<Guarded>,
     /// What is normal in this process.
     pub host: HostProfile,
+    /// Keys of hosts that the app talks to. Default: none, so the peer-key sensor has no baseline.
+    pub pins: Vec<Pins>,
     /// Share of one core that looking may take, all sensors together. Unit: thousandths. Range: 1..=1000.
     /// Default: 2, the 0.2 % that an app may spend on this. Above it every interval is widened.
     pub share_permille: u16,
@@ -34,6 +36,7 @@ impl Default for SuiteConfig {
             sensors: SensorId::ALL.iter().copied().collect(),
             guarded: Vec::new(),
             host: HostProfile::default(),
+            pins: Vec::new(),
             share_permille: 2,
             system: None,
             muted: MuteList::default(),
@@ -72,6 +75,13 @@ impl SuiteConfig {
     #[must_use]
     pub fn host(mut self, host: HostProfile) -> Self {
         self.host = host;
+        self
+    }
+
+    /// Pins the keys of a host.
+    #[must_use]
+    pub fn pin(mut self, pins: Pins) -> Self {
+        self.pins.push(pins);
         self
     }
 

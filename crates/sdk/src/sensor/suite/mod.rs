@@ -34,7 +34,9 @@ mod worker;
 pub use config::{HostProfile, Preload, SuiteConfig};
 
 use super::mute::{self, MuteList, Version};
-use super::{Confidence, Reading, Reason, Sensor, SensorId, State};
+use super::peer_key::PeerKeys;
+use super::symptom::Told;
+use super::{Confidence, GuardedState, Reading, Reason, Sensor, SensorId, State};
 use glacis_host::Host;
 use glacis_seal::sha256;
 use glacis_wire::{Digest, Timestamp};
@@ -103,8 +105,10 @@ impl Suite {
         let muted = config.muted.clone();
         let (system, kernel) = (config.system, mute::kernel());
         let state = Table { slots, muted, beat: began, stretch_permille: STRETCH_NONE, ..Table::default() };
+        let told = Told { state: GuardedState::new(&*host), peers: PeerKeys::new(&config.pins) };
         let shared = Arc::new(Shared {
             host,
+            told,
             system,
             kernel,
             table: Mutex::new(state),
@@ -160,6 +164,23 @@ impl Suite {
         self.shared.orders.notify_all();
     }
 
+    /// Values of the app that nobody else may change unnoticed, under the canary sensor.
+    pub fn state(&self) -> &GuardedState {
+        &self.shared.told.state
+    }
+
+    /// Tells which public key (SHA-256 of its SubjectPublicKeyInfo) a host showed, for the peer-key sensor. Returns
+    /// whether it is one of the host's pins; true for a host without pins.
+    pub fn observe_peer_key(&self, host: &str, key: &Digest) -> bool {
+        let Some(sight) = self.shared.told.peers.observe(host, key) else { return true };
+        if self.shared.table().slots.contains_key(&SensorId::PeerKey) {
+            let now = self.shared.host.monotonic();
+            self.shared.note(SensorId::PeerKey, sight, now, now);
+            self.shared.news.notify_all();
+        }
+        self.shared.told.peers.is_pinned(host, key)
+    }
+
     /// What the suite has cost.
     pub fn usage(&self) -> SuiteUsage {
         let table = self.shared.table();
@@ -210,6 +231,7 @@ impl Sensor for Seat {
 /// What readers and the thread share.
 struct Shared {
     host: Arc<dyn Host>,
+    told: Told,
     system: Option<Version>,
     kernel: Option<Version>,
     table: Mutex<Table>,

@@ -1,7 +1,7 @@
 //! The suite on this very process: readings, staleness, mutes, detections, without any attacker.
 
 use super::*;
-use crate::sensor::{Guarded, Mute};
+use crate::sensor::{Guarded, Mute, Pins};
 use glacis_host::{Clock, Entropy, EntropyError, SystemHost};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -159,4 +159,31 @@ fn a_thread_that_is_silent_for_too_long_makes_clear_unknown_and_one_that_wakes_d
     assert_eq!(suite.read(SensorId::Prologue).state, State::Unknown(Reason::Stale));
     assert!(!suite.check(Duration::from_secs(20)));
     assert_eq!(suite.wait_detections(0, Duration::from_secs(20)), 0);
+}
+
+#[test]
+fn what_the_app_reports_is_judged_at_once() {
+    let (good, foreign) = (sha256(b"good"), sha256(b"foreign"));
+    let pins = Pins { host: String::from("api.example.com"), keys: vec![good] };
+    let suite = start(config().pin(pins));
+    assert_eq!(suite.read(SensorId::PeerKey).state, State::Unknown(Reason::Unobserved));
+    assert!(suite.observe_peer_key("unpinned.example.com", &foreign));
+    assert!(suite.observe_peer_key("api.example.com", &good));
+    assert_eq!(suite.read(SensorId::PeerKey).state, State::Clear);
+    assert!(!suite.observe_peer_key("api.example.com", &foreign));
+    assert_eq!(suite.read(SensorId::PeerKey).state, State::Detected);
+    assert!(suite.observe_peer_key("api.example.com", &good), "this key is right");
+    assert_eq!(suite.read(SensorId::PeerKey).state, State::Detected, "and the other was seen");
+    let off = start(config().only([SensorId::Tracer]));
+    off.observe_peer_key("api.example.com", &foreign);
+    assert_eq!(off.readings().len(), 1);
+}
+
+#[test]
+fn guarded_state_is_watched() {
+    let suite = start(config());
+    suite.state().store("limit", b"100").unwrap();
+    assert!(suite.check(Duration::from_secs(20)));
+    assert_eq!(suite.read(SensorId::Canary).state, State::Clear);
+    assert_eq!(suite.state().load("limit").as_deref(), Some(&b"100"[..]));
 }

@@ -36,7 +36,7 @@ impl Worker {
         let mut scene = Scene::new();
         let now = shared.host.monotonic();
         let post = |id: &SensorId| {
-            let (interval, symptom) = crew(*id, config, &mut scene);
+            let (interval, symptom) = crew(*id, config, &shared.told, &mut scene);
             Post { id: *id, symptom, interval, due: now }
         };
         let posts: Vec<_> = config.sensors.iter().map(post).collect();
@@ -162,7 +162,7 @@ impl Worker {
 
 impl Shared {
     /// Writes one look down; whether it is a first detection.
-    fn note(&self, id: SensorId, sight: Sight, before: Duration, after: Duration) -> bool {
+    pub(super) fn note(&self, id: SensorId, sight: Sight, before: Duration, after: Duration) -> bool {
         let at = self.host.now();
         let mut table = self.table();
         table.beat = after;
