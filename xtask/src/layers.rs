@@ -78,6 +78,7 @@ const LAYERS: &[Layer] = &[
     layer("jni", &["sdk"]),
     layer("cli", ALL_BELOW_CLI),
     layer("e2e", ALL_BELOW_CLI),
+    layer("corpus", &["wire", "host", "sdk"]),
     layer("xtask", &[]),
 ];
 

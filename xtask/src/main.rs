@@ -4,6 +4,7 @@
 //! on their time, and print seconds per step and a table at the end. The tasks depend on no crate of the
 //! product, so that a broken product never hides behind a broken checker.
 
+mod adversary;
 mod bench;
 mod ci;
 mod deny;
@@ -60,7 +61,7 @@ fn run(args: &[String]) -> Result<bool, Failure> {
 fn help() -> String {
     let rows: String = TASKS
         .iter()
-        .map(|task| format!("  {:<8} {}\n", task.name, task.about.lines().next().unwrap_or("")))
+        .map(|task| format!("  {:<9} {}\n", task.name, task.about.lines().next().unwrap_or("")))
         .collect();
     format!("cargo xtask <task>\n\n{rows}\n`cargo xtask <task> --help` tells more.\n")
 }
@@ -87,10 +88,11 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "soak",
-        usage: "equality|backtest [--seed S] [--cases N] [--rows N]",
+        usage: "equality|pairs|cuts|steps|backtest|cel|benign [--seed S] [--cases N] [--rows N] [--minutes N]",
         about: soak::ABOUT,
         run: soak::run,
     },
+    Task { name: "adversary", usage: "[--rounds N] [--write]", about: adversary::ABOUT, run: adversary::run },
     Task {
         name: "bench",
         usage: "edge-smoke|group-commit|engine|size [--json] [--quick]",

@@ -6,12 +6,13 @@
 
 use crate::error::Failure;
 use crate::files;
+use crate::install::{self, PROGRAMS};
 use crate::options::Options;
 use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `soak cuts`, `soak steps`, `soak backtest`, `soak cel`\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `soak cuts`, `soak steps`, `soak backtest`, `soak cel`, `soak benign`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
     equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
     --cases N   cases to run (default 1,000,000)\n\
@@ -24,7 +25,9 @@ pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `so
     backtest    events a second of one core and resident memory, over generated rows\n\
     --rows N    rows to decide (default 5,000,000)\n\
     cel         the profile `full` beside the crate `cel` on generated expressions; every deviation has a reason\n\
-    --cases N   expressions (default 1,000,000)";
+    --cases N   expressions (default 1,000,000)\n\
+    benign      the sensors of the app zone in harmless hosts that look odd; any detection fails\n\
+    --minutes N minutes (default 30)";
 
 /// Runs a soak.
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
@@ -35,6 +38,7 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
         Some("steps") => STEPS,
         Some("backtest") => BACKTEST,
         Some("cel") => CEL,
+        Some("benign") => BENIGN,
         Some(other) => return Err(Failure::new(format!("no soak `{other}`; there are {NAMES}"))),
         None => return Err(Failure::new(format!("which soak? there are {NAMES}"))),
     };
@@ -43,9 +47,14 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     options.finish()?;
     let (count, seed) = (count.to_string(), seed.to_string());
     println!("soak: {} --seed {seed} {} {count}", soak.name, soak.option);
+    let programs: Vec<_> = PROGRAMS.iter().filter(|program| soak.starts.contains(&program.name)).collect();
+    let missing = install::ensure(&programs)?;
+    if !missing.is_empty() {
+        println!("soak: {missing:?} is not installed");
+    }
     let clock = Stopwatch::start();
     let job = Job::cargo().args(["run", "--release", "--locked"]).args(soak.example.iter().copied());
-    let job = job.args(["--", soak.option, &count, "--seed", &seed]);
+    let job = job.args(["--"]).args(soak.role).args([soak.option, &count, "--seed", &seed]);
     let done = job.dir(&files::root()?).limit(LIMIT).show(Show::All).run()?;
     println!("soak: {} ({:.1} s)", done.how, clock.elapsed().as_secs_f64());
     Ok(done.success)
@@ -59,39 +68,43 @@ struct Soak {
     /// What the acceptance of the project asks for.
     count: u64,
     example: &'static [&'static str],
+    /// What the program is told before its options.
+    role: Option<&'static str>,
+    /// Programs that it starts.
+    starts: &'static [&'static str],
 }
 
-const EQUALITY: Soak = Soak {
-    name: "equality",
-    option: "--cases",
-    count: 1_000_000,
-    example: &["-p", "glacis-sim", "--example", "soak_equality", "--features", "mutants"],
-};
-const PAIRS: Soak = Soak {
-    name: "pairs",
-    option: "--pairs",
-    count: 1_000_000,
-    example: &["-p", "glacis-sim", "--example", "soak_cuts"],
-};
+const fn soak(
+    name: &'static str,
+    option: &'static str,
+    count: u64,
+    example: &'static [&'static str],
+) -> Soak {
+    Soak { name, option, count, example, role: None, starts: &[] }
+}
+
+const EQUALITY: Soak = soak(
+    "equality",
+    "--cases",
+    1_000_000,
+    &["-p", "glacis-sim", "--example", "soak_equality", "--features", "mutants"],
+);
+const PAIRS: Soak = soak("pairs", "--pairs", 1_000_000, &["-p", "glacis-sim", "--example", "soak_cuts"]);
 const CUTS: Soak = Soak { name: "cuts", option: "--policies", count: 10_000, ..PAIRS };
-const STEPS: Soak = Soak {
-    name: "steps",
-    option: "--cases",
-    count: 1_000_000,
-    example: &["-p", "glacis-policy", "--example", "soak_steps", "--features", "mutants"],
+const STEPS: Soak = soak(
+    "steps",
+    "--cases",
+    1_000_000,
+    &["-p", "glacis-policy", "--example", "soak_steps", "--features", "mutants"],
+);
+const BACKTEST: Soak =
+    soak("backtest", "--rows", 5_000_000, &["-p", "glacis-backtest", "--example", "soak_backtest"]);
+const CEL: Soak = soak("cel", "--cases", 1_000_000, &["--manifest-path", "oracle/cel/Cargo.toml"]);
+const BENIGN: Soak = Soak {
+    role: Some("benign"),
+    starts: &["cc", "java", "node", "perf", "python3", "unshare"],
+    ..soak("benign", "--minutes", 30, &["-p", "glacis-corpus"])
 };
-const BACKTEST: Soak = Soak {
-    name: "backtest",
-    option: "--rows",
-    count: 5_000_000,
-    example: &["-p", "glacis-backtest", "--example", "soak_backtest"],
-};
-const CEL: Soak = Soak {
-    name: "cel",
-    option: "--cases",
-    count: 1_000_000,
-    example: &["--manifest-path", "oracle/cel/Cargo.toml"],
-};
-const NAMES: &str = "`equality`, `pairs`, `cuts`, `steps`, `backtest` and `cel`";
+const NAMES: &str = "`equality`, `pairs`, `cuts`, `steps`, `backtest`, `cel` and `benign`";
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

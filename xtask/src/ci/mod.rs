@@ -5,6 +5,7 @@
 
 mod outcome;
 mod path;
+mod probes;
 mod skips;
 mod steps;
 

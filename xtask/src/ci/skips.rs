@@ -4,8 +4,8 @@
 //! probe asks for that ability now; where the probe finds it, the skip is a failure like any other.
 
 use super::outcome::Skip;
+use super::probes::{PROBES, Probe};
 use crate::error::Failure;
-use crate::process::Job;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item};
 
@@ -19,13 +19,6 @@ pub(super) struct Skips {
 struct Entry {
     what: String,
     probe: &'static Probe,
-}
-
-/// A question to the kernel.
-#[derive(Debug)]
-struct Probe {
-    name: &'static str,
-    ask: fn() -> bool,
 }
 
 impl Skips {
@@ -71,51 +64,6 @@ impl Skips {
             None => None,
         }
     }
-}
-
-const PROBES: &[Probe] = &[
-    Probe { name: "ptrace", ask: ptrace },
-    Probe { name: "ipv6", ask: ipv6 },
-    Probe { name: "tmpfs", ask: tmpfs },
-    Probe { name: "netns", ask: netns },
-];
-
-/// Whether one process may trace another.
-fn ptrace() -> bool {
-    let traced = Job::new("strace").args(["-o", "/dev/null", "cat", "/dev/null"]).run();
-    traced.is_ok_and(|done| done.success)
-}
-
-/// Whether the loopback has IPv6.
-fn ipv6() -> bool {
-    std::net::TcpListener::bind(("::1", 0)).is_ok()
-}
-
-/// Whether a file system of bounded size can be mounted.
-fn tmpfs() -> bool {
-    let folder = std::env::temp_dir().join(format!("glacis-probe-{}", std::process::id()));
-    if std::fs::create_dir(&folder).is_err() {
-        return false;
-    }
-    let args = ["-t", "tmpfs", "-o", "size=1m", "glacis-probe"];
-    let mounted = Job::new("mount").args(args).args([&folder]).run().is_ok_and(|done| done.success);
-    if mounted {
-        drop(Job::new("umount").args([&folder]).run());
-    }
-    drop(std::fs::remove_dir(&folder));
-    mounted
-}
-
-/// Whether a network namespace can be made, entered, and its packets filtered.
-fn netns() -> bool {
-    let name = format!("glprobe{}", std::process::id());
-    let ip = |args: &[&str]| Job::new("ip").args(args).run().is_ok_and(|done| done.success);
-    let made = ip(&["netns", "add", &name]);
-    let works = made && ip(&["netns", "exec", &name, "iptables", "-L", "-n"]);
-    if made {
-        ip(&["netns", "del", &name]);
-    }
-    works
 }
 
 #[cfg(test)]

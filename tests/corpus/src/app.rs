@@ -1,0 +1,145 @@
+//! The app that is attacked: calls a guarded function all the time, watches itself, and obeys standard input.
+//!
+//! The function says how much may be transferred; an attacker wants another answer. The app says when the answer
+//! changes, so that a test can tell an attack that works from one that only began. It ends with its input.
+
+use crate::exports::glacis_corpus_may_transfer;
+use crate::line::Line;
+use crate::watch::{Watch, say};
+use glacis_sdk::sensor::{Guarded, HostProfile};
+use std::hint::black_box;
+use std::io::{self, BufRead};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// What the app is told when it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Steps the clock that it gives to its sensors, once a second, by amounts that follow from this number.
+    pub step_clock: Option<u64>,
+    /// Touches so much memory again and again. Unit: MiB.
+    pub churn_mib: usize,
+}
+
+/// Honest answer of the guarded function to [`AMOUNT`].
+pub const HONEST: u32 = 42;
+/// What it is asked.
+const AMOUNT: u32 = 49;
+
+/// The guarded function.
+pub fn guarded() -> Guarded {
+    Guarded::new("may_transfer", address())
+}
+
+/// Where it is.
+pub fn address() -> usize {
+    glacis_corpus_may_transfer as extern "C" fn(u32) -> u32 as usize
+}
+
+/// Runs until the input ends or says so.
+pub fn main(options: Options) -> ExitCode {
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let why = error.to_string();
+            // Where the reader is gone there is nobody to tell.
+            drop(say(&Line::Failed { why }));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> io::Result<()> {
+    let mut watch = Watch::start(HostProfile::native(), &[guarded()])?;
+    let orders = orders();
+    say(&ready())?;
+    let mut state =
+        State { options, returned: None, rounds: 0, memory: Vec::new(), noise: options.step_clock };
+    loop {
+        state.round(&watch)?;
+        watch.changes().iter().try_for_each(say)?;
+        match orders.recv_timeout(ROUND) {
+            Ok(order) if order == Line::READ => {
+                watch.look();
+                watch.changes().iter().try_for_each(say)?;
+                say(&Line::Asked)?;
+            }
+            Ok(order) if order != Line::QUIT => return Err(io::Error::other("an order that is none")),
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// The line that says that everything is on.
+pub fn ready() -> Line {
+    let address = u64::try_from(address()).unwrap_or(u64::MAX);
+    Line::Ready { pid: std::process::id(), address }
+}
+
+/// Lines of standard input, read by a thread, since the main one works.
+pub fn orders() -> Receiver<String> {
+    let (sender, orders) = channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    orders
+}
+
+/// The app's work.
+#[derive(Debug)]
+struct State {
+    options: Options,
+    returned: Option<u32>,
+    rounds: u64,
+    memory: Vec<u8>,
+    noise: Option<u64>,
+}
+
+impl State {
+    fn round(&mut self, watch: &Watch) -> io::Result<()> {
+        let value = glacis_corpus_may_transfer(black_box(AMOUNT));
+        if self.returned.replace(value) != Some(value) {
+            say(&Line::Returned { value })?;
+        }
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(ROUNDS_A_SECOND) {
+            self.step(watch);
+            self.churn();
+        }
+        Ok(())
+    }
+
+    /// Sets the clock, as a user or a time service may, up to a day at once and never before 1970.
+    fn step(&mut self, watch: &Watch) {
+        let Some(noise) = self.noise.as_mut() else { return };
+        // Knuth's constants; any spread of steps will do.
+        *noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let amount = i64::try_from(*noise >> 37).unwrap_or(0) % DAY_MS;
+        watch.clock().step(if noise.is_multiple_of(2) { amount } else { -amount });
+    }
+
+    /// Dirties every page of the memory, which is given back and taken again every few rounds.
+    fn churn(&mut self) {
+        let bytes = self.options.churn_mib << 20;
+        if self.memory.len() < bytes {
+            self.memory = vec![1; bytes];
+        } else {
+            self.memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = byte.wrapping_add(1));
+            if self.rounds.is_multiple_of(ROUNDS_A_SECOND * 4) {
+                self.memory = Vec::new();
+            }
+        }
+    }
+}
+
+/// Time between two calls of the guarded function.
+const ROUND: Duration = Duration::from_millis(5);
+const ROUNDS_A_SECOND: u64 = 200;
+const DAY_MS: i64 = 86_400_000;
+const PAGE: usize = 4_096;

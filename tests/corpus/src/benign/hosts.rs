@@ -1,0 +1,81 @@
+//! Virtual machines, interpreters, sanitizers, profilers, clocks that move.
+//!
+//! Each of them works while it is watched: a just-in-time compiler that compiles nothing, or a `ctypes` without
+//! callbacks, would look like any other process. What each does is in `hosts/`.
+
+use super::{Guest, Host};
+use crate::kit::{Kit, Trouble};
+use crate::process::{App, Running};
+use std::process::Command;
+
+pub(super) const PLAIN: Host = Host {
+    name: "nothing odd",
+    soak_only: false,
+    start: |kit, _| Ok(Guest::of(App::start(kit, kit.app_under(&[]))?)),
+};
+pub(super) const PERF: Host = Host { name: "perf record on the process", soak_only: false, start: perf };
+pub(super) const SANITIZER: Host =
+    Host { name: "AddressSanitizer build", soak_only: false, start: sanitizer };
+pub(super) const JAVA: Host = Host { name: "Java virtual machine", soak_only: false, start: java };
+pub(super) const NODE: Host = Host { name: "Node", soak_only: false, start: node };
+pub(super) const PYTHON: Host = Host { name: "CPython with ctypes", soak_only: false, start: python };
+pub(super) const STEPPED_CLOCK: Host =
+    Host { name: "clock stepped by up to a day", soak_only: false, start: stepped_clock };
+pub(super) const SLEWED_CLOCK: Host =
+    Host { name: "clock of the machine slewed", soak_only: true, start: slewed_clock };
+
+fn perf(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
+    let app = App::start(kit, kit.app_under(&[]))?;
+    let mut command = Command::new("perf");
+    command.args(["record", "-q", "-e", "cpu-clock", "-F", "99", "-g", "-o"]);
+    command.arg(kit.folder().join(format!("perf-{seed}.data"))).args(["-p", &app.pid().to_string()]);
+    let beside = Some(Running::start(command)?);
+    Ok(Guest { beside, ..Guest::of(app) })
+}
+
+fn sanitizer(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let program = kit.compile("sanitized.c", &["-fsanitize=address", "-pthread", "-ldl"])?;
+    host(kit, Command::new(program))
+}
+
+fn java(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let mut command = Command::new("java");
+    command.args(["-Xmx128m", "-XX:+UseG1GC"]).arg(Kit::source("tests/corpus/hosts/GlacisHost.java"));
+    host(kit, command)
+}
+
+fn node(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let mut command = Command::new(Kit::node());
+    command.arg(Kit::source("tests/corpus/hosts/host.js"));
+    host(kit, command)
+}
+
+fn python(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let mut command = Command::new("python3");
+    command.arg(Kit::source("tests/corpus/hosts/host.py"));
+    host(kit, command)
+}
+
+/// A process that is not ours, told where the library is.
+fn host(kit: &Kit, mut command: Command) -> Result<Guest, Trouble> {
+    command.arg(kit.library());
+    Ok(Guest::of(App::start(kit, command)?))
+}
+
+fn stepped_clock(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
+    let mut command = kit.app_under(&[]);
+    command.args(["--step-clock", &seed.to_string()]);
+    Ok(Guest::of(App::start(kit, command)?))
+}
+
+/// The kernel runs its clock at another speed, as a time service makes it do; half of the time faster, then slower.
+fn slewed_clock(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let app = App::start(kit, kit.app_under(&[]))?;
+    let mut command = Command::new("python3");
+    command.arg(Kit::source("tests/corpus/hosts/slew.py"));
+    let mut beside = Running::start(command)?;
+    match beside.wait_for("slewing", crate::process::ANSWER_MAX) {
+        Ok(()) => Ok(Guest { beside: Some(beside), ..Guest::of(app) }),
+        Err(why) => Err(Trouble::lacking("adjtime", why)),
+    }
+}
