@@ -24,22 +24,29 @@ export function nameOf(event: Pick<KeyboardEvent, 'key' | 'metaKey' | 'ctrlKey' 
 export class Keys {
   private pending = '';
   private pendingAt = 0;
-  private readonly layers: Binding[][] = [];
+  private readonly layers: { title: string; bindings: Binding[] }[] = [];
 
   constructor(private readonly now: () => number) {}
 
   /** Adds bindings until the returned function is called; later ones win. */
-  add(bindings: Binding[]): () => void {
-    this.layers.push(bindings);
+  add(title: string, bindings: Binding[]): () => void {
+    const layer = { title, bindings };
+    this.layers.push(layer);
     return () => {
-      const at = this.layers.indexOf(bindings);
+      const at = this.layers.indexOf(layer);
       if (at >= 0) this.layers.splice(at, 1);
     };
   }
 
-  /** All that can be pressed now, for the sheet. */
-  all(): Binding[] {
-    return this.layers.flat();
+  /** All that can be pressed now, for the sheet, by title. */
+  groups(): { title: string; bindings: Binding[] }[] {
+    const titles = [...new Set(this.layers.map((layer) => layer.title))].sort();
+    const of = (title: string) => this.layers.filter((layer) => layer.title === title);
+    return titles.map((title) => ({ title, bindings: of(title).flatMap((layer) => layer.bindings) }));
+  }
+
+  private all(): Binding[] {
+    return this.layers.flatMap((layer) => layer.bindings);
   }
 
   /** Whether the key did something. */
@@ -61,9 +68,8 @@ export class Keys {
   }
 
   private find(keys: string): Binding | undefined {
-    return [...this.layers]
+    return this.all()
       .reverse()
-      .flat()
       .find((binding) => binding.keys.split('|').includes(keys));
   }
 }

@@ -137,6 +137,7 @@ export class Stream {
       const decoder = new Decoder();
       const text = new TextDecoder();
       const reader = response.body.getReader();
+      abort.signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return 'lost';
