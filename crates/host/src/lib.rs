@@ -4,6 +4,7 @@
 //! passes a [`SeededHost`], a test [`MemoryFiles`]. Clippy bans the underlying calls outside this crate.
 //! Nothing here decides anything, caches anything or retries anything.
 
+mod bell;
 pub mod clock;
 pub mod entropy;
 mod environment;
@@ -13,6 +14,7 @@ mod seeded;
 mod skew;
 mod system;
 
+pub use bell::Bell;
 pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
 pub use environment::variable;

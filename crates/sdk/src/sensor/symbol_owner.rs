@@ -68,6 +68,10 @@ impl Known {
 impl SymbolOwner {
     fn find(&mut self, scene: &mut Scene) -> Result<Option<usize>, Reason> {
         let maps = scene.maps()?;
+        if code(&maps).is_empty() {
+            // An emulator that shows no code as code: owners cannot be told.
+            return Err(Reason::NoBaseline);
+        }
         let known = match self.scope.take() {
             Some(known) if known.code == code(&maps) => known,
             _ => Known::of(scene, &maps)?,
@@ -149,6 +153,8 @@ mod tests {
         let known = symptom.scope.as_ref().unwrap();
         assert!(!known.slots.is_empty() && known.built_in.len() > 1);
         assert_eq!(symptom.look(&mut scene), Sight::Clear);
+        let mut codeless = Scene::with_maps("1000-2000 r--p 0 fe:00 7 /srv/app\n");
+        assert_eq!(SymbolOwner::default().look(&mut codeless), Sight::Unknown(Reason::NoBaseline));
         assert_eq!(SymbolOwner::default().look(&mut Scene::blind()), Sight::Unknown(Reason::Unreadable));
     }
 

@@ -4,7 +4,10 @@
 //! `@<state>`, `call` by what the guarded function returns, `usage` by looks and microseconds spent.
 
 use glacis_host::SystemHost;
-use glacis_sdk::sensor::{Guarded, Prologue, Sensor, State, Tracer};
+use glacis_sdk::sensor::{
+    Guarded, Mute, MuteList, Prologue, Sensor, SensorId, State, Suite, SuiteConfig, Tracer,
+};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -42,6 +45,77 @@ fn victim() {
     }
 }
 
+/// A victim with the whole suite. `readings` is answered by every sensor and its state after a full pass, `churn` by
+/// `@churned` after threads, files and memory came and went, `load` by the guarded state.
+#[test]
+#[ignore = "the child of other tests; does nothing on its own"]
+fn suite_victim() {
+    if !is_child() {
+        return;
+    }
+    let address = may_transfer as extern "C" fn(u32) -> u32 as usize;
+    let guarded = Guarded::new("may_transfer", address);
+    // Without optimisation the usual share would widen the intervals of these short tests.
+    let config = SuiteConfig::new().guard(guarded).share_permille(100);
+    let suite = Suite::start(config, Arc::new(SystemHost::new())).unwrap();
+    assert!(suite.check(ANSWER_MAX));
+    suite.state().store("marker", &marker()).unwrap();
+    println!("@ready {} {address}", std::process::id());
+    for line in std::io::stdin().lock().lines() {
+        match line.unwrap().as_str() {
+            "readings" => {
+                assert!(suite.check(ANSWER_MAX));
+                println!("@{}", readings(&suite));
+            }
+            "cached" => println!("@{}", readings(&suite)),
+            "mute text-pages" => {
+                suite.mute(MuteList(vec![Mute::everywhere(SensorId::TextPages)]));
+                println!("@muted");
+            }
+            "call" => println!("@{}", may_transfer(std::hint::black_box(49))),
+            "churn" => {
+                churn();
+                println!("@churned");
+            }
+            "load" => println!("@{}", suite.state().load("marker").map_or("nothing", |_| "intact")),
+            "usage" => println!("@{:?}", suite.usage()),
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+fn readings(suite: &Suite) -> String {
+    let words: Vec<_> =
+        suite.readings().into_iter().map(|(id, reading)| format!("{id}={}", name(reading.state))).collect();
+    words.join(" ")
+}
+
+/// Bytes that are found once in this process: made here, so that no copy lies in the binary.
+fn marker() -> Vec<u8> {
+    (0..32_u8).map(|byte| std::hint::black_box(byte).wrapping_mul(37) ^ 0x5a).collect()
+}
+
+/// What every program does: threads, sockets, files, memory.
+fn churn() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(move || {
+                drop(std::net::TcpStream::connect(address).unwrap());
+                let memory = vec![1_u8; 8 << 20];
+                std::thread::sleep(Duration::from_millis(50));
+                std::hint::black_box(memory).len()
+            })
+        })
+        .collect();
+    let files: Vec<_> = (0..64).map(|_| tempfile::tempfile().unwrap()).collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    drop(files);
+}
+
 fn name(state: State) -> String {
     match state {
         State::Clear => String::from("clear"),
@@ -77,13 +151,32 @@ pub(crate) struct Victim {
 
 impl Victim {
     pub(crate) fn start() -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child::victim", "--ignored", "--nocapture", "--test-threads=1"])
-            .env("GLACIS_SDK_VICTIM", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(&mut Self::command(&[], "child::victim"))
+    }
+
+    /// One with the whole suite, with these variables in its environment.
+    pub(crate) fn with_suite(variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Self::command(&[], "child::suite_victim").envs(variables.iter().copied()))
+    }
+
+    /// One with the whole suite, started by another program.
+    pub(crate) fn under(program: &[&str]) -> Self {
+        Self::spawn(&mut Self::command(program, "child::suite_victim"))
+    }
+
+    fn command(program: &[&str], test: &str) -> Command {
+        let exe = std::env::current_exe().unwrap();
+        let words = program.iter().map(std::ffi::OsStr::new).chain([exe.as_os_str()]);
+        let mut words = words.chain(
+            ["--exact", test, "--ignored", "--nocapture", "--test-threads=1"].map(std::ffi::OsStr::new),
+        );
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).env("GLACIS_SDK_VICTIM", "1");
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
@@ -100,6 +193,13 @@ impl Victim {
     pub(crate) fn ask(&mut self, question: &str) -> String {
         writeln!(self.input, "{question}").unwrap();
         self.answer()
+    }
+
+    /// State of each sensor after a full pass.
+    pub(crate) fn readings(&mut self) -> BTreeMap<String, String> {
+        let answer = self.ask("readings");
+        let pair = |word: &str| word.split_once('=').map(|(id, state)| (id.to_owned(), state.to_owned()));
+        answer.split(' ').map(|word| pair(word).unwrap()).collect()
     }
 
     /// Sends a signal, such as `-STOP`.

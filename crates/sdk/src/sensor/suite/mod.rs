@@ -37,12 +37,12 @@ use super::mute::{self, MuteList, Version};
 use super::peer_key::PeerKeys;
 use super::symptom::Told;
 use super::{Confidence, GuardedState, Reading, Reason, Sensor, SensorId, State};
-use glacis_host::Host;
+use glacis_host::{Bell, Host};
 use glacis_seal::sha256;
 use glacis_wire::{Digest, Timestamp};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -112,8 +112,8 @@ impl Suite {
             system,
             kernel,
             table: Mutex::new(state),
-            orders: Condvar::new(),
-            news: Condvar::new(),
+            orders: Bell::default(),
+            news: Bell::default(),
         });
         let working = Arc::clone(&shared);
         let worker = thread::Builder::new()
@@ -152,16 +152,14 @@ impl Suite {
 
     /// Waits until there are more than `seen` detections, at most `limit`; returns how many there are.
     pub fn wait_detections(&self, seen: usize, limit: Duration) -> usize {
-        let table = self.shared.table();
-        let more = |table: &mut Table| table.detections.len() <= seen && !table.ended;
-        let waited = self.shared.news.wait_timeout_while(table, limit, more);
-        waited.unwrap_or_else(PoisonError::into_inner).0.detections.len()
+        self.shared.wait(limit, |table| table.detections.len() > seen);
+        self.shared.table().detections.len()
     }
 
     /// Replaces the mute list. A latched detection outlives being muted: it shows again when the mute ends.
     pub fn mute(&self, muted: MuteList) {
         self.shared.table().muted = muted;
-        self.shared.orders.notify_all();
+        self.shared.orders.ring();
     }
 
     /// Values of the app that nobody else may change unnoticed, under the canary sensor.
@@ -176,7 +174,7 @@ impl Suite {
         if self.shared.table().slots.contains_key(&SensorId::PeerKey) {
             let now = self.shared.host.monotonic();
             self.shared.note(SensorId::PeerKey, sight, now, now);
-            self.shared.news.notify_all();
+            self.shared.news.ring();
         }
         self.shared.told.peers.is_pinned(host, key)
     }
@@ -203,7 +201,7 @@ impl Suite {
 impl Drop for Suite {
     fn drop(&mut self) {
         self.shared.table().stop = true;
-        self.shared.orders.notify_all();
+        self.shared.orders.ring();
         if let Some(worker) = self.worker.take() {
             // A panic ended the thread; there is nothing left to undo.
             drop(worker.join());
@@ -236,9 +234,9 @@ struct Shared {
     kernel: Option<Version>,
     table: Mutex<Table>,
     /// Something to do for the thread.
-    orders: Condvar,
+    orders: Bell,
     /// The thread has done something.
-    news: Condvar,
+    news: Bell,
 }
 
 impl std::fmt::Debug for Shared {
@@ -308,13 +306,31 @@ impl Shared {
     }
 
     fn check(&self, limit: Duration) -> bool {
-        let mut table = self.table();
-        table.passes_wanted = table.passes_wanted.max(table.passes_done) + 1;
-        let ticket = table.passes_wanted;
-        self.orders.notify_all();
-        let missing = |table: &mut Table| table.passes_done < ticket && !table.ended;
-        let waited = self.news.wait_timeout_while(table, limit, missing);
-        waited.unwrap_or_else(PoisonError::into_inner).0.passes_done >= ticket
+        let ticket = {
+            let mut table = self.table();
+            table.passes_wanted = table.passes_wanted.max(table.passes_done) + 1;
+            table.passes_wanted
+        };
+        self.orders.ring();
+        self.wait(limit, |table| table.passes_done >= ticket)
+    }
+
+    /// Waits until `done`, at most `limit` and not past the end of the thread. Whether it is.
+    fn wait(&self, limit: Duration, done: impl Fn(&Table) -> bool) -> bool {
+        let began = self.host.monotonic();
+        loop {
+            let seen = self.news.rings();
+            {
+                let table = self.table();
+                if done(&table) || table.ended {
+                    return done(&table);
+                }
+            }
+            let left = limit.saturating_sub(self.host.monotonic().saturating_sub(began));
+            if left.is_zero() || !self.news.wait(seen, left) {
+                return done(&self.table());
+            }
+        }
     }
 
     fn read(&self, sensor: SensorId) -> Reading {

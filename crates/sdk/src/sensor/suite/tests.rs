@@ -25,11 +25,12 @@ fn start(config: SuiteConfig) -> Suite {
     suite
 }
 
-/// A clock whose monotonic time also goes as far ahead as it is told.
+/// A clock whose monotonic time also goes as far ahead as it is told, or stands still.
 #[derive(Debug)]
 struct Ahead {
     real: SystemHost,
     ahead_ms: AtomicU64,
+    still: bool,
 }
 
 impl Clock for Ahead {
@@ -38,7 +39,8 @@ impl Clock for Ahead {
     }
 
     fn monotonic(&self) -> Duration {
-        self.real.monotonic() + Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst))
+        let real = if self.still { Duration::ZERO } else { self.real.monotonic() };
+        real + Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -145,7 +147,7 @@ fn a_panic_of_a_sensor_is_unknown_and_the_others_go_on() {
 
 #[test]
 fn a_thread_that_is_silent_for_too_long_makes_clear_unknown_and_one_that_wakes_does_not() {
-    let host = Arc::new(Ahead { real: SystemHost::new(), ahead_ms: AtomicU64::new(0) });
+    let host = Arc::new(Ahead { real: SystemHost::new(), ahead_ms: AtomicU64::new(0), still: false });
     let mut suite = Suite::start(config(), host.clone()).unwrap();
     assert!(suite.check(Duration::from_secs(20)));
     // As after a freeze: much time has passed, and the thread answers. A loaded machine may need some tries.
@@ -154,7 +156,7 @@ fn a_thread_that_is_silent_for_too_long_makes_clear_unknown_and_one_that_wakes_d
     assert!(woke, "{:?}", suite.read(SensorId::Prologue));
     // Ended: nothing is clear any more, at once.
     suite.shared.table().stop = true;
-    suite.shared.orders.notify_all();
+    suite.shared.orders.ring();
     suite.worker.take().unwrap().join().unwrap();
     assert_eq!(suite.read(SensorId::Prologue).state, State::Unknown(Reason::Stale));
     assert!(!suite.check(Duration::from_secs(20)));
@@ -186,4 +188,18 @@ fn guarded_state_is_watched() {
     assert!(suite.check(Duration::from_secs(20)));
     assert_eq!(suite.read(SensorId::Canary).state, State::Clear);
     assert_eq!(suite.state().load("limit").as_deref(), Some(&b"100"[..]));
+}
+
+#[test]
+fn a_clock_that_stands_still_does_not_put_the_watch_to_sleep() {
+    let host = Ahead { real: SystemHost::new(), ahead_ms: AtomicU64::new(0), still: true };
+    let suite = Suite::start(config().only([SensorId::Tracer]), Arc::new(host)).unwrap();
+    assert!(suite.check(Duration::from_secs(20)));
+    let looks = || suite.usage().sensors.iter().map(|sensor| sensor.looks).sum::<u64>();
+    let before = looks();
+    let went_on = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        looks() > before + 2
+    });
+    assert!(went_on, "{:?}", suite.usage());
 }

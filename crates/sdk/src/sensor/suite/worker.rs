@@ -10,7 +10,7 @@ use crate::sensor::{Reason, SensorId};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The thread's own state.
@@ -19,6 +19,8 @@ pub(super) struct Worker {
     scene: Scene,
     posts: Vec<Post>,
     meter: Meter,
+    /// How far real time is ahead of the host's monotonic clock: that of a program under attack may stand still.
+    ahead: Duration,
 }
 
 /// A sensor and when it is due.
@@ -47,7 +49,7 @@ impl Worker {
                 table.slots.entry(post.id).or_default().interval = post.interval;
             }
         }
-        Self { shared, scene, posts, meter: Meter::new(config.share_permille) }
+        Self { shared, scene, posts, meter: Meter::new(config.share_permille), ahead: Duration::ZERO }
     }
 
     /// Looks until the suite is dropped.
@@ -67,29 +69,40 @@ impl Worker {
         let mut table = self.shared.table();
         table.ended = true;
         drop(table);
-        self.shared.news.notify_all();
+        self.shared.news.ring();
     }
 
     /// Sleeps until something is due. `Some(true)`: a full pass is wanted; `None`: the end.
-    fn wait(&self) -> Option<bool> {
-        let mut table = self.shared.table();
+    fn wait(&mut self) -> Option<bool> {
         loop {
-            if table.stop {
-                return None;
+            let seen = self.shared.orders.rings();
+            let now = self.now();
+            {
+                let mut table = self.shared.table();
+                if table.stop {
+                    return None;
+                }
+                if table.passes_done < table.passes_wanted {
+                    return Some(true);
+                }
+                table.beat = now;
             }
-            if table.passes_done < table.passes_wanted {
-                return Some(true);
-            }
-            let now = self.shared.host.monotonic();
-            table.beat = now;
             let due =
                 self.posts.iter().map(|post| post.due).min().unwrap_or(now.saturating_add(INTERVAL_MAX));
             if due <= now {
                 return Some(false);
             }
-            let waited = self.shared.orders.wait_timeout(table, due.saturating_sub(now));
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let sleep = due.saturating_sub(now);
+            if !self.shared.orders.wait(seen, sleep) {
+                let passed = self.now().saturating_sub(now);
+                self.ahead += sleep.saturating_sub(passed);
+            }
         }
+    }
+
+    /// Monotonic time that goes on even where the host's does not.
+    fn now(&self) -> Duration {
+        self.shared.host.monotonic().saturating_add(self.ahead)
     }
 
     /// Looks at everything.
@@ -103,7 +116,7 @@ impl Worker {
         table.last_pass = self.shared.host.monotonic().saturating_sub(before);
         table.cpu = self.meter.cpu(table.spent());
         drop(table);
-        self.shared.news.notify_all();
+        self.shared.news.ring();
     }
 
     /// Elapsed time of all looks.
@@ -115,9 +128,9 @@ impl Worker {
     fn round(&mut self) {
         let seen = self.look(|post, now| post.due <= now);
         if seen {
-            self.shared.news.notify_all();
+            self.shared.news.ring();
         }
-        let now = self.shared.host.monotonic();
+        let now = self.now();
         if !self.meter.is_due(now) {
             return;
         }
@@ -137,8 +150,10 @@ impl Worker {
     fn look(&mut self, which: impl Fn(&Post, Duration) -> bool) -> bool {
         self.scene.begin();
         let mut detected = false;
+        let (host, ahead) = (Arc::clone(&self.shared.host), self.ahead);
+        let now = || host.monotonic().saturating_add(ahead);
         for post in &mut self.posts {
-            let before = self.shared.host.monotonic();
+            let before = now();
             let muted = {
                 let table = self.shared.table();
                 self.shared.is_muted(&table, post.id)
@@ -153,7 +168,7 @@ impl Worker {
             let scene = &mut self.scene;
             let looked = catch_unwind(AssertUnwindSafe(|| post.symptom.look(scene)));
             let sight = looked.unwrap_or(Sight::Unknown(Reason::Malformed));
-            let after = self.shared.host.monotonic();
+            let after = now();
             detected |= self.shared.note(post.id, sight, before, after);
         }
         detected

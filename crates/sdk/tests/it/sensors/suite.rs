@@ -1,0 +1,153 @@
+//! The suite in a process of its own: clear while nothing happens, and each attack seen by the right sensors.
+
+use crate::child::Victim;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// Sensors that detected.
+fn detected(readings: &BTreeMap<String, String>) -> Vec<&str> {
+    readings.iter().filter(|(_, state)| *state == "detected").map(|(id, _)| id.as_str()).collect()
+}
+
+fn memory(victim: &Victim) -> File {
+    OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", victim.pid)).unwrap()
+}
+
+/// Where the victim's C library begins in memory.
+fn libc(victim: &Victim) -> (u64, String) {
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", victim.pid)).unwrap();
+    let line = maps.lines().find(|line| line.contains("r-xp") && line.ends_with("libc.so.6")).unwrap();
+    let start = u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();
+    (start, line.rsplit(' ').next().unwrap().to_owned())
+}
+
+#[test]
+fn an_undisturbed_process_that_works_stays_clear() {
+    let mut victim = Victim::with_suite(&[]);
+    for _ in 0..10 {
+        assert_eq!(victim.ask("churn"), "churned");
+        let readings = victim.readings();
+        for (id, state) in &readings {
+            // Nobody told it of a peer's key.
+            let want = if id == "peer-key" { "unknown:no-baseline" } else { "clear" };
+            assert_eq!(state, want, "{id}");
+        }
+    }
+    assert_eq!(victim.ask("load"), "intact");
+    println!("{}", victim.ask("usage"));
+}
+
+#[test]
+fn a_patched_function_is_seen_by_bytes_and_by_pages_and_the_page_stays() {
+    let mut victim = Victim::with_suite(&[]);
+    let memory = memory(&victim);
+    let mut original = [0; 1];
+    memory.read_exact_at(&mut original, victim.address).unwrap();
+    // The very same byte: nothing to see in the bytes, but the page is now a copy.
+    memory.write_all_at(&original, victim.address).unwrap();
+    assert_eq!(detected(&victim.readings()), ["text-pages"]);
+    memory.write_all_at(&[original[0] ^ 1], victim.address).unwrap();
+    assert_eq!(detected(&victim.readings()), ["prologue", "text-pages"]);
+    memory.write_all_at(&original, victim.address).unwrap();
+    assert_eq!(detected(&victim.readings()), ["prologue", "text-pages"], "latched");
+    assert_eq!(victim.ask("call"), "42");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_trap_is_a_breakpoint() {
+    let mut victim = Victim::with_suite(&[]);
+    memory(&victim).write_all_at(&[0xcc], victim.address + 4).unwrap();
+    assert_eq!(detected(&victim.readings()), ["breakpoint", "prologue", "text-pages"]);
+}
+
+#[test]
+fn a_hook_on_the_c_library_is_seen() {
+    let mut victim = Victim::with_suite(&[]);
+    let (start, path) = libc(&victim);
+    // The file says where `ptrace` is: a function that the victim does not call.
+    let symbols = std::process::Command::new("nm").args(["-D", "--defined-only", &path]).output().unwrap();
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    let line = symbols.lines().find(|line| line.contains(" ptrace@@")).unwrap();
+    let value = u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", victim.pid)).unwrap();
+    let text = maps.lines().find(|line| line.contains("r-xp") && line.ends_with("libc.so.6")).unwrap();
+    let offset = u64::from_str_radix(text.split(' ').nth(2).unwrap(), 16).unwrap();
+    // In this library addresses in the file equal offsets.
+    memory(&victim).write_all_at(&[0xe9, 0, 0, 0, 0], start - offset + value).unwrap();
+    assert_eq!(detected(&victim.readings()), ["libc-prologue", "text-pages"]);
+}
+
+#[test]
+fn changed_state_is_seen_and_not_given_out() {
+    let mut victim = Victim::with_suite(&[]);
+    let marker: Vec<u8> = (0..32_u8).map(|byte| byte.wrapping_mul(37) ^ 0x5a).collect();
+    let memory = memory(&victim);
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", victim.pid)).unwrap();
+    let mut found = 0;
+    for line in maps.lines().filter(|line| line.contains("rw-p")) {
+        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let (start, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        if memory.read_exact_at(&mut bytes, start).is_err() {
+            continue;
+        }
+        for place in bytes.windows(marker.len()).enumerate().filter(|(_, window)| *window == marker) {
+            memory.write_all_at(&[marker[0] ^ 1], start + place.0 as u64).unwrap();
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the marker is in memory");
+    assert_eq!(victim.ask("load"), "nothing");
+    assert_eq!(detected(&victim.readings()), ["canary"]);
+}
+
+#[test]
+fn what_the_environment_brings_is_seen() {
+    for (variables, want) in [
+        (&[("HTTPS_PROXY", "http://127.0.0.1:3128")][..], &["proxy"][..]),
+        (&[("LD_AUDIT", "libgcc_s.so.1")], &["preload"]),
+        // A library that the victim was not linked with and that interposes nothing.
+        (&[("LD_PRELOAD", "libutil.so.1")], &["preload"]),
+        (&[("HTTPS_PROXY", ""), ("LD_PRELOAD", "")], &[]),
+    ] {
+        let mut victim = Victim::with_suite(variables);
+        assert_eq!(detected(&victim.readings()), want, "{variables:?}");
+    }
+}
+
+#[test]
+fn a_muted_sensor_says_nothing_although_the_others_do() {
+    let mut victim = Victim::with_suite(&[]);
+    assert_eq!(victim.ask("mute text-pages"), "muted");
+    memory(&victim).write_all_at(&[0xf4], victim.address).unwrap();
+    let readings = victim.readings();
+    assert_eq!(readings["text-pages"], "unknown:muted");
+    assert_eq!(detected(&readings), ["prologue"]);
+}
+
+#[test]
+fn a_suite_that_was_frozen_and_thawed_is_clear() {
+    let mut victim = Victim::with_suite(&[]);
+    victim.signal("-STOP");
+    std::thread::sleep(Duration::from_secs(3));
+    victim.signal("-CONT");
+    let cached = victim.ask("cached");
+    assert!(!cached.contains("detected") && !cached.contains("pending"), "{cached}");
+    assert_eq!(detected(&victim.readings()), [""; 0]);
+}
+
+#[test]
+fn a_shifted_time_namespace_is_seen_and_one_without_offsets_is_clear() {
+    let plain = ["unshare", "--time", "--mount", "--"];
+    let shifted = ["unshare", "--time", "--boottime", "86400", "--"];
+    let may = std::process::Command::new("unshare").args(["--time", "--mount", "true"]).output();
+    if !may.is_ok_and(|done| done.status.success()) {
+        println!("skipped: timens: this machine makes no time namespaces");
+        return;
+    }
+    assert_eq!(detected(&Victim::under(&plain).readings()), [""; 0]);
+    assert_eq!(detected(&Victim::under(&shifted).readings()), ["time-namespace"]);
+}
