@@ -1,5 +1,5 @@
 //! Benches beside a peer: the gateway beside nginx, durable decisions beside bare appends, the policy engine beside
-//! those of others; and the size of the engine in a library.
+//! those of others; what the sensors cost an app; and the size of the engine in a library.
 //!
 //! `bench/` is a workspace of its own, so that peers and load generators never enter the product's lock file.
 //! This installs the peer, runs the bench optimised and passes its exit code on.
@@ -14,13 +14,14 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run a bench beside its peer: `bench edge-smoke`, `group-commit`, `engine` or `size`\n\
+pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smoke`, `group-commit`, `engine`, `device` or `size`\n\
     edge-smoke    CPU time a request of our gateway with trust checks, beside plain nginx in the same run\n\
     group-commit  durable decisions of 64 clients, beside bare append + fdatasync in the same run\n\
     engine        one decision over 20, 200 and 2,000 rules, beside the policy engines of others; hits compared\n\
+    device        time, CPU and memory that the sensors of the app zone cost an app\n\
     size          a stripped library that loads and runs a slice, beside an empty one\n\
-    --json        (engine, size) end with one line of JSON\n\
-    --quick       (engine) compare hits of fewer events; times only roughly";
+    --json        (engine, device, size) end with one line of JSON\n\
+    --quick       (engine) compare hits of fewer events; (device) a short quiet time: times only roughly";
 
 /// A bench and the peers that it starts.
 struct Bench {
@@ -34,13 +35,19 @@ struct Bench {
 
 const RELEASE: &[&str] = &["--release"];
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
     Bench { name: "edge-smoke", peers: &["nginx", "taskset"], build: RELEASE, flags: &[] },
     Bench { name: "group-commit", peers: &[], build: RELEASE, flags: &[] },
     Bench {
         name: "engine",
         peers: &[],
         build: &["--profile", "engine", "--features", "peers"],
+        flags: &["--json", "--quick"],
+    },
+    Bench {
+        name: "device",
+        peers: &[],
+        build: &["--release", "--package", "glacis-bench-device"],
         flags: &["--json", "--quick"],
     },
 ];

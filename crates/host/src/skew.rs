@@ -1,16 +1,19 @@
 //! Two ways to the same clock: through the C library, and past it.
 //!
-//! A program that asks the C library for the time asks whoever was put before it. The kernel's answer is had
-//! without any library's function (rustix makes the call itself, or the kernel's own vdso). Both are read here,
-//! one between two of the other, so that neither a busy machine nor a clock that is set in between makes a
-//! difference. Nothing is judged. Only where rustix makes the calls itself, which is on Linux and not on Android.
+//! A program that asks the C library for the time asks whoever was put before it. The kernel is asked without any
+//! library's function: rustix makes the calls itself, on Linux though not on Android. And without the kernel's own
+//! library, the vdso, whose place an emulator may misstate: two timers that would go off in the year 2255 tell how
+//! much is left, which takes two descriptors. Both ways are read, one between two readings of the other, so that
+//! neither a busy machine nor a clock that is set in between makes a difference. Nothing is judged.
 
 use core::time::Duration;
 use std::time::Instant;
 
 /// Reads both ways since it was made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct TwoClocks {
+    wall: Kernel,
+    monotonic: Kernel,
     /// The C library's monotonic clock at the start, between two of the kernel's.
     start: Instant,
     start_raw: (Duration, Duration),
@@ -29,20 +32,22 @@ impl TwoClocks {
     /// Starts both; nothing where there is no way past the C library.
     #[expect(clippy::disallowed_methods, reason = "this is one of the places that may ask")]
     pub fn start() -> Option<Self> {
-        let before = raw(Kind::Monotonic)?;
+        let (wall, monotonic) = (Kernel::new(Kind::Wall)?, Kernel::new(Kind::Monotonic)?);
+        let before = monotonic.read()?;
         let start = Instant::now();
-        Some(Self { start, start_raw: (before, raw(Kind::Monotonic)?) })
+        let start_raw = (before, monotonic.read()?);
+        Some(Self { wall, monotonic, start, start_raw })
     }
 
     /// Reads both.
     #[expect(clippy::disallowed_methods, reason = "this is one of the places that may ask")]
     pub fn read(&self) -> Option<ClockSkew> {
-        let before = raw(Kind::Wall)?;
+        let before = self.wall.read()?;
         let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let after = raw(Kind::Wall)?;
-        let from = raw(Kind::Monotonic)?;
+        let after = self.wall.read()?;
+        let from = self.monotonic.read()?;
         let elapsed = self.start.elapsed();
-        let to = raw(Kind::Monotonic)?;
+        let to = self.monotonic.read()?;
         // The start lies anywhere between its two readings.
         let (least, most) = (from.saturating_sub(self.start_raw.1), to.saturating_sub(self.start_raw.0));
         Some(ClockSkew { wall: outside(wall, before, after), elapsed: outside(elapsed, least, most) })
@@ -62,19 +67,51 @@ enum Kind {
     Monotonic,
 }
 
+/// One of the kernel's clocks, without a library in between.
 #[cfg(target_os = "linux")]
-fn raw(kind: Kind) -> Option<Duration> {
-    let id = match kind {
-        Kind::Wall => rustix::time::ClockId::Realtime,
-        Kind::Monotonic => rustix::time::ClockId::Monotonic,
-    };
-    let time = rustix::time::clock_gettime(id);
-    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+#[derive(Debug)]
+struct Kernel(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Kernel {
+    fn new(kind: Kind) -> Option<Self> {
+        use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+        let clock = match kind {
+            Kind::Wall => TimerfdClockId::Realtime,
+            Kind::Monotonic => TimerfdClockId::Monotonic,
+        };
+        let timer = rustix::time::timerfd_create(clock, TimerfdFlags::CLOEXEC).ok()?;
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let alarm = Timespec { tv_sec: ALARM_S.try_into().ok()?, tv_nsec: 0 };
+        let alarm = Itimerspec { it_interval: never, it_value: alarm };
+        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &alarm).ok()?;
+        Some(Self(timer))
+    }
+
+    fn read(&self) -> Option<Duration> {
+        let left = rustix::time::timerfd_gettime(&self.0).ok()?.it_value;
+        let left = Duration::new(left.tv_sec.try_into().ok()?, left.tv_nsec.try_into().ok()?);
+        Duration::from_secs(ALARM_S).checked_sub(left)
+    }
 }
 
+/// When the timers would go off, in seconds since 1970 or since boot: 2255. The kernel counts to 2262.
+#[cfg(target_os = "linux")]
+const ALARM_S: u64 = 9_000_000_000;
+
 #[cfg(not(target_os = "linux"))]
-fn raw(_kind: Kind) -> Option<Duration> {
-    None
+#[derive(Debug)]
+struct Kernel;
+
+#[cfg(not(target_os = "linux"))]
+impl Kernel {
+    const fn new(_kind: Kind) -> Option<Self> {
+        None
+    }
+
+    const fn read(&self) -> Option<Duration> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,16 @@
 //! process to see values after the decision; nothing of it reaches a request.
 
 use crate::sensor::Sensor;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::sensor::{
+    Suite,
+    signal::{SIGNALS, answer},
+};
 use glacis_wire::{Answer, Cause, EventName, SignalName};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Answers of the device zone about one event. A signal that is not in it reads as `unknown(withheld)`.
 ///
@@ -93,12 +99,23 @@ impl<F: FnMut(&EventName) -> SignalSet + Send> SignalSource for F {
 pub struct Sensors {
     sensors: Vec<(SignalName, Arc<dyn Sensor>)>,
     fixed: Vec<(SignalName, Answer)>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    suite: Option<Arc<Suite>>,
 }
 
 impl Sensors {
     /// No sensors yet.
-    pub const fn new() -> Self {
-        Self { sensors: Vec::new(), fixed: Vec::new() }
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads all signals of [`sensor::signal`](crate::sensor::signal) from a suite, after one look at everything
+    /// for each event, at most [`CHECK_LIMIT`] long. What another sensor or a fixed answer states counts more.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[must_use]
+    pub fn suite(mut self, suite: Arc<Suite>) -> Self {
+        self.suite = Some(suite);
+        self
     }
 
     /// Reads a Boolean signal from `sensor`: true when it detects.
@@ -119,15 +136,45 @@ impl Sensors {
 impl SignalSource for Sensors {
     fn signals(&mut self, _event: &EventName) -> SignalSet {
         let sensed = self.sensors.iter().map(|(signal, sensor)| (signal.clone(), sensor.read().answer()));
-        self.fixed.iter().cloned().chain(sensed).collect()
+        self.of_suite().into_iter().chain(self.fixed.iter().cloned()).chain(sensed).collect()
     }
 }
+
+impl Sensors {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn of_suite(&self) -> Vec<(SignalName, Answer)> {
+        let Some(suite) = &self.suite else { return Vec::new() };
+        // Readings say stale by themselves where the look did not come about in time.
+        suite.check(CHECK_LIMIT);
+        let readings = suite.readings();
+        let named = |signal| Some((SignalName::parse(signal).ok()?, answer(signal, &readings)));
+        SIGNALS.into_iter().filter_map(named).collect()
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn of_suite_names(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        SIGNALS.into_iter().filter(|_| self.suite.is_some()).map(|signal| (signal, "suite"))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn of_suite_names(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        std::iter::empty()
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn of_suite(&self) -> Vec<(SignalName, Answer)> {
+        Vec::new()
+    }
+}
+
+/// How long an event waits for a look at everything: the limit of a critical check.
+pub const CHECK_LIMIT: Duration = Duration::from_millis(50);
 
 impl fmt::Debug for Sensors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sensed = self.sensors.iter().map(|(signal, sensor)| (signal.as_str(), sensor.id()));
         let fixed = self.fixed.iter().map(|(signal, _)| (signal.as_str(), "fixed"));
-        f.debug_map().entries(sensed.chain(fixed)).finish()
+        f.debug_map().entries(self.of_suite_names()).entries(sensed).entries(fixed).finish()
     }
 }
 
@@ -142,6 +189,22 @@ mod tests {
         let secret = Answer::Value(Value::String(String::from("hush")));
         let set = SignalSet::from_iter([(name, secret)]);
         assert_eq!(format!("{set:?}"), "{\"app.hooked\"}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_suite_answers_its_signals_and_what_is_stated_otherwise_counts_more() {
+        use crate::sensor::SuiteConfig;
+        let suite = Suite::start(SuiteConfig::new(), Arc::new(glacis_host::SystemHost::new())).unwrap();
+        assert!(suite.check(Duration::from_secs(20)));
+        let name = |name: &str| SignalName::parse(name).unwrap();
+        let truth = Answer::Value(Value::Bool(true));
+        let mut source = Sensors::new().suite(Arc::new(suite)).fixed(name("app.emulator"), truth.clone());
+        let signals = source.signals(&EventName::parse("payment.transfer").unwrap());
+        assert_eq!(signals.answer(&name("app.emulator")), Some(&truth));
+        assert_eq!(signals.answer(&name("app.hooked")), Some(&Answer::Value(Value::Bool(false))));
+        assert_eq!(signals.answer(&name("net.foreign_key")), Some(&Answer::unknown(Cause::Withheld)));
+        assert!(format!("{source:?}").contains("\"app.debugger\": \"suite\""));
     }
 
     #[test]

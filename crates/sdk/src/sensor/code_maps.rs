@@ -7,7 +7,7 @@
 //! | seen | native host | host with a JIT |
 //! |---|---|---|
 //! | a program image (ELF) privately mapped from a `memfd`, also in the baseline | detected | detected |
-//! | text of a file is writable and was not | detected | detected |
+//! | text of a file is writable and once was not | detected | detected |
 //! | more executable memory without a file than in the baseline | detected | normal |
 //! | executable `memfd` mapping that was not there | detected | normal |
 //! | code of a deleted file that was never seen undeleted | detected, medium | normal |
@@ -17,7 +17,7 @@
 //! nothing there. Not seen: code written into mappings that exist, and whoever names a file for his code.
 
 use super::Confidence;
-use super::maps::{Maps, Row};
+use super::maps::{FileId, Maps, Row};
 use super::modules::executable;
 use super::scene::Scene;
 use super::suite::Sight;
@@ -30,29 +30,37 @@ pub(super) struct CodeMaps {
     jit: bool,
     executable: Vec<u8>,
     baseline: Option<Survey>,
-    /// Inodes of code that was seen with its file in place.
-    in_place: BTreeSet<u64>,
+    /// Code that was seen with its file in place.
+    in_place: BTreeSet<FileId>,
+    /// Code that was seen when none of it was writable.
+    sealed: BTreeSet<FileId>,
 }
 
 impl CodeMaps {
     /// The baseline is what the first look finds.
     pub(super) fn new(jit: bool) -> Self {
-        Self { jit, executable: executable(), baseline: None, in_place: BTreeSet::new() }
+        Self {
+            jit,
+            executable: executable(),
+            baseline: None,
+            in_place: BTreeSet::new(),
+            sealed: BTreeSet::new(),
+        }
     }
 
     /// What speaks against this process, with how much it says.
     fn judge(&mut self, now: &Survey) -> Option<(Confidence, &'static str)> {
         let known = &self.baseline;
-        let is_new = |now: &BTreeSet<u64>, then: fn(&Survey) -> &BTreeSet<u64>| {
+        let is_new = |now: &BTreeSet<FileId>, then: fn(&Survey) -> &BTreeSet<FileId>| {
             known.as_ref().is_some_and(|known| now.difference(then(known)).next().is_some())
         };
         let more_unbacked = known.as_ref().is_some_and(|known| now.unbacked_bytes > known.unbacked_bytes);
         let appeared = known.as_ref().is_some_and(|known| {
-            now.deleted.iter().any(|inode| !self.in_place.contains(inode) && !known.deleted.contains(inode))
+            now.deleted.iter().any(|file| !self.in_place.contains(file) && !known.deleted.contains(file))
         });
         let findings = [
             (!now.images.is_empty(), Confidence::High, "image"),
-            (is_new(&now.writable, |then| &then.writable), Confidence::High, "writable-text"),
+            (now.writable.intersection(&self.sealed).next().is_some(), Confidence::High, "writable-text"),
             (!self.jit && more_unbacked, Confidence::High, "unbacked"),
             (!self.jit && is_new(&now.memfds, |then| &then.memfds), Confidence::High, "memfd"),
             (!self.jit && appeared, Confidence::Medium, "deleted"),
@@ -70,6 +78,7 @@ impl Symptom for CodeMaps {
         let now = Survey::of(&maps, scene, &self.executable);
         let found = self.judge(&now);
         self.in_place.extend(&now.in_place);
+        self.sealed.extend(now.in_place.difference(&now.writable));
         if self.baseline.is_none() {
             self.baseline = Some(now);
         }
@@ -106,7 +115,7 @@ pub(super) fn origin(maps: &Maps, row: &Row, executable: &[u8]) -> Origin {
         b"/dev/zero (deleted)" | b"[heap]" => Origin::Nothing,
         _ if path.starts_with(b"/SYSV") || path.starts_with(b"[anon") => Origin::Nothing,
         [b'[', ..] => Origin::Kernel,
-        _ if row.inode == 0 => Origin::Nothing,
+        _ if row.file.is_none() => Origin::Nothing,
         _ if path.ends_with(b" (deleted)") => Origin::Deleted,
         _ => Origin::File,
     }
@@ -115,16 +124,16 @@ pub(super) fn origin(maps: &Maps, row: &Row, executable: &[u8]) -> Origin {
 /// What the mappings of one moment say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Survey {
-    /// Inodes of `memfd`s that hold program images.
-    images: BTreeSet<u64>,
-    /// Inodes of `memfd`s with executable mappings.
-    memfds: BTreeSet<u64>,
-    /// Inodes of code whose file is gone.
-    deleted: BTreeSet<u64>,
-    /// Inodes of code whose file is there.
-    in_place: BTreeSet<u64>,
-    /// Inodes of files with text that is writable.
-    writable: BTreeSet<u64>,
+    /// `memfd`s that hold program images.
+    images: BTreeSet<FileId>,
+    /// `memfd`s with executable mappings.
+    memfds: BTreeSet<FileId>,
+    /// Code whose file is gone.
+    deleted: BTreeSet<FileId>,
+    /// Code whose file is there.
+    in_place: BTreeSet<FileId>,
+    /// Files with text that is writable.
+    writable: BTreeSet<FileId>,
     /// Bytes of executable memory without a file.
     unbacked_bytes: u64,
 }
@@ -135,27 +144,27 @@ impl Survey {
         for row in maps.executable() {
             let origin = origin(maps, row, executable);
             match origin {
-                Origin::File => _ = survey.in_place.insert(row.inode),
-                Origin::Deleted => _ = survey.deleted.insert(row.inode),
-                Origin::Memfd => _ = survey.memfds.insert(row.inode),
+                Origin::File => survey.in_place.extend(row.file),
+                Origin::Deleted => survey.deleted.extend(row.file),
+                Origin::Memfd => survey.memfds.extend(row.file),
                 Origin::Nothing => survey.unbacked_bytes = survey.unbacked_bytes.saturating_add(row.len()),
                 Origin::Kernel => {}
             }
             if row.write && matches!(origin, Origin::File | Origin::Deleted) {
-                survey.writable.insert(row.inode);
+                survey.writable.extend(row.file);
             }
         }
         survey
     }
 }
 
-/// Inodes of `memfd`s that are mapped as a program is: privately, code in it, and an ELF file at its beginning or
+/// `memfd`s that are mapped as a program is: privately, code in it, and an ELF file at its beginning or
 /// parts of it with other rights than the code's, as segments have.
-pub(super) fn images(maps: &Maps, scene: &Scene, executable: &[u8]) -> BTreeSet<u64> {
+pub(super) fn images(maps: &Maps, scene: &Scene, executable: &[u8]) -> BTreeSet<FileId> {
     let code = maps.executable().filter(|row| !row.shared && origin(maps, row, executable) == Origin::Memfd);
-    let candidates: BTreeSet<u64> = code.map(|row| row.inode).collect();
-    let is_image = |inode: &u64| {
-        let parts = || maps.rows().filter(|row| row.inode == *inode && !row.shared);
+    let candidates: BTreeSet<FileId> = code.filter_map(|row| row.file).collect();
+    let is_image = |file: &FileId| {
+        let parts = || maps.rows().filter(|row| row.file == Some(*file) && !row.shared);
         let begins_as_elf = |row: &Row| {
             let mut magic = [0; 4];
             row.offset == 0 && scene.memory(row.start, &mut magic).is_ok() && &magic == b"\x7fELF"
@@ -206,6 +215,8 @@ mod tests {
             ("20000-21000 r-xs 0 00:05 99 /dev/zero (deleted)\n", "unbacked", "Clear"),
             ("20000-21000 rw-p 0 00:00 0 \n", "Clear", "Clear"),
             ("20000-21000 rwxp 0 fe:00 9 /lib/libc.so.6\n", "writable-text", "writable-text"),
+            // A library that comes with writable text has always been so.
+            ("20000-21000 rwxp 0 fe:00 32 /lib/odd.so\n", "Clear", "Clear"),
             // A JIT's two views of one memory.
             (
                 "20000-21000 rw-s 0 00:01 40 /memfd:doublemapper (deleted)\n\

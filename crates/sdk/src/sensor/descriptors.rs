@@ -89,7 +89,7 @@ impl Symptom for Descriptors {
             (Ok(maps), Ok(now)) => (maps, now),
             (Err(reason), _) | (_, Err(reason)) => return Sight::Unknown(reason),
         };
-        let images = images(&maps, scene, &self.executable);
+        let images = images(&maps, scene, &self.executable).into_iter().map(|file| file.inode).collect();
         now.code = self.code(&maps, &images);
         match self.judge(now, &images) {
             Some(what) => {

@@ -25,7 +25,7 @@ impl Symptom for Emulator {
         let link = |path: &str| fs::read_link(path).map_err(|_| Reason::Unreadable);
         let maps = scene.maps();
         let has_vdso = auxv::read().map(|auxv| auxv.vdso().is_some());
-        let has_code = maps.map(|maps| maps.executable().any(|row| row.inode != 0));
+        let has_code = maps.map(|maps| maps.executable().any(|row| row.file.is_some()));
         judge(link("/proc/self/exe"), link("/proc/thread-self/exe"), has_vdso, has_code)
     }
 }

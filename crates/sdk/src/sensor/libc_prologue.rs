@@ -9,7 +9,7 @@
 //! Not seen: hooks behind the guarded bytes (the text pages show them), a program that is linked statically.
 
 use super::elf;
-use super::maps::Maps;
+use super::maps::{FileId, Maps};
 use super::modules::is_libc;
 use super::prologue::Guarded;
 use super::scene::Scene;
@@ -42,7 +42,7 @@ fn baseline(scene: &mut Scene) -> Result<Vec<Known>, Reason> {
     let modules = elf::modules(scene)?;
     let libc = modules.iter().find(|module| is_libc(&module.name)).ok_or(Reason::NoBaseline)?;
     let mut known = Vec::new();
-    let mut opened: Option<(u64, File)> = None;
+    let mut opened: Option<(FileId, File)> = None;
     for name in FUNCTIONS {
         let Some(symbol) = libc.symbol(scene, name.as_bytes())? else { continue };
         if known.iter().any(|one: &Known| one.address == symbol.address) {
@@ -61,11 +61,12 @@ fn baseline(scene: &mut Scene) -> Result<Vec<Known>, Reason> {
 fn on_disk(
     maps: &Maps,
     address: u64,
-    opened: &mut Option<(u64, File)>,
+    opened: &mut Option<(FileId, File)>,
 ) -> Result<[u8; Guarded::LEN], Reason> {
-    let row = maps.at(address).filter(|row| row.execute && row.inode != 0).ok_or(Reason::NoBaseline)?;
-    if opened.as_ref().is_none_or(|(inode, _)| *inode != row.inode) {
-        *opened = Some((row.inode, maps.open(row)?));
+    let row = maps.at(address).filter(|row| row.execute).ok_or(Reason::NoBaseline)?;
+    let mapped = row.file.ok_or(Reason::NoBaseline)?;
+    if opened.as_ref().is_none_or(|(file, _)| *file != mapped) {
+        *opened = Some((mapped, maps.open(row)?));
     }
     let (_, file) = opened.as_ref().ok_or(Reason::Unreadable)?;
     let mut bytes = [0; Guarded::LEN];

@@ -17,6 +17,13 @@ pub(super) struct Maps {
     rows: Vec<Row>,
 }
 
+/// Names a file on this machine: device and inode. Inodes alone are not unique; system images begin at small ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct FileId {
+    device: u64,
+    pub(super) inode: u64,
+}
+
 /// One mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -26,7 +33,8 @@ pub(super) struct Row {
     pub(super) execute: bool,
     pub(super) shared: bool,
     pub(super) offset: u64,
-    pub(super) inode: u64,
+    /// The file behind it.
+    pub(super) file: Option<FileId>,
     path: Range<usize>,
 }
 
@@ -90,7 +98,8 @@ impl Maps {
 
     /// The file, and the offset in it, that backs `len` bytes of code at `address`.
     pub(super) fn backing(&self, address: u64, len: u64) -> Result<(File, u64), Reason> {
-        let row = self.at(address).filter(|row| row.execute && row.inode != 0).ok_or(Reason::NoBaseline)?;
+        let row =
+            self.at(address).filter(|row| row.execute && row.file.is_some()).ok_or(Reason::NoBaseline)?;
         let offset = row.file_offset(address, len).ok_or(Reason::NoBaseline)?;
         Ok((self.open(row)?, offset))
     }
@@ -106,7 +115,7 @@ impl Maps {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
         let file = File::open(path).map_err(|_| Reason::Unreadable)?;
         match file.metadata() {
-            Ok(found) if found.ino() == row.inode => Ok(file),
+            Ok(found) if row.file.is_some_and(|mapped| mapped.inode == found.ino()) => Ok(file),
             Ok(_) => Err(Reason::NoBaseline),
             Err(_) => Err(Reason::Unreadable),
         }
@@ -124,7 +133,8 @@ fn row(line: &[u8], from: usize) -> Option<Row> {
         return None;
     }
     let offset = hex(fields.next()?)?;
-    let _device = fields.next()?;
+    let mut device = fields.next()?.split(|byte| *byte == b':');
+    let device = hex(device.next()?)? << 32 | hex(device.next()?)?;
     let inode = str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let path = fields.next().unwrap_or_default().trim_ascii_start();
     let path_from = from + line.len() - path.len();
@@ -135,7 +145,7 @@ fn row(line: &[u8], from: usize) -> Option<Row> {
         execute: execute == b'x',
         shared: shared == b's',
         offset,
-        inode,
+        file: (inode != 0).then_some(FileId { device, inode }),
         path: path_from..path_from + path.len(),
     })
 }
@@ -170,7 +180,7 @@ mod tests {
         let maps = one(LINE).unwrap();
         let row = maps.rows().next().unwrap();
         assert_eq!(maps.path(row), b"/srv/an app");
-        assert_eq!(row.inode, 1311);
+        assert_eq!(row.file, Some(FileId { device: 0xfe << 32 | 1, inode: 1311 }));
         for (address, len, want) in [
             (0x55d0_c0a0_1000, 64, Some(0x1000)),
             (0x55d0_c0a0_1234, 64, Some(0x1234)),
@@ -193,6 +203,7 @@ mod tests {
             (b"7f00 r-xp 00000000 00:00 0", Err(Reason::Malformed)),
             (b"7f00-zz10 r-xp 00000000 00:00 1 /x", Err(Reason::Malformed)),
             (b"7f00-7f10 r-xp", Err(Reason::Malformed)),
+            (b"7f00-7f10 r-xp 0 fe 1 /x", Err(Reason::Malformed)),
             (b"7f00-7f10 r 0 00:00 1 /x", Err(Reason::Malformed)),
             (b"7f00-7f10 r?xp 0 00:00 1 /x", Err(Reason::Malformed)),
             (b"7f00-7f10 r-xq 0 00:00 1 /x", Err(Reason::Malformed)),
@@ -200,7 +211,7 @@ mod tests {
         ] {
             let found = one(line).map(|maps| {
                 let row = maps.rows().next().unwrap();
-                (row.write, row.execute, row.shared, row.inode)
+                (row.write, row.execute, row.shared, row.file.map_or(0, |file| file.inode))
             });
             assert_eq!(found, want, "{}", String::from_utf8_lossy(line));
         }

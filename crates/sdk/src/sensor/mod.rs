@@ -10,6 +10,7 @@
 
 mod id;
 pub mod mute;
+pub mod signal;
 pub mod watch;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

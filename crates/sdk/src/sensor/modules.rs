@@ -4,7 +4,7 @@
 //! module are one; in a virtual machine this code is a library of its own. Names are only used to find the C
 //! library: what its bytes are compared with is the file that is mapped.
 
-use super::maps::{Maps, Row};
+use super::maps::{FileId, Maps, Row};
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 
@@ -30,9 +30,9 @@ impl Role {
     }
 }
 
-/// The modules that matter, as they are mapped now, by inode.
+/// The modules that matter, as they are mapped now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Modules(Vec<(Role, u64)>);
+pub(super) struct Modules(Vec<(Role, FileId)>);
 
 impl Modules {
     /// Finds them.
@@ -42,7 +42,7 @@ impl Modules {
     }
 
     fn among(maps: &Maps, executable: &[u8], here: u64) -> Self {
-        let code = || maps.executable().filter(|row| row.inode != 0);
+        let code = || maps.executable().filter(|row| row.file.is_some());
         let by_path = |wanted: &dyn Fn(&[u8]) -> bool| code().find(|row| wanted(maps.path(row)));
         let found = [
             (Role::Executable, by_path(&|path| path == executable)),
@@ -51,23 +51,23 @@ impl Modules {
         ];
         let mut modules = Self::default();
         for (role, row) in found {
-            let Some(inode) = row.map(|row| row.inode) else { continue };
-            if modules.0.iter().all(|(_, known)| *known != inode) {
-                modules.0.push((role, inode));
+            let Some(file) = row.and_then(|row| row.file) else { continue };
+            if modules.0.iter().all(|(_, known)| *known != file) {
+                modules.0.push((role, file));
             }
         }
         modules
     }
 
-    /// Inode of the module that this code is in, which may be the executable.
-    pub(super) fn own_inode(maps: &Maps) -> Option<u64> {
+    /// The module that this code is in, which may be the executable.
+    pub(super) fn own(maps: &Maps) -> Option<FileId> {
         let here = u64::try_from(Self::find as fn(&Maps) -> Self as usize).ok()?;
-        maps.at(here).map(|row| row.inode).filter(|inode| *inode != 0)
+        maps.at(here).and_then(|row| row.file)
     }
 
     /// What a mapping belongs to, if it is one of them.
     pub(super) fn role(&self, row: &Row) -> Option<Role> {
-        self.0.iter().find(|(_, inode)| row.inode != 0 && *inode == row.inode).map(|(role, _)| *role)
+        self.0.iter().find(|(_, file)| Some(*file) == row.file).map(|(role, _)| *role)
     }
 
     /// Whether none was found.

@@ -53,7 +53,9 @@ impl Preload {
             Err(reason) => return Err(reason),
         };
         let machine = fs::read("/etc/ld.so.preload").unwrap_or_default();
-        let is_machines = |name: &[u8]| machine.split(u8::is_ascii_whitespace).any(|known| known == name);
+        let is_machines = |name: &[u8]| {
+            machine.split(u8::is_ascii_whitespace).any(|known| file_name(known) == file_name(name))
+        };
         let stranger =
             scope.preloaded().find(|module| !is_machines(&module.name) && !self.is_allowed(&module.name));
         Ok(stranger.map(|module| [b"module=", file_name(&module.name)].concat()))

@@ -10,7 +10,7 @@
 //! dynamic linker there is neither order nor slot: no baseline. Not seen: slots of other modules.
 
 use super::elf::{self, Slot};
-use super::maps::{Maps, Row};
+use super::maps::{FileId, Maps, Row};
 use super::modules::Modules;
 use super::scene::Scene;
 use super::scope::Scope;
@@ -28,10 +28,10 @@ pub(super) struct SymbolOwner {
 
 /// What holds as long as no module comes or goes.
 struct Known {
-    /// Inodes of all code at that time.
-    code: BTreeSet<u64>,
-    /// Inodes of modules that the program was built with.
-    built_in: BTreeSet<u64>,
+    /// Files of all code at that time.
+    code: BTreeSet<FileId>,
+    /// Files of modules that the program was built with.
+    built_in: BTreeSet<FileId>,
     /// The function whose first definition is elsewhere.
     stranger: Option<usize>,
     slots: Vec<Slot>,
@@ -40,10 +40,10 @@ struct Known {
 impl Known {
     fn of(scene: &Scene, maps: &Maps) -> Result<Self, Reason> {
         let scope = Scope::read(scene)?;
-        let inode = |address: u64| maps.at(address).map(|row| row.inode).filter(|inode| *inode != 0);
+        let file = |address: u64| maps.at(address).and_then(|row| row.file);
         let places = || scope.modules.iter().enumerate();
         let built_in = places().filter(|(place, _)| scope.is_built_in(*place));
-        let built_in = built_in.filter_map(|(_, module)| inode(module.dynamic_at)).collect();
+        let built_in = built_in.filter_map(|(_, module)| file(module.dynamic_at)).collect();
         let mut stranger = None;
         for (function, name) in FUNCTIONS.iter().enumerate() {
             let mut definer = None;
@@ -58,8 +58,8 @@ impl Known {
                 break;
             }
         }
-        let own = Modules::own_inode(maps);
-        let own = places().find(|(_, module)| own.is_some() && inode(module.dynamic_at) == own);
+        let own = Modules::own(maps);
+        let own = places().find(|(_, module)| own.is_some() && file(module.dynamic_at) == own);
         let slots = own.map(|(_, module)| module.slots(scene, &FUNCTIONS)).transpose()?.unwrap_or_default();
         Ok(Self { code: code(maps), built_in, stranger, slots })
     }
@@ -104,13 +104,13 @@ impl Symptom for SymbolOwner {
 }
 
 /// Whether a slot may lead into `row`.
-fn is_allowed(maps: &Maps, row: &Row, built_in: &BTreeSet<u64>) -> bool {
-    row.execute && (built_in.contains(&row.inode) || maps.path(row) == b"[vdso]")
+fn is_allowed(maps: &Maps, row: &Row, built_in: &BTreeSet<FileId>) -> bool {
+    row.execute && (row.file.is_some_and(|file| built_in.contains(&file)) || maps.path(row) == b"[vdso]")
 }
 
-/// Inodes of all code.
-fn code(maps: &Maps) -> BTreeSet<u64> {
-    maps.executable().map(|row| row.inode).filter(|inode| *inode != 0).collect()
+/// Files of all code.
+fn code(maps: &Maps) -> BTreeSet<FileId> {
+    maps.executable().filter_map(|row| row.file).collect()
 }
 
 /// What interposers define: time, network, files, loading, and what they hide themselves from.

@@ -9,7 +9,7 @@
 //! Not seen: a thread that happens to run, or waits inside the C library on behalf of injected code.
 
 use super::code_maps::{Origin, images, origin};
-use super::maps::Maps;
+use super::maps::{FileId, Maps};
 use super::modules::executable;
 use super::scene::Scene;
 use super::suite::Sight;
@@ -60,9 +60,9 @@ impl Threads {
     }
 
     /// Whether code at `pointer` came from nowhere.
-    fn is_foreign(&self, pointer: u64, maps: &Maps, images: &BTreeSet<u64>) -> bool {
+    fn is_foreign(&self, pointer: u64, maps: &Maps, images: &BTreeSet<FileId>) -> bool {
         let Some(row) = maps.at(pointer) else { return false };
-        if images.contains(&row.inode) {
+        if row.file.is_some_and(|file| images.contains(&file)) {
             return true;
         }
         let unknown = self.baseline.as_ref().is_some_and(|baseline| !baseline.contains(&row.start));
