@@ -103,9 +103,9 @@ impl Symptom for SymbolOwner {
     }
 }
 
-/// Whether a slot may lead into `row`.
+/// Whether a slot may lead into `row`. Whether it may run is not asked: an emulator runs what is not executable.
 fn is_allowed(maps: &Maps, row: &Row, built_in: &BTreeSet<FileId>) -> bool {
-    row.execute && (row.file.is_some_and(|file| built_in.contains(&file)) || maps.path(row) == b"[vdso]")
+    row.file.is_some_and(|file| built_in.contains(&file)) || maps.path(row) == b"[vdso]"
 }
 
 /// Files of all code.
