@@ -3,7 +3,7 @@
 //! The function says how much may be transferred; an attacker wants another answer. The app says when the answer
 //! changes, so that a test can tell an attack that works from one that only began. It ends with its input.
 
-use crate::exports::glacis_corpus_may_transfer;
+use crate::exports::{glacis_corpus_may_transfer, glacis_corpus_unguarded};
 use crate::line::Line;
 use crate::watch::{Watch, say};
 use glacis_sdk::sensor::{Guarded, HostProfile};
@@ -74,8 +74,9 @@ fn run(options: Options) -> io::Result<()> {
 
 /// The line that says that everything is on.
 pub fn ready() -> Line {
-    let address = u64::try_from(address()).unwrap_or(u64::MAX);
-    Line::Ready { pid: std::process::id(), address }
+    let number = |address: usize| u64::try_from(address).unwrap_or(u64::MAX);
+    let unguarded = glacis_corpus_unguarded as extern "C" fn() -> u32 as usize;
+    Line::Ready { pid: std::process::id(), address: number(address()), unguarded: number(unguarded) }
 }
 
 /// Lines of standard input, read by a thread, since the main one works.

@@ -24,6 +24,14 @@ pub extern "C" fn glacis_corpus_may_transfer(amount: u32) -> u32 {
     black_box(amount) / 7 + 35
 }
 
+/// A function that nobody guards and nobody calls; an attacker may still change it.
+#[expect(unsafe_code, reason = "kept by its name; no other begins like this crate")]
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn glacis_corpus_unguarded() -> u32 {
+    black_box(7)
+}
+
 /// Starts the sensors in this process, once; `jit` is not 0 in a host that makes code while it runs. Says the app's
 /// lines on standard output and obeys standard input, all on threads of its own.
 #[expect(unsafe_code, reason = "C and Python find the function by its name; no other begins like this crate")]

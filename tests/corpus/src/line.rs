@@ -15,6 +15,8 @@ pub enum Line {
         pid: u32,
         /// Where the guarded function is.
         address: u64,
+        /// Where a function is that nobody guards and nobody calls.
+        unguarded: u64,
     },
     /// A reading changed.
     Reading {
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn lines_have_an_inverse_and_others_are_let_pass() {
         for line in [
-            Line::Ready { pid: 7, address: u64::MAX },
+            Line::Ready { pid: 7, address: u64::MAX, unguarded: 0 },
             Line::Reading { sensor: "tracer".into(), state: "unknown:stale".into(), at_ms: 0 },
             Line::Returned { value: 1337 },
             Line::Asked,

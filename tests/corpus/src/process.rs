@@ -28,6 +28,9 @@ impl Running {
     /// # Errors
     /// [`Trouble::Lacking`] where it is not installed.
     pub fn start(mut command: Command) -> Result<Self, Trouble> {
+        for name in WISHES {
+            command.env_remove(name);
+        }
         let spawned = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -113,6 +116,7 @@ pub struct App {
     began: Duration,
     pid: u32,
     address: u64,
+    unguarded: u64,
     /// Latest state of each sensor, and when it came.
     readings: BTreeMap<String, (String, Duration)>,
     /// What the guarded function returned last.
@@ -143,8 +147,9 @@ impl App {
     /// If it cannot be started.
     pub fn starting(kit: &Kit, command: Command) -> Result<Self, Trouble> {
         let began = kit.monotonic();
-        let (readings, running) = (BTreeMap::new(), Running::start(command)?);
-        Ok(Self { running, began, pid: 0, address: 0, readings, returned: None, asked: 0 })
+        let running = Running::start(command)?;
+        let readings = BTreeMap::new();
+        Ok(Self { running, began, pid: 0, address: 0, unguarded: 0, readings, returned: None, asked: 0 })
     }
 
     /// Whether every sensor in it has its baseline.
@@ -160,6 +165,11 @@ impl App {
     /// Where its guarded function is.
     pub const fn address(&self) -> u64 {
         self.address
+    }
+
+    /// Where a function is that nobody guards.
+    pub const fn unguarded(&self) -> u64 {
+        self.unguarded
     }
 
     /// When it was started, by the kit's clock.
@@ -227,7 +237,9 @@ impl App {
 
     fn take(&mut self, line: Line, at: Duration) -> Result<(), Trouble> {
         match line {
-            Line::Ready { pid, address } => (self.pid, self.address) = (pid, address),
+            Line::Ready { pid, address, unguarded } => {
+                (self.pid, self.address, self.unguarded) = (pid, address, unguarded);
+            }
             Line::Reading { sensor, state, .. } => {
                 let known = self.readings.get(&sensor).is_some_and(|(known, _)| *known == state);
                 if !known {
@@ -265,6 +277,19 @@ fn keep(pipe: impl Read + Send + 'static, said: Arc<Mutex<String>>, lines: Optio
     });
 }
 
+/// What a machine may wish of every process, and sensors rightly tell: not part of any attack or host here.
+const WISHES: &[&str] = &[
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
+];
 /// How often what has a bound is looked at.
 pub const POLL: Duration = Duration::from_millis(10);
 /// Longest start of an app; under valgrind on a busy machine it takes 20 s.

@@ -34,6 +34,7 @@ impl Watch {
         let config = guarded.iter().fold(config, |config, function| config.guard(*function));
         let began = host.monotonic();
         let suite = Suite::start(config, Arc::clone(&host) as Arc<dyn Host>)?;
+        suite.state().store("limit", LIMIT).map_err(io::Error::other)?;
         suite.check(FIRST_PASS_MAX);
         Ok(Self { suite, host, began, said: BTreeMap::new() })
     }
@@ -113,6 +114,8 @@ impl Entropy for SteppedHost {
     }
 }
 
+/// What the app keeps as guarded state; an attacker searches memory for it.
+pub const LIMIT: &[u8] = b"no transfer above 500";
 /// A first pass takes the baselines; under an emulator that is slow.
 const FIRST_PASS_MAX: Duration = Duration::from_secs(60);
 /// A pass takes milliseconds; under an emulator, on a busy machine, seconds.

@@ -13,13 +13,13 @@ pub(super) const GDB: Attack =
 pub(super) const GDB_BREAKPOINT: Attack = Attack {
     tool: "gdb",
     mode: "breakpoint in the guarded function",
-    sensors: &["tracer", "prologue"],
+    sensors: &["tracer", "breakpoint", "prologue", "text-pages"],
     strike: |kit| gdb(kit, true),
 };
 pub(super) const STRACE: Attack =
     Attack { tool: "strace", mode: "attach", sensors: &["tracer"], strike: strace };
 pub(super) const LTRACE: Attack =
-    Attack { tool: "ltrace", mode: "attach", sensors: &["tracer"], strike: ltrace };
+    Attack { tool: "ltrace", mode: "attach", sensors: &["tracer", "text-pages"], strike: ltrace };
 
 fn gdb(kit: &Kit, breakpoint: bool) -> Result<Strike, Trouble> {
     let version = version("gdb", &["--version"])?;

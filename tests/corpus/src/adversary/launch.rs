@@ -23,18 +23,28 @@ pub(super) const TIME_NAMESPACE: Attack = Attack {
 pub(super) const PROXYCHAINS: Attack = Attack {
     tool: "proxychains4",
     mode: "connections through a proxy",
-    sensors: &["preload", "symbol-owner"],
+    sensors: &["preload", "symbol-owner", "proxy"],
     strike: proxychains,
 };
 pub(super) const QEMU: Attack =
     Attack { tool: "qemu-user", mode: "emulated processor", sensors: &["emulator"], strike: qemu };
-pub(super) const VALGRIND: Attack =
-    Attack { tool: "valgrind", mode: "memcheck", sensors: &["emulator"], strike: valgrind };
+pub(super) const VALGRIND: Attack = Attack {
+    tool: "valgrind",
+    mode: "memcheck",
+    sensors: &["emulator", "code-maps", "preload"],
+    strike: valgrind,
+};
 pub(super) const PRELOAD: Attack = Attack {
     tool: "LD_PRELOAD",
     mode: "own library in front of libc",
     sensors: &["preload", "symbol-owner"],
-    strike: preload,
+    strike: |kit| preload(kit, false),
+};
+pub(super) const PRELOAD_HIDDEN: Attack = Attack {
+    tool: "LD_PRELOAD",
+    mode: "the same, wiping its name from the environment",
+    sensors: &["preload", "symbol-owner"],
+    strike: |kit| preload(kit, true),
 };
 
 fn faketime(kit: &Kit) -> Result<Strike, Trouble> {
@@ -79,14 +89,21 @@ fn valgrind(kit: &Kit) -> Result<Strike, Trouble> {
     Ok(Strike::under(app, version))
 }
 
-fn preload(kit: &Kit) -> Result<Strike, Trouble> {
+fn preload(kit: &Kit, wipes: bool) -> Result<Strike, Trouble> {
     let library = kit.compile("shim.c", &["-shared", "-fPIC"])?;
     let mut command = kit.app_under(&[]);
     command.env("LD_PRELOAD", &library);
+    if wipes {
+        command.env("SHIM_WIPES", "1");
+    }
     let app = App::start(kit, command)?;
     let said = app.said();
     if !said.contains("shim: in front") {
         return Err(Trouble::failed(format!("the library is not in place: {said}")));
+    }
+    let environment = fs::read(format!("/proc/{}/environ", app.pid()))?;
+    if wipes && String::from_utf8_lossy(&environment).contains("PRELOAD") {
+        return Err(Trouble::failed("the library did not wipe its name"));
     }
     Ok(Strike::under(app, String::from("-")))
 }

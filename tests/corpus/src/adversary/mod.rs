@@ -36,11 +36,16 @@ pub const ATTACKS: &[Attack] = &[
     frida::HOOK,
     frida::REPLACE,
     frida::SPAWN,
+    frida::IN_JAVA,
+    frida::IN_NODE,
+    frida::IN_PYTHON,
     attach::GDB,
     attach::GDB_BREAKPOINT,
     attach::STRACE,
     attach::LTRACE,
     patch::MEMORY,
+    patch::UNGUARDED,
+    patch::DATA,
     patch::UPROBE,
     launch::FAKETIME,
     launch::TIME_NAMESPACE,
@@ -48,6 +53,7 @@ pub const ATTACKS: &[Attack] = &[
     launch::QEMU,
     launch::VALGRIND,
     launch::PRELOAD,
+    launch::PRELOAD_HIDDEN,
 ];
 
 /// An attack that goes on.
@@ -96,8 +102,10 @@ pub struct Row {
     pub version: String,
     /// What it did.
     pub mode: String,
-    /// Sensors that saw it, and when. Unit: milliseconds after the start of the tool.
+    /// Sensors made for it that saw it, and when. Unit: milliseconds after the start of the tool.
     pub seen: BTreeMap<String, u64>,
+    /// Other sensors that saw it, which nobody relies on: what they saw may be gone in milliseconds.
+    pub also: BTreeMap<String, u64>,
     /// Sensors that should have.
     pub missed: Vec<String>,
 }
@@ -135,12 +143,15 @@ impl Attack {
             |at: Duration| u64::try_from(at.saturating_sub(strike.began).as_millis()).unwrap_or(u64::MAX);
         let detected = strike.app.detected();
         let missed = self.sensors.iter().filter(|sensor| !detected.contains_key(*sensor));
+        let all = detected.iter().map(|(sensor, at)| ((*sensor).to_owned(), millis(*at)));
+        let (seen, also) = all.partition(|(sensor, _)| self.sensors.contains(&sensor.as_str()));
         Row {
             tool: self.tool.to_owned(),
             version: strike.version.clone(),
             mode: self.mode.to_owned(),
             missed: missed.map(|sensor| (*sensor).to_owned()).collect(),
-            seen: detected.iter().map(|(sensor, at)| ((*sensor).to_owned(), millis(*at))).collect(),
+            seen,
+            also,
         }
     }
 }

@@ -7,7 +7,8 @@
 use super::{Attack, Strike};
 use crate::app::HONEST;
 use crate::kit::{Kit, Trouble, version};
-use crate::process::{App, Running};
+use crate::process::{App, POLL, Running};
+use crate::watch::LIMIT;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
@@ -16,28 +17,94 @@ use std::time::Duration;
 pub(super) const MEMORY: Attack = Attack {
     tool: "/proc/PID/mem",
     mode: "code of the guarded function",
-    sensors: &["prologue"],
-    strike: memory,
+    sensors: &["prologue", "text-pages"],
+    strike: guarded,
 };
+pub(super) const UNGUARDED: Attack = Attack {
+    tool: "/proc/PID/mem",
+    mode: "code that nobody guards",
+    sensors: &["text-pages"],
+    strike: unguarded,
+};
+pub(super) const DATA: Attack =
+    Attack { tool: "/proc/PID/mem", mode: "a number in memory", sensors: &["canary"], strike: data };
 pub(super) const UPROBE: Attack = Attack {
     tool: "bpftrace",
     mode: "uprobe on the guarded function",
-    sensors: &["prologue"],
+    sensors: &["breakpoint", "prologue", "text-pages"],
     strike: uprobe,
 };
 
-fn memory(kit: &Kit) -> Result<Strike, Trouble> {
-    let mut app = App::start(kit, kit.app_under(&[]))?;
-    while app.returned().is_none() {
-        app.pump(kit, crate::process::POLL)?;
-    }
-    if app.returned() != Some(HONEST) {
-        return Err(Trouble::failed(format!("before any attack it returns {:?}", app.returned())));
-    }
+fn guarded(kit: &Kit) -> Result<Strike, Trouble> {
+    let app = honest(kit)?;
+    let at = app.address();
+    Ok(Strike { returns: Some(1), ..write(kit, app, at)? })
+}
+
+fn unguarded(kit: &Kit) -> Result<Strike, Trouble> {
+    let app = honest(kit)?;
+    let at = app.unguarded();
+    Ok(Strike { returns: Some(HONEST), ..write(kit, app, at)? })
+}
+
+/// As tools for cheaters do it: searches all memory that can be written for what the app keeps, and changes it.
+fn data(kit: &Kit) -> Result<Strike, Trouble> {
+    let app = honest(kit)?;
     let began = kit.monotonic();
     let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", app.pid()))?;
-    memory.write_all_at(RETURN_ONE, app.address())?;
-    Ok(Strike { returns: Some(1), ..Strike::under(app, String::from("-")).since(began) })
+    let mut found = 0;
+    for (start, end) in writable(app.pid())? {
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        // The kernel keeps some areas to itself.
+        if memory.read_exact_at(&mut bytes, start).is_err() {
+            continue;
+        }
+        for (at, _) in bytes.windows(LIMIT.len()).enumerate().filter(|(_, bytes)| *bytes == LIMIT) {
+            memory.write_all_at(RAISED, start + u64::try_from(at).unwrap_or(0))?;
+            found += 1;
+        }
+    }
+    if found == 0 {
+        return Err(Trouble::failed("the value is nowhere in memory"));
+    }
+    Ok(Strike { began, ..Strike::under(app, String::from("-")) })
+}
+
+/// Areas of memory of a process that can be written.
+fn writable(pid: u32) -> Result<Vec<(u64, u64)>, Trouble> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let area = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let hex = |digits| u64::from_str_radix(digits, 16).ok();
+        rest.starts_with("rw").then_some((hex(start)?, hex(end)?))
+    };
+    Ok(maps.lines().filter_map(area).collect())
+}
+
+/// An app that has answered once, and honestly.
+fn honest(kit: &Kit) -> Result<App, Trouble> {
+    let mut app = App::start(kit, kit.app_under(&[]))?;
+    while app.returned().is_none() {
+        app.pump(kit, POLL)?;
+    }
+    match app.returned() {
+        Some(HONEST) => Ok(app),
+        other => Err(Trouble::failed(format!("before any attack it returns {other:?}"))),
+    }
+}
+
+/// Writes into the memory of the app and reads it back.
+fn write(kit: &Kit, app: App, at: u64) -> Result<Strike, Trouble> {
+    let began = kit.monotonic();
+    let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", app.pid()))?;
+    memory.write_all_at(RETURN_ONE, at)?;
+    let mut after = [0; RETURN_ONE.len()];
+    memory.read_exact_at(&mut after, at)?;
+    if after != RETURN_ONE {
+        return Err(Trouble::failed("the write changed nothing"));
+    }
+    Ok(Strike { began, ..Strike::under(app, String::from("-")) })
 }
 
 fn uprobe(kit: &Kit) -> Result<Strike, Trouble> {
@@ -56,13 +123,9 @@ fn uprobe(kit: &Kit) -> Result<Strike, Trouble> {
     }
 }
 
-impl Strike {
-    /// The same, begun at another time than the app.
-    fn since(self, began: Duration) -> Self {
-        Self { began, ..self }
-    }
-}
-
+/// As long as what it replaces.
+const RAISED: &[u8] = b"no transfer above 999";
+const _: () = assert!(RAISED.len() == LIMIT.len());
 /// `return 1` in machine code.
 #[cfg(target_arch = "x86_64")]
 const RETURN_ONE: &[u8] = &[0xb8, 0x01, 0x00, 0x00, 0x00, 0xc3];

@@ -61,10 +61,8 @@ fn merge(rows: &[&Row]) -> Option<Row> {
     let (first, rest) = rows.split_first()?;
     let mut row = (*first).clone();
     for other in rest {
-        row.seen.retain(|sensor, _| other.seen.contains_key(sensor));
-        for (sensor, ms) in &mut row.seen {
-            *ms = other.seen.get(sensor).copied().unwrap_or(*ms).max(*ms);
-        }
+        both(&mut row.seen, &other.seen);
+        both(&mut row.also, &other.also);
         row.missed.extend(other.missed.iter().cloned());
     }
     row.missed.sort();
@@ -72,17 +70,27 @@ fn merge(rows: &[&Row]) -> Option<Row> {
     Some(row)
 }
 
+/// What both saw, with the slower time.
+fn both(one: &mut BTreeMap<String, u64>, other: &BTreeMap<String, u64>) {
+    one.retain(|sensor, _| other.contains_key(sensor));
+    for (sensor, ms) in one {
+        *ms = other.get(sensor).copied().unwrap_or(*ms).max(*ms);
+    }
+}
+
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
+    let times = |seen: &BTreeMap<String, u64>| -> Vec<String> {
+        seen.iter().map(|(sensor, ms)| format!("`{sensor}` {ms}")).collect()
+    };
+    let or = |list: &[String], none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
     for row in rows {
-        let seen: Vec<_> = row.seen.iter().map(|(sensor, ms)| format!("`{sensor}` {ms}")).collect();
         let missed: Vec<_> = row.missed.iter().map(|sensor| format!("`{sensor}`")).collect();
-        let or =
-            |list: &[String], none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
-        let (seen, missed) = (or(&seen, "**nothing**"), or(&missed, "-"));
+        let (seen, missed) = (or(&times(&row.seen), "**nothing**"), or(&missed, "-"));
+        let also = or(&times(&row.also), "-");
+        let (tool, version, mode) = (&row.tool, &row.version, &row.mode);
         // Writing into a string has no error.
-        let _written =
-            writeln!(text, "| {} | {} | {} | {seen} | {missed} |", row.tool, row.version, row.mode);
+        let _written = writeln!(text, "| {tool} | {version} | {mode} | {seen} | {missed} | {also} |");
     }
     text
 }
@@ -101,7 +109,8 @@ fn parse(table: &str) -> BTreeMap<(String, String), Claim> {
 const DOCUMENT: &str = "docs/NUMBERS.md";
 const BEGIN: &str = "<!-- adversary: begin; written by `cargo xtask adversary --write` -->";
 const END: &str = "<!-- adversary: end -->";
-const HEAD: &str = "| tool | version | what it does | seen by, after ms | missed |\n|---|---|---|---|---|\n";
+const HEAD: &str =
+    "| tool | version | what it does | seen by, after ms | missed | seen too |\n|---|---|---|---|---|---|\n";
 
 #[cfg(test)]
 mod tests {
@@ -112,6 +121,7 @@ mod tests {
             tool: "gdb".into(),
             version: "13.1".into(),
             mode: "attach".into(),
+            also: BTreeMap::from([("owner".into(), 3)]),
             seen: seen.iter().map(|(sensor, ms)| ((*sensor).to_owned(), *ms)).collect(),
             missed: missed.iter().map(|sensor| (*sensor).to_owned()).collect(),
         }
@@ -122,7 +132,10 @@ mod tests {
         let rounds =
             [vec![row(&[("tracer", 20), ("thread", 5)], &[])], vec![row(&[("tracer", 70)], &["thread"])]];
         let text = table(&merged(&rounds));
-        assert_eq!(text.lines().nth(2).unwrap(), "| gdb | 13.1 | attach | `tracer` 70 | `thread` |");
+        assert_eq!(
+            text.lines().nth(2).unwrap(),
+            "| gdb | 13.1 | attach | `tracer` 70 | `thread` | `owner` 3 |"
+        );
         let claims = parse(&text);
         let claim = claims.get(&("gdb".into(), "attach".into())).unwrap();
         assert_eq!(claims.len(), 1);

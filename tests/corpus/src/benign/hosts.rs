@@ -15,10 +15,13 @@ pub(super) const PLAIN: Host = Host {
 };
 pub(super) const PERF: Host = Host { name: "perf record on the process", soak_only: false, start: perf };
 pub(super) const SANITIZER: Host =
-    Host { name: "AddressSanitizer build", soak_only: false, start: sanitizer };
-pub(super) const JAVA: Host = Host { name: "Java virtual machine", soak_only: false, start: java };
-pub(super) const NODE: Host = Host { name: "Node", soak_only: false, start: node };
-pub(super) const PYTHON: Host = Host { name: "CPython with ctypes", soak_only: false, start: python };
+    Host { name: "AddressSanitizer build", soak_only: false, start: |kit, _| Ok(Guest::of(sanitizer(kit)?)) };
+pub(super) const JAVA: Host =
+    Host { name: "Java virtual machine", soak_only: false, start: |kit, _| Ok(Guest::of(java(kit)?)) };
+pub(super) const NODE: Host =
+    Host { name: "Node", soak_only: false, start: |kit, _| Ok(Guest::of(node(kit)?)) };
+pub(super) const PYTHON: Host =
+    Host { name: "CPython with ctypes", soak_only: false, start: |kit, _| Ok(Guest::of(python(kit)?)) };
 pub(super) const STEPPED_CLOCK: Host =
     Host { name: "clock stepped by up to a day", soak_only: false, start: stepped_clock };
 pub(super) const SLEWED_CLOCK: Host =
@@ -33,33 +36,36 @@ fn perf(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
     Ok(Guest { beside, ..Guest::of(app) })
 }
 
-fn sanitizer(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+fn sanitizer(kit: &Kit) -> Result<App, Trouble> {
     let program = kit.compile("sanitized.c", &["-fsanitize=address", "-pthread", "-ldl"])?;
     host(kit, Command::new(program))
 }
 
-fn java(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+/// A Java virtual machine with the sensors in it, at work.
+pub(crate) fn java(kit: &Kit) -> Result<App, Trouble> {
     let mut command = Command::new("java");
     command.args(["-Xmx128m", "-XX:+UseG1GC"]).arg(Kit::source("tests/corpus/hosts/GlacisHost.java"));
     host(kit, command)
 }
 
-fn node(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+/// Node with the sensors in it, at work.
+pub(crate) fn node(kit: &Kit) -> Result<App, Trouble> {
     let mut command = Command::new(Kit::node());
     command.arg(Kit::source("tests/corpus/hosts/host.js"));
     host(kit, command)
 }
 
-fn python(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+/// CPython with the sensors in it, at work.
+pub(crate) fn python(kit: &Kit) -> Result<App, Trouble> {
     let mut command = Command::new("python3");
     command.arg(Kit::source("tests/corpus/hosts/host.py"));
     host(kit, command)
 }
 
 /// A process that is not ours, told where the library is.
-fn host(kit: &Kit, mut command: Command) -> Result<Guest, Trouble> {
+fn host(kit: &Kit, mut command: Command) -> Result<App, Trouble> {
     command.arg(kit.library());
-    Ok(Guest::of(App::start(kit, command)?))
+    App::start(kit, command)
 }
 
 fn stepped_clock(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {

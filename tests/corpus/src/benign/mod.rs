@@ -9,6 +9,7 @@ mod hosts;
 mod limits;
 mod soak;
 
+pub(crate) use hosts::{java, node, python};
 pub use soak::{Soak, soak};
 
 use crate::kit::{Kit, Trouble};

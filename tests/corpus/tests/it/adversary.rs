@@ -59,11 +59,16 @@ attacks! {
     frida_that_hooks_is_seen: "Frida", "hook (Interceptor.attach)";
     frida_that_replaces_is_seen: "Frida", "replace (Interceptor.replace)";
     frida_that_spawns_is_seen: "Frida", "spawn, then hook";
+    frida_in_a_java_virtual_machine_is_seen: "Frida", "attach to a Java virtual machine";
+    frida_in_node_is_seen: "Frida", "attach to Node";
+    frida_in_python_is_seen: "Frida", "attach to CPython";
     gdb_that_attaches_is_seen: "gdb", "attach";
     gdb_with_a_breakpoint_is_seen: "gdb", "breakpoint in the guarded function";
     strace_is_seen: "strace", "attach";
     ltrace_is_seen: "ltrace", "attach";
     a_writer_of_memory_is_seen: "/proc/PID/mem", "code of the guarded function";
+    a_writer_of_code_that_nobody_guards_is_seen: "/proc/PID/mem", "code that nobody guards";
+    a_writer_of_data_is_seen: "/proc/PID/mem", "a number in memory";
     a_uprobe_is_seen: "bpftrace", "uprobe on the guarded function";
     faketime_is_seen: "libfaketime", "an hour ahead";
     a_time_namespace_is_seen: "unshare --time", "a day of uptime more";
@@ -71,4 +76,5 @@ attacks! {
     qemu_is_seen: "qemu-user", "emulated processor";
     valgrind_is_seen: "valgrind", "memcheck";
     a_preloaded_library_is_seen: "LD_PRELOAD", "own library in front of libc";
+    a_preloaded_library_that_hides_is_seen: "LD_PRELOAD", "the same, wiping its name from the environment";
 }
