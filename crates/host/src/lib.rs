@@ -9,6 +9,8 @@ pub mod clock;
 pub mod entropy;
 mod environment;
 pub mod files;
+#[cfg(unix)]
+pub mod kernel;
 mod port;
 mod seeded;
 mod skew;

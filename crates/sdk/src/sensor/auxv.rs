@@ -4,7 +4,7 @@
 //! Only 64-bit processes are understood; elsewhere nothing is known.
 
 use super::Reason;
-use std::fs;
+use glacis_host::kernel;
 
 /// Key and value pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) struct Auxv(Vec<(u64, u64)>);
 
 /// That of this process.
 pub(super) fn read() -> Result<Auxv, Reason> {
-    Auxv::parse(&fs::read("/proc/self/auxv").map_err(|_| Reason::Unreadable)?)
+    Auxv::parse(&kernel::read("/proc/self/auxv", BYTES_MAX).map_err(|_| Reason::Unreadable)?)
 }
 
 impl Auxv {
@@ -48,6 +48,8 @@ impl Auxv {
     }
 }
 
+/// Far more than any kernel hands out.
+const BYTES_MAX: usize = 16 << 10;
 const AT_NULL: u64 = 0;
 const AT_PHDR: u64 = 3;
 const AT_PHNUM: u64 = 5;

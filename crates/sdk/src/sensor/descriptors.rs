@@ -14,11 +14,9 @@ use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
+use glacis_host::kernel;
 use glacis_seal::sha256_parts;
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 
 /// Watches which descriptors appear with what.
 pub(super) struct Descriptors {
@@ -104,18 +102,17 @@ impl Symptom for Descriptors {
 /// The open descriptors of the kinds that matter, as number and, for a `memfd`, inode.
 fn open() -> Result<Moment, Reason> {
     let mut moment = Moment::default();
-    let entries = fs::read_dir("/proc/self/fd").map_err(|_| Reason::Unreadable)?;
-    for entry in entries.filter_map(Result::ok).take(DESCRIPTORS_MAX) {
+    let names = kernel::names("/proc/self/fd", DESCRIPTORS_MAX).map_err(|_| Reason::Unreadable)?;
+    for name in names {
         let number =
-            entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok()).ok_or(Reason::Malformed)?;
+            str::from_utf8(&name).ok().and_then(|name| name.parse::<u64>().ok()).ok_or(Reason::Malformed)?;
+        let path = [b"/proc/self/fd/".as_slice(), &name].concat();
         // One may be closed between listing and reading.
-        let Ok(target) = fs::read_link(entry.path()) else { continue };
-        match target.as_os_str().as_bytes() {
+        let Ok(target) = kernel::read_link(&path) else { continue };
+        match target.as_slice() {
             b"anon_inode:[eventfd]" => _ = moment.eventfds.insert(number),
             [b's', b'o', b'c', b'k', b'e', b't', b':', ..] => _ = moment.sockets.insert(number),
-            [b'/', b'm', b'e', b'm', b'f', b'd', b':', ..] => {
-                moment.memfds.extend(fs::metadata(entry.path()).ok().map(|found| found.ino()));
-            }
+            [b'/', b'm', b'e', b'm', b'f', b'd', b':', ..] => moment.memfds.extend(kernel::inode(&path).ok()),
             _ => {}
         }
     }

@@ -13,16 +13,15 @@ use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason, auxv};
+use glacis_host::kernel;
 use glacis_seal::sha256;
-use std::fs;
-use std::path::PathBuf;
 
 /// Asks for one thing by two names.
 pub(super) struct Emulator;
 
 impl Symptom for Emulator {
     fn look(&mut self, scene: &mut Scene) -> Sight {
-        let link = |path: &str| fs::read_link(path).map_err(|_| Reason::Unreadable);
+        let link = |path: &str| kernel::read_link(path).map_err(|_| Reason::Unreadable);
         let maps = scene.maps();
         let has_vdso = auxv::read().map(|auxv| auxv.vdso().is_some());
         let has_code = maps.map(|maps| maps.executable().any(|row| row.file.is_some()));
@@ -31,8 +30,8 @@ impl Symptom for Emulator {
 }
 
 fn judge(
-    by_process: Result<PathBuf, Reason>,
-    by_thread: Result<PathBuf, Reason>,
+    by_process: Result<Vec<u8>, Reason>,
+    by_thread: Result<Vec<u8>, Reason>,
     has_vdso: Result<bool, Reason>,
     has_code: Result<bool, Reason>,
 ) -> Sight {
@@ -54,7 +53,7 @@ mod tests {
 
     #[test]
     fn two_names_that_disagree_are_an_emulator_and_a_missing_vdso_alone_is_not() {
-        let name = |name: &str| Ok(PathBuf::from(name));
+        let name = |name: &str| Ok(name.as_bytes().to_vec());
         let (differ, bare) = (sha256(b"emulator\0two names"), sha256(b"emulator\0no vdso, no code"));
         let refused = || Err(Reason::Unreadable);
         for (by_process, by_thread, has_vdso, has_code, want) in [

@@ -16,9 +16,8 @@ use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
+use glacis_host::kernel::RawFile;
 use glacis_seal::sha256_parts;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// Compares the guarded functions of the C library.
 pub(super) struct LibcPrologue(Result<Vec<Known>, Reason>);
@@ -42,7 +41,7 @@ fn baseline(scene: &mut Scene) -> Result<Vec<Known>, Reason> {
     let modules = elf::modules(scene)?;
     let libc = modules.iter().find(|module| is_libc(&module.name)).ok_or(Reason::NoBaseline)?;
     let mut known = Vec::new();
-    let mut opened: Option<(FileId, File)> = None;
+    let mut opened: Option<(FileId, RawFile)> = None;
     for name in FUNCTIONS {
         let Some(symbol) = libc.symbol(scene, name.as_bytes())? else { continue };
         if known.iter().any(|one: &Known| one.address == symbol.address) {
@@ -61,7 +60,7 @@ fn baseline(scene: &mut Scene) -> Result<Vec<Known>, Reason> {
 fn on_disk(
     maps: &Maps,
     address: u64,
-    opened: &mut Option<(FileId, File)>,
+    opened: &mut Option<(FileId, RawFile)>,
 ) -> Result<[u8; Guarded::LEN], Reason> {
     let row = maps.at(address).filter(|row| row.execute).ok_or(Reason::NoBaseline)?;
     let mapped = row.file.ok_or(Reason::NoBaseline)?;

@@ -4,11 +4,8 @@
 //! Nothing here follows a path except to the running executable itself or to a file whose inode the kernel named.
 
 use super::Reason;
-use std::fs::{self, File};
+use glacis_host::kernel::{self, RawFile};
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// All mappings of this process at one moment, in order of address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +56,7 @@ impl Row {
 impl Maps {
     /// Reads those of this process.
     pub(super) fn read() -> Result<Self, Reason> {
-        Self::parse(fs::read("/proc/self/maps").map_err(|_| Reason::Unreadable)?)
+        Self::parse(kernel::read("/proc/self/maps", BYTES_MAX).map_err(|_| Reason::Unreadable)?)
     }
 
     /// Parses the whole text of a maps file.
@@ -97,7 +94,7 @@ impl Maps {
     }
 
     /// The file, and the offset in it, that backs `len` bytes of code at `address`.
-    pub(super) fn backing(&self, address: u64, len: u64) -> Result<(File, u64), Reason> {
+    pub(super) fn backing(&self, address: u64, len: u64) -> Result<(RawFile, u64), Reason> {
         let row =
             self.at(address).filter(|row| row.execute && row.file.is_some()).ok_or(Reason::NoBaseline)?;
         let offset = row.file_offset(address, len).ok_or(Reason::NoBaseline)?;
@@ -106,16 +103,15 @@ impl Maps {
 
     /// The file behind a mapping: the running executable through its own link, which names the running inode even
     /// after the path was replaced; any other only if the path still leads to the inode that is mapped.
-    pub(super) fn open(&self, row: &Row) -> Result<File, Reason> {
+    pub(super) fn open(&self, row: &Row) -> Result<RawFile, Reason> {
         let path = self.path(row);
-        let executable = fs::read_link("/proc/self/exe").map_err(|_| Reason::Unreadable)?;
-        if executable.as_os_str().as_bytes() == path {
-            return File::open("/proc/self/exe").map_err(|_| Reason::Unreadable);
+        let executable = kernel::read_link("/proc/self/exe").map_err(|_| Reason::Unreadable)?;
+        if executable == path {
+            return RawFile::open("/proc/self/exe").map_err(|_| Reason::Unreadable);
         }
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        let file = File::open(path).map_err(|_| Reason::Unreadable)?;
-        match file.metadata() {
-            Ok(found) if row.file.is_some_and(|mapped| mapped.inode == found.ino()) => Ok(file),
+        let file = RawFile::open(path).map_err(|_| Reason::Unreadable)?;
+        match file.inode() {
+            Ok(found) if row.file.is_some_and(|mapped| mapped.inode == found) => Ok(file),
             Ok(_) => Err(Reason::NoBaseline),
             Err(_) => Err(Reason::Unreadable),
         }
@@ -162,6 +158,8 @@ fn hex(digits: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// Most text that is read: a process with the kernel's limit of 65,530 mappings has about half of it.
+pub(super) const BYTES_MAX: usize = 16 << 20;
 /// What a line takes, to make room ahead.
 const LINE_BYTES_TYPICAL: usize = 80;
 

@@ -5,8 +5,7 @@
 //! library: what its bytes are compared with is the file that is mapped.
 
 use super::maps::{FileId, Maps, Row};
-use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use glacis_host::kernel;
 
 /// What a module is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +77,7 @@ impl Modules {
 
 /// Path of the running executable as `maps` writes it; empty if it cannot be read.
 pub(super) fn executable() -> Vec<u8> {
-    fs::read_link("/proc/self/exe").map(|path| path.into_os_string().into_vec()).unwrap_or_default()
+    kernel::read_link("/proc/self/exe").unwrap_or_default()
 }
 
 /// The last part of a path.

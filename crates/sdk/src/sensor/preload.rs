@@ -15,11 +15,9 @@ use super::scope::Scope;
 use super::suite::{Preload as Allowed, Sight};
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
-use glacis_host::variable;
+use glacis_host::{kernel, variable};
 use glacis_seal::{sha256, sha256_parts};
-use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
 
 /// Watches environment and order of modules.
 pub(super) struct Preload(Vec<Allowed>);
@@ -31,7 +29,8 @@ impl Preload {
     }
 
     fn find(&self, scene: &Scene) -> Result<Option<Vec<u8>>, Reason> {
-        let environ = fs::read("/proc/self/environ").map_err(|_| Reason::Unreadable)?;
+        let environ =
+            kernel::read("/proc/self/environ", ENVIRONMENT_BYTES_MAX).map_err(|_| Reason::Unreadable)?;
         for name in ["LD_PRELOAD", "LD_AUDIT"] {
             let live = variable(name).map(OsStringExt::into_vec);
             let values = of_block(&environ, name.as_bytes()).map(<[u8]>::to_vec).chain(live);
@@ -52,7 +51,7 @@ impl Preload {
             Err(Reason::NoBaseline) => return Ok(None),
             Err(reason) => return Err(reason),
         };
-        let machine = fs::read("/etc/ld.so.preload").unwrap_or_default();
+        let machine = kernel::read("/etc/ld.so.preload", LIST_BYTES_MAX).unwrap_or_default();
         let is_machines = |name: &[u8]| {
             machine.split(u8::is_ascii_whitespace).any(|known| file_name(known) == file_name(name))
         };
@@ -65,8 +64,7 @@ impl Preload {
         self.0.iter().any(|allowed| match allowed {
             Allowed::Named(name) => file_name(path) == name.as_bytes(),
             Allowed::Digest(digest) => {
-                let path = Path::new(std::ffi::OsStr::from_bytes(path));
-                fs::read(path).is_ok_and(|bytes| sha256(&bytes) == *digest)
+                kernel::read(path, MODULE_BYTES_MAX).is_ok_and(|bytes| sha256(&bytes) == *digest)
             }
         })
     }
@@ -82,6 +80,11 @@ impl Symptom for Preload {
     }
 }
 
+/// Most that the kernel lets an environment be, with the arguments: a quarter of an 8 MiB stack by default.
+pub(super) const ENVIRONMENT_BYTES_MAX: usize = 8 << 20;
+const LIST_BYTES_MAX: usize = 64 << 10;
+const MODULE_BYTES_MAX: usize = 256 << 20;
+
 /// Values of a variable in a block of `NAME=value` texts that end in zeros.
 pub(super) fn of_block<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let value = move |entry: &'a [u8]| entry.strip_prefix(name)?.strip_prefix(b"=");
@@ -91,6 +94,8 @@ pub(super) fn of_block<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Ite
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn variables_are_whole_names() {

@@ -12,11 +12,10 @@ use super::maps::Maps;
 use super::watch::{Look, Probe, WatchConfig, Watched};
 use super::{Reading, Reason, Sensor};
 use glacis_host::Clock;
+use glacis_host::kernel::RawFile;
 use glacis_seal::sha256;
 use glacis_wire::Digest;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,7 +84,7 @@ impl Sensor for Prologue {
 /// Compares all guarded functions once.
 #[derive(Debug)]
 pub struct PrologueProbe {
-    memory: Option<File>,
+    memory: Option<RawFile>,
     guarded: Vec<(Guarded, Result<Digest, Reason>)>,
 }
 
@@ -97,7 +96,7 @@ impl PrologueProbe {
             on_disk(maps, function).map(|bytes| sha256(&bytes))
         };
         Self {
-            memory: File::open("/proc/self/mem").ok(),
+            memory: RawFile::open("/proc/self/mem").ok(),
             guarded: guarded.iter().map(|function| (*function, baseline(function))).collect(),
         }
     }
@@ -147,7 +146,7 @@ pub(super) fn address(function: &Guarded) -> Result<u64, Reason> {
     u64::try_from(function.address).map_err(|_| Reason::NoBaseline)
 }
 
-fn read(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, Reason> {
+fn read(file: &RawFile, offset: u64, len: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = vec![0; len.min(LEN_MAX)];
     file.read_exact_at(&mut bytes, offset).map_err(|_| Reason::Unreadable)?;
     Ok(bytes)

@@ -7,14 +7,13 @@
 //!
 //! Not seen: transparent proxies, a system-wide setting that an app's own library reads elsewhere.
 
-use super::preload::of_block;
+use super::preload::{ENVIRONMENT_BYTES_MAX, of_block};
 use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
-use glacis_host::variable;
+use glacis_host::{kernel, variable};
 use glacis_seal::sha256_parts;
-use std::fs;
 use std::os::unix::ffi::OsStringExt;
 
 /// Asks for the variables.
@@ -22,7 +21,9 @@ pub(super) struct Proxy;
 
 impl Symptom for Proxy {
     fn look(&mut self, _scene: &mut Scene) -> Sight {
-        let Ok(environ) = fs::read("/proc/self/environ") else { return Sight::Unknown(Reason::Unreadable) };
+        let Ok(environ) = kernel::read("/proc/self/environ", ENVIRONMENT_BYTES_MAX) else {
+            return Sight::Unknown(Reason::Unreadable);
+        };
         let live = |name: &str| variable(name).map(OsStringExt::into_vec);
         match named(&environ, live) {
             Some(name) => Sight::Detected(Confidence::High, sha256_parts(&[b"proxy\0", name.as_bytes()])),

@@ -4,23 +4,23 @@
 //! since opening costs more than reading. Nothing here judges anything.
 
 use super::Reason;
-use super::maps::Maps;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use super::maps::{BYTES_MAX, Maps};
+use glacis_host::kernel::RawFile;
 use std::rc::Rc;
 
 /// One pass's view of this process.
 #[derive(Debug)]
 pub(super) struct Scene {
-    memory: Option<File>,
-    mappings: Option<File>,
+    memory: Option<RawFile>,
+    mappings: Option<RawFile>,
     maps: Option<Result<Rc<Maps>, Reason>>,
 }
 
 impl Scene {
     /// Opens what is kept open.
     pub(super) fn new() -> Self {
-        let (memory, mappings) = (File::open("/proc/self/mem").ok(), File::open("/proc/self/maps").ok());
+        let (memory, mappings) =
+            (RawFile::open("/proc/self/mem").ok(), RawFile::open("/proc/self/maps").ok());
         Self { memory, mappings, maps: None }
     }
 
@@ -55,38 +55,10 @@ impl Scene {
     }
 }
 
-fn read_maps(mappings: Option<&File>) -> Result<Maps, Reason> {
-    Maps::parse(whole(mappings.ok_or(Reason::Unreadable)?, MAPS_BYTES_MAX)?)
+fn read_maps(mappings: Option<&RawFile>) -> Result<Maps, Reason> {
+    let text = mappings.ok_or(Reason::Unreadable)?.read_all(BYTES_MAX).map_err(|_| Reason::Unreadable)?;
+    Maps::parse(text)
 }
-
-/// The whole text of an open file of the kernel, whose size is not known before; more than `most` is malformed.
-pub(super) fn whole(file: &File, most: usize) -> Result<Vec<u8>, Reason> {
-    let mut text = vec![0; FIRST_BYTES];
-    let mut filled = 0;
-    loop {
-        let room = text.get_mut(filled..).unwrap_or_default();
-        let at = u64::try_from(filled).map_err(|_| Reason::Malformed)?;
-        let read = file.read_at(room, at).map_err(|_| Reason::Unreadable)?;
-        if read == 0 {
-            text.truncate(filled);
-            return Ok(text);
-        }
-        filled += read;
-        if filled > most {
-            return Err(Reason::Malformed);
-        }
-        if text.len() - filled < ROOM_BYTES_MIN {
-            text.resize(text.len() * 2, 0);
-        }
-    }
-}
-
-/// Most text of mappings that is read: a process with the kernel's limit of 65,530 has about half of it.
-const MAPS_BYTES_MAX: usize = 16 << 20;
-/// Room for the text of a small file.
-const FIRST_BYTES: usize = 16 << 10;
-/// The kernel hands out whole lines, at most a page at once: less room would cut it off.
-const ROOM_BYTES_MIN: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -101,15 +73,6 @@ mod tests {
         let second = scene.maps().unwrap();
         assert!(!Rc::ptr_eq(&first, &second));
         assert_eq!(Scene::blind().maps().err(), Some(Reason::Unreadable));
-    }
-
-    #[test]
-    fn files_are_read_to_their_end_and_not_past_their_limit() {
-        let text: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, &text).unwrap();
-        assert_eq!(whole(&file, 1 << 20).unwrap(), text);
-        assert_eq!(whole(&file, 1 << 10), Err(Reason::Malformed));
     }
 
     #[test]

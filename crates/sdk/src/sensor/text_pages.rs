@@ -16,13 +16,12 @@ use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason, auxv};
+use glacis_host::kernel::RawFile;
 use glacis_seal::sha256_parts;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// Asks the kernel for the state of each page of code.
 pub(super) struct TextPages {
-    pagemap: Option<File>,
+    pagemap: Option<RawFile>,
     page_bytes: u64,
     /// Modules of which most pages looked copied at the first look.
     unusable: Vec<Role>,
@@ -33,7 +32,7 @@ impl TextPages {
     /// Opens the page map.
     pub(super) fn new() -> Self {
         let page_bytes = auxv::read().ok().and_then(|auxv| auxv.page_bytes()).unwrap_or(4_096);
-        let pagemap = File::open("/proc/self/pagemap").ok();
+        let pagemap = RawFile::open("/proc/self/pagemap").ok();
         Self { pagemap, page_bytes, unusable: Vec::new(), looked: false }
     }
 
@@ -56,7 +55,7 @@ impl TextPages {
         Ok(counts)
     }
 
-    fn pages(&self, pagemap: &File, row: &Row) -> Result<Pages, Reason> {
+    fn pages(&self, pagemap: &RawFile, row: &Row) -> Result<Pages, Reason> {
         let page_bytes = self.page_bytes.max(1);
         let (mut page, end) = (row.start / page_bytes, row.end / page_bytes);
         let mut pages = Pages::default();

@@ -15,9 +15,9 @@ use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
+use glacis_host::kernel;
 use glacis_seal::sha256;
 use std::collections::BTreeSet;
-use std::fs;
 
 /// Watches where threads wait.
 pub(super) struct Threads {
@@ -37,9 +37,7 @@ impl Threads {
 
     /// Instruction pointers of the next few threads that wait.
     fn waiting(&mut self) -> Result<Vec<u64>, Reason> {
-        let names = fs::read_dir("/proc/self/task").map_err(|_| Reason::Unreadable)?;
-        let threads: Vec<_> =
-            names.filter_map(Result::ok).take(THREADS_MAX).map(|entry| entry.path()).collect();
+        let threads = kernel::names("/proc/self/task", THREADS_MAX).map_err(|_| Reason::Unreadable)?;
         if self.from >= threads.len() {
             self.from = 0;
         }
@@ -47,7 +45,8 @@ impl Threads {
         let now = || threads.iter().skip(self.from).take(THREADS_A_LOOK);
         for thread in now() {
             // One may end between listing and reading; if none can be read, we may not.
-            match fs::read(thread.join("syscall")) {
+            match kernel::read([b"/proc/self/task/".as_slice(), thread, b"/syscall"].concat(), LINE_BYTES_MAX)
+            {
                 Ok(text) => pointers.extend(instruction(&text)?),
                 Err(_) => unreadable += 1,
             }
@@ -103,6 +102,8 @@ fn instruction(text: &[u8]) -> Result<Option<u64>, Reason> {
     u64::from_str_radix(digits, 16).map(Some).map_err(|_| Reason::Malformed)
 }
 
+/// A number and eight more.
+const LINE_BYTES_MAX: usize = 4_096;
 /// Threads that one look reads.
 const THREADS_A_LOOK: usize = 64;
 /// Most threads that are listed at all.

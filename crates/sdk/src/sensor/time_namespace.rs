@@ -7,12 +7,12 @@
 //!
 //! Not seen: a whole machine with a wrong clock. That takes somebody else's time, signed.
 
-use super::scene::{Scene, whole};
+use super::scene::Scene;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
+use glacis_host::kernel;
 use glacis_seal::sha256_parts;
-use std::fs::{self, File};
 use std::io;
 
 /// Asks for the offsets.
@@ -20,8 +20,8 @@ pub(super) struct TimeNamespace;
 
 impl Symptom for TimeNamespace {
     fn look(&mut self, _scene: &mut Scene) -> Sight {
-        let offsets = match File::open("/proc/self/timens_offsets") {
-            Ok(file) => whole(&file, OFFSETS_BYTES_MAX).and_then(|text| shifted(&text)),
+        let offsets = match kernel::read("/proc/self/timens_offsets", OFFSETS_BYTES_MAX) {
+            Ok(text) => shifted(&text),
             // A kernel without time namespaces has neither file.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !has_namespaces() => Ok(None),
             Err(_) => Err(Reason::Unreadable),
@@ -35,7 +35,7 @@ impl Symptom for TimeNamespace {
 }
 
 fn has_namespaces() -> bool {
-    fs::symlink_metadata("/proc/self/ns/time").is_ok()
+    kernel::read_link("/proc/self/ns/time").is_ok()
 }
 
 /// The first clock with an offset, from lines of clock, seconds and nanoseconds.

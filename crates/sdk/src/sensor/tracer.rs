@@ -11,10 +11,9 @@
 use super::watch::{Look, Probe, WatchConfig, Watched};
 use super::{Reading, Reason, Sensor};
 use glacis_host::Clock;
+use glacis_host::kernel::{self, RawFile};
 use glacis_seal::sha256;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -65,7 +64,7 @@ impl Sensor for Tracer {
 /// Looks for a tracer once.
 #[derive(Debug)]
 pub struct TracerProbe {
-    leader: Option<File>,
+    leader: Option<RawFile>,
     looks: AtomicU64,
     /// Where the next sweep begins, for processes with more threads than one sweep reads.
     sweep_from: AtomicUsize,
@@ -74,7 +73,7 @@ pub struct TracerProbe {
 impl TracerProbe {
     pub(super) fn new() -> Self {
         Self {
-            leader: File::open("/proc/self/status").ok(),
+            leader: RawFile::open("/proc/self/status").ok(),
             looks: AtomicU64::new(0),
             sweep_from: AtomicUsize::new(0),
         }
@@ -82,17 +81,16 @@ impl TracerProbe {
 
     /// The tracer of the next few threads of this process; 0 for none.
     fn sweep(&self) -> Result<u32, Reason> {
-        let names = fs::read_dir("/proc/self/task").map_err(|_| Reason::Unreadable)?;
+        let threads = kernel::names("/proc/self/task", THREADS_MAX).map_err(|_| Reason::Unreadable)?;
         let mut from = self.sweep_from.load(Ordering::Relaxed);
-        let threads: Vec<_> =
-            names.filter_map(Result::ok).take(THREADS_MAX).map(|entry| entry.path()).collect();
         if from >= threads.len() {
             from = 0;
         }
         self.sweep_from.store(from + SWEEP_THREADS, Ordering::Relaxed);
         for thread in threads.iter().skip(from).take(SWEEP_THREADS) {
             // A thread may end between listing and reading; that one has no tracer any more.
-            let Ok(status) = File::open(thread.join("status")) else { continue };
+            let path = [b"/proc/self/task/".as_slice(), thread, b"/status"].concat();
+            let Ok(status) = RawFile::open(path) else { continue };
             match tracer_of(&status) {
                 Ok(0) | Err(Reason::Unreadable) => {}
                 found => return found,
@@ -124,13 +122,13 @@ impl Probe for TracerProbe {
 /// Who traces: number and name, as far as the tracer lets itself be named.
 fn evidence(pid: u32) -> Vec<u8> {
     let mut evidence = format!("tracer {pid} ").into_bytes();
-    if let Ok(name) = fs::read(format!("/proc/{pid}/comm")) {
+    if let Ok(name) = kernel::read(format!("/proc/{pid}/comm"), NAME_BYTES_MAX) {
         evidence.extend_from_slice(name.get(..name.len().min(NAME_BYTES_MAX)).unwrap_or(&name));
     }
     evidence
 }
 
-fn tracer_of(status: &File) -> Result<u32, Reason> {
+fn tracer_of(status: &RawFile) -> Result<u32, Reason> {
     let mut page = [0; STATUS_BYTES_MAX];
     let len = status.read_at(&mut page, 0).map_err(|_| Reason::Unreadable)?;
     tracer_pid(page.get(..len).unwrap_or(&page))

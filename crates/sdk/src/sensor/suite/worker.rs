@@ -7,8 +7,7 @@ use super::{Detection, STRETCH_NONE, Seen, Shared, Sight, SuiteConfig};
 use crate::sensor::scene::Scene;
 use crate::sensor::symptom::{Symptom, crew};
 use crate::sensor::{Reason, SensorId};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use glacis_host::kernel::RawFile;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +125,9 @@ impl Worker {
 
     /// Looks at what is due, then settles the account.
     fn round(&mut self) {
-        let seen = self.look(|post, now| post.due <= now);
+        // What is due soon is looked at now: waking up costs as much as many a look.
+        let soon = self.shared.table().pace / 2;
+        let seen = self.look(|post, now| post.due <= now.saturating_add(soon));
         if seen {
             self.shared.news.ring();
         }
@@ -200,7 +201,7 @@ impl Shared {
 /// Holds the thread to its share of a core.
 struct Meter {
     /// The kernel's account of this thread (proc(5), `schedstat`): nanoseconds on a CPU.
-    account: Option<File>,
+    account: Option<RawFile>,
     share_permille: u64,
     stretch_permille: u32,
     over_budget: bool,
@@ -213,7 +214,7 @@ struct Meter {
 impl Meter {
     fn new(share_permille: u16) -> Self {
         Self {
-            account: File::open("/proc/thread-self/schedstat").ok(),
+            account: RawFile::open("/proc/thread-self/schedstat").ok(),
             share_permille: u64::from(share_permille.clamp(1, 1_000)),
             stretch_permille: STRETCH_NONE,
             over_budget: false,

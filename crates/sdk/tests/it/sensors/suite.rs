@@ -4,6 +4,7 @@ use crate::child::Victim;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::time::Duration;
 
 /// Sensors that detected.
@@ -68,7 +69,7 @@ fn a_hook_on_the_c_library_is_seen() {
     let mut victim = Victim::with_suite(&[]);
     let (start, path) = libc(&victim);
     // The file says where `ptrace` is: a function that the victim does not call.
-    let symbols = std::process::Command::new("nm").args(["-D", "--defined-only", &path]).output().unwrap();
+    let symbols = Command::new("nm").args(["-D", "--defined-only", &path]).output().unwrap();
     let symbols = String::from_utf8(symbols.stdout).unwrap();
     let line = symbols.lines().find(|line| line.contains(" ptrace@@")).unwrap();
     let value = u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap();
@@ -119,6 +120,24 @@ fn what_the_environment_brings_is_seen() {
 }
 
 #[test]
+fn a_c_library_that_lies_about_proc_blinds_nothing_and_gives_itself_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, module) = (folder.path().join("liar.c"), folder.path().join("liar.so"));
+    std::fs::write(&source, include_str!("liar.c")).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&module, &source]).status();
+    assert!(built.unwrap().success(), "the build of this project needs a C compiler anyway");
+    let mut victim = Victim::with_suite(&[("LD_PRELOAD", module.to_str().unwrap())]);
+    let environ = std::fs::read(format!("/proc/{}/environ", victim.pid)).unwrap();
+    let trace = environ.windows(10).any(|window| window == b"LD_PRELOAD");
+    assert!(!trace, "it removed its name");
+    let readings = victim.readings();
+    assert_eq!(detected(&readings), ["preload", "symbol-owner"]);
+    for (id, state) in readings.iter().filter(|(id, _)| *id != "peer-key") {
+        assert!(!state.starts_with("unknown"), "{id} is {state}");
+    }
+}
+
+#[test]
 fn a_muted_sensor_says_nothing_although_the_others_do() {
     let mut victim = Victim::with_suite(&[]);
     assert_eq!(victim.ask("mute text-pages"), "muted");
@@ -143,7 +162,7 @@ fn a_suite_that_was_frozen_and_thawed_is_clear() {
 fn a_shifted_time_namespace_is_seen_and_one_without_offsets_is_clear() {
     let plain = ["unshare", "--time", "--mount", "--"];
     let shifted = ["unshare", "--time", "--boottime", "86400", "--"];
-    let may = std::process::Command::new("unshare").args(["--time", "--mount", "true"]).output();
+    let may = Command::new("unshare").args(["--time", "--mount", "true"]).output();
     if !may.is_ok_and(|done| done.status.success()) {
         println!("skipped: timens: this machine makes no time namespaces");
         return;
