@@ -11,8 +11,9 @@
 //!
 //! 1. Make a key store and files (`glacis_dtx`, `glacis_host`), and a [`Client`](crate::Client) from
 //!    [`ClientParts`](crate::ClientParts), with the key set pinned at build time.
-//! 2. Start sensors early and off the path of the first frame; each owns one thread. Name the signal that each
-//!    answers in [`Sensors`](crate::Sensors). What has no sensor is not guessed: it is withheld.
+//! 2. Start a [`Suite`](crate::sensor::Suite) of sensors early, with the functions to guard and what is normal in
+//!    the host process; it owns one thread. Give it to [`Sensors::suite`](crate::Sensors::suite), which answers the
+//!    signals of [`crate::sensor::signal`]. What has no sensor is not guessed: it is withheld.
 //! 3. [`Client::enrol`](crate::Client::enrol) once; [`Client::pull`](crate::Client::pull) at start and whenever
 //!    [`Client::is_behind`](crate::Client::is_behind); [`Client::report`](crate::Client::report) when it yields a flow.
 //! 4. Put each guarded request through [`Client::act`](crate::Client::act). Go on only where
@@ -29,6 +30,10 @@
 //! | threat | what holds |
 //! |---|---|
 //! | a debugger or injector attaches for some milliseconds | fast watch, latch ([`crate::sensor::tracer`]) |
+//! | an agent is injected, or the C library hooked or interposed on | code, threads, pages, symbols against what the program was built with ([`crate::sensor::suite`]) |
+//! | the C library lies to the sensors | they ask the kernel themselves (`glacis_host::kernel`, `Bell`, `TwoClocks`) |
+//! | a guarded value is changed in memory | MAC over all of them ([`GuardedState`](crate::sensor::GuardedState)) |
+//! | a sensor is wrong on a new version of a system | mutes by version; muted is unknown ([`crate::sensor::mute`]) |
 //! | a function of the app is patched, from outside or inside, and put back | file baseline, watch, latch ([`crate::sensor::prologue`]) |
 //! | a sensor is blinded, starved or stopped | unknown, never clear; the policy says what follows |
 //! | an answer is forged, replayed or belongs to another action | MAC, event, request digest, content, end ([`crate::flow::act`]) |
@@ -50,12 +55,14 @@
 //! | tracer looks every | 2 ms | [`Tracer::INTERVAL`](crate::sensor::Tracer::INTERVAL) |
 //! | prologue looks every | 50 ms, and at each decision | [`Prologue::INTERVAL`](crate::sensor::Prologue::INTERVAL) |
 //! | guarded bytes of a function | 32 | [`Guarded::LEN`](crate::sensor::Guarded::LEN) |
-//! | share of one core a watch may take | 2 %, then wider intervals, then unknown(over-budget) | [`WatchConfig`](crate::sensor::WatchConfig) |
+//! | suite: tracer, guarded functions, code maps look every | 40 ms, 250 ms, 500 ms; all at each event | [`Suite`](crate::sensor::Suite) |
+//! | suite: share of one core, all sensors | 0.2 %, then wider intervals, then unknown(over-budget) | [`SuiteConfig`](crate::sensor::SuiteConfig) |
+//! | a watch that stands alone: share of one core | 2 %, then wider intervals, then unknown(over-budget) | [`WatchConfig`](crate::sensor::WatchConfig) |
 //! | a slice decides locally for | 24 h after its last confirmation | [`DEVICE_FINAL_TTL`](crate::DEVICE_FINAL_TTL) |
 //! | lost answers in one flow | 3, then an error | [`crate::flow`] |
 //! | new legs or sessions in one flow | 3, then an error | [`crate::flow`] |
 //! | decisions of one action | 4 (protocol) | `glacis_wire::limits` |
 //! | records of local decisions | 64 queued, one batch a minute, times rounded to minutes | [`crate::Client::report`] |
 //!
-//! A 2 ms watch is for the foreground; an app that goes to the background drops its sensors and starts them again,
-//! which also starts a new latch: keep one that has detected.
+//! The 2 ms watch of a [`Tracer`](crate::sensor::Tracer) that stands alone is for the foreground; an app that goes to
+//! the background drops its sensors and starts them again, which also starts a new latch: keep one that has detected.

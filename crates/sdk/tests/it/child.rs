@@ -151,27 +151,18 @@ pub(crate) struct Victim {
 
 impl Victim {
     pub(crate) fn start() -> Self {
-        Self::spawn(&mut Self::command(&[], "child::victim"))
+        Self::spawn(&mut Self::command("child::victim"))
     }
 
     /// One with the whole suite, with these variables in its environment.
     pub(crate) fn with_suite(variables: &[(&str, &str)]) -> Self {
-        Self::spawn(Self::command(&[], "child::suite_victim").envs(variables.iter().copied()))
+        Self::spawn(Self::command("child::suite_victim").envs(variables.iter().copied()))
     }
 
-    /// One with the whole suite, started by another program.
-    pub(crate) fn under(program: &[&str]) -> Self {
-        Self::spawn(&mut Self::command(program, "child::suite_victim"))
-    }
-
-    fn command(program: &[&str], test: &str) -> Command {
-        let exe = std::env::current_exe().unwrap();
-        let words = program.iter().map(std::ffi::OsStr::new).chain([exe.as_os_str()]);
-        let mut words = words.chain(
-            ["--exact", test, "--ignored", "--nocapture", "--test-threads=1"].map(std::ffi::OsStr::new),
-        );
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).env("GLACIS_SDK_VICTIM", "1");
+    fn command(test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env("GLACIS_SDK_VICTIM", "1");
         command
     }
 
