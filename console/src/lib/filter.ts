@@ -57,7 +57,10 @@ export function parse(params: URLSearchParams): Term[] {
   for (const [key, value] of params) {
     const exclude = key.startsWith('-');
     const field = FIELDS.find((known) => known === (exclude ? key.slice(1) : key));
-    if (field !== undefined && value !== '') terms.push({ field, value, exclude });
+    if (field === undefined || value === '') continue;
+    // A term that stands there twice says nothing more.
+    const same = (term: Term) => term.field === field && term.value === value && term.exclude === exclude;
+    if (!terms.some(same)) terms.push({ field, value, exclude });
   }
   return terms;
 }

@@ -112,6 +112,8 @@ export function said(answer: Stated): Said {
   if (answer === 'missing')
     return { text: 'none', kind: 'missing', more: 'its zone says that there is none' };
   if (answer === 'error') return { text: 'error', kind: 'error', more: 'it could not be computed' };
+  // A word of a newer server.
+  if (typeof answer !== 'object') return { text: String(answer), kind: 'unknown', more: '' };
   if ('value' in answer) return { text: scalar(answer.value), kind: 'value', more: '' };
   if ('interval' in answer) {
     return {

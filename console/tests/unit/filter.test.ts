@@ -34,6 +34,10 @@ test('values of a field are alternatives, fields add up, an exclusion wins', () 
   }
 });
 
+test('a term that stands there twice is one', () => {
+  expect(of('zone=edge&zone=edge&-zone=edge').length).toBe(2);
+});
+
 test('what is no filter narrows nothing', () => {
   expect(of('zones=edge&__proto__=x&-=y&zone=&constructor=1')).toEqual([]);
   expect(shows('zones=edge', { zone: 'cloud' })).toBe(true);

@@ -54,6 +54,7 @@ test('nought, nothing, unknown, error and a range are five different things', ()
     ['interval', '1 … 2'],
   ]);
   expect(said({ value: 'none' }).text).toBe('"none"');
+  expect(said('later' as 'error')).toEqual({ text: 'later', kind: 'unknown', more: '' });
 });
 
 test('keys: single ones, sequences, and the newest layer first', () => {
