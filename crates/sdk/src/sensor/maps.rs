@@ -5,6 +5,7 @@
 
 use super::Reason;
 use glacis_host::kernel::{self, RawFile};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// All mappings of this process at one moment, in order of address.
@@ -80,6 +81,11 @@ impl Maps {
     /// Those whose code can run.
     pub(super) fn executable(&self) -> impl Iterator<Item = &Row> + Clone {
         self.rows().filter(|row| row.execute)
+    }
+
+    /// Files of all code.
+    pub(super) fn code(&self) -> BTreeSet<FileId> {
+        self.executable().filter_map(|row| row.file).collect()
     }
 
     /// What the kernel calls it: a path, a name in brackets, or nothing.

@@ -11,7 +11,6 @@
 
 use super::modules::file_name;
 use super::scene::Scene;
-use super::scope::Scope;
 use super::suite::{Preload as Allowed, Sight};
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
@@ -28,7 +27,7 @@ impl Preload {
         Self(allowed.to_vec())
     }
 
-    fn find(&self, scene: &Scene) -> Result<Option<Vec<u8>>, Reason> {
+    fn find(&self, scene: &mut Scene) -> Result<Option<Vec<u8>>, Reason> {
         let environ =
             kernel::read("/proc/self/environ", ENVIRONMENT_BYTES_MAX).map_err(|_| Reason::Unreadable)?;
         for name in ["LD_PRELOAD", "LD_AUDIT"] {
@@ -45,7 +44,7 @@ impl Preload {
                 }
             }
         }
-        let scope = match Scope::read(scene) {
+        let scope = match scene.scope() {
             Ok(scope) => scope,
             // Linked statically: nothing can be preloaded.
             Err(Reason::NoBaseline) => return Ok(None),

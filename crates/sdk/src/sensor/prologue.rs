@@ -14,7 +14,6 @@ use super::{Reading, Reason, Sensor};
 use glacis_host::Clock;
 use glacis_host::kernel::RawFile;
 use glacis_seal::sha256;
-use glacis_wire::Digest;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +84,8 @@ impl Sensor for Prologue {
 #[derive(Debug)]
 pub struct PrologueProbe {
     memory: Option<RawFile>,
-    guarded: Vec<(Guarded, Result<Digest, Reason>)>,
+    /// Each with the bytes of its file.
+    guarded: Vec<(Guarded, Result<Vec<u8>, Reason>)>,
 }
 
 impl PrologueProbe {
@@ -93,7 +93,7 @@ impl PrologueProbe {
         let maps = Maps::read();
         let baseline = |function: &Guarded| {
             let maps = maps.as_ref().map_err(|reason| *reason)?;
-            on_disk(maps, function).map(|bytes| sha256(&bytes))
+            on_disk(maps, function)
         };
         Self {
             memory: RawFile::open("/proc/self/mem").ok(),
@@ -118,7 +118,7 @@ impl Probe for PrologueProbe {
         for (function, baseline) in &self.guarded {
             match (baseline, self.present(function)) {
                 (Ok(baseline), Ok(present)) => {
-                    if sha256(&present) != *baseline {
+                    if present != *baseline {
                         let evidence = [function.name.as_bytes(), b"\0", &present].concat();
                         return Look::Detected(sha256(&evidence));
                     }
@@ -195,7 +195,7 @@ mod tests {
             PrologueProbe::new(&[Guarded::new("null", 0), Guarded::new("own", own as fn() -> u32 as usize)]);
         assert_eq!(probe.look(), Look::Unknown(Reason::NoBaseline));
         if let Some((_, baseline)) = probe.guarded.get_mut(1) {
-            *baseline = Ok(sha256(b"other code"));
+            *baseline = Ok(b"other code".to_vec());
         }
         assert!(matches!(probe.look(), Look::Detected(_)));
     }

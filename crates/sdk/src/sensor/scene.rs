@@ -4,8 +4,10 @@
 //! since opening costs more than reading. Nothing here judges anything.
 
 use super::Reason;
-use super::maps::{BYTES_MAX, Maps};
+use super::maps::{BYTES_MAX, FileId, Maps};
+use super::scope::Scope;
 use glacis_host::kernel::RawFile;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// One pass's view of this process.
@@ -14,6 +16,8 @@ pub(super) struct Scene {
     memory: Option<RawFile>,
     mappings: Option<RawFile>,
     maps: Option<Result<Rc<Maps>, Reason>>,
+    /// With the files of all code at that time.
+    scope: Option<(BTreeSet<FileId>, Rc<Scope>)>,
 }
 
 impl Scene {
@@ -21,13 +25,13 @@ impl Scene {
     pub(super) fn new() -> Self {
         let (memory, mappings) =
             (RawFile::open("/proc/self/mem").ok(), RawFile::open("/proc/self/maps").ok());
-        Self { memory, mappings, maps: None }
+        Self { memory, mappings, maps: None, scope: None }
     }
 
     /// A scene that can read nothing.
     #[cfg(test)]
     pub(super) const fn blind() -> Self {
-        Self { memory: None, mappings: None, maps: None }
+        Self { memory: None, mappings: None, maps: None, scope: None }
     }
 
     /// A scene with these mappings, and this process's memory.
@@ -46,6 +50,17 @@ impl Scene {
     pub(super) fn maps(&mut self) -> Result<Rc<Maps>, Reason> {
         let mappings = self.mappings.as_ref();
         self.maps.get_or_insert_with(|| read_maps(mappings).map(Rc::new)).clone()
+    }
+
+    /// The dynamic linker's list. It is read again when a file with code came or went.
+    pub(super) fn scope(&mut self) -> Result<Rc<Scope>, Reason> {
+        let code = self.maps()?.code();
+        if let Some((_, scope)) = self.scope.as_ref().filter(|(then, _)| *then == code) {
+            return Ok(Rc::clone(scope));
+        }
+        let scope = Rc::new(Scope::read(self)?);
+        self.scope = Some((code, Rc::clone(&scope)));
+        Ok(scope)
     }
 
     /// Fills `out` from this process's memory at `address`.

@@ -13,7 +13,6 @@ use super::elf::{self, Slot};
 use super::maps::{FileId, Maps, Row};
 use super::modules::Modules;
 use super::scene::Scene;
-use super::scope::Scope;
 use super::suite::Sight;
 use super::symptom::Symptom;
 use super::{Confidence, Reason};
@@ -38,8 +37,8 @@ struct Known {
 }
 
 impl Known {
-    fn of(scene: &Scene, maps: &Maps) -> Result<Self, Reason> {
-        let scope = Scope::read(scene)?;
+    fn of(scene: &mut Scene, maps: &Maps, code: BTreeSet<FileId>) -> Result<Self, Reason> {
+        let scope = scene.scope()?;
         let file = |address: u64| maps.at(address).and_then(|row| row.file);
         let places = || scope.modules.iter().enumerate();
         let built_in = places().filter(|(place, _)| scope.is_built_in(*place));
@@ -61,20 +60,21 @@ impl Known {
         let own = Modules::own(maps);
         let own = places().find(|(_, module)| own.is_some() && file(module.dynamic_at) == own);
         let slots = own.map(|(_, module)| module.slots(scene, &FUNCTIONS)).transpose()?.unwrap_or_default();
-        Ok(Self { code: code(maps), built_in, stranger, slots })
+        Ok(Self { code, built_in, stranger, slots })
     }
 }
 
 impl SymbolOwner {
     fn find(&mut self, scene: &mut Scene) -> Result<Option<usize>, Reason> {
         let maps = scene.maps()?;
-        if code(&maps).is_empty() {
+        let code = maps.code();
+        if code.is_empty() {
             // An emulator that shows no code as code: owners cannot be told.
             return Err(Reason::NoBaseline);
         }
         let known = match self.scope.take() {
-            Some(known) if known.code == code(&maps) => known,
-            _ => Known::of(scene, &maps)?,
+            Some(known) if known.code == code => known,
+            _ => Known::of(scene, &maps, code)?,
         };
         let known = self.scope.insert(known);
         if let Some(function) = known.stranger {
@@ -106,11 +106,6 @@ impl Symptom for SymbolOwner {
 /// Whether a slot may lead into `row`. Whether it may run is not asked: an emulator runs what is not executable.
 fn is_allowed(maps: &Maps, row: &Row, built_in: &BTreeSet<FileId>) -> bool {
     row.file.is_some_and(|file| built_in.contains(&file)) || maps.path(row) == b"[vdso]"
-}
-
-/// Files of all code.
-fn code(maps: &Maps) -> BTreeSet<FileId> {
-    maps.executable().filter_map(|row| row.file).collect()
 }
 
 /// What interposers define: time, network, files, loading, and what they hide themselves from.
@@ -170,7 +165,7 @@ mod tests {
         {
             let slot = Box::new(held);
             let at = std::ptr::from_ref(slot.as_ref()).addr() as u64;
-            let mut known = Known::of(&scene, &maps).unwrap();
+            let mut known = Known::of(&mut scene, &maps, maps.code()).unwrap();
             known.slots = vec![Slot { function: 4, at }];
             let mut symptom = SymbolOwner { scope: Some(known) };
             let detected = Sight::Detected(Confidence::High, sha256_parts(&[b"symbol-owner\0", b"connect"]));
