@@ -172,6 +172,7 @@ const LINE_BYTES_TYPICAL: usize = 80;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const LINE: &[u8] = b"55d0c0a01000-55d0c0a45000 r-xp 00001000 fe:01 1311 /srv/an app";
 
@@ -247,6 +248,25 @@ mod tests {
         assert_eq!(maps.backing(0x7f00, 16).err(), Some(Reason::NoBaseline));
         assert_eq!(maps.backing(0x8f00, 16).err(), Some(Reason::NoBaseline), "no code");
         assert_eq!(one(b"nonsense\n").err(), Some(Reason::Malformed));
+    }
+
+    proptest! {
+        /// Whatever the text, parsing ends, and what is a row lies within the text.
+        #[test]
+        fn any_text_parses_or_is_malformed(text in "([0-9a-f]{1,17}-[0-9a-f]{1,17} [rwxps-]{3,5} [0-9a-f:]{1,9} [0-9a-f:]{1,6} [0-9]{1,21} {0,9}[ -~]{0,9}\n|[ -~]{0,40}\n){0,4}") {
+            if let Ok(maps) = one(text.as_bytes()) {
+                for row in maps.rows() {
+                    prop_assert!(maps.path(row).len() <= text.len());
+                    prop_assert!(row.len() <= row.end);
+                    maps.at(row.start);
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_parse_or_are_malformed(bytes: Vec<u8>) {
+            prop_assert!(one(&bytes).map_or_else(|reason| reason == Reason::Malformed, |maps| maps.rows().count() <= bytes.len()));
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Preload {
                     value.split(|byte| matches!(byte, b':' | b' ')).filter(|entry| !entry.is_empty());
                 // An audit module sees every symbol that is bound: nothing of the kind is ever normal.
                 let stranger =
-                    entries.into_iter().find(|entry| name == "LD_AUDIT" || !self.is_allowed(entry));
+                    entries.into_iter().find(|entry| name == "LD_AUDIT" || !is_allowed(&self.0, entry));
                 if let Some(entry) = stranger {
                     return Ok(Some([name.as_bytes(), b"=", file_name(entry)].concat()));
                 }
@@ -55,18 +55,19 @@ impl Preload {
             machine.split(u8::is_ascii_whitespace).any(|known| file_name(known) == file_name(name))
         };
         let stranger =
-            scope.preloaded().find(|module| !is_machines(&module.name) && !self.is_allowed(&module.name));
+            scope.preloaded().find(|module| !is_machines(&module.name) && !is_allowed(&self.0, &module.name));
         Ok(stranger.map(|module| [b"module=", file_name(&module.name)].concat()))
     }
+}
 
-    fn is_allowed(&self, path: &[u8]) -> bool {
-        self.0.iter().any(|allowed| match allowed {
-            Allowed::Named(name) => file_name(path) == name.as_bytes(),
-            Allowed::Digest(digest) => {
-                kernel::read(path, MODULE_BYTES_MAX).is_ok_and(|bytes| sha256(&bytes) == *digest)
-            }
-        })
-    }
+/// Whether the host lets the module at `path` be there.
+pub(super) fn is_allowed(allowed: &[Allowed], path: &[u8]) -> bool {
+    allowed.iter().any(|allowed| match allowed {
+        Allowed::Named(name) => file_name(path) == name.as_bytes(),
+        Allowed::Digest(digest) => {
+            kernel::read(path, MODULE_BYTES_MAX).is_ok_and(|bytes| sha256(&bytes) == *digest)
+        }
+    })
 }
 
 impl Symptom for Preload {
@@ -111,12 +112,12 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), b"an allocator").unwrap();
         let path = file.path().as_os_str().as_bytes();
-        let by_name = Preload::new(&[Allowed::Named(String::from("libjemalloc.so.2"))]);
-        assert!(by_name.is_allowed(b"/usr/lib/libjemalloc.so.2"));
-        assert!(!by_name.is_allowed(b"/usr/lib/libjemalloc.so.2.so"));
-        assert!(!by_name.is_allowed(path));
-        let by_digest = Preload::new(&[Allowed::Digest(sha256(b"an allocator"))]);
-        assert!(by_digest.is_allowed(path) && !by_digest.is_allowed(b"/nonexistent"));
+        let by_name = [Allowed::Named(String::from("libjemalloc.so.2"))];
+        assert!(is_allowed(&by_name, b"/usr/lib/libjemalloc.so.2"));
+        assert!(!is_allowed(&by_name, b"/usr/lib/libjemalloc.so.2.so"));
+        assert!(!is_allowed(&by_name, path));
+        let by_digest = [Allowed::Digest(sha256(b"an allocator"))];
+        assert!(is_allowed(&by_digest, path) && !is_allowed(&by_digest, b"/nonexistent"));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) fn crew(
         SensorId::Threads => (ms(2_000), Box::new(Threads::new(config.host.jit))),
         SensorId::Descriptors => (ms(1_000), Box::new(Descriptors::new(config.host.jit))),
         SensorId::LibcPrologue => (ms(1_000), Box::new(LibcPrologue::new(scene))),
-        SensorId::SymbolOwner => (ms(2_000), Box::new(SymbolOwner::default())),
+        SensorId::SymbolOwner => (ms(2_000), Box::new(SymbolOwner::new(&config.host.preloads))),
         SensorId::Preload => (ms(5_000), Box::new(Preload::new(&config.host.preloads))),
         SensorId::TimeNamespace => (ms(10_000), Box::new(TimeNamespace)),
         SensorId::Proxy => (ms(10_000), Box::new(Proxy)),

@@ -4,6 +4,7 @@ use crate::child::Victim;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -130,13 +131,22 @@ fn what_the_environment_brings_is_seen() {
     }
 }
 
+/// Builds a module from [`LIAR`], or from nothing, with the C compiler that the build of this project needs anyway.
+fn build(source: &str, module: &Path, more: &[&str]) {
+    let file = module.with_extension("c");
+    std::fs::write(&file, source).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).args([module, &file]).args(more);
+    assert!(compiler.status().unwrap().success());
+}
+
+const LIAR: &str = include_str!("liar.c");
+
 #[test]
 fn a_c_library_that_lies_about_proc_blinds_nothing_and_gives_itself_away() {
     let folder = tempfile::tempdir().unwrap();
-    let (source, module) = (folder.path().join("liar.c"), folder.path().join("liar.so"));
-    std::fs::write(&source, include_str!("liar.c")).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&module, &source]).status();
-    assert!(built.unwrap().success(), "the build of this project needs a C compiler anyway");
+    let module = folder.path().join("liar.so");
+    build(LIAR, &module, &[]);
     let mut victim = Victim::with_suite(&[("LD_PRELOAD", module.to_str().unwrap())]);
     let environ = std::fs::read(format!("/proc/{}/environ", victim.pid)).unwrap();
     let trace = environ.windows(10).any(|window| window == b"LD_PRELOAD");
@@ -146,6 +156,21 @@ fn a_c_library_that_lies_about_proc_blinds_nothing_and_gives_itself_away() {
     for (id, state) in readings.iter().filter(|(id, _)| *id != "peer-key") {
         assert!(!state.starts_with("unknown"), "{id} is {state}");
     }
+}
+
+#[test]
+fn a_liar_that_takes_the_name_of_a_built_in_library_is_seen_by_its_symbols() {
+    // This program was linked with `libgcc_s.so.1`; the liar says to be that, and brings the real one by its path.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let real =
+        maps.lines().find_map(|line| line.ends_with("/libgcc_s.so.1").then(|| line.rsplit(' ').next()));
+    let real = real.flatten().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (stand_in, module) = (folder.path().join("real.so"), folder.path().join("libgcc_s.so.1"));
+    build("", &stand_in, &[&format!("-Wl,-soname,{real}")]);
+    build(LIAR, &module, &["-Wl,-soname,libgcc_s.so.1,--no-as-needed", stand_in.to_str().unwrap()]);
+    let mut victim = Victim::with_suite(&[("LD_PRELOAD", module.to_str().unwrap())]);
+    assert_eq!(detected(&victim.readings()), ["symbol-owner"]);
 }
 
 #[test]
