@@ -51,6 +51,8 @@ use std::time::Duration;
 pub struct Suite {
     shared: Arc<Shared>,
     worker: Option<JoinHandle<()>>,
+    /// Where the thread is: a child of this process has none.
+    process: u32,
 }
 
 /// A detection, as it was first seen.
@@ -119,7 +121,7 @@ impl Suite {
         let worker = thread::Builder::new()
             .stack_size(WORKER_STACK_BYTES)
             .spawn(move || worker::Worker::new(working, &config).run())?;
-        Ok(Self { shared, worker: Some(worker) })
+        Ok(Self { shared, worker: Some(worker), process: std::process::id() })
     }
 
     /// The present reading of a sensor: cached, not older than its interval and some slack.
@@ -202,7 +204,9 @@ impl Drop for Suite {
     fn drop(&mut self) {
         self.shared.table().stop = true;
         self.shared.orders.ring();
-        if let Some(worker) = self.worker.take() {
+        // After a fork there is nobody to wait for.
+        let is_here = std::process::id() == self.process;
+        if let Some(worker) = self.worker.take().filter(|_| is_here) {
             // A panic ended the thread; there is nothing left to undo.
             drop(worker.join());
         }

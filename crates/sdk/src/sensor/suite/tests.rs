@@ -182,6 +182,21 @@ fn what_the_app_reports_is_judged_at_once() {
 }
 
 #[test]
+fn a_suite_that_a_fork_inherited_waits_for_nobody() {
+    // As in the child: the number of the process is another, and the thread never ends.
+    let mut suite = start(config().only([SensorId::Tracer]));
+    let shared = Arc::clone(&suite.shared);
+    suite.process += 1;
+    let worker = suite.worker.take().unwrap();
+    let (never, ends) = std::sync::mpsc::channel::<()>();
+    suite.worker = Some(std::thread::spawn(move || assert!(ends.recv().is_err())));
+    drop(suite);
+    drop(never);
+    worker.join().unwrap();
+    assert!(shared.table().ended);
+}
+
+#[test]
 fn guarded_state_is_watched() {
     let suite = start(config());
     suite.state().store("limit", b"100").unwrap();
