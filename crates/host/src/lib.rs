@@ -2,7 +2,8 @@
 //!
 //! Everything else in the workspace takes a [`Host`] (or [`Files`]) and so can be replayed: a simulation
 //! passes a [`SeededHost`], a test [`MemoryFiles`]. Clippy bans the underlying calls outside this crate.
-//! Nothing here decides anything, caches anything or retries anything.
+//! For sensors, which have to doubt the process that they are in, there is a second way to the system: [`kernel`],
+//! [`TwoClocks`] and [`Bell`] ask it without the C library. Nothing here decides, caches or retries anything.
 
 mod bell;
 pub mod clock;
