@@ -115,7 +115,6 @@ const CRYPTO: &[&str] = &[
     "blake3",
     "hpke",
     "ml-dsa",
-    "x509-cert",
 ];
 
 /// Crates that reach the world outside; no pure crate links one, not even at a distance.

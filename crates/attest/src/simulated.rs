@@ -3,39 +3,48 @@
 //! It checks what a real family checks, in the same order: realm, chain to an anchored key, validity, the
 //! statement's signature, challenge, device key, level. Anchors are keys, not certificates.
 
-use crate::{Anchors, Appraisal, AttestError, AttestErrorKind, Facts};
-use glacis_seal::{Purpose, key_id, open_envelope, thumbprint};
-use glacis_wire::message::PublicKey;
+use crate::appraisal::{Appraisal, AttestError, Basis, Claims, Reason};
+use crate::code::Code;
+use crate::question::{Anchors, Question};
+use glacis_seal::{Purpose, key_id, open_envelope, sha256, thumbprint};
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::message::simulated::{
     AttestationKeyCertificate, AttestationStatement, BootState, FAMILY, SecurityLevel, SimulatedEvidence,
 };
-use glacis_wire::{Decode, Realm, Tier, Timestamp, Trust};
+use glacis_wire::{Decode, Digest, Realm, Tier, Timestamp, Trust};
 
-pub(crate) fn appraise(
-    body: &[u8],
-    anchors: &Anchors,
-    challenge: &[u8],
-    device_key: &PublicKey,
-    now: Timestamp,
-) -> Result<Appraisal, AttestError> {
+/// What the evidence proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedClaims {
+    /// Model of the device.
+    pub model: String,
+    /// SHA-256 of the running app.
+    pub app: Digest,
+    /// State of verified boot.
+    pub boot: BootState,
+    /// Where the device key lives.
+    pub level: SecurityLevel,
+}
+
+pub(crate) fn appraise(body: &[u8], question: &Question<'_>) -> Result<Appraisal, AttestError> {
+    let anchors = question.anchors;
     if anchors.context.realm != Realm::Demo {
-        return Err(AttestErrorKind::Realm.into());
+        return Err(Code::Realm.into());
     }
     let evidence = SimulatedEvidence::from_bytes(body)?;
-    let certificate = certificate(&evidence, anchors, now)?;
+    let certificate = certificate(&evidence, anchors, question.now)?;
     let statement: AttestationStatement =
         open_envelope(&evidence.statement, &anchors.context, Purpose::Attestation, &certificate.key)?;
-    if *statement.challenge != *challenge {
-        return Err(AttestErrorKind::Challenge.into());
+    if *statement.challenge != *question.challenge {
+        return Err(Code::Challenge.into());
     }
-    if statement.device_key != thumbprint(device_key) {
-        return Err(AttestErrorKind::DeviceKey.into());
+    if question.device_key.is_some_and(|key| statement.device_key != thumbprint(key)) {
+        return Err(Code::DeviceKey.into());
     }
     if statement.level > certificate.level {
-        return Err(AttestErrorKind::Level.into());
+        return Err(Code::Level.into());
     }
-    Ok(conclude(certificate, &statement, anchors))
+    Ok(conclude(certificate, &statement, question))
 }
 
 fn certificate(
@@ -45,11 +54,11 @@ fn certificate(
 ) -> Result<AttestationKeyCertificate, AttestError> {
     let signed = &evidence.certificate;
     let root = anchors.simulated_roots.iter().find(|root| key_id(root) == signed.key);
-    let root = root.ok_or(AttestErrorKind::UnknownRoot)?;
+    let root = root.ok_or(Code::UnknownRoot)?;
     let certificate: AttestationKeyCertificate =
         open_envelope(signed, &anchors.context, Purpose::AttestationKey, root)?;
     if certificate.not_after < now {
-        return Err(AttestErrorKind::Expired.into());
+        return Err(Code::Expired.into());
     }
     Ok(certificate)
 }
@@ -59,10 +68,10 @@ fn certificate(
 fn conclude(
     certificate: AttestationKeyCertificate,
     statement: &AttestationStatement,
-    anchors: &Anchors,
+    question: &Question<'_>,
 ) -> Appraisal {
     let booted = statement.boot == BootState::Verified;
-    let ours = anchors.apps.contains(&statement.app);
+    let ours = question.anchors.apps.contains(&statement.app);
     let tier = match (statement.level, booted) {
         (_, false) => Tier::Software,
         (SecurityLevel::Tee, true) => Tier::Hardware,
@@ -76,17 +85,28 @@ fn conclude(
         storage_opaque: 2,
         ..TrustVector::default()
     };
+    let boot = match statement.boot {
+        BootState::Verified => None,
+        BootState::SelfSigned => Some(Code::BootSelfSigned),
+        BootState::Unverified => Some(Code::BootUnverified),
+        BootState::Failed => Some(Code::BootFailed),
+    };
+    let app = (!ours).then_some(Code::AppForeign);
     Appraisal {
+        family: FAMILY,
+        vector,
         tier,
         trust: if ours && booted { Trust::Attested } else { Trust::Claimed },
-        vector,
-        family: FAMILY,
+        reasons: [boot, app].into_iter().flatten().map(|code| Reason::new(code, "")).collect(),
+        relaxed: Vec::new(),
+        basis: Basis { issuers: vec![sha256(&certificate.key.0)], ..Basis::default() },
+        verified_at: question.now,
         not_after: certificate.not_after,
-        facts: Facts {
+        claims: Claims::Simulated(SimulatedClaims {
             model: certificate.model.0,
             app: statement.app,
             boot: statement.boot,
             level: statement.level,
-        },
+        }),
     }
 }

@@ -240,14 +240,16 @@ impl Tx<'_> {
                 not_after: latest,
             });
         };
-        let found = glacis_attest::appraise(
-            evidence,
-            &self.desk.anchors,
-            &body.challenge.nonce,
-            &body.device_key,
-            self.now,
-        )
-        .map_err(|error| {
+        let question = glacis_attest::Question {
+            anchors: &self.desk.anchors,
+            references: &glacis_attest::References::default(),
+            revocations: None,
+            constraints: &glacis_attest::Constraints::default(),
+            challenge: &body.challenge.nonce,
+            device_key: Some(&body.device_key),
+            now: self.now,
+        };
+        let found = glacis_attest::appraise(evidence, &question).map_err(|error| {
             let why = format!("the evidence of family `{}` does not hold: {error}", evidence.family.0);
             CloudError::refused(Refusal::EnrolmentRefused, why).caused_by(error)
         })?;

@@ -10,6 +10,7 @@
 pub mod aead;
 pub mod context;
 pub mod envelope;
+pub mod foreign;
 pub mod hash;
 pub mod httpsig;
 pub mod jws;

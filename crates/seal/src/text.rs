@@ -26,8 +26,8 @@ pub(crate) fn write_base64(out: &mut String, bytes: &[u8]) {
     STANDARD.encode_string(bytes, out);
 }
 
-/// Strict base64 with padding.
-pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
+/// Strict base64 with padding (RFC 4648 §4).
+pub fn parse_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 

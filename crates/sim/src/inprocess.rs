@@ -127,9 +127,9 @@ pub(crate) fn open_cloud(
         key_set: keys.signed_key_set().map_err(|error| failed(&error))?,
         keys: keys.cloud().map_err(|error| failed(&error))?,
         anchors: Anchors {
-            context: context.clone(),
             simulated_roots: vec![manufacturer.root()],
             apps: vec![manufacturer::app()],
+            ..Anchors::new(context.clone())
         },
         limits: keys::limits(),
     };

@@ -74,7 +74,7 @@ const LIFE: Duration = Duration::from_secs(30 * 86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use glacis_attest::{Anchors, AttestErrorKind, appraise};
+    use glacis_attest::{Anchors, Code, Constraints, Question, References, appraise};
     use glacis_host::{Clock, SystemHost};
     use glacis_seal::SigningKey;
     use glacis_wire::{Realm, TenantId, Tier, Trust};
@@ -85,18 +85,31 @@ mod tests {
         let context = Context::new(TenantId::parse("demo").unwrap(), Realm::Demo);
         let [ours, theirs] = [(); 2].map(|()| Manufacturer::found(context.clone(), &host).unwrap());
         let device = SigningKey::from_scalar(&[5; 32]).unwrap().public();
-        let anchors =
-            Anchors { context: context.clone(), simulated_roots: vec![ours.root()], apps: vec![app()] };
+        let anchors = Anchors {
+            simulated_roots: vec![ours.root()],
+            apps: vec![app()],
+            ..Anchors::new(context.clone())
+        };
+        let (references, constraints) = (References::default(), Constraints::default());
         let judge = |maker: &Manufacturer, level| {
             let made = maker.hardware(level, &host).unwrap();
             let evidence = made.attest(&[1; 32], &device).unwrap();
-            appraise(&evidence, &anchors, &[1; 32], &device, host.now())
+            let question = Question {
+                anchors: &anchors,
+                references: &references,
+                revocations: None,
+                constraints: &constraints,
+                challenge: &[1; 32],
+                device_key: Some(&device),
+                now: host.now(),
+            };
+            appraise(&evidence, &question)
         };
         for (level, tier) in [(SecurityLevel::Tee, Tier::Hardware), (SecurityLevel::Strongbox, Tier::Strong)]
         {
             let appraisal = judge(&ours, level).unwrap();
             assert_eq!((appraisal.tier, appraisal.trust), (tier, Trust::Attested));
         }
-        assert_eq!(judge(&theirs, SecurityLevel::Tee).unwrap_err().kind(), AttestErrorKind::UnknownRoot);
+        assert_eq!(judge(&theirs, SecurityLevel::Tee).unwrap_err().code(), Code::UnknownRoot);
     }
 }

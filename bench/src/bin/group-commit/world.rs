@@ -151,9 +151,8 @@ impl World {
                 own: MacKey::new([9; 32]),
             },
             anchors: Anchors {
-                context: self.context.clone(),
-                simulated_roots: Vec::new(),
                 apps: vec![Digest::new([1; 32])],
+                ..Anchors::new(self.context.clone())
             },
             limits: CloudLimits::default(),
         })

@@ -202,9 +202,9 @@ impl World {
                 own: MacKey::new([9; 32]),
             },
             anchors: Anchors {
-                context: self.context.clone(),
                 simulated_roots: vec![self.root.public()],
                 apps: vec![app()],
+                ..Anchors::new(self.context.clone())
             },
             limits: self.limits.clone(),
         }

@@ -36,7 +36,7 @@ pub(crate) fn open_cloud(
             key_set: first_key_set(ring)?,
             keys,
             // No hardware family is built in yet: without anchors every device is of tier software.
-            anchors: Anchors { context: context.clone(), simulated_roots: Vec::new(), apps: Vec::new() },
+            anchors: Anchors::new(context.clone()),
             limits: limits.clone(),
         };
         match CloudCore::open(&Place::File(&store), config, Arc::clone(host)) {

@@ -1,0 +1,266 @@
+//! What comes out of a verifier: an appraisal of genuine evidence, or a refusal, each with codes from one table.
+//!
+//! An [`Appraisal`] is not a verdict: vector, tier and trust go into the attestation result that the cloud signs, and
+//! policy decides what they are worth. Status and vector follow EAR and AR4SI (drafts of the IETF's RATS group).
+
+use crate::code::{Code, Effect};
+use crate::question::Relaxation;
+use glacis_seal::SealError;
+use glacis_wire::message::enrol::TrustVector;
+use glacis_wire::{DecodeError, Digest, Tier, Timestamp, Trust};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What the evidence of one device is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appraisal {
+    /// Which verifier said so.
+    pub family: &'static str,
+    /// The AR4SI vector.
+    pub vector: TrustVector,
+    /// Derived from where the key lives and how the device booted.
+    pub tier: Tier,
+    /// `Attested` only if the app is one of ours, verified boot holds and nothing was relaxed.
+    pub trust: Trust,
+    /// What keeps it from the best; empty if nothing does.
+    pub reasons: Vec<Reason>,
+    /// Relaxations that this evidence needed.
+    pub relaxed: Vec<Relaxation>,
+    /// What it rests on, for looking it up again when something of that falls.
+    pub basis: Basis,
+    /// As of when it was verified.
+    pub verified_at: Timestamp,
+    /// When the collateral behind the evidence ends; no result may outlive it.
+    pub not_after: Timestamp,
+    /// What the evidence proves, for records.
+    pub claims: Claims,
+}
+
+impl Appraisal {
+    /// The worst that the vector says.
+    pub fn status(&self) -> Status {
+        Status::of(&self.vector)
+    }
+}
+
+/// EAR's four answers, best first where they are comparable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Nothing is claimed.
+    None,
+    /// Good.
+    Affirming,
+    /// Something is wrong that policy may accept.
+    Warning,
+    /// Something is wrong that it should not.
+    Contraindicated,
+}
+
+impl Status {
+    /// The tier of one claim (draft-ietf-rats-ar4si §2.3.2).
+    pub const fn of_claim(claim: i8) -> Self {
+        match claim {
+            -1..=1 => Self::None,
+            -32..=-2 | 2..=31 => Self::Affirming,
+            -96..=-33 | 32..=95 => Self::Warning,
+            _ => Self::Contraindicated,
+        }
+    }
+
+    /// The worst claim of a vector; claims that say nothing do not count unless none says anything.
+    pub fn of(vector: &TrustVector) -> Self {
+        named(vector).iter().map(|(_, claim)| Self::of_claim(*claim)).max().unwrap_or(Self::None)
+    }
+
+    /// The word of EAR.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Affirming => "affirming",
+            Self::Warning => "warning",
+            Self::Contraindicated => "contraindicated",
+        }
+    }
+}
+
+/// The claims of a vector with their names in EAR.
+pub const fn named(vector: &TrustVector) -> [(&'static str, i8); 8] {
+    [
+        ("instance-identity", vector.instance_identity),
+        ("configuration", vector.configuration),
+        ("executables", vector.executables),
+        ("file-system", vector.file_system),
+        ("hardware", vector.hardware),
+        ("runtime-opaque", vector.runtime_opaque),
+        ("storage-opaque", vector.storage_opaque),
+        ("sourced-data", vector.sourced_data),
+    ]
+}
+
+/// A code with what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The code.
+    pub code: Code,
+    /// What exactly; of the evidence's public parts only.
+    pub detail: Cow<'static, str>,
+}
+
+impl Reason {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        debug_assert!(code.effect() == Effect::Found, "a refusal is an error");
+        Self { code, detail: detail.into() }
+    }
+}
+
+/// What an appraisal rests on. No hardware id is in here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// SHA-256 of the anchor's `SubjectPublicKeyInfo`.
+    pub anchor: Option<Digest>,
+    /// SHA-256 of the keys that issued, leaf's issuer first.
+    pub issuers: Vec<Digest>,
+    /// Serials of the chain below the anchor, leaf first.
+    pub serials: Vec<Vec<u8>>,
+    /// As of when the revocation list was made that was asked.
+    pub revocations_as_of: Option<Timestamp>,
+}
+
+/// What the evidence proves, by family.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Claims {
+    /// Family `simulated`.
+    #[cfg(feature = "simulated")]
+    Simulated(crate::simulated::SimulatedClaims),
+    /// Family `android-key`.
+    #[cfg(feature = "android-key")]
+    AndroidKey(Box<crate::android::AndroidClaims>),
+    /// Family `app-attest`.
+    #[cfg(feature = "app-attest")]
+    AppAttest(Box<crate::apple::AppAttestClaims>),
+    /// Family `webauthn`.
+    #[cfg(feature = "webauthn")]
+    Webauthn(Box<crate::webauthn::WebauthnClaims>),
+}
+
+/// Evidence that proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestError {
+    code: Code,
+    detail: Cow<'static, str>,
+    cause: Option<SealError>,
+}
+
+impl AttestError {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        debug_assert!(code.effect() == Effect::Refused, "a finding is no error");
+        Self { code, detail: detail.into(), cause: None }
+    }
+
+    /// Why; branch on it.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What exactly; may be empty.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl fmt::Display for AttestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evidence refused: {}", self.code)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+impl std::error::Error for AttestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl From<Code> for AttestError {
+    fn from(code: Code) -> Self {
+        Self::new(code, "")
+    }
+}
+
+impl From<DecodeError> for AttestError {
+    fn from(cause: DecodeError) -> Self {
+        Self { code: Code::Malformed, detail: "".into(), cause: Some(cause.into()) }
+    }
+}
+
+impl From<SealError> for AttestError {
+    fn from(cause: SealError) -> Self {
+        let code = match cause {
+            SealError::Decode(_) | SealError::Encode(_) => Code::Malformed,
+            _ => Code::Signature,
+        };
+        Self { code, detail: "".into(), cause: Some(cause) }
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Bytes in claims, as JSON shows them.
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+pub(crate) fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_hex(bytes))
+}
+
+/// A digest in claims, as JSON shows it.
+#[cfg(any(feature = "app-attest", feature = "webauthn"))]
+pub(crate) fn hex_digest<S: serde::Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+    hex(digest.as_bytes(), serializer)
+}
+
+/// A key in claims, as JSON shows it.
+#[cfg(feature = "app-attest")]
+pub(crate) fn hex_public_key<S: serde::Serializer>(
+    key: &glacis_wire::message::PublicKey,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    hex(&key.0, serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_follows_the_draft() {
+        for (claim, want) in [
+            (0, Status::None),
+            (1, Status::None),
+            (-1, Status::None),
+            (2, Status::Affirming),
+            (31, Status::Affirming),
+            (-32, Status::Affirming),
+            (32, Status::Warning),
+            (95, Status::Warning),
+            (-33, Status::Warning),
+            (96, Status::Contraindicated),
+            (127, Status::Contraindicated),
+            (-128, Status::Contraindicated),
+        ] {
+            assert_eq!(Status::of_claim(claim), want, "{claim}");
+        }
+        let vector = |hardware, executables| TrustVector { hardware, executables, ..TrustVector::default() };
+        assert_eq!(Status::of(&vector(0, 0)), Status::None);
+        assert_eq!(Status::of(&vector(2, 0)), Status::Affirming);
+        assert_eq!(Status::of(&vector(2, 33)), Status::Warning);
+        assert_eq!(Status::of(&vector(96, 33)), Status::Contraindicated);
+    }
+}

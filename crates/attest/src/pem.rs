@@ -1,0 +1,49 @@
+//! Certificates as text (RFC 7468), as people store them.
+//!
+//! Verifiers take DER; this is for whoever reads files. Text between the blocks is ignored, as the format has it; blocks
+//! of another kind are refused, since a private key in here is a mistake that should be seen.
+
+use glacis_seal::text::parse_base64;
+
+/// The DER of every certificate in a text, in order; none if the text has a block that is no certificate.
+pub fn certificates(text: &str) -> Option<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once("-----BEGIN ") {
+        let inside = after.strip_prefix("CERTIFICATE-----")?;
+        let (body, after) = inside.split_once("-----END CERTIFICATE-----")?;
+        let base64: String = body.split_ascii_whitespace().collect();
+        found.push(parse_base64(&base64)?);
+        // LIMIT: far above any chain, far below what would hurt.
+        if found.len() > CERTIFICATES_MAX {
+            return None;
+        }
+        rest = after;
+    }
+    Some(found)
+}
+
+/// Most certificates of a text.
+const CERTIFICATES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_read_in_order_and_nothing_else_passes() {
+        let block = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let two = format!("first:\n{}and\r\n{}", block("AQI\n="), block("Aw=="));
+        assert_eq!(certificates(&two), Some(vec![vec![1, 2], vec![3]]));
+        assert_eq!(certificates("no block"), Some(vec![]));
+        for bad in [
+            block("AQI"),
+            block("A-I="),
+            "-----BEGIN CERTIFICATE-----\nAQI=".to_owned(),
+            "-----BEGIN PRIVATE KEY-----\nAQI=\n-----END PRIVATE KEY-----".to_owned(),
+        ] {
+            assert_eq!(certificates(&bad), None, "{bad}");
+        }
+        assert_eq!(certificates(&block("AQI=").repeat(65)), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! The browser's part: what was asked, where, and for whom.
+//!
+//! The client data is JSON of the browser, hashed as it arrived; what is read of it here is read for comparison only.
+
+use super::broken;
+use crate::appraisal::AttestError;
+use crate::code::Code;
+use crate::question::Question;
+use glacis_seal::sha256;
+use glacis_seal::text::parse_base64url;
+use serde::Deserialize;
+
+/// A `RegistrationResponseJSON`, decoded.
+pub(crate) struct Response {
+    pub(crate) id: Vec<u8>,
+    pub(crate) client_data: Vec<u8>,
+    pub(crate) attestation_object: Vec<u8>,
+}
+
+/// The client data.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientData {
+    #[serde(rename = "type")]
+    kind: String,
+    challenge: String,
+    pub(crate) origin: String,
+    #[serde(default)]
+    cross_origin: bool,
+    top_origin: Option<String>,
+    token_binding: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    id: String,
+    raw_id: String,
+    response: RawResponse,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct RawResponse {
+    #[serde(rename = "attestationObject")]
+    attestation_object: String,
+    #[serde(rename = "clientDataJSON")]
+    client_data: String,
+}
+
+impl Response {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, AttestError> {
+        let raw: Raw = serde_json::from_slice(body).map_err(|_| broken("not a registration"))?;
+        let bytes = |text: &str| parse_base64url(text).ok_or_else(|| broken("not base64url"));
+        if raw.kind != "public-key" || raw.id != raw.raw_id {
+            return Err(broken("not a public-key credential with one id"));
+        }
+        Ok(Self {
+            id: bytes(&raw.raw_id)?,
+            client_data: bytes(&raw.response.client_data)?,
+            attestation_object: bytes(&raw.response.attestation_object)?,
+        })
+    }
+}
+
+/// §7.1 steps 5 to 11: ceremony, challenge, frames. The origin is checked with the relying party.
+pub(crate) fn check(client_data: &[u8], question: &Question<'_>) -> Result<ClientData, AttestError> {
+    let client: ClientData =
+        serde_json::from_slice(client_data).map_err(|_| broken("client data cannot be read"))?;
+    if client.kind != "webauthn.create" {
+        return Err(AttestError::new(Code::Ceremony, "not a registration"));
+    }
+    if client.cross_origin || client.top_origin.is_some() {
+        return Err(AttestError::new(Code::Ceremony, "in a frame of another origin"));
+    }
+    // Level 2 §7.1 step 10; browsers that still send a token binding send one of two states, or `unused` as a text.
+    let state = client.token_binding.as_ref().and_then(|binding| binding.get("status"));
+    if state.is_some_and(|state| !matches!(state.as_str(), Some("supported" | "present"))) {
+        return Err(AttestError::new(Code::Ceremony, "a state of token binding that nobody knows"));
+    }
+    let challenge =
+        parse_base64url(&client.challenge).ok_or_else(|| broken("the challenge is not base64url"))?;
+    if challenge != question.challenge {
+        return Err(Code::Challenge.into());
+    }
+    Ok(client)
+}
+
+/// §7.1 steps 9 and 14: relying party and origin belong to one expected site.
+pub(crate) fn site(rp_id_hash: &[u8], origin: &str, question: &Question<'_>) -> Result<String, AttestError> {
+    let mut sites = question.references.sites.iter();
+    let site = sites.find(|site| sha256(site.id.as_bytes()).as_bytes() == rp_id_hash);
+    let site = site.ok_or_else(|| AttestError::new(Code::App, "another relying party"))?;
+    if !site.origins.iter().any(|expected| expected == origin) {
+        return Err(Code::Origin.into());
+    }
+    Ok(site.id.clone())
+}
