@@ -88,6 +88,9 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "tests: services that we did not make, Schemathesis, Frida; hosts the sensors",
     ),
     ci("nginx", "nginx-light", "edge tests: a service that we did not make; bench edge-smoke: the peer"),
+    ci("node", "nodejs", "console: builds the pages and runs their tests; never the build of a crate"),
+    ci("npm", "npm", "console: installs what its lock file names"),
+    ci("chromium", "chromium", "console: the browser of its tests"),
     bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
 ];
 

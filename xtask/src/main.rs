@@ -7,6 +7,7 @@
 mod adversary;
 mod bench;
 mod ci;
+mod console;
 mod deny;
 mod error;
 mod files;

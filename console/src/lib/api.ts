@@ -24,7 +24,8 @@ export interface Line {
   principal: string | null;
   thumbprint: string | null;
   tier: Tier;
-  node: string;
+  /** Null where the device decided alone. */
+  node: string | null;
   policy_version: number | null;
   acted: boolean;
   /** To the resolution that the overview states: zero is less than that. */
@@ -45,7 +46,7 @@ export interface Tick {
   zones: Record<Zone, Split>;
   ecosystem: { enrolled: number; refused: number };
   /** From receipt at the edge to the decision. */
-  took: { edge: Took | null; cloud: Took | null };
+  took: { edge: Took | null; cloud: Took | null; resolution_us: number };
   /** From receipt in the cloud until decided and durable. */
   handled: Took | null;
   behind: number;
@@ -134,7 +135,7 @@ export interface HeldSignal extends SignalBase {
 
 export interface KeptSignal extends SignalBase {
   held: false;
-  disclosed: 'none' | 'condition' | 'value';
+  disclosed: 'none' | 'condition';
   nodes: { when: string; outcome: string }[];
 }
 
@@ -155,7 +156,8 @@ export type Counterfactual = { changes: Change[]; verdict: Verdict; verified: bo
 export interface AuditProof {
   entry_seq: number;
   entry: string;
-  row_digest: string;
+  /** Null where the row is gone. */
+  row_digest: string | null;
   head_seq: number;
   head: string;
   holds: boolean;
@@ -169,7 +171,8 @@ export interface Detail {
   policy: PolicyView | null;
   signals: Signal[];
   counterfactual: Counterfactual;
-  audit: AuditProof;
+  /** Null where the entry cannot be found. */
+  audit: AuditProof | null;
   commands: Record<string, string>;
 }
 
@@ -286,7 +289,10 @@ export class Api {
   signOut = () => this.ask<null>('DELETE', '/session');
   overview = () => this.ask<Overview>('GET', '/overview');
   decisions = (before: string | null, limit: number) =>
-    this.ask<{ rows: Line[]; before: string | null }>('GET', '/decisions' + query({ before, limit }));
+    this.ask<{ rows: Line[]; before: string | null; after: string }>(
+      'GET',
+      '/decisions' + query({ before, limit }),
+    );
   decision = (reference: string) => this.ask<Detail>('GET', `/decisions/${encodeURIComponent(reference)}`);
   replay = (reference: string, version: number) =>
     this.ask<Replay>('GET', `/decisions/${encodeURIComponent(reference)}/replay` + query({ version }));

@@ -44,7 +44,7 @@ export function values(line: Line, field: Field): string[] {
     case 'device':
       return line.thumbprint === null ? [] : [line.thumbprint];
     case 'node':
-      return [line.node];
+      return line.node === null ? [] : [line.node];
     case 'closed':
       return [line.closed_by];
     case 'acted':

@@ -58,7 +58,7 @@ export async function newPage(browser, look = {}) {
     locale: 'en-US',
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   /** @type {string[]} */
   const complaints = [];
   const note = (/** @type {string} */ text) => {

@@ -20,7 +20,7 @@ const problem =
 
 /** @type {Screen[]} */
 export const SCREENS = [
-  { name: 'live', path: '/', ready: '10:02:10.893' },
+  { name: 'live', path: '/', ready: '400 kept' },
   { name: 'baseline', path: '/?baseline=1&range=5m&verdict=block', ready: 'Load saved' },
   { name: 'decision', path: `/decisions/${DETAIL.line.reference}`, ready: 'Record and proof' },
   { name: 'devices', path: '/devices', ready: 'Next 100' },
@@ -50,7 +50,7 @@ export const STATES = [
   {
     name: 'palette',
     path: '/',
-    ready: '10:02:10.893',
+    ready: '400 kept',
     act: async (page) => {
       await page.keyboard.press('Control+k');
       await page.keyboard.type(DEVICE.thumbprint.slice(0, 4));
@@ -63,7 +63,7 @@ export const STATES = [
   {
     name: 'keyboard',
     path: '/',
-    ready: '10:02:10.893',
+    ready: '400 kept',
     act: async (page) => {
       await page.keyboard.press('?');
       await page.getByText('In the table').waitFor();
@@ -81,7 +81,7 @@ export const STATES = [
   {
     name: 'selected',
     path: '/',
-    ready: '10:02:10.893',
+    ready: '400 kept',
     act: async (page) => {
       for (const key of ['j', 'j', 'j', 'l', 'l']) await page.keyboard.press(key);
     },

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as data from '../fixtures/data.mjs';
-import { DETAIL, DEVICE, REPLAY } from '../fixtures/detail.mjs';
+import { DETAIL, DEVICE, REPLAY, detailOf } from '../fixtures/detail.mjs';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TYPES = {
@@ -141,11 +141,14 @@ export class FixtureServer {
     if (path === `/devices/${this.device.thumbprint}`) return json(response, 200, this.device);
     if (path === '/search') return json(response, 200, this.search(url.searchParams.get('q') ?? ''));
     const [, reference, replay] = /^\/decisions\/([^/]+)(\/replay)?$/.exec(path) ?? [];
-    if (reference !== undefined && reference === this.detail.line.reference) {
+    const own = reference === this.detail.line.reference ? this.detail.line : undefined;
+    const line = own ?? this.live.lines.find((one) => one.reference !== null && one.reference === reference);
+    if (line !== undefined) {
+      const detail = own === undefined ? detailOf(line) : this.detail;
       return json(
         response,
         200,
-        replay === undefined ? this.detail : { ...REPLAY, version: Number(url.searchParams.get('version')) },
+        replay === undefined ? detail : { ...REPLAY, version: Number(url.searchParams.get('version')) },
       );
     }
     return problem(response, 404, 'not-found', 'Not Found');

@@ -30,7 +30,7 @@ export function tick(at_ms: number, over: Partial<Tick> = {}): Tick {
     at_ms,
     zones: { device: [0, 0, 1], edge: [6, 1, 1], cloud: [1, 0, 0] },
     ecosystem: { enrolled: 0, refused: 0 },
-    took: { edge: null, cloud: null },
+    took: { edge: null, cloud: null, resolution_us: 1000 },
     handled: null,
     behind: 0,
     ...over,

@@ -4,7 +4,11 @@ import { baseline, median, perSecond, recent, stacked, sums } from '../../src/li
 import { tick } from './make';
 
 const took = (edge: number, cloud: number, n = 5) => ({
-  took: { edge: { n, p50_us: edge, p99_us: edge * 3 }, cloud: { n, p50_us: cloud, p99_us: cloud * 3 } },
+  took: {
+    edge: { n, p50_us: edge, p99_us: edge * 3 },
+    cloud: { n, p50_us: cloud, p99_us: cloud * 3 },
+    resolution_us: 1000,
+  },
 });
 
 test('the baseline counts what never reached the cloud', () => {

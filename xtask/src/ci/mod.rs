@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run everything: programs, format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, oracle, demo, help\n\
+pub(crate) const ABOUT: &str = "run everything: programs, format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, oracle, demo, console, help\n\
     --only STEP[,STEP]  only these steps\n\
     --list              print the steps\n\
     Programs that the default build must not need are hidden from PATH. With CI=true nothing may be skipped\n\
@@ -137,6 +137,7 @@ const STEPS: &[(&str, StepFn)] = &[
     ("fuzz", steps::fuzz),
     ("oracle", steps::oracle),
     ("demo", steps::demo),
+    ("console", steps::console),
     ("help", steps::help),
 ];
 

@@ -12,7 +12,10 @@ use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::process::{Job, Show, strict};
 use crate::report::{Counts, Ended};
-use crate::{deny as denied, fuzz as fuzzing, layers as layering, python as environment, tidy as tidying};
+use crate::{
+    console as pages, deny as denied, fuzz as fuzzing, layers as layering, python as environment,
+    tidy as tidying,
+};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -202,6 +205,15 @@ pub(super) fn demo(context: &mut Context) -> Result<Done, Failure> {
     let blocked = json.as_ref().and_then(|json| json.pointer("/benign/blocked")).and_then(Value::as_u64);
     let good = done.success && diverged == Some(0) && blocked == Some(0);
     Ok(Done::check(good, format!("{}; diverged {diverged:?}, benign blocked {blocked:?}", done.how)))
+}
+
+/// The console's pages: checked, built anew and compared, tested in a browser, with the binary of the test build.
+pub(super) fn console(context: &mut Context) -> Result<Done, Failure> {
+    let outcome = pages::run(&context.root, &glacis(context))?;
+    let skipped = strict() && outcome.counts.skipped > 0;
+    let good = outcome.failed.is_empty() && !skipped;
+    let why = if skipped { "tests were skipped".to_owned() } else { outcome.failed.join("; ") };
+    Ok(Done { counts: outcome.counts, ..Done::check(good, why) })
 }
 
 /// Every role tells what it does.

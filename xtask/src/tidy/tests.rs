@@ -41,7 +41,10 @@ fn a_good_repository_passes() {
 #[test]
 fn what_a_build_wrote_is_searched_for_traces_of_a_machine_only() {
     let text = "let a=1; \u{feff}\nmirror.example";
-    assert_eq!(with("console/dist/assets/app.js", text), ["names this machine or its registries: `mirror.example`"]);
+    assert_eq!(
+        with("console/dist/assets/app.js", text),
+        ["names this machine or its registries: `mirror.example`"]
+    );
     assert!(with("console/src/app.js", text).len() > 1);
 }
 

@@ -1,0 +1,199 @@
+// Three journeys of the people who use the console, each by mouse and by keyboard alone: see an attack, open a
+// reference, find out why a device fell.
+//
+// They run against fixtures and, where `GLACIS_BIN` names a binary, against its demonstration. With CI=true a
+// missing binary is a failure.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, newPage } from './browser.mjs';
+import { demo, fixtures } from './real.mjs';
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+const binary = process.env['GLACIS_BIN'];
+const WAIT_MS = 60_000;
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** @param {Page} page */
+const blocks = (page) =>
+  page
+    .locator('tbody tr[data-row]')
+    .filter({ has: page.locator('a') })
+    .filter({ hasText: 'block' });
+
+/**
+ * Presses Tab until something has the focus.
+ * @param {Page} page
+ * @param {(focus: { text: string, label: string, role: string }) => boolean} wanted
+ */
+async function tabTo(page, wanted) {
+  for (let tries = 0; tries < 80; tries += 1) {
+    await page.keyboard.press('Tab');
+    const focus = await page.evaluate(() => ({
+      text: document.activeElement?.textContent?.trim() ?? '',
+      label: document.activeElement?.getAttribute('aria-label') ?? '',
+      role: document.activeElement?.getAttribute('role') ?? '',
+    }));
+    if (wanted(focus)) return;
+  }
+  assert.fail('nothing of that kind takes the focus');
+}
+
+/**
+ * What a decision must show that was blocked.
+ * @param {Page} page
+ */
+async function explained(page) {
+  await page.getByText('Record and proof').waitFor();
+  const text = ((await page.locator('main').textContent()) ?? '').replace(/\s+/g, ' ');
+  assert.ok(
+    /Blocked (at the edge|in the cloud|on the device)/.test(text),
+    'says that it was blocked, and where',
+  );
+  assert.ok(text.includes('stopped here'), 'the path says where it ended');
+  assert.equal(await page.locator('.path li').count(), 4);
+  assert.ok((await page.locator('.deciding.first').count()) >= 1, 'the deciding rule is marked');
+  assert.ok(text.includes('chain holds'), 'the audit chain holds');
+}
+
+/** @type {Record<string, Record<'mouse' | 'keyboard', (page: Page) => Promise<void>>>} */
+const JOURNEYS = {
+  'see an attack': {
+    mouse: async (page) => {
+      await blocks(page).first().waitFor();
+      await blocks(page).first().locator('td').nth(3).hover();
+      await page.getByRole('button', { name: 'Show only block' }).click();
+      await page.waitForURL(/verdict=block/);
+      await page.mouse.move(5, 5);
+      await blocks(page).first().locator('a').first().hover();
+      await blocks(page).first().locator('a').first().click();
+      await explained(page);
+    },
+    keyboard: async (page) => {
+      await blocks(page).first().waitFor();
+      await page.keyboard.press('p');
+      const row = Number(await blocks(page).first().getAttribute('data-row'));
+      for (let step = 0; step <= row; step += 1) await page.keyboard.press('j');
+      await page.keyboard.press('l');
+      await page.keyboard.press('l');
+      await page.keyboard.press('f');
+      await page.waitForURL(/verdict=block/);
+      await blocks(page).first().waitFor();
+      const first = Number(await blocks(page).first().getAttribute('data-row'));
+      for (let step = 0; step <= first; step += 1) await page.keyboard.press('j');
+      await page.keyboard.press('e');
+      await explained(page);
+    },
+  },
+  'open a reference': {
+    mouse: async (page) => {
+      const reference = await someReference(page);
+      await page.getByRole('button', { name: 'Reference or device' }).click();
+      await page.getByRole('combobox', { name: 'Reference, device or event' }).fill(reference.toLowerCase());
+      await page.getByRole('option').filter({ hasText: reference }).first().click();
+      await explained(page);
+      await page.getByRole('button', { name: 'Replay', exact: true }).click();
+      await page.getByText('Lists and counts are as they were').waitFor();
+      await page.getByRole('button', { name: 'Show as command' }).click();
+      await page.getByRole('dialog').getByText('glacis explain').first().waitFor();
+    },
+    keyboard: async (page) => {
+      const reference = await someReference(page);
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type(reference.replaceAll('-', ''));
+      await page.getByRole('option').filter({ hasText: reference }).first().waitFor();
+      await page.keyboard.press('Enter');
+      await explained(page);
+      await tabTo(page, ({ text }) => text === 'Replay');
+      await page.keyboard.press('Enter');
+      await page.getByText('Lists and counts are as they were').waitFor();
+      await page.keyboard.press('c');
+      await page.getByRole('dialog').getByText('glacis explain').first().waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+    },
+  },
+  'why did this device fall': {
+    mouse: async (page) => {
+      await page.getByRole('link', { name: 'Devices' }).click();
+      const row = page.locator('tbody tr').filter({ hasText: 'fork' }).first();
+      await row.waitFor();
+      await row.locator('a').click();
+      await fell(page);
+    },
+    keyboard: async (page) => {
+      await page.keyboard.press('g');
+      await page.keyboard.press('d');
+      const rows = page.locator('tbody tr');
+      await rows.filter({ hasText: 'fork' }).first().waitFor();
+      const at = await rows.evaluateAll((all) => all.findIndex((row) => row.textContent?.includes('fork')));
+      for (let step = 0; step <= at; step += 1) await page.keyboard.press('j');
+      await page.keyboard.press('Enter');
+      await fell(page);
+    },
+  },
+};
+
+/**
+ * The device's page says that it fell, from what to what, and why in words.
+ * @param {Page} page
+ */
+async function fell(page) {
+  const why = page.getByRole('region', { name: 'Why this device fell' });
+  await why.waitFor();
+  const text = (await why.textContent()) ?? '';
+  assert.ok(text.includes('Fell'), 'says that it fell');
+  assert.ok(text.length > 60, 'a sentence says why');
+  assert.ok((await page.locator('.history .fell').count()) >= 1);
+}
+
+/**
+ * The reference of a block, as somebody would read it from a refusal.
+ * @param {Page} page
+ */
+async function someReference(page) {
+  await blocks(page).first().waitFor();
+  const reference = await blocks(page).first().locator('a').first().textContent();
+  assert.match(reference ?? '', /^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}$/);
+  return reference ?? '';
+}
+
+/** @type {[string, () => Promise<import('./real.mjs').Host>][]} */
+const HOSTS = [['fixtures', fixtures]];
+if (binary !== undefined && binary !== '') HOSTS.push(['glacis demo', () => demo(binary)]);
+
+test('the journeys have a real server where nothing may be skipped', () => {
+  if (process.env['CI'] === 'true') assert.ok(binary, 'GLACIS_BIN is not set');
+});
+
+for (const [name, start] of HOSTS) {
+  for (const [journey, ways] of Object.entries(JOURNEYS)) {
+    for (const [way, go] of Object.entries(ways)) {
+      test(`${journey}, by ${way}: ${name}`, async () => {
+        const host = await start();
+        try {
+          const link = await host.link();
+          const origin = new URL(link).origin;
+          const { page, context, complaints } = await newPage(browser, {
+            origin,
+            frozen: !host.real,
+            tolerated: /401/,
+          });
+          page.setDefaultTimeout(host.real ? WAIT_MS : 30_000);
+          await page.goto(link);
+          await page.getByRole('heading', { name: 'Live' }).waitFor();
+          await go(page);
+          assert.deepEqual(complaints, []);
+          await context.close();
+        } finally {
+          await host.close();
+        }
+      });
+    }
+  }
+}
