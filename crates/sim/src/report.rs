@@ -47,6 +47,9 @@ pub struct AttackReport {
     pub requests: u32,
     /// Of these, not ended in allow.
     pub stopped: u32,
+    /// Tools of others with which it attacked, where it used some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// The zone in which it was expected to end.
     #[serde(skip)]
     pub expected: Stop,
@@ -219,6 +222,7 @@ mod tests {
             verdict: "block".to_owned(),
             requests: 1,
             stopped: 1,
+            tools: None,
             expected: Stop::Cloud,
             goal_reached,
             finding: String::new(),

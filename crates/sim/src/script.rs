@@ -71,6 +71,7 @@ impl Seen {
             verdict: stopped.last().map_or_else(|| "allow".to_owned(), |end| end.verdict()),
             requests: u32::try_from(ended.attempts.len()).unwrap_or(u32::MAX),
             stopped: u32::try_from(stopped.len()).unwrap_or(u32::MAX),
+            tools: ended.tools.clone(),
             expected: attack.expected,
             goal_reached: ended.goal_reached,
             finding: String::new(),

@@ -151,8 +151,9 @@ impl<W: Write + Send> Screen<W> {
     fn attack(&self, attack: &AttackReport) -> String {
         let zone = attack.zone.map_or("-", Stop::name);
         let mark = if attack.held() { self.paint("36", "held") } else { self.paint("31;1", "NOT HELD") };
+        let tools = attack.tools.as_ref().map_or_else(String::new, |tools| format!("  {tools}"));
         format!(
-            "  {:<20} {zone:<10} {:<22} {:>8} {:>8}  {mark}",
+            "  {:<20} {zone:<10} {:<22} {:>8} {:>8}  {mark}{tools}",
             attack.name, attack.verdict, attack.requests, attack.stopped
         )
     }

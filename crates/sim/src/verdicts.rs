@@ -81,6 +81,7 @@ fn attacks(seen: &Seen, kept: &Kept, policies: &Policies) -> Vec<AttackReport> {
                 verdict: last.map_or_else(String::new, |attempt| attempt.end.verdict()),
                 requests: count(false),
                 stopped: count(true),
+                tools: ended.tools.clone(),
                 expected: attack.expected,
                 goal_reached: ended.goal_reached,
                 finding: ended.finding.clone(),

@@ -1,14 +1,15 @@
 //! Attacks on the app's process: patched code, a slice that is ignored, claims that nobody vouches for.
 //!
-//! Where the world has processes, the patched app is one ([`victim`]); without them its sensors are told what the
-//! patch would have made them see, which is all that differs.
+//! Where the world has processes, the patched app is one ([`victim`]), and another is hooked by Frida where the
+//! machine has it; without processes the app's sensors are told what the patch would have made them see, which is all
+//! that differs.
 
 use super::{Attempt, End, Ended, Stage};
 use crate::actor::{all_clear, hooked_signals};
 use crate::deeds;
 use crate::persona::Stranger;
 use crate::schedule::{Deed, Make};
-use crate::victim;
+use crate::victim::{self, Raid, frida::Frida};
 use crate::world::WorldError;
 use glacis_wire::{Method, Verdict};
 use std::sync::Arc;
@@ -30,29 +31,58 @@ pub(super) fn hooked_unleashed(stage: &mut Stage<'_>) -> Result<Ended, WorldErro
 }
 
 fn hooked_app(stage: &mut Stage<'_>, payee: &str, unleashed: bool) -> Result<Ended, WorldError> {
-    let holder = stage.account(if unleashed { "victim-unleashed" } else { "victim-hooked" })?;
-    let attempts = if stage.world.victim().is_some() {
-        let number = stage.number();
-        victim::attack(stage, number, &holder, payee, unleashed)?
-    } else {
-        let patched = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&patched);
-        let sense = move || hooked_signals(seen.load(Ordering::Relaxed));
-        let mut device = stage.device(Make::Strong, holder, sense)?;
-        patched.store(true, Ordering::Relaxed);
-        let deed = Deed::Transfer { payee: payee.to_owned(), amount: HOOKED_AMOUNT };
-        let mut attempts = Vec::new();
-        for _ in 0..HOOKED_TRANSFERS {
-            attempts.push(if unleashed {
-                device.act_unleashed(&deed, &mut Stranger::default(), stage.snapshots)?
-            } else {
-                device.act(&deed, &mut Stranger::default(), stage.snapshots)?
-            });
-        }
-        device.report();
-        attempts
+    let (attempts, tools) = match stage.world.victim() {
+        Some(victim) => processes(stage, victim.frida.as_ref(), payee, unleashed)?,
+        None => (told(stage, payee, unleashed)?, None),
     };
-    Ok(Ended::by_money(stage, attempts, payee))
+    Ok(Ended { tools, ..Ended::by_money(stage, attempts, payee) })
+}
+
+/// A process that is patched, and another one that is hooked by Frida where there is one; says with which tools.
+fn processes(
+    stage: &mut Stage<'_>,
+    frida: Option<&Frida>,
+    payee: &str,
+    unleashed: bool,
+) -> Result<(Vec<Attempt>, Option<String>), WorldError> {
+    let mut attempts = Vec::new();
+    let mut tools = "/proc/PID/mem".to_owned();
+    let kind = if unleashed { "unleashed" } else { "hooked" };
+    for frida in [None].into_iter().chain(frida.map(Some)) {
+        let user = format!("{}-{kind}", if frida.is_some() { "frida" } else { "victim" });
+        let (holder, number) = (stage.account(&user)?, stage.number());
+        let raid = Raid { number, holder: &holder, payee, unleashed, frida };
+        match (victim::attack(stage, &raid)?, frida) {
+            (Ok(made), Some(frida)) => {
+                attempts.extend(made);
+                tools = format!("{tools}, Frida {}", frida.version());
+            }
+            (Ok(made), None) => attempts.extend(made),
+            (Err(why), _) => tools = format!("{tools}; not Frida: {why}"),
+        }
+    }
+    Ok((attempts, Some(tools)))
+}
+
+/// Without processes: an app whose sensors are told what the patch would have made them see.
+fn told(stage: &mut Stage<'_>, payee: &str, unleashed: bool) -> Result<Vec<Attempt>, WorldError> {
+    let holder = stage.account(if unleashed { "victim-unleashed" } else { "victim-hooked" })?;
+    let patched = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&patched);
+    let sense = move || hooked_signals(seen.load(Ordering::Relaxed));
+    let mut device = stage.device(Make::Strong, holder, sense)?;
+    patched.store(true, Ordering::Relaxed);
+    let deed = Deed::Transfer { payee: payee.to_owned(), amount: HOOKED_AMOUNT };
+    let mut attempts = Vec::new();
+    for _ in 0..HOOKED_TRANSFERS {
+        attempts.push(if unleashed {
+            device.act_unleashed(&deed, &mut Stranger::default(), stage.snapshots)?
+        } else {
+            device.act(&deed, &mut Stranger::default(), stage.snapshots)?
+        });
+    }
+    device.report();
+    Ok(attempts)
 }
 
 /// Requests of the forger, and as many of its honest twin.
@@ -75,7 +105,7 @@ pub(super) fn forged_clear(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     let finding =
         format!("{shown} accounts were shown, {milder} claims bought a milder verdict than silence");
     let attempts = forged.into_iter().chain(silent).collect();
-    Ok(Ended { attempts, goal_reached: shown > 0 || milder > 0, finding })
+    Ok(Ended { attempts, goal_reached: shown > 0 || milder > 0, finding, tools: None })
 }
 
 /// What an end means as a verdict; a refusal before any decision is as strict as a block.

@@ -116,6 +116,8 @@ pub struct Ended {
     pub goal_reached: bool,
     /// What was measured.
     pub finding: String,
+    /// Tools of others with which it attacked, where it used some.
+    pub tools: Option<String>,
 }
 
 impl Ended {
@@ -126,6 +128,7 @@ impl Ended {
             attempts,
             goal_reached: paid > 0,
             finding: format!("{paid} transfers to {payee} were executed"),
+            tools: None,
         }
     }
 }

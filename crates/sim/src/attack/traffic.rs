@@ -38,7 +38,7 @@ pub(super) fn replay(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     let accepted = attempts.iter().skip(1).filter(|attempt| attempt.end.allowed()).count();
     let executed = stage.paid(PAYEE) - before;
     let finding = format!("{accepted} of {COPIES} copies were accepted, {executed} transfers executed");
-    Ok(Ended { attempts, goal_reached: accepted > 0 || executed > 1, finding })
+    Ok(Ended { attempts, goal_reached: accepted > 0 || executed > 1, finding, tools: None })
 }
 
 /// Somebody on the way puts another payee into genuine transfers, with and without a fresh digest of the body.
@@ -90,5 +90,5 @@ pub(super) fn scripted_burst(stage: &mut Stage<'_>) -> Result<Ended, WorldError>
     }
     let served = stage.world.shop().views("scripted") - before;
     let finding = format!("{served} of {BURST} reads were answered");
-    Ok(Ended { attempts, goal_reached: served as usize >= BURST, finding })
+    Ok(Ended { attempts, goal_reached: served as usize >= BURST, finding, tools: None })
 }

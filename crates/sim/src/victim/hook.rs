@@ -3,6 +3,7 @@
 //! The patch goes through `/proc/PID/mem`, as an injector without an agent does it: no `ptrace` attach, no file
 //! changed. What is patched is the app's own function that asks the user for consent; patched, it says yes.
 
+use super::frida::Frida;
 use super::pipe::{Brief, Line, MARK, hex, unhex};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -18,15 +19,18 @@ pub struct VictimCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// The Frida that attacks it as well; none where the machine has none.
+    pub frida: Option<Frida>,
 }
 
 impl VictimCommand {
-    /// This very program with the hidden subcommand `__victim`.
+    /// This very program with the hidden subcommand `__victim`, and the Frida of this machine.
     ///
     /// # Errors
     /// If the operating system does not say which program this is.
     pub fn own() -> io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, args: vec!["__victim".into()] })
+        let program = std::env::current_exe()?;
+        Ok(Self { program, args: vec!["__victim".into()], frida: Frida::find() })
     }
 }
 
@@ -75,6 +79,11 @@ impl Hooked {
                 other => return Err(unexpected(&other)),
             }
         }
+    }
+
+    /// Number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Patches the function at `address` so that it returns true at once, whatever it is asked.

@@ -1,9 +1,11 @@
 //! A hooked app, for real: a process of its own that runs the SDK, and an attacker who patches it meanwhile.
 //!
 //! [`main`] is the app: it enrols, guards the function that asks its user, and transfers money only if that
-//! function says yes. `attack` is the attacker: starts the app, patches the function through `/proc/PID/mem`,
-//! and lets it act. The app's snapshots come back on its stdout pipe, for the equality check; no socket sees them.
+//! function says yes. `attack` is the attacker: starts the app, changes the function through `/proc/PID/mem` or by
+//! Frida, and lets it act. The app's snapshots come back on its stdout pipe, for the equality check; no socket sees
+//! them.
 
+pub mod frida;
 mod hook;
 pub mod pipe;
 
@@ -18,6 +20,7 @@ use crate::persona::Stranger;
 use crate::schedule::{Deed, Make};
 use crate::snapshots::{Snapshot, Snapshots};
 use crate::world::WorldError;
+use frida::Frida;
 use glacis_host::{Clock, SystemHost};
 use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
 use glacis_seal::{Context, PublicKey};
@@ -134,39 +137,60 @@ fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
-/// Starts the app of `holder`, patches its gate, lets it act, and takes its snapshots.
+/// One attack on one app.
+#[derive(Debug)]
+pub(crate) struct Raid<'a> {
+    /// Number of the device.
+    pub(crate) number: u32,
+    /// Whose app it is.
+    pub(crate) holder: &'a Holder,
+    /// To whom it shall pay.
+    pub(crate) payee: &'a str,
+    /// Sends although the own slice blocks.
+    pub(crate) unleashed: bool,
+    /// With Frida; else through `/proc/PID/mem`.
+    pub(crate) frida: Option<&'a Frida>,
+}
+
+/// Starts the app, changes its gate, lets it act, and takes its snapshots. `Err` inside is a Frida that could not
+/// inject, and why: nothing was attacked then.
 ///
 /// # Errors
 /// If the process cannot be started, patched or understood.
-pub(crate) fn attack(
-    stage: &Stage<'_>,
-    number: u32,
-    holder: &Holder,
-    payee: &str,
-    unleashed: bool,
-) -> Result<Vec<Attempt>, WorldError> {
+pub(crate) fn attack(stage: &Stage<'_>, raid: &Raid<'_>) -> Result<Result<Vec<Attempt>, String>, WorldError> {
     let failed = |error: &dyn ToString| WorldError::new("victim", error.to_string());
     let world = stage.world;
     let command = world.victim().ok_or_else(|| failed(&"this world has no processes"))?;
-    let hardware = crate::actor::hardware(world.manufacturer(), world, Make::Strong, number)?;
+    let hardware = crate::actor::hardware(world.manufacturer(), world, Make::Strong, raid.number)?;
     let site = world.site();
     let brief = Brief {
         tenant: site.context.tenant.to_string(),
         edge: site.edge.clone(),
-        number,
-        user: holder.user.clone(),
-        token: holder.token.clone(),
+        number: raid.number,
+        user: raid.holder.user.clone(),
+        token: raid.holder.token.clone(),
         pinned: hex(&site.pinned.to_bytes().map_err(|error| failed(&error))?),
-        unleashed,
-        payee: payee.to_owned(),
+        unleashed: raid.unleashed,
+        payee: raid.payee.to_owned(),
         amount: crate::attack::HOOKED_AMOUNT,
         times: crate::attack::HOOKED_TRANSFERS,
     };
     let attest = |challenge: &[u8], key: &[u8]| evidence(hardware.as_ref()?, challenge, key);
     let (mut hooked, address) = Hooked::start(command, &brief, &attest).map_err(|error| failed(&error))?;
-    hooked.patch(address).map_err(|error| failed(&error))?;
+    // The hook lives as long as this, and the app acts meanwhile.
+    let injected = match raid.frida.map(|frida| frida.hook(hooked.pid(), address)) {
+        Some(Err(why)) => return Ok(Err(why.to_string())),
+        Some(Ok(injection)) => Some(injection),
+        None => {
+            hooked.patch(address).map_err(|error| failed(&error))?;
+            None
+        }
+    };
     let lines = hooked.act().map_err(|error| failed(&error))?;
-    lines.iter().map(|line| heard(line, stage.snapshots).ok_or_else(|| failed(&"it says nonsense"))).collect()
+    drop(injected);
+    let attempts =
+        lines.iter().map(|line| heard(line, stage.snapshots).ok_or_else(|| failed(&"it says nonsense")));
+    attempts.collect::<Result<_, _>>().map(Ok)
 }
 
 fn evidence(hardware: &Hardware, challenge: &[u8], key: &[u8]) -> Option<Vec<u8>> {

@@ -3,7 +3,9 @@
 use glacis_sim::demo::{self, DemoOptions};
 use glacis_sim::report::{DemoReport, Stop};
 use glacis_sim::terminal::Silent;
+use glacis_sim::victim::frida::Frida;
 use glacis_sim::victim::{self, VictimCommand};
+use std::path::Path;
 
 /// Not a test: the body of the victim process, which the demo starts from this very binary.
 #[test]
@@ -21,7 +23,7 @@ pub(crate) fn options(seed: u64) -> DemoOptions {
         once: true,
         devices: 6,
         actions: 40,
-        victim: Some(VictimCommand { program, args }),
+        victim: Some(VictimCommand { program, args, frida: None }),
         ..DemoOptions::default()
     }
 }
@@ -43,4 +45,37 @@ fn four_zones_stop_nine_attacks_and_no_benign_user() {
     }
     assert_eq!(report.decided.device, 3, "the hooked app blocked itself");
     assert!(report.equality.checked >= report.decided.total());
+}
+
+/// The Frida of the interpreter that `cargo xtask python` makes; the machine's own may be any.
+#[expect(clippy::disallowed_methods, reason = "the test step of CI names the interpreter by a variable")]
+fn frida() -> Option<Frida> {
+    let found = std::env::var_os("GLACIS_PYTHON").and_then(|python| Frida::module(Path::new(&python)));
+    if found.is_none() {
+        println!(
+            "skipped: python: GLACIS_PYTHON names no interpreter with Frida; `cargo xtask python` makes one"
+        );
+    }
+    found
+}
+
+#[test]
+fn frida_is_stopped_in_the_same_zones_and_named_in_the_report() {
+    let Some(frida) = frida() else { return };
+    let mut options = options(4);
+    if let Some(victim) = &mut options.victim {
+        victim.frida = Some(frida.clone());
+    }
+    let report = run(&options);
+    for name in ["hooked-app", "hooked-app-unleashed"] {
+        let attack = report.attacks.iter().find(|attack| attack.name == name).unwrap();
+        let tools = attack.tools.clone().unwrap();
+        if tools.contains("not Frida") {
+            println!("skipped: ptrace: {tools}");
+            return;
+        }
+        assert_eq!(tools, format!("/proc/PID/mem, Frida {}", frida.version()));
+        assert_eq!(attack.zone, Some(attack.expected), "{}", attack.finding);
+    }
+    assert_eq!(report.decided.device, 6, "both hooked apps blocked themselves, each three times");
 }
