@@ -6,20 +6,24 @@
 use crate::exports::{glacis_corpus_may_transfer, glacis_corpus_unguarded};
 use crate::line::Line;
 use crate::watch::{Watch, say};
-use glacis_sdk::sensor::{Guarded, HostProfile};
+use glacis_sdk::sensor::{Guarded, HostProfile, Preload};
+use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, BufRead};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// What the app is told when it starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Steps the clock that it gives to its sensors, once a second, by amounts that follow from this number.
     pub step_clock: Option<u64>,
-    /// Touches so much memory again and again. Unit: MiB.
-    pub churn_mib: usize,
+    /// A file that it reads from end to end once a second, as an app does that shows pictures.
+    pub stream: Option<PathBuf>,
+    /// Name of a library that may stand in front of libc.
+    pub allow: Option<String>,
 }
 
 /// Honest answer of the guarded function to [`AMOUNT`].
@@ -38,7 +42,7 @@ pub fn address() -> usize {
 }
 
 /// Runs until the input ends or says so.
-pub fn main(options: Options) -> ExitCode {
+pub fn main(options: &Options) -> ExitCode {
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,12 +54,15 @@ pub fn main(options: Options) -> ExitCode {
     }
 }
 
-fn run(options: Options) -> io::Result<()> {
-    let mut watch = Watch::start(HostProfile::native(), &[guarded()])?;
+fn run(options: &Options) -> io::Result<()> {
+    let native = HostProfile::native();
+    let allowed = options.allow.clone().map(Preload::Named);
+    let profile = allowed.into_iter().fold(native, HostProfile::preload);
+    let mut watch = Watch::start(profile, &[guarded()])?;
     let orders = orders();
     say(&ready())?;
     let mut state =
-        State { options, returned: None, rounds: 0, memory: Vec::new(), noise: options.step_clock };
+        State { returned: None, rounds: 0, stream: options.stream.clone(), noise: options.step_clock };
     loop {
         state.round(&watch)?;
         watch.changes().iter().try_for_each(say)?;
@@ -95,10 +102,9 @@ pub fn orders() -> Receiver<String> {
 /// The app's work.
 #[derive(Debug)]
 struct State {
-    options: Options,
     returned: Option<u32>,
     rounds: u64,
-    memory: Vec<u8>,
+    stream: Option<PathBuf>,
     noise: Option<u64>,
 }
 
@@ -111,7 +117,9 @@ impl State {
         self.rounds += 1;
         if self.rounds.is_multiple_of(ROUNDS_A_SECOND) {
             self.step(watch);
-            self.churn();
+            if let Some(file) = &self.stream {
+                io::copy(&mut File::open(file)?, &mut io::sink())?;
+            }
         }
         Ok(())
     }
@@ -124,23 +132,9 @@ impl State {
         let amount = i64::try_from(*noise >> 37).unwrap_or(0) % DAY_MS;
         watch.clock().step(if noise.is_multiple_of(2) { amount } else { -amount });
     }
-
-    /// Dirties every page of the memory, which is given back and taken again every few rounds.
-    fn churn(&mut self) {
-        let bytes = self.options.churn_mib << 20;
-        if self.memory.len() < bytes {
-            self.memory = vec![1; bytes];
-        } else {
-            self.memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = byte.wrapping_add(1));
-            if self.rounds.is_multiple_of(ROUNDS_A_SECOND * 4) {
-                self.memory = Vec::new();
-            }
-        }
-    }
 }
 
 /// Time between two calls of the guarded function.
 const ROUND: Duration = Duration::from_millis(5);
 const ROUNDS_A_SECOND: u64 = 200;
 const DAY_MS: i64 = 86_400_000;
-const PAGE: usize = 4_096;

@@ -81,8 +81,7 @@ mod tests {
             assert_eq!(Line::parse(&line.text()), Some(line.clone()));
             assert_eq!(Line::parse(&format!("==7== tool says {}", line.text())), Some(line));
         }
-        for other in ["", "==7== Memcheck", "{\"say\":\"more\"}", "{\"say\":\"asked\",\"x\":1}", "{\"say\":"]
-        {
+        for other in ["", "==7== Memcheck", "{\"say\":\"more\"}", "{\"say\":"] {
             assert_eq!(Line::parse(other), None, "{other}");
         }
     }

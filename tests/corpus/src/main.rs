@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.split_first() {
         Some((&"watched", rest)) => match watched(rest) {
-            Ok(options) => return app::main(options),
+            Ok(options) => return app::main(&options),
             Err(trouble) => Err(trouble),
         },
         Some((&"adversary", rest)) => attack_all(rest),
@@ -38,7 +38,8 @@ fn watched(args: &[&str]) -> Result<Options, Trouble> {
     for pair in args.chunks(2) {
         match *pair {
             ["--step-clock", seed] => options.step_clock = Some(number(seed)?),
-            ["--churn", mib] => options.churn_mib = usize::try_from(number(mib)?).map_err(Trouble::failed)?,
+            ["--stream", file] => options.stream = Some(file.into()),
+            ["--allow", name] => options.allow = Some(name.to_owned()),
             _ => return Err(Trouble::failed(USAGE)),
         }
     }
@@ -138,5 +139,5 @@ fn number(text: &str) -> Result<u64, Trouble> {
     text.parse().map_err(|_| Trouble::failed(format!("`{text}` is no number")))
 }
 
-const USAGE: &str = "usage: glacis-corpus watched [--step-clock SEED] [--churn MIB]\n       \
+const USAGE: &str = "usage: glacis-corpus watched [--step-clock SEED] [--stream FILE] [--allow LIBRARY]\n       \
     glacis-corpus adversary [--rounds N] [--write]\n       glacis-corpus benign [--minutes N] [--seed S]";

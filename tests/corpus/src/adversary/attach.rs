@@ -5,8 +5,9 @@
 
 use super::{Attack, Strike};
 use crate::kit::{Kit, Trouble, version};
-use crate::process::{App, POLL, Running};
+use crate::process::{App, Running};
 use std::process::Command;
+use std::time::Duration;
 
 pub(super) const GDB: Attack =
     Attack { tool: "gdb", mode: "attach", sensors: &["tracer"], strike: |kit| gdb(kit, false) };
@@ -52,19 +53,6 @@ fn ltrace(kit: &Kit) -> Result<Strike, Trouble> {
     strike(app, command, began, version)
 }
 
-fn strike(
-    app: App,
-    command: Command,
-    began: std::time::Duration,
-    version: String,
-) -> Result<Strike, Trouble> {
-    let mut tool = Running::start(command)?;
-    std::thread::sleep(POLL);
-    if tool.has_ended() && FORBIDDEN.iter().any(|words| tool.said().contains(words)) {
-        return Err(Trouble::lacking("ptrace", tool.said()));
-    }
-    Ok(Strike::against(app, tool, began, version))
+fn strike(app: App, command: Command, began: Duration, version: String) -> Result<Strike, Trouble> {
+    Ok(Strike::against(app, Running::start(command)?, began, version))
 }
-
-/// How the tools say that the kernel does not let them.
-const FORBIDDEN: &[&str] = &["Operation not permitted", "ptrace: "];

@@ -83,13 +83,17 @@ impl Strike {
     }
 }
 
-/// A tool that ended by itself has not done what it is for.
+/// A tool that ended by itself has not done what it is for; some say that the kernel does not let them.
 fn tool_goes_on(strike: &mut Strike) -> Result<(), Trouble> {
     let Some(tool) = &mut strike.tool else { return Ok(()) };
-    if tool.has_ended() {
-        return Err(Trouble::failed(format!("the tool ended: {}", tool.said())));
+    if !tool.has_ended() {
+        return Ok(());
     }
-    Ok(())
+    let said = tool.said();
+    if FORBIDDEN.iter().any(|words| said.contains(words)) {
+        return Err(Trouble::lacking("ptrace", said));
+    }
+    Err(Trouble::failed(format!("the tool ended: {said}")))
 }
 
 /// What was seen of an attack.
@@ -160,6 +164,8 @@ fn said(strike: &Strike) -> String {
     strike.tool.as_ref().map(Running::said).unwrap_or_default()
 }
 
+/// How debuggers and tracers say that they may not attach.
+const FORBIDDEN: &[&str] = &["Operation not permitted", "ptrace: "];
 /// Longest wait for the sensors that must see an attack. A busy machine starts Frida in seconds.
 const SEEN_MAX: Duration = Duration::from_secs(20);
 /// How long the other sensors are given then.

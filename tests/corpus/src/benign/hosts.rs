@@ -7,6 +7,7 @@ use super::{Guest, Host};
 use crate::kit::{Kit, Trouble};
 use crate::process::{App, Running};
 use std::process::Command;
+use std::time::Duration;
 
 pub(super) const PLAIN: Host = Host {
     name: "nothing odd",
@@ -24,6 +25,8 @@ pub(super) const PYTHON: Host =
     Host { name: "CPython with ctypes", soak_only: false, start: |kit, _| Ok(Guest::of(python(kit)?)) };
 pub(super) const STEPPED_CLOCK: Host =
     Host { name: "clock stepped by up to a day", soak_only: false, start: stepped_clock };
+pub(super) const ALLOWED_LIBRARY: Host =
+    Host { name: "preloaded library that the app allows", soak_only: false, start: allowed_library };
 pub(super) const SLEWED_CLOCK: Host =
     Host { name: "clock of the machine slewed", soak_only: true, start: slewed_clock };
 
@@ -32,8 +35,12 @@ fn perf(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
     let mut command = Command::new("perf");
     command.args(["record", "-q", "-e", "cpu-clock", "-F", "99", "-g", "-o"]);
     command.arg(kit.folder().join(format!("perf-{seed}.data"))).args(["-p", &app.pid().to_string()]);
-    let beside = Some(Running::start(command)?);
-    Ok(Guest { beside, ..Guest::of(app) })
+    let mut beside = Running::start(command)?;
+    std::thread::sleep(REFUSED_WITHIN);
+    if beside.has_ended() {
+        return Err(Trouble::lacking("perf", beside.said()));
+    }
+    Ok(Guest { beside: Some(beside), ..Guest::of(app) })
 }
 
 fn sanitizer(kit: &Kit) -> Result<App, Trouble> {
@@ -74,6 +81,15 @@ fn stepped_clock(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
     Ok(Guest::of(App::start(kit, command)?))
 }
 
+/// The very library of the attack, but the app knows it: an allocator or a profiler of its own would look the same.
+fn allowed_library(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
+    let library = kit.compile("shim.c", &["-shared", "-fPIC"])?;
+    let name = library.file_name().unwrap_or_default();
+    let mut command = kit.app_under(&[]);
+    command.arg("--allow").arg(name).env("LD_PRELOAD", &library);
+    Ok(Guest::of(App::start(kit, command)?))
+}
+
 /// The kernel runs its clock at another speed, as a time service makes it do; half of the time faster, then slower.
 fn slewed_clock(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
     let app = App::start(kit, kit.app_under(&[]))?;
@@ -85,3 +101,6 @@ fn slewed_clock(kit: &Kit, _: u64) -> Result<Guest, Trouble> {
         Err(why) => Err(Trouble::lacking("adjtime", why)),
     }
 }
+
+/// A profiler that may not profile says so at once.
+const REFUSED_WITHIN: Duration = Duration::from_secs(1);

@@ -7,8 +7,10 @@ use super::{Guest, Host};
 use crate::kit::{Kit, Trouble};
 use crate::process::App;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 pub(super) const NAMESPACES: Host =
     Host { name: "control group and namespaces", soak_only: false, start: namespaces };
@@ -19,25 +21,71 @@ pub(super) const LITTLE_MEMORY: Host =
 #[derive(Debug)]
 pub(super) struct ControlGroup {
     folder: PathBuf,
-    pressure: Option<Pressure>,
+    /// Where memory was made short, by these files, and how often the limit had been reached before.
+    pressed: Option<(&'static Controller, u64)>,
 }
+
+/// The files of one version of the kernel's memory controller.
+#[derive(Debug)]
+struct Controller {
+    limit: &'static str,
+    usage: &'static str,
+    /// The file that counts how often the limit was reached, and the word before the number.
+    reached: (&'static str, &'static str),
+}
+
+const UNIFIED: Controller =
+    Controller { limit: "memory.max", usage: "memory.current", reached: ("memory.events", "max ") };
+const FIRST: Controller = Controller {
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    reached: ("memory.failcnt", ""),
+};
 
 impl ControlGroup {
     fn make(parent: &Path, seed: u64) -> Result<Self, Trouble> {
         let folder = parent.join(format!("glacis-{}-{seed}", std::process::id()));
         fs::create_dir(&folder).map_err(|error| Trouble::lacking("cgroup", error))?;
-        Ok(Self { folder, pressure: None })
+        Ok(Self { folder, pressed: None })
+    }
+
+    /// Takes away most of the room for what is read from files, of which code is a part: the kernel drops pages and
+    /// reads them again all the time.
+    fn press(&mut self, controller: &'static Controller) -> Result<(), Trouble> {
+        let before = self.number(controller.reached.0, controller.reached.1)?;
+        let mut refused = None;
+        for _ in 0..PRESS_TRIES {
+            let limit = self.number(controller.usage, "")?.saturating_sub(TAKEN_BYTES);
+            match fs::write(self.folder.join(controller.limit), limit.to_string()) {
+                Ok(()) => {
+                    self.pressed = Some((controller, before));
+                    return Ok(());
+                }
+                // Pages that are not yet written to the disk cannot be dropped.
+                Err(busy) if busy.kind() == io::ErrorKind::ResourceBusy => refused = Some(busy),
+                Err(error) => return Err(Trouble::lacking("memcg", error)),
+            }
+            std::thread::sleep(PRESS_WAIT);
+        }
+        Err(Trouble::failed(format!("memory cannot be made short: {refused:?}")))
     }
 
     /// Fails where the limit was never reached: then nothing was tested.
     pub(super) fn was_under_pressure(&self) -> Result<(), Trouble> {
-        let Some((file, word)) = self.pressure else { return Ok(()) };
-        let text = fs::read_to_string(self.folder.join(file))?;
-        let count = text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse::<u64>().ok());
-        match count {
-            Some(count) if count > 0 => Ok(()),
-            _ => Err(Trouble::failed(format!("memory was never short: {file} says {text}"))),
+        let Some((Controller { reached: (file, word), .. }, before)) = self.pressed else { return Ok(()) };
+        let times = self.number(file, word)?.saturating_sub(before);
+        if times >= PRESSED_MIN {
+            Ok(())
+        } else {
+            Err(Trouble::failed(format!("memory was short only {times} times")))
         }
+    }
+
+    /// The number after `word` in one of its files.
+    fn number(&self, file: &str, word: &str) -> Result<u64, Trouble> {
+        let text = fs::read_to_string(self.folder.join(file))?;
+        let number = text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok());
+        number.ok_or_else(|| Trouble::failed(format!("{file} has no `{word}`: {text}")))
     }
 }
 
@@ -56,9 +104,9 @@ impl Drop for ControlGroup {
 fn namespaces(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
     let parent = mounted("cgroup2", "").ok_or_else(|| Trouble::lacking("cgroup", "no cgroup2 is mounted"))?;
     let group = ControlGroup::make(&parent, seed)?;
-    let mut command = inside(&group, &[ENTER, "&& exec \"$@\""].join(" "));
+    let mut command = inside(&group, &[ENTER, "exec \"$@\""].join(" && "));
     command.args(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    command.args(["--uts", "--ipc", "--net", "--cgroup"]).arg(kit.app()).arg("watched");
+    command.args(["--uts", "--ipc", "--net", "--cgroup", "--time"]).arg(kit.app()).arg("watched");
     match App::start(kit, command) {
         Ok(app) => Ok(Guest { group: Some(group), ..Guest::of(app) }),
         Err(Trouble::Failed(why)) if why.contains("unshare: ") => Err(Trouble::lacking("namespaces", why)),
@@ -67,15 +115,17 @@ fn namespaces(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
 }
 
 fn little_memory(kit: &Kit, seed: u64) -> Result<Guest, Trouble> {
-    let (parent, limit, pressure) = memory_controller()?;
+    let (parent, controller) = memory_controller()?;
     let mut group = ControlGroup::make(&parent, seed)?;
-    group.pressure = Some(pressure);
-    fs::write(group.folder.join(limit), (LIMIT_MIB << 20).to_string())
-        .map_err(|error| Trouble::lacking("memcg", error))?;
-    let copy = kit.folder().join(format!("little-memory-{seed}"));
-    let mut command = inside(&group, &[ENTER, "&& cp \"$1\" \"$2\" && shift && exec \"$@\""].join(" "));
-    command.arg(kit.app()).arg(copy).args(["watched", "--churn", &CHURN_MIB.to_string()]);
-    Ok(Guest { group: Some(group), ..Guest::of(App::start(kit, command)?) })
+    // Beside the app, which lies on a disk: what lies in a file system of memory cannot be dropped.
+    let beside = kit.app().parent().ok_or_else(|| Trouble::failed("the app has no folder"))?;
+    let folder = tempfile::tempdir_in(beside)?;
+    let (copy, stream) = (folder.path().join("app"), folder.path().join("stream"));
+    let mut command = inside(&group, &[ENTER, FILL, "exec \"$2\" watched --stream \"$3\""].join(" && "));
+    command.args([kit.app(), &copy, &stream]);
+    let app = App::start(kit, command)?;
+    group.press(controller)?;
+    Ok(Guest { group: Some(group), _folder: Some(folder), ..Guest::of(app) })
 }
 
 /// A shell that enters the group and then does `script` with the arguments that follow.
@@ -85,20 +135,17 @@ fn inside(group: &ControlGroup, script: &str) -> Command {
     command
 }
 
-/// The file that counts how often a limit was reached, and the word before the number.
-type Pressure = (&'static str, &'static str);
-
-/// Where groups with a limit of memory are made, the file of the limit, and how it tells that it was reached.
-fn memory_controller() -> Result<(PathBuf, &'static str, Pressure), Trouble> {
+/// Where groups with a limit of memory are made, and by which files.
+fn memory_controller() -> Result<(PathBuf, &'static Controller), Trouble> {
     if let Some(parent) = mounted("cgroup2", "") {
         let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
         if controllers.split_whitespace().any(|name| name == "memory") {
-            return Ok((parent, "memory.max", ("memory.events", "max ")));
+            return Ok((parent, &UNIFIED));
         }
     }
     let parent = mounted("cgroup", "memory");
     let parent = parent.ok_or_else(|| Trouble::lacking("memcg", "no memory controller is mounted"))?;
-    Ok((parent, "memory.limit_in_bytes", ("memory.failcnt", "")))
+    Ok((parent, &FIRST))
 }
 
 /// The first mount of a type whose options have a word.
@@ -113,6 +160,12 @@ fn mounted(kind: &str, option: &str) -> Option<PathBuf> {
 }
 
 const ENTER: &str = "echo $$ > \"$1\" && shift";
-/// Less than the program, its libraries and its memory together.
-const LIMIT_MIB: u64 = 24;
-const CHURN_MIB: u64 = 12;
+/// Copies the app, and makes a file of 16 MiB: what is read and written here is the group's.
+const FILL: &str = "cp \"$1\" \"$2\" && head -c 16777216 /dev/zero > \"$3\"";
+/// Leaves 4 of the 16 MiB of the file, which then passes through them once a second.
+const TAKEN_BYTES: u64 = 12 << 20;
+/// Fewest times that memory must have been short.
+const PRESSED_MIN: u64 = 20;
+/// A disk that is busy writes for seconds.
+const PRESS_TRIES: u32 = 300;
+const PRESS_WAIT: Duration = Duration::from_millis(100);

@@ -40,6 +40,7 @@ pub const HOSTS: &[Host] = &[
     limits::NAMESPACES,
     limits::LITTLE_MEMORY,
     hosts::STEPPED_CLOCK,
+    hosts::ALLOWED_LIBRARY,
     hosts::SLEWED_CLOCK,
 ];
 
@@ -51,11 +52,13 @@ struct Guest {
     beside: Option<Running>,
     /// Gone after the processes in it, so declared after them.
     group: Option<ControlGroup>,
+    /// What they read.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Guest {
     fn of(app: App) -> Self {
-        Self { app, beside: None, group: None }
+        Self { app, beside: None, group: None, _folder: None }
     }
 }
 

@@ -49,4 +49,5 @@ hosts! {
     an_app_behind_walls_is_clear: "control group and namespaces";
     an_app_with_little_memory_is_clear: "little memory by a control group";
     an_app_whose_clock_is_stepped_is_clear: "clock stepped by up to a day";
+    an_app_with_a_library_that_it_allows_is_clear: "preloaded library that the app allows";
 }
