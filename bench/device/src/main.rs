@@ -59,7 +59,10 @@ fn measure(quiet: Duration, wants_json: bool) -> Outcome<bool> {
     }
     let (usage, cpu_percent) = steady(&suite, quiet)?;
     let read_ns = read_ns(&suite);
+    let cpu_before = suite.usage().cpu;
     let passes = passes(&suite)?;
+    // The quiet looks meanwhile are counted as well: an upper bound.
+    let pass_cpu_ms = ms(suite.usage().cpu.saturating_sub(cpu_before)) / PASSES as f64;
     let added = Memory::now()?.since(&before);
     let (p50, p99) = (at(&passes, 0.5), at(&passes, 0.99));
     let holds = p99 <= PASS_MS_MAX && cpu_percent <= CPU_PERCENT_MAX && added.resident_kb <= ADDED_KB_MAX;
@@ -69,6 +72,7 @@ fn measure(quiet: Duration, wants_json: bool) -> Outcome<bool> {
         "full pass on request: p50 {p50:.2} ms, p99 {p99:.2} ms of {} (bar {PASS_MS_MAX} ms)",
         passes.len()
     );
+    println!("CPU of a pass: {pass_cpu_ms:.2} ms at most; what is beyond it is waiting for a core");
     println!("a cached reading: {read_ns:.0} ns");
     println!("CPU {cpu_percent:.4} % of a core over {} s (bar {CPU_PERCENT_MAX} %)", quiet.as_secs());
     println!(
@@ -78,7 +82,7 @@ fn measure(quiet: Duration, wants_json: bool) -> Outcome<bool> {
     println!("{}", if holds { "holds" } else { "MISSED" });
     if wants_json {
         let numbers = json!({
-            "read_ns": read_ns, "start_ms": start_ms, "ready_ms": ready_ms, "pass_ms": {"p50": p50, "p99": p99},
+            "read_ns": read_ns, "start_ms": start_ms, "ready_ms": ready_ms, "pass_ms": {"p50": p50, "p99": p99, "cpu": pass_cpu_ms},
             "cpu_percent": cpu_percent, "quiet_s": quiet.as_secs(), "stretch_permille": usage.stretch_permille,
             "added_kb": {"resident": added.resident_kb, "anonymous": added.anonymous_kb},
             "sensors": sensors(&usage),
