@@ -163,6 +163,11 @@ impl Victim {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
         command.env("GLACIS_SDK_VICTIM", "1");
+        // A machine behind a proxy says so to its programs, which is what one of the sensors sees.
+        for scheme in ["http", "https", "all"] {
+            let name = format!("{scheme}_proxy");
+            command.env_remove(name.to_uppercase()).env_remove(name);
+        }
         command
     }
 

@@ -15,8 +15,8 @@ fn guarded() -> Guarded {
 }
 
 fn config() -> SuiteConfig {
-    // Tests run without optimisation, beside each other.
-    SuiteConfig::new().guard(guarded()).share_permille(200)
+    // Tests run without optimisation, beside each other, and perhaps on a machine behind a proxy.
+    SuiteConfig::new().guard(guarded()).share_permille(200).without(SensorId::Proxy)
 }
 
 fn start(config: SuiteConfig) -> Suite {
