@@ -213,17 +213,19 @@ impl Memory {
 
 /// Eight functions, as an app would guard.
 fn guarded() -> Vec<Guarded> {
-    let functions: [(&'static str, fn(u64) -> u64); 8] = [
-        ("one", function::<1>),
-        ("two", function::<2>),
-        ("three", function::<3>),
-        ("four", function::<4>),
-        ("five", function::<5>),
-        ("six", function::<6>),
-        ("seven", function::<7>),
-        ("eight", function::<8>),
+    let functions = [
+        function::<1> as fn(u64) -> u64,
+        function::<2>,
+        function::<3>,
+        function::<4>,
+        function::<5>,
+        function::<6>,
+        function::<7>,
+        function::<8>,
     ];
-    functions.into_iter().map(|(name, function)| Guarded::new(name, function as usize)).collect()
+    let names = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let guard = |(name, function): (&'static str, fn(u64) -> u64)| Guarded::new(name, function as usize);
+    names.into_iter().zip(functions).map(guard).collect()
 }
 
 #[inline(never)]
