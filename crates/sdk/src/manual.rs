@@ -55,7 +55,7 @@
 //! | tracer looks every | 2 ms | [`Tracer::INTERVAL`](crate::sensor::Tracer::INTERVAL) |
 //! | prologue looks every | 50 ms, and at each decision | [`Prologue::INTERVAL`](crate::sensor::Prologue::INTERVAL) |
 //! | guarded bytes of a function | 32 | [`Guarded::LEN`](crate::sensor::Guarded::LEN) |
-//! | suite: tracer, guarded functions, code maps look every | 40 ms, 250 ms, 500 ms; all at each event | [`Suite`](crate::sensor::Suite) |
+//! | suite: tracer, guarded functions, code maps look every | 50 ms, 250 ms, 500 ms; all at each event | [`Suite`](crate::sensor::Suite) |
 //! | suite: share of one core, all sensors | 0.2 %, then wider intervals, then unknown(over-budget) | [`SuiteConfig`](crate::sensor::SuiteConfig) |
 //! | a watch that stands alone: share of one core | 2 %, then wider intervals, then unknown(over-budget) | [`WatchConfig`](crate::sensor::WatchConfig) |
 //! | a slice decides locally for | 24 h after its last confirmation | [`DEVICE_FINAL_TTL`](crate::DEVICE_FINAL_TTL) |

@@ -60,7 +60,7 @@ pub(super) fn crew(
     scene: &mut Scene,
 ) -> (Duration, Box<dyn Symptom>) {
     match id {
-        SensorId::Tracer => (ms(40), Box::new(Alone(TracerProbe::new()))),
+        SensorId::Tracer => (ms(50), Box::new(Alone(TracerProbe::new()))),
         SensorId::Prologue => (ms(250), Box::new(Alone(PrologueProbe::new(&config.guarded)))),
         SensorId::Breakpoint => (ms(250), Box::new(Breakpoint::new(&config.guarded, scene))),
         SensorId::TextPages => (ms(1_000), Box::new(TextPages::new())),
