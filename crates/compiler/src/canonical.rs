@@ -195,8 +195,9 @@ fn rule(rule: &Rule, out: &mut Writer) -> Done {
         Release::Nothing => out.u8(0),
         Release::Verdict => out.u8(1),
         Release::Undisclosed => out.u8(2),
-        Release::Nodes { nodes, values } => {
-            out.u8(3);
+        Release::Nodes { nodes, values, vs_request } => {
+            // A code of its own, so that a release without it has the bytes that it always had.
+            out.u8(if *vs_request { 4 } else { 3 });
             bound(Some(*nodes), out);
             out.count("values", values.len(), RELEASED_VALUES_MAX)?;
             values.iter().try_for_each(|value| value.encode(out))?;

@@ -183,10 +183,20 @@ pub enum Release {
         nodes: usize,
         /// Device signals that leave as they are.
         values: Vec<SignalName>,
+        /// Nodes may compare the device with values of the request: a series of requests can search for what the
+        /// device knows, so the policy has a budget by session.
+        vs_request: bool,
     },
     /// `danger_undisclosed`: it reads device signals and lets nothing out, so no trusted zone can ever know its
     /// condition: as a whole it is `unknown(withheld)`, always.
     Undisclosed,
+}
+
+impl Release {
+    /// Whether nodes may read values of the request.
+    pub const fn is_vs_request(&self) -> bool {
+        matches!(self, Self::Nodes { vs_request: true, .. })
+    }
 }
 
 /// A device signal that leaves as a range.

@@ -495,6 +495,18 @@ pub const CODES: &[CodeInfo] = &[
         "Release fewer or coarser parts, or raise the budget with whoever answers for privacy.",
     ),
     info(
+        "G5015",
+        "search without an end",
+        "With `vs_request`, a released bit compares the device with a value of the request, so a series of requests can search for what the device knows, one bit each. The policy must say how many bits a session may tell.",
+        "Write [policy.budget] with bits_per_session, or compare the signal with constants.",
+    ),
+    info(
+        "G5016",
+        "misplaced vs_request",
+        "`vs_request` belongs to the table of `release`, of a rule that compares the device with values of the request.",
+        "Write release = { nodes = N, vs_request = true }, or leave it out.",
+    ),
+    info(
         "G6001",
         "case leaves a signal out",
         "A case must say everything that the policy reads, or it would hide a decision.",

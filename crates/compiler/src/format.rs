@@ -285,7 +285,7 @@ fn order_of(path: &[String]) -> Option<&'static [&'static str]> {
 }
 
 const POLICY: [&str; 8] = ["name", "event", "app", "purpose", "combine", "methods", "if_error", "if_unknown"];
-const RULE: [&str; 13] = [
+const RULE: [&str; 12] = [
     "id",
     "when",
     "effect",
@@ -294,7 +294,6 @@ const RULE: [&str; 13] = [
     "place",
     "reveal",
     "release",
-    "vs_request",
     "lease",
     "danger_undisclosed",
     "if_unknown",
@@ -329,7 +328,17 @@ const FEATURE: [&str; 12] = [
 ];
 const CASE: [&str; 8] = ["name", "trust", "outage", "given", "passed", "verdict", "reasons", "obligations"];
 /// Keys of inline tables: causes from what a device does to what happens to it, then those of a release.
-const INLINE: [&str; 8] =
-    ["withheld", "denied", "version", "inexact", "unavailable", "absent", "nodes", "values"];
+const INLINE: [&str; 10] = [
+    "withheld",
+    "denied",
+    "version",
+    "inexact",
+    "unavailable",
+    "absent",
+    "nodes",
+    "values",
+    "buckets",
+    "vs_request",
+];
 /// Longest line of an array. Unit: characters. LIMIT of form only: an array beyond it takes a line an item.
 const WIDTH_MAX: usize = 110;

@@ -182,6 +182,8 @@ mutants! {
     DisclosesErrorAsUnknown,
     /// A release node that is unknown is disclosed as false.
     DisclosesUnknownAsFalse,
+    /// A device's copy of a request value can be unknown.
+    DeviceCopyIsUnknown,
     // Tables of the plan.
     /// A key that equals a bound is below it.
     BoundNotReached,

@@ -23,7 +23,7 @@ use glacis_wire::http::{PATH_BUNDLE, POLICY_VERSION, Request, Response};
 use glacis_wire::message::List;
 use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
 use glacis_wire::message::policy::{Bundle, KeySet, Published};
-use glacis_wire::{AppName, Disclosed, EventId, EventName, Timestamp, Verdict, Zone};
+use glacis_wire::{Answer, AppName, Disclosed, EventId, EventName, SignalName, Timestamp, Verdict, Zone};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroU32;
@@ -144,7 +144,7 @@ impl Client {
     /// # Errors
     /// [`FlowErrorKind::Misuse`] without an open session: run [`Self::open`] or [`Self::check`] first.
     pub fn sign(&mut self, action: Action, event_id: EventId) -> Result<Option<SignedRequest>, FlowError> {
-        let judged = self.judge(&action.event);
+        let judged = self.judge(&action.event, &action.said);
         let local = judged.local();
         let disclosed = judged.into_disclosed().unwrap_or_else(nothing);
         if local == Local::Block {
@@ -244,13 +244,13 @@ impl Client {
 
     /// Signals → judged: the slice of the event, if there is one, and what it may decide here. Over a budget of the
     /// policy nothing is told and nothing decided.
-    pub(crate) fn judge(&mut self, event: &EventName) -> Judged {
+    pub(crate) fn judge(&mut self, event: &EventName, said: &BTreeMap<SignalName, Answer>) -> Judged {
         let signals = self.source.signals(event);
         let now = self.line.now();
         match self.slices.get_mut(event) {
             Some(slice) => {
                 let may_finalise = slice.may_finalise(now, self.device_final_ttl);
-                let judged = slice.judge(signals, may_finalise);
+                let judged = slice.judge(signals, said, may_finalise);
                 let moment = Moment { now, session: self.line.session_id() };
                 if self.meter.take(self.line.vault(), event, moment) { judged } else { judged.withheld() }
             }

@@ -6,8 +6,13 @@
 //! nobody trusted has confirmed for `device_final_ttl` decides nothing, it only discloses.
 
 use crate::signal::SignalSet;
-use glacis_policy::{Close, Input, Inputs, Reading, Scratch, Slice, disclose, eval, reading_of};
-use glacis_wire::{Cause, Causes, Disclosed, Method, PolicyDigest, Timestamp, Trust, Verdict, Zone};
+use glacis_policy::{
+    Close, Input, Inputs, Reading, Scratch, Slice, Slot, Source, disclose, eval, reading_of,
+};
+use glacis_wire::{
+    Answer, Cause, Causes, Disclosed, Method, PolicyDigest, SignalName, Timestamp, Trust, Verdict, Zone,
+};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -129,13 +134,22 @@ impl DeviceSlice {
         now.after(CLOCK_SKEW) >= self.confirmed && now.since(self.confirmed) < device_final_ttl
     }
 
-    /// Runs the slice over an event's signals. Consumes them: only the disclosure goes on.
-    pub fn judge(&mut self, signals: SignalSet, may_finalise: bool) -> Judged {
+    /// Runs the slice over an event's signals, and over the device's copies of what its request says. Consumes the
+    /// signals: only the disclosure goes on. A copy never stands for a signal of the device, nor the other way round.
+    pub fn judge(
+        &mut self,
+        signals: SignalSet,
+        said: &BTreeMap<SignalName, Answer>,
+        may_finalise: bool,
+    ) -> Judged {
         let withheld = Reading::Unknown(Causes::of(Cause::Withheld));
         // The device applies no trust (DESIGN §4.2); the first trusted zone does.
-        let input = |slot: &glacis_policy::Slot| Input {
-            reading: signals.answer(&slot.name).map_or(withheld, reading_of),
-            trust: Trust::Claimed,
+        let input = |slot: &Slot| {
+            let answer = match slot.source {
+                Source::Request => said.get(&slot.name),
+                _ => signals.answer(&slot.name),
+            };
+            Input { reading: answer.map_or(withheld, reading_of), trust: Trust::Claimed }
         };
         let slots: Vec<Input<'_>> = self.slice.slots().iter().map(input).collect();
         let inputs = Inputs { slots: &slots, passed: None, close: Close::Open };

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             "policies": report.policies,
             "refused": report.refused,
             "intervals": report.intervals,
+            "searches": report.searches,
             "decided": {"device": device, "edge": edge, "cloud": cloud},
             "mutants": {
                 "total": mutants.caught.len() + mutants.missed.len(),

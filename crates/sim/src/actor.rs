@@ -253,7 +253,9 @@ impl Device {
         let device = lock(&self.mind).observe();
         let slice = self.client.slice(&event).map(|held| held.slice().clone());
         let slice = slice.and_then(|slice| DeviceSlice::new(slice, Timestamp::ZERO));
-        let judged = slice.map(|mut slice| slice.judge(device.clone().into_iter().collect(), false));
+        let action = self.action(deed)?;
+        let judged =
+            slice.map(|mut slice| slice.judge(device.clone().into_iter().collect(), &action.said, false));
         self.act_disclosing(deed, judged.and_then(Judged::into_disclosed), device, user, snapshots)
     }
 

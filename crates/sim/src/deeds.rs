@@ -52,7 +52,7 @@ pub fn event(deed: &Deed) -> Result<EventName, NameError> {
 /// # Errors
 /// As [`event`].
 pub fn action(deed: &Deed, user: &str, token: &str) -> Result<Action, NameError> {
-    Ok(Action { event: event(deed)?, request: request(deed, user, token) })
+    Ok(Action { event: event(deed)?, request: request(deed, user, token), said: said(deed, user)? })
 }
 
 /// What the request says, as the edge will extract it.

@@ -13,6 +13,7 @@ mod pairs;
 mod policy;
 pub(crate) mod run;
 pub(crate) mod snapshot;
+mod strict;
 
 use crate::rng::Rng;
 pub use cuts::{Cuts, cuts};
@@ -53,6 +54,8 @@ pub struct Report {
     pub pairs: u64,
     /// Cases in which an aggregate is known to lie in an interval only.
     pub intervals: u64,
+    /// Cases of policies in which a release node reads values of the request.
+    pub searches: u64,
     /// Cases in which a claim made the verdict stricter than withholding it.
     pub believed: u64,
 }
@@ -129,6 +132,8 @@ fn one(world: &mut World, case: u64, report: &mut Report) {
     let scene = Scene::draw(world, case);
     report.cases += 1;
     let interval = |given: &Given| matches!(given.answer, Answer::Interval(_));
+    let searches = world.compiled.layout().nodes.iter().any(|node| !node.requests.is_empty());
+    report.searches += u64::from(searches);
     report.intervals += u64::from(scene.snapshot.answers.values().any(interval));
     match compare(world, &scene, Engine::Sound) {
         Ok(compared) => {
@@ -238,18 +243,14 @@ fn compile_counting(draft: &mut Draft) -> Result<Compiled, Refused> {
     Err(Refused::ByCompiler(why))
 }
 
-/// Takes over the node counts that diagnostics state; whether there was one.
+/// Takes over what diagnostics say of release nodes; whether there was anything.
 fn recount<'d>(draft: &mut Draft, diagnostics: impl Iterator<Item = &'d Diagnostic>) -> bool {
     let mut changed = false;
     for diagnostic in diagnostics {
         let rule = diagnostic.path.strip_prefix("rule.r").and_then(|rest| rest.split('.').next());
         let rule = rule.and_then(|at| at.parse::<usize>().ok()).and_then(|at| draft.rules.get_mut(at));
         let help = diagnostic.help.as_deref().unwrap_or_default();
-        let count = help.split_whitespace().find_map(|word| word.parse::<usize>().ok());
-        if let (Some(rule), Some(count), "G5010") = (rule, count, diagnostic.code) {
-            changed |= rule.nodes.is_some_and(|guess| guess != count);
-            rule.nodes = rule.nodes.map(|_| count);
-        }
+        changed |= rule.is_some_and(|rule| rule.correct(diagnostic.code, help));
     }
     changed
 }

@@ -18,6 +18,7 @@ use glacis_sdk::Action;
 use glacis_wire::http::Request;
 use glacis_wire::{EventId, EventName};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,8 @@ impl RequestArgs {
             headers: headers?,
             body: self.content()?,
         };
-        Ok((Action { event: self.event.0.clone(), request }, target))
+        // A command line states no copies of what its request says: a release node that compares with one fails.
+        Ok((Action { event: self.event.0.clone(), request, said: BTreeMap::new() }, target))
     }
 
     fn content(&self) -> Result<Vec<u8>, CliError> {

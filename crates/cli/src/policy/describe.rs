@@ -74,6 +74,7 @@ pub(crate) fn policy_json(compiled: &Compiled) -> Value {
         json!({
             "condition": node.text,
             "signals": node.signals.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+            "requests": node.requests.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
             "min_trust": node.min_trust.name(),
         })
     };
@@ -131,7 +132,9 @@ pub(crate) fn policy_text(compiled: &Compiled) -> String {
     }
     for node in &layout.nodes {
         let trust = node.min_trust.name();
-        let _ = writeln!(shown, "  whether `{}` (counts as an excuse from {trust} on)", plain(&node.text));
+        let adaptive = if node.requests.is_empty() { "" } else { "; adaptive, asked anew by each request" };
+        let text = plain(&node.text);
+        let _ = writeln!(shown, "  whether `{text}` (counts as an excuse from {trust} on{adaptive})");
     }
     for value in &layout.values {
         let _ = writeln!(shown, "  the value of {value}");
@@ -188,9 +191,10 @@ fn release(rule: &Rule) -> String {
     match &rule.release {
         Release::Nothing => "nothing".to_owned(),
         Release::Verdict => "verdict".to_owned(),
-        Release::Nodes { nodes, values } => {
+        Release::Nodes { nodes, values, vs_request } => {
             let values: Vec<&str> = values.iter().map(|name| name.as_str()).collect();
-            format!("{nodes} nodes, values [{}]{ranges}", values.join(", "))
+            let adaptive = if *vs_request { ", vs_request" } else { "" };
+            format!("{nodes} nodes, values [{}]{ranges}{adaptive}", values.join(", "))
         }
         Release::Undisclosed => "danger_undisclosed".to_owned(),
     }

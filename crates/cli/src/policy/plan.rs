@@ -152,6 +152,7 @@ fn release(release: &ReleasePlan) -> Value {
         "conditions": conditions,
         "ranges": ranges,
         "signals": names(&release.signals),
+        "requests": names(&release.requests),
         "privacy": release.privacy.name(),
         "bits": release.bits,
         "rules": release.rules,

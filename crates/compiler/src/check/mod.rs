@@ -73,6 +73,7 @@ fn check_rule(
     let Some(typed) = check_condition(rule, (catalogue, &raw.models), findings) else { return };
     let Some(effect) = check_effect(rule, &typed, findings) else { return };
     let release = release::check(rule, &typed, effect, findings);
+    release::check_budget(raw, rule, findings);
     let buckets = bucket::check(rule, &typed, findings);
     let declassify = purpose::check(raw, rule, &typed, catalogue, findings);
     let text = rule.text.map_or(Zone::Edge, |text| text.value);

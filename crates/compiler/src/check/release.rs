@@ -7,10 +7,10 @@
 use super::expr::Typed;
 use crate::catalogue::{Birth, Privacy, Signal};
 use crate::checked::Release;
-use crate::cut::nodes::{count, outside};
+use crate::cut::nodes::{VS_REQUEST_COSTS, count, outside};
 use crate::diagnostic::{Span, Spanned, suggest};
 use crate::label;
-use crate::read::policy::{RawRelease, RawRule};
+use crate::read::policy::{RawPolicy, RawRelease, RawRule};
 use crate::source::{Finding, Findings};
 use glacis_policy::Effect;
 use glacis_wire::{SignalName, Zone};
@@ -24,6 +24,19 @@ pub(crate) fn check(rule: &RawRule<'_>, typed: &Typed, effect: Effect, findings:
     scene.reveal(&release, findings);
     scene.place(&release, findings);
     release
+}
+
+/// `vs_request` rests on a budget: who makes requests searches as far as a session may tell.
+pub(crate) fn check_budget(raw: &RawPolicy<'_>, rule: &RawRule<'_>, findings: &mut Findings) {
+    let Some(RawRelease::Nodes { vs_request: Some(span), .. }) = rule.release.as_ref().map(|own| &own.value)
+    else {
+        return;
+    };
+    if raw.budget.as_ref().is_none_or(|budget| budget.per_session.is_none()) {
+        let message = "`vs_request` lets a series of requests search for a device signal, and no budget ends the search";
+        let help = "write [policy.budget] with bits_per_session: what the nodes of one request tell, times the requests that a session needs";
+        rule.form.report(Finding::new(*span, "G5015", message).help(help), findings);
+    }
 }
 
 struct Scene<'a, 'r> {
@@ -110,7 +123,8 @@ impl Scene<'_, '_> {
     /// The release that lets out least and makes the rule work.
     fn cheapest(&self) -> String {
         let kept = "danger_undisclosed = true keeps it in";
-        match count(&self.typed.signals, &self.typed.expr) {
+        let count = |vs_request| count(&self.typed.signals, &self.typed.expr, vs_request);
+        match count(false) {
             Some(1) if self.reading(|name| !self.is_device(name)).is_none() => format!(
                 "add release = \"bit\": whether the condition holds leaves, 1 bit; \"verdict\" lets the device decide \
                  early as well ({kept})"
@@ -119,7 +133,15 @@ impl Scene<'_, '_> {
             Some(nodes) => {
                 format!("add release = {{ nodes = {nodes} }}: {nodes} bits leave at most ({kept})")
             }
-            None => format!("compare what is on the device with constants only ({kept})"),
+            None => {
+                let constants = format!("compare what is on the device with constants only ({kept})");
+                match count(true) {
+                    Some(nodes) => format!(
+                        "{constants}; or add release = {{ nodes = {nodes}, vs_request = true }}: {VS_REQUEST_COSTS}"
+                    ),
+                    None => constants,
+                }
+            }
         }
     }
 
@@ -129,9 +151,10 @@ impl Scene<'_, '_> {
                 self.verdict(release.span, findings);
                 Release::Verdict
             }
-            RawRelease::Nodes { nodes, values, .. } => {
+            RawRelease::Nodes { nodes, values, vs_request, .. } => {
                 let values = values.iter().filter_map(|value| self.value(*value, findings)).collect();
-                Release::Nodes { nodes: nodes.map_or(0, |nodes| nodes.value), values }
+                let nodes = nodes.map_or(0, |nodes| nodes.value);
+                Release::Nodes { nodes, values, vs_request: vs_request.is_some() }
             }
         }
     }

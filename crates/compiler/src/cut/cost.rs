@@ -11,11 +11,12 @@ use crate::source::{Finding, Findings, Source};
 use glacis_policy::Parts;
 use glacis_wire::{Type, Value, Zone};
 
-/// Costs of device, edge and cloud slice; each within its budget or reported.
+/// Costs of device, edge and cloud slice; each within its budget or reported. `guards`: what edge and cloud compute
+/// besides the conditions as they are written.
 pub(crate) fn check(
     policy: &Checked,
     table: &NodeTable,
-    parts: &[Parts; 3],
+    (parts, guards): (&[Parts; 3], [u64; 2]),
     source: &Source<'_>,
     findings: &mut Findings,
 ) -> [u64; 3] {
@@ -24,7 +25,12 @@ pub(crate) fn check(
         policy.rules.iter().filter(move |rule| hidden || !rule.is_hidden()).map(|rule| &rule.when)
     };
     let device = sum(table.nodes.iter().map(|node: &ReleaseNode| &node.expr).collect());
-    let costs = [device, sum(rules(false).collect()), sum(rules(true).collect())];
+    let [edge, cloud] = guards;
+    let costs = [
+        device,
+        sum(rules(false).collect()).saturating_add(edge),
+        sum(rules(true).collect()).saturating_add(cloud),
+    ];
     for ((cost, part), budget) in costs.iter().zip(parts).zip(BUDGETS) {
         if *cost > budget {
             let zone: Zone = part.zone;

@@ -4,6 +4,7 @@
 //! with `release = "verdict"`; the edge slice every rule that is not hidden from it; the cloud slice all rules.
 //! [`nodes`] finds the release nodes, [`arena`] lays expressions out flat, [`cost`] bounds what a slice costs.
 
+pub(crate) mod adaptive;
 pub(crate) mod arena;
 pub(crate) mod automaton;
 pub(crate) mod cost;
@@ -39,6 +40,9 @@ pub struct NodeInfo {
     pub text: String,
     /// The device signals that it reads, sorted.
     pub signals: Vec<SignalName>,
+    /// The values of the request that it reads besides, sorted: it is adaptive, since each request asks it anew. The
+    /// device computes it on its own copies of them.
+    pub requests: Vec<SignalName>,
     /// Below this trust of the session its outcome counts as withheld where that is exculpating.
     pub min_trust: Trust,
 }
@@ -138,7 +142,8 @@ pub(crate) fn cut(policy: &Checked, source: &Source<'_>, findings: &mut Findings
             }
         }
     }
-    let costs = cost::check(policy, &table, &parts, source, findings);
+    let guards = |hidden: bool| guards(policy, &table, &shapes, hidden);
+    let costs = cost::check(policy, &table, (&parts, [guards(false), guards(true)]), source, findings);
     let rules = shapes.into_iter().map(|shape| shape.cut).collect();
     Some(Cut { layout, parts, costs, plans, table, rules })
 }
@@ -161,18 +166,27 @@ fn always(rule: &Rule, root: &Expr) -> Option<Finding> {
     (!rule.when.readings().is_empty()).then(|| Finding::new(rule.when.span, "G3012", message))
 }
 
+/// Steps that the guards of adaptive nodes add to the rules of a trusted zone, `hidden` ones among them.
+fn guards(policy: &Checked, table: &NodeTable, shapes: &[Shape<'_>], hidden: bool) -> u64 {
+    let held = shapes.iter().filter(|shape| hidden || !shape.rule.is_hidden());
+    let nodes = held.flat_map(|shape| &shape.cut.nodes).filter_map(|at| table.nodes.get(usize::from(*at)));
+    let steps = nodes.map(|node| {
+        let costs =
+            node.requests.iter().filter_map(|name| policy.signals.get(name)).map(|signal| signal.cost);
+        adaptive::guard_steps(node.requests.len(), costs.fold(0, u64::saturating_add))
+    });
+    steps.fold(0, u64::saturating_add)
+}
+
 fn layout(policy: &Checked, table: &NodeTable) -> Layout {
-    let nodes = table.nodes.iter().map(|node| NodeInfo {
-        text: render(&node.expr),
-        signals: node
-            .expr
-            .readings()
-            .iter()
-            .map(|(name, _)| (*name).clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
-        min_trust: node.min_trust,
+    let nodes = table.nodes.iter().map(|node| {
+        let signals: BTreeSet<_> = node.signals().cloned().collect();
+        NodeInfo {
+            text: render(&node.expr),
+            signals: signals.into_iter().collect(),
+            requests: node.requests.clone(),
+            min_trust: node.min_trust,
+        }
     });
     let values: BTreeSet<&SignalName> = policy.rules.iter().flat_map(released_values).collect();
     Layout { nodes: nodes.collect(), values: values.into_iter().cloned().collect() }

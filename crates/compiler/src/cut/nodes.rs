@@ -4,11 +4,12 @@
 //! operands are one node, because `&&` and `||` are associative and commutative in all four outcomes, causes
 //! included. A node reads private signals of one `min_trust` only, so that its outcome has one trust; where a
 //! chain mixes them it is split, where an atom does it is refused. What a rule lets out as a range (`buckets`) never
-//! shares a node with anything else. Equal nodes are one node, across rules.
+//! shares a node with anything else. Where a rule says `vs_request`, an atom that also reads values of the request is a
+//! node of its own ([`super::adaptive`]). Equal nodes are one node, across rules.
 //!
 //! INVARIANT: the condition is folded, so a node whose every input is unknown is unknown.
 
-use super::{CutRule, released_values};
+use super::{CutRule, adaptive, released_values};
 use crate::catalogue::{Birth, Privacy, Signal};
 use crate::checked::{BinaryOp, Bucket, Checked, Expr, ExprKind, Release, Rule};
 use crate::fold::{join, operands};
@@ -29,8 +30,18 @@ pub(crate) struct NodeTable {
 pub(crate) struct ReleaseNode {
     pub(crate) expr: Expr,
     pub(crate) min_trust: Trust,
+    /// The values of the request that it reads besides, sorted; none of a node that is not adaptive.
+    pub(crate) requests: Vec<SignalName>,
     /// Text of the expression: equal text, equal node.
     text: String,
+}
+
+impl ReleaseNode {
+    /// The device signals that it reads, once a reading.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = &SignalName> {
+        let names = self.expr.readings().into_iter().map(|(name, _)| name);
+        names.filter(|name| !self.requests.contains(name))
+    }
 }
 
 impl NodeTable {
@@ -40,20 +51,21 @@ impl NodeTable {
         (index < self.nodes.len()).then(|| u16::try_from(index).ok()).flatten()
     }
 
-    fn intern(&mut self, expr: Expr, min_trust: Trust) -> Option<u16> {
+    fn intern(&mut self, expr: Expr, min_trust: Trust, requests: Vec<SignalName>) -> Option<u16> {
         let text = render(&expr);
         let at = self.nodes.iter().position(|node| node.text == text).unwrap_or_else(|| {
-            self.nodes.push(ReleaseNode { expr, min_trust, text });
+            self.nodes.push(ReleaseNode { expr, min_trust, requests, text });
             self.nodes.len() - 1
         });
         u16::try_from(at).ok()
     }
 }
 
-/// How many nodes a condition would release; `None` if it cannot be cut. For advice: it is not folded yet.
-pub(crate) fn count(signals: &BTreeMap<SignalName, Signal>, expr: &Expr) -> Option<usize> {
+/// How many nodes a condition would release, `vs_request` or not; `None` if it cannot be cut. For advice: it is not
+/// folded yet.
+pub(crate) fn count(signals: &BTreeMap<SignalName, Signal>, expr: &Expr, vs_request: bool) -> Option<usize> {
     let mut table = NodeTable::default();
-    let scene = Scene { signals, values: &[], buckets: &[], whole: expr, rule: "" };
+    let scene = Scene { signals, values: &[], buckets: &[], vs_request, whole: expr, rule: "" };
     let mut taker = Taker::new(scene, &mut table);
     taker.take(expr).ok()?;
     Some(taker.nodes.len())
@@ -70,6 +82,7 @@ pub(crate) fn take(
         signals: &policy.signals,
         values: released_values(rule),
         buckets: &rule.buckets,
+        vs_request: rule.release.is_vs_request(),
         whole: folded,
         rule: &rule.id,
     };
@@ -84,6 +97,11 @@ pub(crate) fn take(
         Release::Nothing | Release::Undisclosed => (0, nodes.is_empty()),
     };
     if fits {
+        let is_adaptive =
+            |at: &u16| table.nodes.get(usize::from(*at)).is_some_and(|node| !node.requests.is_empty());
+        if rule.release.is_vs_request() && !nodes.iter().any(is_adaptive) {
+            return Err(unneeded(rule));
+        }
         return Ok(CutRule { root, nodes: nodes.into_iter().chain(ranges).collect() });
     }
     let texts = nodes.iter().filter_map(|at| table.nodes.get(usize::from(*at)));
@@ -106,6 +124,12 @@ pub(crate) fn take(
             finding.help(format!("write release = {{ nodes = {count} }} if all of that may leave the device"))
         }
     })
+}
+
+/// `vs_request` where no part of the condition needs it.
+fn unneeded(rule: &Rule) -> Finding {
+    let message = "no part of the condition compares the device with a value of the request";
+    Finding::new(rule.release_span.unwrap_or(rule.span), "G5016", message).help("leave `vs_request` out")
 }
 
 /// The way of the first signal of the last node: the one that is most likely not meant to leave.
@@ -148,6 +172,8 @@ struct Scene<'a> {
     /// Device signals that leave as they are.
     values: &'a [SignalName],
     buckets: &'a [Bucket],
+    /// Whether nodes may read values of the request.
+    vs_request: bool,
     /// The whole condition and its rule, for findings.
     whole: &'a Expr,
     rule: &'a str,
@@ -190,20 +216,40 @@ impl<'a> Taker<'a> {
     fn take(&mut self, expr: &Expr) -> Result<Expr, Finding> {
         match self.class(expr) {
             Class::Free => Ok(expr.clone()),
-            Class::Device(group) => self.node(expr.clone(), group),
+            Class::Device(group) => self.node(expr.clone(), group, Vec::new()),
             Class::Mixed => self.split(expr),
         }
     }
 
-    fn node(&mut self, expr: Expr, group: Group) -> Result<Expr, Finding> {
+    fn node(&mut self, expr: Expr, group: Group, requests: Vec<SignalName>) -> Result<Expr, Finding> {
         let span = expr.span;
-        let index = self.table.intern(expr, group.trust);
+        let index = self.table.intern(expr, group.trust, requests.clone());
         let named = index.and_then(|at| Some((at, SignalName::parse(&format!("node.{at}")).ok()?)));
         let Some((index, name)) = named else {
             return Err(Finding::new(span, "G5011", "the policy has too many release nodes"));
         };
         if group.range.is_some() { &mut self.ranges } else { &mut self.nodes }.insert(index);
-        Ok(Expr { kind: ExprKind::Signal(name), ty: Type::Bool, span })
+        let node = Expr { kind: ExprKind::Signal(name), ty: Type::Bool, span };
+        Ok(adaptive::guarded(node, &requests))
+    }
+
+    /// What an adaptive node of this atom would be: its group, and the values of the request that it reads. `None` where
+    /// the atom reads anything else, or absorbs.
+    fn adaptive(&self, expr: &Expr) -> Option<(Group, Vec<SignalName>)> {
+        let (mut kept, mut requests) = (None, BTreeSet::new());
+        for (name, _) in expr.readings() {
+            match self.group(name) {
+                Some(Group { range: Some(_), .. }) => return None,
+                Some(group) if kept.is_some_and(|known| known != group) => return None,
+                Some(group) => kept = Some(group),
+                None if self.scene.signals.get(name)?.birth == Birth::Request => {
+                    requests.insert(name.clone());
+                }
+                None => return None,
+            }
+        }
+        let is_mixed = !requests.is_empty() && adaptive::is_strict(expr);
+        kept.filter(|_| is_mixed).map(|group| (group, requests.into_iter().collect()))
     }
 
     /// A mixed part: the operators that combine nodes are taken apart, an atom cannot be.
@@ -215,7 +261,10 @@ impl<'a> Taker<'a> {
                 let condition = Box::new(self.take(condition)?);
                 ExprKind::If(condition, Box::new(self.take(yes)?), Box::new(self.take(no)?))
             }
-            _ => return Err(self.never_meet(expr)),
+            _ => match self.adaptive(expr).filter(|_| self.scene.vs_request) {
+                Some((group, requests)) => return self.node(expr.clone(), group, requests),
+                None => return Err(self.never_meet(expr)),
+            },
         };
         Ok(Expr { kind, ..expr.clone() })
     }
@@ -232,7 +281,8 @@ impl<'a> Taker<'a> {
                     done.push(group);
                     let alike = all.iter().filter(|other| self.class(other) == Class::Device(group));
                     let joined = join(op, alike.map(|other| (*other).clone()).collect());
-                    parts.push(self.node(joined.unwrap_or_else(|| (*operand).clone()), group)?);
+                    let joined = joined.unwrap_or_else(|| (*operand).clone());
+                    parts.push(self.node(joined, group, Vec::new())?);
                 }
                 Class::Free | Class::Mixed => parts.push(self.take(operand)?),
             }
@@ -275,6 +325,10 @@ impl<'a> Taker<'a> {
             first.name,
             way(&format!("where {other} is"))
         );
+        let finding = Finding::new(expr.span, "G5008", message);
+        if self.scene.vs_request {
+            return finding.help(VS_REQUEST_TAKES);
+        }
         let help = match first.privacy {
             Privacy::Private => format!(
                 "compare each with a constant; `{}` is private, so it cannot leave as a value",
@@ -285,6 +339,16 @@ impl<'a> Taker<'a> {
                 first.name
             ),
         };
-        Finding::new(expr.span, "G5008", message).help(help)
+        finding.help(match self.adaptive(expr) {
+            Some(_) => format!("{help}; or say vs_request = true in `release`: {VS_REQUEST_COSTS}"),
+            None => help,
+        })
     }
 }
+
+/// What `vs_request` is for.
+const VS_REQUEST_TAKES: &str = "`vs_request` takes single strict comparisons of device signals of one min_trust, neither \
+    released nor in `buckets`, with values of zone `request`: no `&&`, `||`, `?:`, model or other zone within";
+/// What `vs_request` costs.
+pub(crate) const VS_REQUEST_COSTS: &str = "every request is then an answer of one bit about another threshold, so \
+    whoever makes requests can search for the value, and [policy.budget] must say bits_per_session";

@@ -7,11 +7,15 @@
 //! was unknown or failed (the two bits of a node on the wire hold that as well): it tells of the device's sensors, not of
 //! the signal's value, and a device says it of all nodes alike when it withholds.
 //!
+//! A node that reads values of the request (`vs_request`) is one bit of its own, in every request again: each may ask about
+//! another threshold, so what was told before saves nothing.
+//!
 //! What must not be here: an estimate. Whatever is not understood counts as much as its form can carry.
 
 use crate::catalogue::{Privacy, Signal};
 use crate::checked::{BinaryOp, Budget, Checked, Expr, ExprKind};
 use crate::cut::Cut;
+use crate::cut::nodes::ReleaseNode;
 use crate::read::budget::RawBudget;
 use crate::render::render;
 use crate::source::{Finding, Findings, Source};
@@ -32,6 +36,8 @@ pub struct ReleasedItem {
     pub kind: ReleasedKind,
     /// The device signals that it tells of, sorted.
     pub signals: Vec<SignalName>,
+    /// The values of the request that it compares them with, sorted: it is adaptive.
+    pub requests: Vec<SignalName>,
     /// The most private of them.
     pub privacy: Privacy,
     /// What it tells at most. Unit: bits.
@@ -78,7 +84,7 @@ pub(crate) fn released(policy: &Checked, cut: &Cut) -> Released {
                 nodes.push(at);
                 all.join(asked);
             }
-            None => items.push(item(policy, cut, (ReleasedKind::Node(at), 1), &node.expr)),
+            None => items.push(item(policy, cut, (ReleasedKind::Node(at), 1), node)),
         }
     }
     for (signal, (nodes, asked)) in ranges {
@@ -90,7 +96,7 @@ pub(crate) fn released(policy: &Checked, cut: &Cut) -> Released {
             [only] => ReleasedKind::Node(*only),
             _ => ReleasedKind::Range { nodes, ranges },
         };
-        items.push(item(policy, cut, (kind, bits), &first.expr));
+        items.push(item(policy, cut, (kind, bits), first));
     }
     items.sort_by_key(|item| match &item.kind {
         ReleasedKind::Node(at) => *at,
@@ -101,6 +107,7 @@ pub(crate) fn released(policy: &Checked, cut: &Cut) -> Released {
     items.extend(values.map(|signal| ReleasedItem {
         kind: ReleasedKind::Value,
         signals: vec![signal.name.clone()],
+        requests: Vec::new(),
         privacy: signal.privacy,
         bits: value_bits(signal),
     }));
@@ -108,14 +115,15 @@ pub(crate) fn released(policy: &Checked, cut: &Cut) -> Released {
 }
 
 /// One item of nodes. What only tells of values that leave anyway tells nothing more.
-fn item(policy: &Checked, cut: &Cut, (kind, bits): (ReleasedKind, u64), expr: &Expr) -> ReleasedItem {
-    let names: BTreeSet<&SignalName> = expr.readings().into_iter().map(|(name, _)| name).collect();
+fn item(policy: &Checked, cut: &Cut, (kind, bits): (ReleasedKind, u64), node: &ReleaseNode) -> ReleasedItem {
+    let names: BTreeSet<&SignalName> = node.signals().collect();
     let known = names.iter().all(|name| cut.layout.values.contains(name));
     let signals = names.iter().filter_map(|name| policy.signals.get(*name));
     ReleasedItem {
         kind,
         privacy: signals.map(|signal| signal.privacy).max().unwrap_or(Privacy::Private),
         signals: names.into_iter().cloned().collect(),
+        requests: node.requests.clone(),
         bits: if known { 0 } else { bits },
     }
 }
@@ -300,7 +308,10 @@ fn largest(policy: &Checked, cut: &Cut, released: &Released) -> String {
     let way = |item: &&ReleasedItem| {
         let signals: Vec<&str> = item.signals.iter().map(SignalName::as_str).collect();
         let (what, rules) = match &item.kind {
-            ReleasedKind::Node(at) => ("yes or no".to_owned(), served(policy, cut, &[*at])),
+            ReleasedKind::Node(at) => {
+                let answer = if item.requests.is_empty() { "yes or no" } else { "yes or no, adaptive" };
+                (answer.to_owned(), served(policy, cut, &[*at]))
+            }
             ReleasedKind::Range { nodes, ranges } => (format!("{ranges} ranges"), served(policy, cut, nodes)),
             ReleasedKind::Value => ("value".to_owned(), Vec::new()),
         };

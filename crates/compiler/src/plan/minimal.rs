@@ -12,6 +12,7 @@
 use crate::Compiled;
 use crate::catalogue::{Birth, Signal};
 use crate::checked::{BinaryOp, Expr, ExprKind, Release, Rule};
+use crate::cut::adaptive;
 use crate::cut::nodes::ReleaseNode;
 use crate::render::render;
 use glacis_policy::{Effect, Entry};
@@ -70,6 +71,8 @@ enum Tree {
     Has(usize),
     /// A release node: its place, its trust and what it computes.
     Node(usize, Trust, Box<Tree>),
+    /// A node that reads values of the request, and the part that says whether they are known.
+    Guarded(Box<Tree>, usize),
     Not(Box<Tree>),
     And(Box<Tree>, Box<Tree>),
     Or(Box<Tree>, Box<Tree>),
@@ -124,6 +127,11 @@ impl<'a> Trial<'a> {
                 node.map_or(Tree::Constant(false), |ReleaseNode { expr, min_trust, .. }| {
                     Tree::Node(at, min_trust, Box::new(self.tree(&expr)))
                 })
+            }
+            ExprKind::Binary(_, node, known)
+                if adaptive::node_of(expr, &self.compiled.cut.table).is_some() =>
+            {
+                Tree::Guarded(Box::new(self.tree(node)), self.part(known))
             }
             ExprKind::Not(a) => Tree::Not(Box::new(self.tree(a))),
             ExprKind::Binary(BinaryOp::And, a, b) => {
@@ -267,6 +275,7 @@ fn outcome(tree: &Tree, view: &View<'_>) -> Outcome {
             Outcome::Unknown(_) => WITHHELD,
             known => known,
         },
+        Tree::Guarded(node, known) => strict(outcome(node, view), view.part(*known)),
         Tree::Not(a) => match outcome(a, view) {
             Outcome::True => Outcome::False,
             Outcome::False => Outcome::True,
@@ -287,6 +296,16 @@ fn less(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Unknown(causes) => Outcome::Unknown(causes.union(Causes::of(Cause::Withheld))),
         _ => WITHHELD,
+    }
+}
+
+/// A node where the values of the request are known: `known` is false there, and true nowhere.
+fn strict(node: Outcome, known: Outcome) -> Outcome {
+    match (node, known) {
+        (Outcome::Unknown(a), Outcome::Unknown(b)) => Outcome::Unknown(a.union(b)),
+        (Outcome::Unknown(causes), _) | (_, Outcome::Unknown(causes)) => Outcome::Unknown(causes),
+        (_, Outcome::Error | Outcome::Missing) => Outcome::Error,
+        (node, _) => node,
     }
 }
 

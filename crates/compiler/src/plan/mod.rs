@@ -139,6 +139,8 @@ pub struct ReleasePlan {
     pub form: ReleaseForm,
     /// The signals that it tells of.
     pub signals: Vec<SignalName>,
+    /// The values of the request that it compares them with: it is adaptive, and told in full by every request.
+    pub requests: Vec<SignalName>,
     /// The most private of them.
     pub privacy: Privacy,
     /// What it tells at most. Unit: bits.
@@ -263,6 +265,7 @@ fn release(compiled: &Compiled, item: &crate::ReleasedItem) -> ReleasePlan {
     ReleasePlan {
         form,
         signals: item.signals.clone(),
+        requests: item.requests.clone(),
         privacy: item.privacy,
         bits: item.bits,
         rules: rules.into_iter().map(str::to_owned).collect(),

@@ -8,7 +8,7 @@ use super::{RulePlan, Why, WhyKind};
 use crate::Compiled;
 use crate::catalogue::{Birth, Signal};
 use crate::checked::{BinaryOp, Expr, ExprKind, Release, Rule};
-use crate::cut::{CutRule, nodes::NodeTable};
+use crate::cut::{CutRule, adaptive, nodes::NodeTable};
 use crate::render::render;
 use glacis_policy::{Effect, Obligations};
 use glacis_wire::{SignalName, Trust, Type, Value, Zone};
@@ -201,6 +201,10 @@ fn join(op: BinaryOp, a: Expr, b: Expr) -> Expr {
 
 /// A cut condition with the conditions of its nodes in their places again.
 fn restored(expr: &Expr, table: &NodeTable) -> Expr {
+    if let Some((at, _)) = adaptive::node_of(expr, table) {
+        let node = table.nodes.get(usize::from(at));
+        return node.map_or_else(|| expr.clone(), |node| node.expr.clone());
+    }
     if let ExprKind::Signal(name) = &expr.kind {
         let node = table.index_of(name).and_then(|at| table.nodes.get(usize::from(at)));
         return node.map_or_else(|| expr.clone(), |node| node.expr.clone());

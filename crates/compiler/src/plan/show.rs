@@ -83,6 +83,10 @@ fn show_release(release: &ReleasePlan, f: &mut Formatter<'_>) -> fmt::Result {
         ReleaseForm::Value => write!(f, "  the value of {names}")?,
     }
     let (bits, plural) = (release.bits, if release.bits == 1 { "bit" } else { "bits" });
+    if !release.requests.is_empty() {
+        let requests: Vec<&str> = release.requests.iter().map(|name| name.as_str()).collect();
+        write!(f, "; adaptive, each request asks with its own {}", requests.join(", "))?;
+    }
     let (privacy, trust) = (release.privacy.name(), release.min_trust.name());
     writeln!(f, "; {bits} {plural}, {privacy}; excuses from {trust} on; for {}", release.rules.join(", "))
 }

@@ -84,8 +84,11 @@ fn policy(random: &mut Random, rules: usize) -> Option<Compiled> {
 fn alone(compiled: &Compiled, at: usize) -> (Checked, Vec<usize>) {
     let (rule, cut) = (&compiled.checked.rules[at], &compiled.cut.rules[at]);
     let mut checked = compiled.checked.clone();
-    let release =
-        if cut.nodes.is_empty() { Release::Nothing } else { Release::Nodes { nodes: 0, values: Vec::new() } };
+    let release = if cut.nodes.is_empty() {
+        Release::Nothing
+    } else {
+        Release::Nodes { nodes: 0, values: Vec::new(), vs_request: false }
+    };
     checked.rules = vec![Rule { when: cut.root.clone(), release, ..rule.clone() }];
     for (at, node) in compiled.cut.table.nodes.iter().enumerate() {
         let name = format!("node.{at}");

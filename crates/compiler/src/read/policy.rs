@@ -76,7 +76,13 @@ pub(crate) struct RawRule<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum RawRelease<'a> {
     Verdict,
-    Nodes { nodes: Option<Spanned<usize>>, values: Vec<Spanned<&'a str>>, buckets: Vec<RawBucket<'a>> },
+    Nodes {
+        nodes: Option<Spanned<usize>>,
+        values: Vec<Spanned<&'a str>>,
+        buckets: Vec<RawBucket<'a>>,
+        /// Where it says that nodes may read values of the request.
+        vs_request: Option<Span>,
+    },
 }
 
 /// A signal that leaves as a range, as written.
@@ -220,11 +226,13 @@ impl Reader<'_> {
         for key in ["id", "when"].iter().filter(|key| form.entry(key).is_none()) {
             form.missing(key, "every rule has an id and a condition", findings);
         }
-        for (key, why) in NOT_BUILT {
-            if let Some(entry) = form.entry(key) {
-                let message = format!("`{key}` is not built yet");
-                form.report(Finding::new(entry.key.span, "G5001", message).help(*why), findings);
-            }
+        if let Some(entry) = form.entry("lease") {
+            let finding = Finding::new(entry.key.span, "G5001", "`lease` is not built yet");
+            form.report(finding.help("leave it out: the rule then asks the cloud"), findings);
+        }
+        if let Some(entry) = form.entry("vs_request") {
+            let finding = Finding::new(entry.key.span, "G5016", "`vs_request` is a word of `release`");
+            form.report(finding.help("write release = { nodes = 1, vs_request = true }"), findings);
         }
         let id = form.text("id", findings).and_then(|id| identifier(&form, id, REASON_BYTES_MAX, findings));
         let when = form.text("when", findings);
@@ -392,12 +400,17 @@ fn read_release<'a>(form: &Form<'a>, findings: &mut Findings) -> Option<Spanned<
             let word = Spanned { value: word.as_str(), span };
             let bit = form.pick(word, "release", &[("verdict", false), ("bit", true)], findings)?;
             let one = Some(Spanned { value: 1, span });
-            let bit = bit.then(|| RawRelease::Nodes { nodes: one, values: Vec::new(), buckets: Vec::new() });
+            let bit = bit.then(|| RawRelease::Nodes {
+                nodes: one,
+                values: Vec::new(),
+                buckets: Vec::new(),
+                vs_request: None,
+            });
             Some(Spanned { value: bit.unwrap_or(RawRelease::Verdict), span })
         }
         Data::Table(_) => {
             let inner = form.table("release", findings)?;
-            inner.only(&["nodes", "values", "buckets"], findings);
+            inner.only(&["nodes", "values", "buckets", "vs_request"], findings);
             let max = i64::try_from(NODES_MAX).unwrap_or(i64::MAX);
             let nodes = inner.int("nodes", 0..=max, findings);
             let nodes = nodes.and_then(|nodes| {
@@ -405,7 +418,9 @@ fn read_release<'a>(form: &Form<'a>, findings: &mut Findings) -> Option<Spanned<
             });
             let values = inner.texts("values", findings).map_or(Vec::new(), |values| values.value);
             let buckets = read_buckets(&inner, findings);
-            Some(Spanned { value: RawRelease::Nodes { nodes, values, buckets }, span })
+            let vs_request =
+                inner.bool("vs_request", findings).filter(|flag| flag.value).map(|flag| flag.span);
+            Some(Spanned { value: RawRelease::Nodes { nodes, values, buckets, vs_request }, span })
         }
         _ => {
             let finding = Finding::new(
@@ -462,12 +477,6 @@ const RULE_KEYS: [&str; 14] = [
     "danger_undisclosed",
     "lease",
     "vs_request",
-];
-
-/// Keys of the language that this compiler refuses by name.
-const NOT_BUILT: &[(&str, &str)] = &[
-    ("lease", "leave it out: the rule then asks the cloud"),
-    ("vs_request", "compare the device signal with a constant, or release it as a value"),
 ];
 
 /// Thresholds of score classes: any sum of points. One at or below 0 is reached without any, so that credit has

@@ -104,7 +104,7 @@ fn rule(when: crate::checked::Expr, effect: Effect, random: &mut Random) -> Rule
         effect,
         text: Zone::Device,
         place: None,
-        release: Release::Nodes { nodes: 0, values: Vec::new() },
+        release: Release::Nodes { nodes: 0, values: Vec::new(), vs_request: false },
         buckets: Vec::new(),
         declassify: Vec::new(),
         reveal: Vec::new(),
@@ -129,7 +129,7 @@ fn nodes_carry_all_that_a_condition_needs() {
         let mut rule = rule(folded.clone(), Effect::Block, random);
         // The declared number is not the point here: ask for what is found.
         let taken = (0..64).find_map(|nodes| {
-            rule.release = Release::Nodes { nodes, values: Vec::new() };
+            rule.release = Release::Nodes { nodes, values: Vec::new(), vs_request: false };
             table = NodeTable::default();
             take(&policy, &rule, &folded, &mut table).ok()
         });

@@ -204,8 +204,14 @@ const LEAKS: &[(&str, &str, &str)] = &[
     ),
     (
         "when = \"app.risk > amount\"\nrelease = \"bit\"\ntext = \"device\"\nvs_request = true",
-        "G5001",
-        "`vs_request`",
+        "G5016",
+        "`vs_request` is a word of `release`",
+    ),
+    // By a search that nothing ends.
+    (
+        "when = \"app.risk > amount\"\nrelease = { nodes = 1, vs_request = true }\ntext = \"device\"",
+        "G5015",
+        "policy.toml:13:37: `vs_request` lets a series of requests search for a device signal, and no budget ends",
     ),
     // A list of the cloud is not asked for what the device knows.
     (
@@ -370,6 +376,157 @@ fn a_policy_that_leaks_is_refused_and_the_refusal_names_the_way() {
         assert!(said.contains(&format!("[{code}]")), "{rule}\nwant {code}:\n{said}");
         assert!(said.contains(way), "{rule}\nwant {way}:\n{said}");
         assert!(said.contains("policy.toml:"), "{rule}: no place:\n{said}");
+    }
+}
+
+/// With a budget by session and `vs_request`: what still leaks.
+const SEARCHES: &[(&str, &str, &str)] = &[
+    // More comparisons than declared: each is a bit of its own.
+    (
+        "when = \"app.risk > amount && battery.level > amount\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5010",
+        "2 release nodes: `app.risk > amount`, `battery.level > amount`",
+    ),
+    (
+        "when = \"app.risk > amount || app.hooked\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5010",
+        "2 release nodes",
+    ),
+    // What absorbs hides who withholds.
+    (
+        "when = \"(app.hooked ? amount : 0) > 5\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "app.hooked (private, device) → ?: condition → > → rule",
+    ),
+    (
+        "when = \"(app.hooked && amount > 5) == true\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "→ && → == → rule",
+    ),
+    (
+        "when = \"app.list.exists(x, x == user) == true\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "→ || → == → rule",
+    ),
+    // Two trusts have no one trust, whatever stands between them.
+    (
+        "when = \"has(app.rooted) == (app.risk > amount)\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "app.rooted (private, device)",
+    ),
+    // Only the request is asked with; edge and cloud would learn what they ask about.
+    (
+        "when = \"app.name == device.id\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "→ == with device.id → rule",
+    ),
+    (
+        "when = \"app.risk > user.devices\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "→ where user.devices is",
+    ),
+    (
+        "when = \"app.risk > amount + user.devices\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5008",
+        "app.risk (private, device)",
+    ),
+    // A range is declared by its bounds, and a request is none.
+    (
+        "when = \"battery.level < amount\"\nrelease = { buckets = { \"battery.level\" = [20] }, vs_request = true }",
+        "G5013",
+        "→ < with amount → rule",
+    ),
+    // Deciding early on a search shows in every request.
+    (
+        "when = \"app.risk > amount\"\nrelease = \"verdict\"",
+        "G5004",
+        "early block: no request comes, which shows",
+    ),
+    (
+        "when = \"app.risk > amount\"\nplace = \"device\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5007",
+        "app.risk (private, device) → > with amount → rule \"r\" → early block",
+    ),
+    // A word that nothing needs would let a later change search.
+    (
+        "when = \"app.risk > 5 && amount > 5\"\nrelease = { nodes = 1, vs_request = true }",
+        "G5016",
+        "no part of the condition compares the device with a value of the request",
+    ),
+    // A purpose is lost neither by the device nor by the request.
+    (
+        "when = \"app.name == shop\"\nrelease = { nodes = 1, vs_request = true }",
+        "G4016",
+        "shop (ads) → == with app.name → rule",
+    ),
+];
+
+#[test]
+fn a_search_that_is_not_declared_or_cannot_be_is_refused() {
+    for (rule, code, way) in SEARCHES {
+        let said = refusal(SEARCH, &format!("{rule}\ntext = \"device\""));
+        assert!(said.contains(&format!("[{code}]")), "{rule}\nwant {code}:\n{said}");
+        assert!(said.contains(way), "{rule}\nwant {way}:\n{said}");
+    }
+    // A budget by request or day ends no session, and what one request tells is within it.
+    let rule = "when = \"app.risk > amount\"\nrelease = { nodes = 1, vs_request = true }\ntext = \"device\"";
+    for budget in ["bits_per_request = 9", "bits_per_day = 9"] {
+        let said = refusal(&format!("[policy.budget]\n{budget}\n"), rule);
+        assert!(said.contains("[G5015]") && said.contains("bits_per_session"), "{budget}:\n{said}");
+    }
+    let said = refusal("[policy.budget]\nbits_per_session = 0\n", rule);
+    assert!(said.contains("yes or no, adaptive → rule \"r\" → 1 bit"), "{said}");
+    // The text of a search is read on the device like any other.
+    let said = refusal(SEARCH, &rule.replace("text = \"device\"", "text = \"edge\""));
+    assert!(said.contains("[G5006]") && said.contains("app.risk"), "{said}");
+}
+
+const SEARCH: &str = "[policy.budget]\nbits_per_session = 40\n";
+
+/// Without the word a comparison is refused as before, and the help says what the word is and what it costs.
+#[test]
+fn the_help_names_the_search_where_there_can_be_one() {
+    let costs = "every request is then an answer of one bit about another threshold";
+    for release in ["", "release = \"bit\"\ntext = \"device\""] {
+        for (when, can) in [
+            ("app.risk > amount", true),
+            ("app.risk + 2 == amount * 3", true),
+            ("app.risk > user.devices", false),
+            ("(app.hooked ? amount : 0) > 5", false),
+        ] {
+            let said = refusal("", &format!("when = \"{when}\"\n{release}"));
+            assert_eq!(said.contains("vs_request = true"), can, "{when} {release}:\n{said}");
+            assert_eq!(said.contains(costs) && said.contains("bits_per_session"), can, "{when}:\n{said}");
+        }
+    }
+}
+
+/// Each comparison counts in full, whatever else is asked of the same signal.
+#[test]
+fn a_search_counts_a_bit_a_request_for_each_comparison() {
+    for (when, nodes, bits) in [
+        ("app.risk > amount", 1, 1),
+        ("!(app.risk > amount) && amount > 3", 1, 1),
+        ("app.risk > amount || amount > 3 && app.risk > amount", 1, 1),
+        ("app.risk > amount && app.risk > amount + 1", 2, 2),
+        // Three thresholds of one signal are two bits; the search is a third.
+        (
+            "app.risk > 1 && amount > 1 || app.risk > 2 && amount > 2 || app.risk > 3 && app.risk > amount",
+            4,
+            3,
+        ),
+        ("app.risk == amount || app.name == user", 2, 2),
+        ("user in app.list && app.name.startsWith(user) ? amount > 2 : app.risk % amount == 0", 3, 3),
+        ("has(app.name) == has(user)", 1, 1),
+    ] {
+        let release = format!("release = {{ nodes = {nodes}, vs_request = true }}\ntext = \"device\"");
+        let compiled = compiled(SEARCH, &format!("when = \"{when}\"\n{release}"));
+        assert_eq!(compiled.released().bits(), bits, "{when}");
+        let items = compiled.released().items;
+        assert!(items.iter().any(|item| !item.requests.is_empty()), "{when}");
+        for item in items.iter().filter(|item| !item.requests.is_empty()) {
+            assert_eq!((item.bits, item.signals.len()), (1, 1), "{when}");
+        }
     }
 }
 

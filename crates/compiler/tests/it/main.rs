@@ -15,4 +15,5 @@ mod pages;
 mod policies;
 mod releases;
 mod robust;
+mod searches;
 mod support;

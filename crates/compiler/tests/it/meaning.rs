@@ -99,6 +99,7 @@ fn equal_nodes_are_one_node_and_chains_are_grouped() {
     let node = |text: &str, signals: &[&str]| NodeInfo {
         text: text.to_owned(),
         signals: names(signals),
+        requests: Vec::new(),
         min_trust: Trust::Attested,
     };
     let shared = node("app.hooked && app.debugger", &["app.debugger", "app.hooked"]);

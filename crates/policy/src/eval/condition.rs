@@ -21,12 +21,12 @@ use super::steps::{Holds, Step};
 use super::{convert, time};
 use crate::mutant::{Faults, Mutant};
 use crate::table::Table;
-use crate::tree::{Node, Slice, TimePart};
+use crate::tree::{Node, Slice, Source, TimePart};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use glacis_wire::interval::Ends;
 use glacis_wire::limits::DEPTH_MAX;
-use glacis_wire::{Cause, Causes, Interval, Moment, Span, Type, Value};
+use glacis_wire::{Cause, Causes, Interval, Moment, Span, Type, Value, Zone};
 pub(super) use score::Desk;
 
 /// Which answers an evaluation sees.
@@ -352,6 +352,9 @@ impl<'a, F: Faults> Run<'a, F> {
     /// The answer in `slot` in this plane.
     fn answer(self, slot: u16) -> Reading<'a> {
         let reading = self.inputs.reading(self.slice, slot);
+        if matches!(reading, Reading::Unknown(_)) && self.is_copy(slot) {
+            return Reading::Error;
+        }
         if self.plane == Plane::Given || self.trusts(slot) || self.faults.has(Mutant::TrustIgnored) {
             return reading;
         }
@@ -364,6 +367,17 @@ impl<'a, F: Faults> Run<'a, F> {
             }
             _ => Reading::WITHHELD,
         }
+    }
+
+    /// Whether a device reads a value of the request here. Its receiver knows the value itself and takes its causes from
+    /// its own view, so that what a device discloses is unknown for the device's own sake only: its copy is never
+    /// unknown, one that it cannot state has failed.
+    #[cold]
+    fn is_copy(self, slot: u16) -> bool {
+        let declared = self.slice.slots().get(usize::from(slot));
+        self.slice.zone() == Zone::Device
+            && declared.is_some_and(|slot| slot.source == Source::Request)
+            && !self.faults.has(Mutant::DeviceCopyIsUnknown)
     }
 
     /// Whether the producer of `slot`'s answer is trusted enough.

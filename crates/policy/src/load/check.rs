@@ -69,7 +69,8 @@ struct Checked {
 pub(super) struct Checker {
     zone: Zone,
     methods: Vec<Method>,
-    slots: Vec<Type>,
+    /// The type of each slot, and whether the request fills it.
+    slots: Vec<(Type, bool)>,
     /// Features of each model.
     models: Vec<usize>,
     calls: usize,
@@ -97,14 +98,15 @@ impl Checker {
         Ok(())
     }
 
-    /// A device slice reads the device only, and no other slice does. Edge and cloud sum up, and what they sum up
-    /// are numbers.
+    /// A device slice reads the device and its copies of the request's values, and no other slice reads the device.
+    /// Edge and cloud sum up, and what they sum up are numbers.
     pub(super) fn slot(&mut self, slot: &Slot) -> Result<(), Fault> {
-        ensure((self.zone == Zone::Device) == (slot.source == Source::Device), Fault::Zone)?;
+        let (on_device, of_request) = (self.zone == Zone::Device, slot.source == Source::Request);
+        ensure(of_request || on_device == (slot.source == Source::Device), Fault::Zone)?;
         let sums = matches!(slot.source, Source::Edge | Source::Cloud);
         let number = matches!(slot.ty, Type::Int | Type::Double);
         ensure(!slot.aggregate || (sums && number), Fault::Aggregate)?;
-        self.slots.push(slot.ty);
+        self.slots.push((slot.ty, of_request));
         Ok(())
     }
 
@@ -173,10 +175,11 @@ impl Checker {
         self.boolean(root)
     }
 
-    /// Only a device releases, and only what it has.
+    /// Only a device releases, and only what is its own.
     pub(super) fn value(&self, slot: u16) -> Result<(), Fault> {
         ensure(self.zone == Zone::Device, Fault::Zone)?;
-        self.slot_type(slot).map(|_| ())
+        let (_, of_request) = self.slotted(slot)?;
+        ensure(!of_request, Fault::Zone)
     }
 
     fn effect(&self, effect: Effect) -> Result<(), Fault> {
@@ -196,6 +199,10 @@ impl Checker {
     }
 
     fn slot_type(&self, slot: u16) -> Result<Type, Fault> {
+        Ok(self.slotted(slot)?.0)
+    }
+
+    fn slotted(&self, slot: u16) -> Result<(Type, bool), Fault> {
         self.slots.get(usize::from(slot)).copied().ok_or(Fault::NoSuchSlot(slot))
     }
 

@@ -166,7 +166,9 @@ pub(crate) fn parts(random: &mut Random, zone: Zone) -> Parts {
     }
     if zone == Zone::Device {
         parts.releases = (0..random.below(6)).map(|_| random.pick(&roots)).collect();
-        parts.values = (0..random.below(4)).map(|_| random.below(parts.slots.len()) as u16).collect();
+        let own = |at: &u16| parts.slots[usize::from(*at)].source == Source::Device;
+        let values = (0..random.below(4)).map(|_| random.below(parts.slots.len()) as u16);
+        parts.values = values.filter(own).collect();
     }
     parts
 }
@@ -316,7 +318,9 @@ fn widen(random: &mut Random, parts: &mut Parts, zone: Zone) {
 
 fn slot(random: &mut Random, zone: Zone, at: usize) -> Slot {
     let sources = [Source::Request, Source::Edge, Source::Cloud, Source::Node(1), Source::Value(2)];
-    let source = if zone == Zone::Device { Source::Device } else { random.pick(&sources) };
+    // Now and then a device has a copy of what its request says.
+    let on_device = [Source::Device, Source::Device, Source::Device, Source::Device, Source::Request];
+    let source = if zone == Zone::Device { random.pick(&on_device) } else { random.pick(&sources) };
     let ty = match at {
         0..4 => Type::Bool,
         // Mostly what classes are made of.

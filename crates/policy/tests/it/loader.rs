@@ -195,7 +195,18 @@ fn effects_and_methods_stand_only_where_they_may() {
 #[test]
 fn a_zone_holds_only_what_is_its_own() {
     refuses(Zone::Edge, Fault::Zone, |parts| parts.slots[0].source = Source::Device);
-    refuses(Zone::Device, Fault::Zone, |parts| parts.slots[0].source = Source::Request);
+    for source in [Source::Edge, Source::Cloud, Source::Node(0), Source::Value(0)] {
+        refuses(Zone::Device, Fault::Zone, |parts| parts.slots[0].source = source);
+    }
+    // Of its request a device holds copies, which never leave as they are.
+    let mut copies = sound(Zone::Device);
+    copies.slots[0].source = Source::Request;
+    copies.releases.push(0);
+    Slice::try_new(&copies).unwrap();
+    refuses(Zone::Device, Fault::Zone, |parts| {
+        parts.slots[0].source = Source::Request;
+        parts.values.push(0);
+    });
     refuses(Zone::Cloud, Fault::Zone, |parts| parts.hidden.exempt = true);
     refuses(Zone::Edge, Fault::Zone, |parts| parts.rules[0].device_final = true);
     refuses(Zone::Edge, Fault::Zone, |parts| parts.releases.push(0));

@@ -51,8 +51,10 @@ fn wanted(scene: Scene<'_>, slot: &Slot) -> Option<Slotted> {
     let device = scene.slice(Zone::Device);
     match slot.source {
         Source::Node(node) => {
-            let trusts: BTreeSet<Trust> =
-                node_signals(scene, node)?.iter().map(|signal| signal.min_trust).collect();
+            // Its trust is the device's; of a value of the request the receiver has its own.
+            let signals = node_signals(scene, node)?.into_iter();
+            let own = signals.filter(|signal| signal.birth == Birth::Device);
+            let trusts: BTreeSet<Trust> = own.map(|signal| signal.min_trust).collect();
             // A node of several trusts has none that its receiver could apply.
             let trust = trusts.first().copied().filter(|_| trusts.len() == 1)?;
             Some((slot.source, Type::Bool, trust, false))

@@ -6,8 +6,12 @@
 //!
 //! What a disclosure loses is covered apart: a node travels as true, false, error or `unknown(withheld)`. A device knows
 //! no other cause; where edge or cloud state one for all that a device says (`absent`, `version`, `denied`), each node has
-//! to be unknown where all of its signals are, which is checked of its condition.
+//! to be unknown where all of its signals are, which is checked of its condition. A node that reads values of the request
+//! as well is computed on the device's copies of them ([`Term::Told`]), and is the condition again only where the trusted
+//! slice puts in what it knows of these values itself; such a node has to be strict, so that it is unknown where any
+//! signal of the device is.
 
+use super::agree::slots_below;
 use super::arena::{self, Resolve};
 use super::rails::{Rails, rails};
 use super::term::{Leaf, Term, TermId, Terms};
@@ -16,8 +20,8 @@ use crate::bdd::{Bdd, TooLarge};
 use crate::effect::applied;
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::{Effect, Slice, Source};
-use glacis_wire::{Cause, Zone};
-use std::collections::BTreeMap;
+use glacis_wire::{Cause, SignalName, Zone};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The conditions of a policy and of its slices as terms over signals.
 pub(super) struct Composed {
@@ -91,7 +95,11 @@ struct Trusted<'a> {
 impl Resolve for Trusted<'_> {
     fn read(&self, terms: &mut Terms<'_>, slot: u16) -> Option<TermId> {
         match self.slice.slots().get(usize::from(slot))?.source {
-            Source::Node(node) => *self.releases.get(usize::from(node))?,
+            Source::Node(node) => {
+                let condition = (*self.releases.get(usize::from(node))?)?;
+                let copies = copies(self.device, node);
+                Some(if copies.is_empty() { condition } else { terms.leaf(Term::Told(condition, copies)) })
+            }
             _ => Some(terms.leaf(Term::Read(self.leaf(slot)?))),
         }
     }
@@ -112,6 +120,14 @@ impl Resolve for Trusted<'_> {
     }
 }
 
+/// The values of the request that a release node reads.
+pub(super) fn copies(device: &Slice, node: u16) -> BTreeSet<SignalName> {
+    let Some(root) = device.parts().releases.get(usize::from(node)) else { return BTreeSet::new() };
+    let slots = slots_below(device, *root);
+    let slots = slots.iter().filter_map(|slot| device.slots().get(usize::from(*slot)));
+    slots.filter(|slot| slot.source == Source::Request).map(|slot| slot.name.clone()).collect()
+}
+
 /// Adds every rule that is not what the policy says.
 pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, equality: &mut Theorem) {
     for zone in Zone::ALL {
@@ -126,9 +142,14 @@ pub(super) fn check(scene: Scene<'_>, terms: &Terms<'_>, composed: &Composed, eq
             }
         }
     }
-    for (nth, release) in composed.releases.iter().enumerate() {
+    let device = scene.slice(Zone::Device);
+    for (nth, release) in (0..).zip(&composed.releases) {
         let at = Place::of(Zone::Device);
-        if !release.is_some_and(|release| terms.follows_its_signals(release)) {
+        let is_adaptive = !copies(device, nth).is_empty();
+        let follows = |release: TermId| {
+            if is_adaptive { terms.is_strict(release) } else { terms.follows_its_signals(release) }
+        };
+        if !release.is_some_and(follows) {
             let subject = format!("release node {nth}");
             let what = "an outcome although nothing of it is known".to_owned();
             equality.refute(at.reason(&subject, what, "that it is unknown then".to_owned()));

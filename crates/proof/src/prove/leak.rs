@@ -1,8 +1,9 @@
 //! Non-leak: what leaves the device is what rules declare, and no slice holds more than its zone may read.
 //!
 //! A disclosure has one layout, fixed by the device slice: two bits a release node, always all, and the declared values.
-//! So it is enough to look at the slice: each node is computed from private device signals and constants alone, is read by
-//! a rule that declares it, and no rule reads more nodes than it declares; each value is declared and not private; the
+//! So it is enough to look at the slice: each node is computed from private device signals and constants alone, or, where
+//! all rules that read it say `vs_request` and the policy ends the search by a budget, from values of the request as well;
+//! each is read by a rule that declares it, and no rule reads more nodes than it declares; each value is declared and not private; the
 //! device decides early only by rules that permit it, on a declared node. Then the text: what a device holds of rules
 //! whose text is not the device's are revealed parts, and the edge holds nothing of rules that are hidden from it.
 
@@ -10,7 +11,7 @@ use super::agree::{node_signals, slots_below};
 use super::compose::Composed;
 use super::term::Terms;
 use super::{Place, Scene, Theorem, range};
-use glacis_compiler::catalogue::{Birth, Privacy};
+use glacis_compiler::catalogue::{Birth, Privacy, Signal};
 use glacis_compiler::checked::{Release, Rule};
 use glacis_policy::{Hidden, Slice, Source};
 use glacis_wire::{SignalName, Zone};
@@ -111,11 +112,27 @@ fn nodes(scene: Scene<'_>, readers: &Readers<'_>, leak: &mut Theorem) {
             continue;
         };
         leak.checked.classes += signals.len();
-        for signal in signals.iter().filter(|signal| signal.birth != Birth::Device) {
+        let readers = readers.get(&nth).map_or(&[][..], Vec::as_slice);
+        let searched = readers.iter().all(|rule| rule.release.is_vs_request()) && has_budget(scene);
+        let foreign = |signal: &&&Signal| match signal.birth {
+            Birth::Device => false,
+            Birth::Request => !searched,
+            Birth::Edge | Birth::Cloud => true,
+        };
+        if !signals.iter().any(|signal| signal.birth == Birth::Device) {
+            let bytes = "no signal of the device".to_owned();
+            leak.refute(at.reason(&subject, bytes, "device signals".to_owned()));
+        }
+        for signal in signals.iter().filter(foreign) {
             let bytes = format!("`{}`, which is no device signal", signal.name);
             leak.refute(at.reason(&subject, bytes, "device signals".to_owned()));
         }
     }
+}
+
+/// Whether a session ends the search of whoever makes requests.
+fn has_budget(scene: Scene<'_>) -> bool {
+    scene.policy.budget().is_some_and(|budget| budget.per_session.is_some())
 }
 
 fn values(scene: Scene<'_>, leak: &mut Theorem) {
@@ -164,7 +181,9 @@ fn texts(scene: Scene<'_>, readers: &Readers<'_>, leak: &mut Theorem) {
         let Some(signals) = node_signals(scene, *node) else { continue };
         // A rule that the device may read as a whole, or that reveals the part, is enough: it is one text.
         let reveals = |rule: &&Rule| {
-            rule.text == Zone::Device || signals.iter().all(|signal| rule.reveal.contains(&signal.name))
+            let own = |signal: &&&Signal| signal.birth == Birth::Device;
+            let revealed = |signal: &&Signal| rule.reveal.contains(&signal.name);
+            rule.text == Zone::Device || signals.iter().filter(own).all(revealed)
         };
         for rule in rules.iter().filter(|rule| !reveals(rule)) {
             let at = Place::rule(Zone::Device, &rule.id);

@@ -34,6 +34,10 @@ fn write(terms: &Terms<'_>, at: TermId, out: &mut String) {
             let inputs: Vec<String> = inputs.iter().map(leaf).collect();
             out.push_str(&format!("model {model}({})", inputs.join(", ")));
         }
+        Some(Term::Told(condition, _)) => {
+            out.push_str("what the device tells of ");
+            write(terms, *condition, out);
+        }
         Some(Term::Table(table)) => out.push_str(&format!("table {table}")),
         Some(Term::Apply(op, operands)) => apply(terms, *op, operands, out),
         None => {}

@@ -99,7 +99,7 @@ pub(super) enum Leaf {
     Slot(u16),
 }
 
-/// A term over signals or slots. Operands are numbers of earlier terms.
+/// A term over signals or slots, some of which only a device can compute. Operands are numbers of earlier terms.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Term {
     /// A literal, by its canonical bytes; [`Terms::value`] has its value.
@@ -114,6 +114,9 @@ pub(super) enum Term {
     Apply(Op, Vec<TermId>),
     /// A table, by the number that equal ones share.
     Table(usize),
+    /// What a device makes of a condition that reads values of the request: these, in its own copies, of which none is
+    /// unknown. No condition as it is written has one.
+    Told(TermId, BTreeSet<SignalName>),
 }
 
 /// All terms of one proof.
@@ -189,8 +192,53 @@ impl<'a> Terms<'a> {
             },
             _ => match self.computed(op, &operands) {
                 Some(value) => self.literal(&value),
-                None => self.leaf(Term::Apply(op, operands)),
+                None => self.guarded(op, &operands).unwrap_or_else(|| self.leaf(Term::Apply(op, operands))),
             },
+        }
+    }
+
+    /// `told != known`, where `told` is what a device makes of a strict condition over its own copies of some values of
+    /// the request, and `known` is false where these values are known or missing and else what stands in their way: the
+    /// condition itself, in all four outcomes.
+    ///
+    /// Where all of the values are known or missing, so are the copies, `known` is false, and what was told is the
+    /// condition. Where one failed and none is unknown, the condition is unknown if the device withholds and else an
+    /// error, which is what `!=` makes of both. Where one is unknown, its copy has failed, so what was told is unknown if
+    /// the device withholds and else an error; `!=` has the causes of the values, and `withheld` if the device withholds,
+    /// as the strict condition has.
+    fn guarded(&self, op: Op, operands: &[TermId]) -> Option<TermId> {
+        let (Op::Binary(Binary::Ne), [told, known]) = (op, operands) else { return None };
+        let Term::Told(condition, copies) = self.get(*told)? else { return None };
+        (self.known(*known)? == *copies && self.is_strict(*condition)).then_some(*condition)
+    }
+
+    /// The signals of which a term says whether they are known: false if all are, or missing; else it is unknown for
+    /// their causes, or an error.
+    fn known(&self, at: TermId) -> Option<BTreeSet<SignalName>> {
+        let Term::Apply(Op::Binary(Binary::Ne), operands) = self.get(at)? else { return None };
+        match operands.as_slice() {
+            [a, b] if a == b => match self.get(*a)? {
+                Term::Has(Leaf::Signal(name)) => Some(BTreeSet::from([name.clone()])),
+                _ => None,
+            },
+            [a, b] => {
+                let mut all = self.known(*a)?;
+                all.extend(self.known(*b)?);
+                Some(all)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a term is unknown for the causes of all that it reads, and an error where something of it failed: no
+    /// operand hides another.
+    pub(super) fn is_strict(&self, at: TermId) -> bool {
+        match self.get(at) {
+            Some(Term::Const(_) | Term::Read(_) | Term::Has(_) | Term::Table(_)) => true,
+            Some(Term::Apply(Op::And | Op::Or | Op::If, _) | Term::Score(..) | Term::Told(..)) | None => {
+                false
+            }
+            Some(Term::Apply(_, operands)) => operands.iter().all(|operand| self.is_strict(*operand)),
         }
     }
 
@@ -259,6 +307,7 @@ impl<'a> Terms<'a> {
                     found.insert(*table);
                 }
                 Some(Term::Apply(_, operands)) => below.extend(operands),
+                Some(Term::Told(condition, _)) => below.push(*condition),
                 Some(Term::Const(_) | Term::Read(_) | Term::Has(_) | Term::Score(..)) | None => {}
             }
         }
@@ -276,7 +325,8 @@ impl<'a> Terms<'a> {
             Some(Term::Apply(_, operands)) => {
                 operands.iter().any(|operand| self.follows_its_signals(*operand))
             }
-            Some(Term::Const(_) | Term::Table(_)) | None => false,
+            // Of what a device tells it is asked when it is told.
+            Some(Term::Const(_) | Term::Table(_) | Term::Told(..)) | None => false,
         }
     }
 

@@ -9,6 +9,8 @@ mod models;
 #[path = "../../../sim/src/equality/policy.rs"]
 #[expect(dead_code, reason = "shared with the soak, which uses all of it")]
 mod policy;
+#[path = "../../../sim/src/equality/strict.rs"]
+mod strict;
 
 use crate::rng::Rng;
 use glacis_compiler::{Compiled, Source, compile};
@@ -25,13 +27,11 @@ pub(crate) fn compiled(seed: u64) -> Option<(Compiled, String)> {
                 Err(errors) => errors,
             };
         // The compiler counts release nodes.
-        for error in errors.iter().filter(|error| error.code == "G5010") {
+        for error in errors.iter() {
             let rule = error.path.strip_prefix("rule.r").and_then(|rest| rest.split('.').next());
             let rule = rule.and_then(|at| draft.rules.get_mut(at.parse::<usize>().ok()?));
-            let help = error.help.as_deref().unwrap_or_default();
-            let count = help.split_whitespace().find_map(|word| word.parse::<usize>().ok());
-            if let (Some(rule), Some(count)) = (rule, count) {
-                rule.nodes = rule.nodes.map(|_| count);
+            if let Some(rule) = rule {
+                rule.correct(error.code, error.help.as_deref().unwrap_or_default());
             }
         }
     }

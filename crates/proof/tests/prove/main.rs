@@ -18,6 +18,7 @@ mod rich;
 #[path = "../../../sim/src/rng.rs"]
 #[expect(unreachable_pub, reason = "shared with the soak, where it is public")]
 mod rng;
+mod searches;
 mod shipped;
 mod support;
 mod tables;

@@ -19,7 +19,8 @@ use glacis_wire::message::Text;
 use glacis_wire::message::challenge::{
     ChallengeNonce, ChallengeRequest, OtpAnswer, OtpOutcome, OtpStart, OtpVerify, Proof,
 };
-use glacis_wire::{Digest, Disclosed, Encode, EventId, EventName, Method, Verdict};
+use glacis_wire::{Answer, Digest, Disclosed, Encode, EventId, EventName, Method, SignalName, Verdict};
+use std::collections::BTreeMap;
 
 /// What the app wants to do, under guard.
 #[derive(Clone, Debug)]
@@ -28,6 +29,10 @@ pub struct Action {
     pub event: EventName,
     /// The app's own request, unsigned. The authority is the client's; header fields that signing sets are refused.
     pub request: Request,
+    /// What the request says, as the edge will extract it: the device's own copies of request values, by signal. Only a
+    /// release node that compares the device with them (`vs_request`) reads one; it fails where its copy is not here, or
+    /// is unknown. A copy is not sent, and what it says of the request is never believed: the edge has its own view.
+    pub said: BTreeMap<SignalName, Answer>,
 }
 
 /// One guarded action. See [`Client::act`].
@@ -80,7 +85,7 @@ enum Sent {
 impl<'c> Act<'c> {
     /// Judges the signals of `action` and begins.
     pub(crate) fn begin(client: &'c mut Client, action: Action) -> Result<Self, FlowError> {
-        let judged = client.judge(&action.event);
+        let judged = client.judge(&action.event, &action.said);
         Self::judged(client, action, judged)
     }
 

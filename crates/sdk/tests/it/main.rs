@@ -13,4 +13,5 @@ mod flows;
 mod kept;
 mod outbound;
 mod rig;
+mod searches;
 mod sensors;

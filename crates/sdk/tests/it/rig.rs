@@ -98,7 +98,8 @@ pub(crate) fn transfer() -> Action {
         body: br#"{"payee":"b","amount":10}"#.to_vec(),
         ..Request::default()
     };
-    Action { event: event(), request }
+    let said = [(signal("amount"), Answer::Value(Value::Int(10)))].into();
+    Action { event: event(), request, said }
 }
 
 /// A user with a finger and a telephone.

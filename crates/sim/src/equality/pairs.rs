@@ -14,7 +14,7 @@ use glacis_compiler::catalogue::{Birth, Privacy};
 use glacis_compiler::checked::Checked;
 use glacis_compiler::reference::{Outcome, Snapshot, evaluate};
 use glacis_compiler::{Layout, Source, compile};
-use glacis_wire::{Encode, Given, SignalName, Trust, Value};
+use glacis_wire::{Answer, Encode, Given, SignalName, Trust, Value};
 use std::fmt::Write as _;
 
 /// What [`pairs`] found.
@@ -127,9 +127,11 @@ impl Releases {
         let mut text = String::new();
         for (at, node) in layout.nodes.iter().enumerate() {
             let _ = write!(text, "[[rule]]\nid = \"n{at}\"\nwhen = '''{}'''\n", node.text);
-            text.push_str("effect = \"block\"\ntext = \"device\"\nrelease = \"verdict\"\n");
+            let one = if node.requests.is_empty() { "1" } else { "1, vs_request = true" };
+            let _ = write!(text, "effect = \"block\"\ntext = \"device\"\nrelease = {{ nodes = {one} }}\n");
         }
-        let text = draft.with_rules(&text);
+        let searched = layout.nodes.iter().any(|node| !node.requests.is_empty());
+        let text = draft.with_rules(&text, searched);
         let catalogue = Source { name: "signals.toml", text: &draft.catalogue };
         let compiled = (!layout.nodes.is_empty())
             .then(|| compile(catalogue, Source { name: "releases.toml", text: &text }, None))
@@ -137,7 +139,8 @@ impl Releases {
             .map_err(|diagnostics| format!("the text of a release node is no condition: {diagnostics}"))?;
         let nodes = compiled.as_ref().map(|compiled| compiled.checked().clone());
         let signals = compiled.iter().flat_map(|compiled| compiled.checked().signals().values());
-        let public = signals.filter(|signal| signal.privacy != Privacy::Private);
+        let public = signals.filter(|signal| signal.birth == Birth::Device);
+        let public = public.filter(|signal| signal.privacy != Privacy::Private);
         let public = public.map(|signal| signal.name.clone()).collect();
         Ok(Self { nodes, values: layout.values.clone(), public })
     }
@@ -150,6 +153,7 @@ impl Releases {
         };
         let mut seen: Vec<String> = self.values.iter().chain(&self.public).map(answer).collect();
         if let Some(policy) = &self.nodes {
+            let snapshot = &copied(policy, snapshot);
             let rules = policy.rules().iter();
             seen.extend(rules.map(|rule| match evaluate(policy, &rule.when, snapshot, false, false) {
                 Outcome::Value(Value::Bool(value)) => value.to_string(),
@@ -159,6 +163,19 @@ impl Releases {
         }
         seen
     }
+}
+
+/// The event as a device has it: a value of the request that it does not know has failed.
+fn copied(policy: &Checked, snapshot: &Snapshot) -> Snapshot {
+    let mut copied = snapshot.clone();
+    for signal in policy.signals().values().filter(|signal| signal.birth == Birth::Request) {
+        if let Some(given) = copied.answers.get_mut(&signal.name)
+            && matches!(given.answer, Answer::Unknown(_))
+        {
+            given.answer = Answer::Error;
+        }
+    }
+    copied
 }
 
 impl Domain {

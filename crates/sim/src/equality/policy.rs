@@ -6,6 +6,7 @@
 
 use super::expression::{Drawer, Readable};
 use super::models::{self, DraftModel};
+use super::strict;
 use crate::rng::Rng;
 use glacis_wire::Type;
 use std::fmt::Write as _;
@@ -26,6 +27,8 @@ pub(super) struct Draft {
 pub(super) struct DraftRule {
     pub(super) nodes: Option<usize>,
     values: Vec<&'static str>,
+    /// Whether nodes may read values of the request.
+    vs_request: bool,
     text: String,
 }
 
@@ -39,20 +42,30 @@ impl Draft {
 
     /// The policy file.
     pub(super) fn policy(&self) -> String {
-        let mut text = format!("{}{}", self.head, self.classes);
+        let mut text = self.head.clone();
+        if self.rules.iter().any(|rule| rule.vs_request) {
+            text.push_str(BUDGET);
+        }
+        text.push_str(&self.classes);
         self.write_models(&mut text);
         for (at, rule) in self.rules.iter().enumerate() {
             let _ = write!(text, "[[rule]]\nid = \"r{at}\"\n{}", rule.text);
             if let Some(nodes) = rule.nodes {
-                let _ = writeln!(text, "release = {{ nodes = {nodes}, values = {} }}", quoted(&rule.values));
+                let adaptive = if rule.vs_request { ", vs_request = true" } else { "" };
+                let values = quoted(&rule.values);
+                let _ = writeln!(text, "release = {{ nodes = {nodes}, values = {values}{adaptive} }}");
             }
         }
         self.with_models(&text)
     }
 
-    /// A policy file with the same head and models, and these rules, none of which gives points.
-    pub(super) fn with_rules(&self, rules: &str) -> String {
+    /// A policy file with the same head and models, and these rules, none of which gives points. `searched`: a rule says
+    /// `vs_request`.
+    pub(super) fn with_rules(&self, rules: &str, searched: bool) -> String {
         let mut text = self.head.clone();
+        if searched {
+            text.push_str(BUDGET);
+        }
         self.write_models(&mut text);
         text.push_str(rules);
         self.with_models(&text)
@@ -74,7 +87,26 @@ impl Draft {
     }
 }
 
+/// As much as no random policy tells.
+const BUDGET: &str = "[policy.budget]\nbits_per_session = 1000000\n";
+
 impl DraftRule {
+    /// Takes over what a refusal says: another number of nodes, or that no node reads the request. Whether it did.
+    pub(super) fn correct(&mut self, code: &str, help: &str) -> bool {
+        let count = help.split_whitespace().find_map(|word| word.parse::<usize>().ok());
+        match (code, count) {
+            ("G5010", Some(count)) if self.nodes.is_some_and(|guess| guess != count) => {
+                self.nodes = Some(count);
+                true
+            }
+            ("G5016", _) if self.vs_request => {
+                self.vs_request = false;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Takes another `text` and `place`; `None` leaves it out.
     pub(super) fn put(&mut self, text: Option<&str>, place: Option<&str>) {
         let kept = |line: &&str| !line.starts_with("text = ") && !line.starts_with("place = ");
@@ -142,7 +174,7 @@ fn narrow(rng: &mut Rng, methods: &[&str], points: &mut Vec<i64>) -> DraftRule {
     let mut text = format!("when = '''{when}'''\n");
     effect(rng, Kind::Near, methods, points, &mut text);
     placement(rng, Kind::Near, &when, &[], &[], &mut text);
-    DraftRule { nodes: None, values: Vec::new(), text }
+    DraftRule { nodes: None, values: Vec::new(), vs_request: false, text }
 }
 
 /// Name, type, private.
@@ -325,6 +357,10 @@ fn rule(
     };
     let with_cloud = rng.chance(50);
     let (mut when, values) = condition(rng, kind, device, with_cloud);
+    let vs_request = kind == Kind::Mixed && rng.chance(35);
+    if vs_request {
+        when = searching(rng, device, (&when, &values));
+    }
     if with_cloud && matches!(kind, Kind::Near | Kind::Mixed) && rng.chance(40) {
         let joint = rng.pick(&["&&", "||"]).copied().unwrap_or("&&");
         when = format!("({when}) {joint} {}", aggregates(rng));
@@ -350,7 +386,7 @@ fn rule(
         text.push_str("danger_undisclosed = true\n");
     }
     let nodes = (kind == Kind::Mixed && !near).then_some(1);
-    DraftRule { nodes, values, text }
+    DraftRule { nodes, values, vs_request: vs_request && nodes.is_some(), text }
 }
 
 /// Effect, own entries, duties.
@@ -443,6 +479,28 @@ fn condition(
             };
             (when, values)
         }
+    }
+}
+
+/// A condition together with one or two comparisons of the device with what a request says.
+fn searching(rng: &mut Rng, device: &[DeviceSignal], (when, released): (&str, &[&'static str])) -> String {
+    let attested = rng.chance(50);
+    let kept = device.iter().filter(|signal| signal.attested == attested);
+    let kept = kept.map(|signal| signal.read).filter(|signal| !released.contains(&signal.name));
+    let kept: Vec<Readable> = kept.collect();
+    let near = NEAR.iter().filter(|(.., zone)| *zone == "request");
+    let mut asked: Vec<Readable> = near.map(|(name, ty, _)| Readable { name, ty: *ty }).collect();
+    asked.push(Readable { name: "user", ty: Type::String });
+    let atom = |rng: &mut Rng| strict::atom(rng, &kept, &asked);
+    let (Some(a), Some(b)) = (atom(rng), atom(rng)) else { return when.to_owned() };
+    match rng.below(7) {
+        0 => a,
+        1 => format!("{a} && ({when})"),
+        2 => format!("{a} || ({when})"),
+        3 => format!("!{a} && ({when} || {b})"),
+        4 => format!("{a} ? ({when}) : {b}"),
+        5 => format!("({when}) ? !{a} : {b}"),
+        _ => format!("({when}) && ({a} || !{b})"),
     }
 }
 

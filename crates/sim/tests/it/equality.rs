@@ -100,6 +100,7 @@ fn the_cases_reach_every_zone_and_every_verdict() {
         report.believed
     );
     assert!(report.intervals * 4 > report.cases, "{} with intervals", report.intervals);
+    assert!(report.searches * 10 > report.cases, "{} with nodes that read the request", report.searches);
     // What a random condition says of constants alone may fail, and is then refused.
     assert!(report.refused * 6 < report.policies, "{} refused: {:#?}", report.refused, report.refusals);
 }
