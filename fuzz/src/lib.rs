@@ -6,6 +6,10 @@
 pub mod cel;
 pub mod condition;
 pub mod disclosed;
+pub mod evidence;
+mod evidence_seeds;
+#[path = "../../crates/attest/tests/it/forge.rs"]
+mod forge;
 pub mod httpsig;
 pub mod model_import;
 pub mod model_load;

@@ -46,6 +46,9 @@ pub fn all() -> Seeds {
     seeds.extend(httpsig_seeds());
     seeds.extend(published_seeds()?);
     seeds.extend(model_seeds()?);
+    seeds.extend(
+        crate::evidence_seeds::all().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)),
+    );
     Ok(seeds)
 }
 

@@ -144,6 +144,31 @@ pub enum Claims {
     Webauthn(Box<crate::webauthn::WebauthnClaims>),
 }
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn", feature = "simulated"))]
+impl Claims {
+    /// The claims as JSON, hardware ids among them: for whoever may see them, never for a log.
+    ///
+    /// # Errors
+    /// If a value has no form in JSON; none of ours lacks one.
+    pub fn json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        match self {
+            #[cfg(feature = "simulated")]
+            Self::Simulated(claims) => Ok(serde_json::json!({
+                "model": claims.model,
+                "app": claims.app.to_string(),
+                "boot": format!("{:?}", claims.boot),
+                "level": format!("{:?}", claims.level),
+            })),
+            #[cfg(feature = "android-key")]
+            Self::AndroidKey(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "app-attest")]
+            Self::AppAttest(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "webauthn")]
+            Self::Webauthn(claims) => serde_json::to_value(claims),
+        }
+    }
+}
+
 /// Evidence that proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestError {

@@ -39,6 +39,7 @@ pub mod webauthn;
 
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
+use glacis_wire::limits::EVIDENCE_BYTES_MAX;
 use glacis_wire::message::enrol::Evidence;
 pub use question::{Anchors, AndroidApp, Constraints, Question, References, Relaxation, Roots, Site};
 pub use revocation::{Revocations, Status as RevocationStatus};
@@ -65,6 +66,10 @@ pub const FAMILIES: &[&str] = &[
 /// # Errors
 /// Evidence that proves nothing, with the code that says why.
 pub fn appraise(evidence: &Evidence, question: &Question<'_>) -> Result<Appraisal, AttestError> {
+    // LIMIT: the wire's own; checked here too, since not all evidence comes over the wire.
+    if evidence.body.len() > EVIDENCE_BYTES_MAX {
+        return Err(Code::TooLarge.into());
+    }
     match &*evidence.family {
         #[cfg(feature = "simulated")]
         glacis_wire::message::simulated::FAMILY => simulated::appraise(&evidence.body, question),

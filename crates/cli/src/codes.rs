@@ -106,6 +106,9 @@ codes! {
     NotProven "G7022" FAILED "policy is not proven",
         "The slices that would be signed do not mean what the policy says, or a limit of the proof was reached before that was known. Such a policy is not published.",
         "`glacis policy prove DIR` shows every reason. A refuted policy is a fault of this program: report it. Beyond a limit, split the rule that is named.";
+    EvidenceFile "G7023" NOT_FOUND "evidence cannot be read",
+        "The file or folder is not there, or may not be read.",
+        "Look at the path that the message names.";
     Unreachable "G8001" UNREACHABLE "nobody answers",
         "Nothing listens at the control socket of the data folder, or at the URL.",
         "Start `glacis serve` or `glacis protect`, or name the right --data-dir or --url.";

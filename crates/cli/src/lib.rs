@@ -3,6 +3,7 @@
 //! A role parses its arguments, calls one function and prints what it returns. Standard output is data, standard
 //! error is for people. Exit codes are part of the interface ([`EXIT_CODES`]).
 
+mod attest;
 mod audit;
 mod cel;
 mod client;
@@ -94,6 +95,9 @@ enum Role {
     /// Run conformance cases of the expression language
     #[command(after_help = EXIT_CODES)]
     Cel(cel::CelArgs),
+    /// Check evidence of phones and authenticators offline, and explain it
+    #[command(after_help = EXIT_CODES)]
+    Attest(attest::AttestArgs),
     /// Say why a decision came out as it did
     #[command(after_help = EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -177,6 +181,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Policy(policy) => policy::run(policy, host, out),
         Role::Model(model) => model::run(model, out).map(done),
         Role::Cel(cel) => cel::run(cel, out),
+        Role::Attest(attest) => attest::run(attest, host, out),
         Role::Explain(explain) => explain::run(explain, out).map(done),
         Role::Status(status) => status::run(status, out).map(done),
         Role::Events(events) => events::run(events, out).map(done),

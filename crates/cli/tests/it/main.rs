@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper of tests fails the test")]
 
+mod attest;
 mod backtest;
 mod cel;
 mod codes;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of a test binary")]
 
 mod decoders;
+mod foreign;
 mod primitives;
 mod published;
 mod rfc9421;

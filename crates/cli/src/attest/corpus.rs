@@ -1,0 +1,234 @@
+//! `glacis attest corpus`: what the verifiers make of every file of a folder.
+//!
+//! Each file is appraised for the challenge that it states itself, a chain of Android as of the time when its key was
+//! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence *is*, never that it is fresh or ours: a
+//! replay looks like the original here.
+
+use super::{FILE_BYTES_MAX, anchors, any_base64, read};
+use crate::codes::Code;
+use crate::error::CliError;
+use crate::output::{plain, print, print_json};
+use clap::Args;
+use glacis_attest::{
+    Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
+};
+use glacis_attest::{android, apple, pem, webauthn};
+use glacis_host::Host;
+use glacis_wire::Timestamp;
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::{Bytes, Text};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `glacis attest corpus`.
+#[derive(Debug, Args)]
+pub(crate) struct CorpusArgs {
+    /// The folder; everything below it is read
+    dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a file turned out to be.
+enum Found {
+    /// Nothing that a verifier knows.
+    Unknown,
+    /// Something that can be read and not appraised.
+    Read(&'static str),
+    /// Evidence.
+    Evidence { family: &'static str, at: Timestamp, outcome: Result<Box<Appraisal>, AttestError> },
+}
+
+/// Reads a folder and prints a line for each file.
+pub(crate) fn run(args: &CorpusArgs, host: &dyn Host, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut files = Vec::new();
+    collect(&args.dir, &mut files)?;
+    files.sort();
+    let mut rows = Vec::new();
+    for path in &files {
+        let bytes = read(path, FILE_BYTES_MAX)?;
+        let found = recognise(&bytes, host.now())?;
+        let name = path.strip_prefix(&args.dir).unwrap_or(path).to_string_lossy().into_owned();
+        if args.json {
+            rows.push(row(&name, &found));
+        } else {
+            print(out, &plain(&line(&name, &found)))?;
+        }
+    }
+    if args.json { print_json(out, &Value::Array(rows)) } else { Ok(()) }
+}
+
+/// Files below a folder, links not followed.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::new(Code::EvidenceFile, format!("{}: {error}", folder.display())).caused_by(error)
+    };
+    for entry in folder.read_dir().map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            collect(&entry.path(), files)?;
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
+    if bytes.len() > FILE_BYTES_MAX {
+        return Ok(Found::Unknown);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(binary(bytes)) };
+    if let Some(chain) = pem::certificates(text)
+        .filter(|chain| !chain.is_empty() && !text.trim_start().starts_with(['[', '{']))
+    {
+        return chain_of(&chain, now);
+    }
+    if let Some((object, data)) = app_attest(text) {
+        return appraise(apple::FAMILY, object, &data, now);
+    }
+    let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(Found::Unknown) };
+    if Revocations::parse_google(bytes, now).is_ok() {
+        return Ok(Found::Read("revocation list"));
+    }
+    registration(&document, now)
+}
+
+/// One certificate as DER.
+fn binary(bytes: &[u8]) -> Found {
+    match android::read_statement(bytes, true) {
+        Ok(_) => Found::Read("certificate with a statement"),
+        Err(error) if error.code() == glacis_attest::Code::NoStatement => Found::Read("certificate"),
+        Err(_) => Found::Unknown,
+    }
+}
+
+fn chain_of(chain: &[Vec<u8>], now: Timestamp) -> Result<Found, CliError> {
+    let statement = chain.first().map(|leaf| android::read_statement(leaf, true));
+    let Some(Ok(statement)) = statement else { return Ok(Found::Read("certificates")) };
+    let lists = [&statement.software_enforced, &statement.hardware_enforced];
+    let made = lists.iter().find_map(|list| list.creation_date_time);
+    let at = made.map_or(now, Timestamp::from_ms);
+    appraise(android::FAMILY, chain.concat(), &statement.attestation_challenge, at)
+}
+
+/// An attestation object with its client data, in a document of lines or in JSON.
+fn app_attest(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let value = |name: &str| {
+        let (_, after) =
+            text.split_once(&format!("{name}:")).or_else(|| text.split_once(&format!("\"{name}\":")))?;
+        let after = after.trim_start().trim_start_matches('"');
+        let end = after.find(|letter: char| letter.is_whitespace() || letter == '"').unwrap_or(after.len());
+        any_base64(after.get(..end)?)
+    };
+    let object = value("attestationBase64").or_else(|| value("attestation"))?;
+    let data = value("clientDataBase64").or_else(|| value("challenge"))?;
+    Some((object, data))
+}
+
+/// A registration, alone or as the member `credential`.
+fn registration(document: &Value, now: Timestamp) -> Result<Found, CliError> {
+    let mut credential = document.get("credential").unwrap_or(document).clone();
+    let Some(response) = credential.get_mut("response") else { return Ok(Found::Unknown) };
+    let mut client = None;
+    for name in ["attestationObject", "clientDataJSON"] {
+        let Some(bytes) = response.get(name).and_then(Value::as_str).and_then(any_base64) else {
+            return Ok(Found::Unknown);
+        };
+        // Files in the wild hold base64 where the standard says base64url.
+        if let Some(member) = response.get_mut(name) {
+            *member = Value::String(glacis_seal::text::base64url(&bytes));
+        }
+        client = serde_json::from_slice::<Value>(&bytes).ok().or(client);
+    }
+    let text = |name: &str| client.as_ref().and_then(|client| client.get(name)?.as_str().map(str::to_owned));
+    let challenge = text("challenge").and_then(|text| any_base64(&text)).unwrap_or_default();
+    let origin = text("origin").unwrap_or_default();
+    let references = References { sites: sites(&origin), ..References::default() };
+    appraise_with(webauthn::FAMILY, credential.to_string().into_bytes(), &challenge, now, &references)
+}
+
+/// Every site that a page of this origin may register for: its host and the domains above it.
+fn sites(origin: &str) -> Vec<Site> {
+    let host = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+    let host = host.split([':', '/']).next().unwrap_or(host);
+    let labels: Vec<&str> = host.split('.').collect();
+    let domains = (0..labels.len()).filter_map(|from| labels.get(from..).map(|labels| labels.join(".")));
+    domains.map(|id| Site { id, origins: vec![origin.to_owned()] }).collect()
+}
+
+fn appraise(family: &'static str, body: Vec<u8>, challenge: &[u8], at: Timestamp) -> Result<Found, CliError> {
+    appraise_with(family, body, challenge, at, &References::default())
+}
+
+fn appraise_with(
+    family: &'static str,
+    body: Vec<u8>,
+    challenge: &[u8],
+    at: Timestamp,
+    references: &References,
+) -> Result<Found, CliError> {
+    let evidence = Evidence { family: Text(family.to_owned()), body: Bytes(body) };
+    let allow = Relaxation::ALL.iter().copied().collect();
+    let question = Question {
+        anchors: &anchors()?,
+        references,
+        revocations: None,
+        constraints: &Constraints { allow, ..Constraints::default() },
+        challenge,
+        device_key: None,
+        now: at,
+    };
+    let outcome = glacis_attest::appraise(&evidence, &question).map(Box::new);
+    Ok(Found::Evidence { family, at, outcome })
+}
+
+fn line(name: &str, found: &Found) -> String {
+    match found {
+        Found::Unknown => format!("unknown   {name}"),
+        Found::Read(what) => format!("parsed    {name}: {what}"),
+        Found::Evidence { family, outcome: Err(refused), .. } => {
+            format!("refused   {name}: {family}: {} {}", refused.code(), refused.detail())
+                .trim_end()
+                .to_owned()
+        }
+        Found::Evidence { family, outcome: Ok(found), .. } => {
+            let reasons = found.reasons.iter().map(|reason| match &*reason.detail {
+                "" => reason.code.name().to_owned(),
+                detail => format!("{} ({detail})", reason.code),
+            });
+            let reasons: Vec<String> = reasons.collect();
+            let status = found.status().name();
+            format!("verified  {name}: {family}: {status}; {}", reasons.join(", "))
+                .trim_end_matches([';', ' '])
+                .to_owned()
+        }
+    }
+}
+
+fn row(name: &str, found: &Found) -> Value {
+    match found {
+        Found::Unknown => json!({"file": name, "outcome": "unknown"}),
+        Found::Read(what) => json!({"file": name, "outcome": "parsed", "what": what}),
+        Found::Evidence { family, at, outcome } => {
+            let (word, status, reasons): (_, _, Vec<Value>) = match outcome {
+                Ok(found) => {
+                    let reasons = found.reasons.iter();
+                    let reasons = reasons.map(|one| json!({"code": one.code.name(), "detail": one.detail}));
+                    ("verified", Some(found.status().name()), reasons.collect())
+                }
+                Err(refused) => {
+                    let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
+                    ("refused", None, vec![reason])
+                }
+            };
+            json!({
+                "file": name, "outcome": word, "family": family, "at": at.rfc3339(), "status": status,
+                "reasons": reasons,
+            })
+        }
+    }
+}

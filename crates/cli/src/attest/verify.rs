@@ -1,0 +1,226 @@
+//! `glacis attest verify`: one piece of evidence against what is expected of it.
+
+use super::{FILE_BYTES_MAX, anchors, any_base64, body, read};
+use crate::codes::Code;
+use crate::error::CliError;
+use crate::output::{plain, print, print_json};
+use crate::time::Moment;
+use clap::Args;
+use glacis_attest::{
+    AndroidApp, Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
+    Status, named,
+};
+use glacis_host::Host;
+use glacis_wire::Timestamp;
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::{Bytes, Text};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `glacis attest verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Which verifier: android-key, app-attest, webauthn
+    #[arg(long)]
+    family: String,
+    /// The evidence: a chain as PEM or DER; an attestation object, also as base64; a registration as JSON
+    #[arg(long, value_name = "FILE")]
+    evidence: PathBuf,
+    /// What the evidence must have been made for, in hexadecimal or base64
+    #[arg(long, value_name = "HEX|BASE64")]
+    challenge: String,
+    /// As of when (UTC, such as 2026-01-31T12:00:00Z); now if it is not given
+    #[arg(long, value_name = "RFC3339")]
+    at: Option<Moment>,
+    /// Google's revocation list, as published and as fresh as --at
+    #[arg(long, value_name = "FILE")]
+    collateral: Option<PathBuf>,
+    /// What is expected: app=NAME, signer=SHA256, site=DOMAIN, origin=URL, boot-key=HEX, patch-level=YYYYMM
+    #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',')]
+    expect: Vec<String>,
+    /// A relaxation that may be used, such as danger_expired; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Appraises and prints.
+pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    if !glacis_attest::FAMILIES.contains(&args.family.as_str()) {
+        let known = glacis_attest::FAMILIES.join(", ");
+        return Err(usage(format!("--family: `{}` is none of {known}", args.family)));
+    }
+    let challenge = challenge(&args.challenge)?;
+    let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
+    let references = references(&args.expect, &args.family)?;
+    let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
+    let revocations = args.collateral.as_ref().map(|path| revocations(path, now)).transpose()?;
+    let evidence = Evidence {
+        family: Text(args.family.clone()),
+        body: Bytes(body(&args.family, read(&args.evidence, FILE_BYTES_MAX)?)),
+    };
+    let question = Question {
+        anchors: &anchors()?,
+        references: &references,
+        revocations: revocations.as_ref(),
+        constraints: &Constraints { allow, ..Constraints::default() },
+        challenge: &challenge,
+        device_key: None,
+        now,
+    };
+    let outcome = glacis_attest::appraise(&evidence, &question);
+    let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
+    if args.json {
+        print_json(out, &document(&args.family, now, &outcome)?)?;
+    } else {
+        print(out, plain(&text(&args.family, now, &outcome)?).trim_end())?;
+    }
+    Ok(if affirming { ExitCode::SUCCESS } else { ExitCode::from(crate::codes::FAILED) })
+}
+
+/// The outcome as JSON.
+pub(super) fn document(
+    family: &str,
+    now: Timestamp,
+    outcome: &Result<Appraisal, AttestError>,
+) -> Result<Value, CliError> {
+    let at = now.rfc3339();
+    let found = match outcome {
+        Ok(found) => found,
+        Err(refused) => {
+            let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
+            return Ok(json!({
+                "family": family, "status": "refused", "verified_at": at, "reasons": [reason],
+            }));
+        }
+    };
+    let vector: Map<String, Value> =
+        named(&found.vector).into_iter().map(|(name, claim)| (name.to_owned(), claim.into())).collect();
+    let reasons: Vec<Value> = found
+        .reasons
+        .iter()
+        .map(|reason| json!({"code": reason.code.name(), "detail": reason.detail}))
+        .collect();
+    Ok(json!({
+        "family": found.family,
+        "status": found.status().name(),
+        "vector": vector,
+        "tier": found.tier.name(),
+        "trust": found.trust.name(),
+        "verified_at": at,
+        "not_after": found.not_after.rfc3339(),
+        "reasons": reasons,
+        "relaxed": found.relaxed.iter().map(|relaxation| relaxation.name()).collect::<Vec<_>>(),
+        "anchor": found.basis.anchor.map(|anchor| anchor.to_string()),
+        "claims": found.claims.json()?,
+    }))
+}
+
+fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) -> Result<String, CliError> {
+    let mut shown = String::new();
+    let found = match outcome {
+        Ok(found) => found,
+        Err(refused) => {
+            let _ = writeln!(shown, "refused   {family}, as of {}", now.rfc3339());
+            let _ = writeln!(shown, "reason    {}: {}", refused.code(), refused.code().what());
+            if !refused.detail().is_empty() {
+                let _ = writeln!(shown, "detail    {}", refused.detail());
+            }
+            let _ = writeln!(shown, "help      {}", refused.code().cure());
+            return Ok(shown);
+        }
+    };
+    let _ = writeln!(shown, "{:<9} {family}, as of {}", found.status().name(), now.rfc3339());
+    let _ = writeln!(shown, "tier      {}, its word is {}", found.tier.name(), found.trust.name());
+    let claims = named(&found.vector).into_iter().filter(|(_, claim)| *claim != 0);
+    let claims: Vec<String> = claims.map(|(name, claim)| format!("{name} {claim}")).collect();
+    let _ = writeln!(
+        shown,
+        "vector    {}",
+        if claims.is_empty() { "no claim".into() } else { claims.join(", ") }
+    );
+    for reason in &found.reasons {
+        let detail = if reason.detail.is_empty() { String::new() } else { format!(" ({})", reason.detail) };
+        let _ = writeln!(shown, "reason    {}: {}{detail}", reason.code, reason.code.what());
+    }
+    let _ = writeln!(shown, "good to   {}", found.not_after.rfc3339());
+    let claims = serde_json::to_string_pretty(&found.claims.json()?)?;
+    let _ = writeln!(shown, "\n{claims}");
+    Ok(shown)
+}
+
+/// Hexadecimal if it is, base64 of either alphabet otherwise.
+fn challenge(text: &str) -> Result<Vec<u8>, CliError> {
+    let found = hexadecimal(text).or_else(|| any_base64(text));
+    found.ok_or_else(|| usage("--challenge: neither hexadecimal nor base64"))
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(pair).collect()
+}
+
+fn relaxation(name: &str) -> Result<Relaxation, CliError> {
+    Relaxation::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Relaxation::ALL.iter().map(|relaxation| relaxation.name()).collect();
+        usage(format!("--allow: `{name}` is none of {}", known.join(", ")))
+    })
+}
+
+fn revocations(path: &std::path::Path, now: Timestamp) -> Result<Revocations, CliError> {
+    Revocations::parse_google(&read(path, LIST_BYTES_MAX)?, now).map_err(|error| {
+        CliError::new(Code::Argument, format!("--collateral: {}: {}", path.display(), error.detail()))
+            .caused_by(error)
+    })
+}
+
+/// What is expected, of `NAME=VALUE`.
+fn references(expected: &[String], family: &str) -> Result<References, CliError> {
+    let mut found = References::default();
+    let (mut apps, mut signers) = (Vec::new(), Vec::new());
+    let (mut sites, mut origins) = (Vec::new(), Vec::new());
+    for pair in expected {
+        let unusable = || usage(format!("--expect: `{pair}` cannot be used"));
+        let (name, value) = pair.split_once('=').ok_or_else(unusable)?;
+        match name {
+            "app" => apps.push(value.to_owned()),
+            "signer" => {
+                let digest = hexadecimal(value).and_then(|bytes| bytes.as_slice().try_into().ok());
+                signers.push(digest.ok_or_else(unusable)?);
+            }
+            "site" => sites.push(value.to_owned()),
+            "origin" => origins.push(value.to_owned()),
+            "boot-key" => found.boot_keys.push(hexadecimal(value).ok_or_else(unusable)?),
+            "patch-level" => found.patch_level_min = Some(value.parse().map_err(|_| unusable())?),
+            _ => return Err(unusable()),
+        }
+    }
+    if family == glacis_attest::apple::FAMILY {
+        found.apple_apps = apps;
+    } else {
+        let app = |package| AndroidApp { package, signers: signers.clone() };
+        found.android_apps = apps.into_iter().map(app).collect();
+    }
+    let site = |id| Site { id, origins: origins.clone() };
+    found.sites = sites.into_iter().map(site).collect();
+    Ok(found)
+}
+
+fn usage(what: impl Into<String>) -> CliError {
+    CliError::new(Code::Argument, what)
+}
+
+/// Longest revocation list.
+const LIST_BYTES_MAX: usize = 16 << 20;

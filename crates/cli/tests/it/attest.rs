@@ -1,0 +1,136 @@
+//! `glacis attest` as a person or a script meets it.
+
+use crate::{code, glacis, stderr, stdout};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// A registration without a statement: data of the standard's form, signed by nobody.
+const REGISTRATION: &str = r#"{"id":"aWQ","rawId":"aWQ","type":"public-key","response":{"attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVhU5sa2nx7cKDdyeFPzcVqUbMGN6Zl-oH0OI3Y7y9KAKWVBAAAAAQAAAAAAAAAAAAAAAAAAAAAAAmlk","clientDataJSON":"e30"}}"#;
+
+/// A file of the corpus of real evidence; `None` (said aloud) where there is none, which is a failure in CI.
+#[expect(clippy::disallowed_methods, reason = "tests find the corpus through the environment")]
+fn corpus(file: &str) -> Option<String> {
+    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    let path = std::env::var_os("GLACIS_VECTORS").map_or_else(default, PathBuf::from).join(file);
+    if path.exists() {
+        return Some(path.to_string_lossy().into_owned());
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no corpus: {}", path.display());
+    println!("skipped: no corpus ({})", path.display());
+    None
+}
+
+fn document(args: &[&str]) -> (i32, Value) {
+    let output = glacis(&[args, &["--json"]].concat());
+    let document = serde_json::from_str(&stdout(&output)).unwrap_or(Value::Null);
+    (code(&output), document)
+}
+
+const CHAIN: &str = "android-key-attestation/caiman/sdk36/SB_EC_RKP.pem";
+const CHALLENGE: &str = "37636361633165612d343834352d343832652d383538642d663666613961613863323935";
+
+#[test]
+fn a_genuine_chain_is_affirming_and_exits_0_and_anything_less_exits_1() {
+    let (Some(chain), Some(list)) = (corpus(CHAIN), corpus("android-key-attestation/status.json")) else {
+        return;
+    };
+    let base =
+        ["attest", "verify", "--family", "android-key", "--evidence", &chain, "--challenge", CHALLENGE];
+    let at = ["--at", "2025-09-26T15:31:00Z"];
+    let listed = [&base[..], &at, &["--collateral", &list]].concat();
+    let (exit, found) = document(&listed);
+    assert_eq!(
+        (exit, &found["status"], &found["tier"]),
+        (0, &"affirming".into(), &"strong".into()),
+        "{found}"
+    );
+    assert_eq!(found["vector"]["hardware"], 2);
+    assert_eq!(found["claims"]["description"]["hardware_enforced"]["os_patch_level"], 202_511);
+    assert_eq!((&found["reasons"], &found["relaxed"]), (&Value::Array(vec![]), &Value::Array(vec![])));
+    let ours = "app=com.google.android.attestation,signer=10393be3b914df967a3b9e0bd0d6e8";
+    assert_eq!(code(&glacis(&[&listed[..], &["--expect", ours]].concat())), 2, "half a digest");
+    let (exit, foreign) = document(&[&listed[..], &["--expect", "app=com.example"]].concat());
+    assert_eq!((exit, &foreign["reasons"][0]["code"]), (1, &"app-foreign".into()), "{foreign}");
+    let (exit, bare) = document(&[&base[..], &at].concat());
+    assert_eq!((exit, &bare["status"]), (1, &"refused".into()));
+    assert_eq!(bare["reasons"][0]["code"], "no-revocation-list");
+    let (exit, allowed) = document(&[&base[..], &at, &["--allow", "danger_no_revocation_list"]].concat());
+    assert_eq!((exit, &allowed["tier"]), (0, &"software".into()), "{allowed}");
+    assert_eq!(allowed["relaxed"][0], "danger_no_revocation_list");
+    let late = glacis(&[&base[..], &["--collateral", &list, "--at", "2026-01-01T00:00:00Z"]].concat());
+    assert_eq!(code(&late), 1);
+    assert!(stdout(&late).contains("expired: A certificate of the chain has ended."), "{}", stdout(&late));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_a_missing_file_4() {
+    let base = ["attest", "verify", "--evidence", "no-such-file", "--family"];
+    for rest in [
+        &["sgx", "--challenge", "00"][..],
+        &["android-key"],
+        &["android-key", "--challenge", "§"],
+        &["android-key", "--challenge", "00", "--at", "yesterday"],
+        &["android-key", "--challenge", "00", "--allow", "everything"],
+        &["android-key", "--challenge", "00", "--expect", "app"],
+        &["android-key", "--challenge", "00", "--expect", "colour=red"],
+    ] {
+        assert_eq!(code(&glacis(&[&base[..], rest].concat())), 2, "{rest:?}");
+    }
+    let missing = glacis(&[&base[..], &["android-key", "--challenge", "00"]].concat());
+    assert_eq!(code(&missing), 4);
+    assert!(stderr(&missing).contains("G7023"), "{}", stderr(&missing));
+    assert_eq!(code(&glacis(&["attest", "corpus", "no-such-folder"])), 4);
+}
+
+#[test]
+fn every_code_is_explained_and_no_other() {
+    let (exit, list) = document(&["attest", "explain", "--list"]);
+    assert_eq!(exit, 0);
+    let list = list.as_array().cloned().unwrap_or_default();
+    assert!(list.len() > 50, "{}", list.len());
+    for entry in list {
+        let name = entry["code"].as_str().unwrap_or_default();
+        let shown = glacis(&["attest", "explain", name]);
+        assert_eq!(code(&shown), 0, "{name}");
+        assert!(stdout(&shown).contains(entry["what"].as_str().unwrap_or("?")), "{name}");
+    }
+    assert_eq!(code(&glacis(&["attest", "explain", "G4007"])), 4);
+}
+
+/// Whatever lies in a folder gets a line, and nothing stops the others.
+#[test]
+fn a_corpus_of_anything_is_read_to_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).expect("a folder");
+    let pem = "-----BEGIN CERTIFICATE-----\nAQI=\n-----END CERTIFICATE-----\n";
+    for (name, bytes) in [
+        ("empty", &b""[..]),
+        ("noise", &[0x30, 0x80, 0xff, 0, 1]),
+        ("registration.json", REGISTRATION.as_bytes()),
+        ("text.pem", pem.as_bytes()),
+        ("list.json", br#"{"entries":{"1":{"status":"REVOKED"}}}"#),
+        ("other.json", br#"{"response":{"attestationObject":1}}"#),
+        ("app.yaml", b"attestationBase64: AAAA\nclientDataBase64: AAAA\n"),
+    ] {
+        std::fs::write(inner.join(name), bytes).expect("a file");
+    }
+    std::fs::write(folder.path().join("long"), vec![b'['; 200_000]).expect("a file");
+    let (exit, rows) = document(&["attest", "corpus", &folder.path().to_string_lossy()]);
+    assert_eq!(exit, 0);
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    let word = |file: &str| rows.iter().find(|row| row["file"] == file).map(|row| row["outcome"].clone());
+    for (file, want) in [
+        ("inner/empty", "unknown"),
+        ("inner/noise", "unknown"),
+        ("inner/registration.json", "refused"),
+        ("inner/text.pem", "parsed"),
+        ("inner/list.json", "parsed"),
+        ("inner/other.json", "unknown"),
+        ("inner/app.yaml", "refused"),
+        ("long", "unknown"),
+    ] {
+        assert_eq!(word(file), Some(want.into()), "{file}");
+    }
+    assert_eq!(rows.len(), 8);
+}
