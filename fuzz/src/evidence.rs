@@ -4,7 +4,7 @@
 //! that is asked for; what strict reading accepts, lenient reading accepts with the same meaning; the same bytes are
 //! judged alike twice.
 
-use glacis_attest::apple::{Environment, Stored, check_assertion, check_receipt};
+use glacis_attest::apple::{Stored, check_assertion, check_receipt};
 use glacis_attest::{
     Anchors, Claims, Constraints, Question, References, Relaxation, Revocations, Roots, Site, android, pem,
 };
@@ -59,7 +59,7 @@ pub(crate) fn accepts_apple(data: &[u8]) -> bool {
     match kind {
         0 => appraise("app-attest", body, true).is_some(),
         1 => {
-            let stored = Stored { key: &public, app: APP, counter: 4, environment: Environment::Production };
+            let stored = Stored { key: &public, app: APP, counter: 4 };
             let found = check_assertion(body, CHALLENGE, &stored);
             assert!(found.as_ref().map_or(true, |found| found.counter == 5), "a counter that nobody signed");
             found.is_ok()

@@ -1,8 +1,8 @@
 //! A bounded reader of CBOR (RFC 8949), as far as attestation objects use it.
 //!
 //! Definite lengths and shortest forms only, text keys or integer keys, no tags, no floats, no duplicates: what CTAP2
-//! calls canonical, except for the order of keys, which real authenticators get wrong and which says nothing. It borrows,
-//! and refuses whatever is deeper, longer or other than that.
+//! calls canonical, except for the order of keys, which real authenticators get wrong and which says nothing. It
+//! borrows, and refuses whatever is deeper, longer or other than that.
 
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

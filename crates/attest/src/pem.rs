@@ -1,7 +1,7 @@
 //! Certificates as text (RFC 7468), as people store them.
 //!
-//! Verifiers take DER; this is for whoever reads files. Text between the blocks is ignored, as the format has it; blocks
-//! of another kind are refused, since a private key in here is a mistake that should be seen.
+//! Verifiers take DER; this is for whoever reads files. Text between the blocks is ignored, as the format has it;
+//! blocks of another kind are refused, since a private key in here is a mistake that should be seen.
 
 use glacis_seal::text::parse_base64;
 

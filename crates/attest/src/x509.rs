@@ -1,7 +1,7 @@
 //! Certificates, as far as chains of evidence need them: parsed by `x509-cert`, signed bytes taken from the input.
 //!
-//! Nothing is encoded again to check a signature: what was signed is the slice that arrived. Parsing alone says nothing;
-//! whom a certificate speaks for is decided in [`crate::path`].
+//! Nothing is encoded again to check a signature: what was signed is the slice that arrived. Parsing alone says
+//! nothing; whom a certificate speaks for is decided in [`crate::path`].
 
 use crate::appraisal::AttestError;
 use crate::asn1::{Reader, Rules, tag};

@@ -1,7 +1,8 @@
 //! `glacis attest`: evidence of phones and authenticators, checked offline and explained.
 //!
-//! A thin layer over `glacis_attest`: files in, appraisal out. Nothing is fetched; what the verifier trusts are the keys
-//! in its tree, and a revocation list if one is given. Exit 0 means that the evidence is affirming, 1 anything less.
+//! A thin layer over `glacis_attest`: files in, appraisal out. Nothing is fetched; what the verifier trusts are the
+//! keys in its tree, and a revocation list if one is given. Exit 0 means that the evidence is affirming, 1 anything
+//! less.
 
 mod corpus;
 mod explain;

@@ -2,7 +2,8 @@
 //!
 //! Schema: <https://source.android.com/docs/security/features/keystore/attestation#authorizationlist-fields>; tag
 //! numbers are those of KeyMint's `Tag.aidl`. Tags that nobody here knows yet are kept by number: a new version of
-//! Android must not make a device worthless. A tag twice, or out of order under [`Rules::Der`], makes the list unreadable.
+//! Android must not make a device worthless. A tag twice, or out of order under [`Rules::Der`], makes the list
+//! unreadable.
 
 use crate::asn1::{Asn1Error, Class, Element, Reader, Rules, tag};
 use serde::Serialize;

@@ -1,8 +1,9 @@
 //! Family `android-key`: Android Key Attestation, from Keymaster 2 to `KeyMint` 4 and what follows.
 //!
 //! Evidence is the certificate chain of the key as DER, leaf first, the root optional. The leaf carries the statement
-//! of the secure hardware ([`KeyDescription`]); everything that counts is taken from what the hardware enforces. The one
-//! exception is the app's identity, which the system states and which is therefore worth what verified boot is worth.
+//! of the secure hardware ([`KeyDescription`]); everything that counts is taken from what the hardware enforces. The
+//! one exception is the app's identity, which the system states and which is therefore worth what verified boot is
+//! worth.
 //!
 //! Source: <https://source.android.com/docs/security/features/keystore/attestation>.
 

@@ -3,7 +3,6 @@
 //! The caller keeps the key and the last counter, and stores the new counter in the transaction in which it acts on the
 //! assertion; two assertions with one counter are one too many.
 
-use super::Environment;
 use crate::appraisal::AttestError;
 use crate::authdata::AuthData;
 use crate::cbor::{self, Value};
@@ -21,8 +20,6 @@ pub struct Stored<'a> {
     pub app: &'a str,
     /// Counter of the last assertion; 0 if there was none.
     pub counter: u32,
-    /// The environment of the attestation.
-    pub environment: Environment,
 }
 
 /// What an assertion proves.

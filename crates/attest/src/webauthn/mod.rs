@@ -1,8 +1,8 @@
 //! Family `webauthn`: registrations of Web Authentication Level 3, with the statement formats that are in use.
 //!
-//! Evidence is the `RegistrationResponseJSON` of the browser. The steps of §7.1 come first: ceremony, challenge, origin,
-//! relying party, presence; then the statement by its format (§8). Sites must be expected: a registration for nobody
-//! knows whose site is refused. What a page runs is proven by none of this, so values stay `claimed`.
+//! Evidence is the `RegistrationResponseJSON` of the browser. The steps of §7.1 come first: ceremony, challenge,
+//! origin, relying party, presence; then the statement by its format (§8). Sites must be expected: a registration for
+//! nobody knows whose site is refused. What a page runs is proven by none of this, so values stay `claimed`.
 //!
 //! Source: <https://www.w3.org/TR/webauthn-3/>.
 

@@ -1,7 +1,7 @@
 //! Format `tpm` (§8.3): a TPM certifies the credential's key.
 //!
-//! Three links: the public area is the credential's key; the TPM certified an object of exactly that public area, and in
-//! the same breath the registration's hash; and the certificate of the signing key is one of an attestation key.
+//! Three links: the public area is the credential's key; the TPM certified an object of exactly that public area, and
+//! in the same breath the registration's hash; and the certificate of the signing key is one of an attestation key.
 //! Structures: TPM 2.0 Library, Part 2, §10.12.12 and §12.2.4.
 
 use super::statement::{chain, exactly, leaf, makers_path, model, parse};

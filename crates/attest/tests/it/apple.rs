@@ -182,7 +182,7 @@ fn assertions_verify_and_their_counter_only_grows() {
                 (base64(document, "assertionBase64"), base64(document, "clientDataBase64"));
             let counter: u32 = document["counter"].parse().unwrap();
             let app = app(document);
-            let stored = Stored { key: &key, app: &app, counter: 0, environment: Environment::Development };
+            let stored = Stored { key: &key, app: &app, counter: 0 };
             let check = |stored: &Stored<'_>, data: &[u8], bytes: &[u8]| {
                 check_assertion(bytes, data, stored)
                     .map(|claims| claims.counter)

@@ -1,8 +1,8 @@
 //! `glacis attest corpus`: what the verifiers make of every file of a folder.
 //!
 //! Each file is appraised for the challenge that it states itself, a chain of Android as of the time when its key was
-//! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence *is*, never that it is fresh or ours: a
-//! replay looks like the original here.
+//! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence
+//! *is*, never that it is fresh or ours: a replay looks like the original here.
 
 use super::{FILE_BYTES_MAX, anchors, any_base64, read};
 use crate::codes::Code;

@@ -1,4 +1,6 @@
 //! `glacis attest explain`: every code and every relaxation of the verifiers, at length.
+//!
+//! Both tables are the library's; nothing is worded here, so that records, metrics and this output say the same.
 
 use crate::codes::Code as CliCode;
 use crate::error::CliError;

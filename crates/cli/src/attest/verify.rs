@@ -1,4 +1,7 @@
 //! `glacis attest verify`: one piece of evidence against what is expected of it.
+//!
+//! The arguments become one question of the library; the answer is printed as it is. Hardware ids are among the claims:
+//! who runs this has the evidence anyway.
 
 use super::{FILE_BYTES_MAX, anchors, any_base64, body, read};
 use crate::codes::Code;
