@@ -60,13 +60,15 @@ impl Frida {
             Way::Module(python) => {
                 (python, ["-c".into(), DRIVER.into(), pid.to_string().into(), script.into()])
             }
-            Way::Program(frida) => {
-                let process = format!("--attach-pid={pid}").into();
-                (
-                    frida,
-                    [process, "--quiet".into(), "--timeout=inf".into(), format!("--eval={script}").into()],
-                )
-            }
+            Way::Program(frida) => (
+                frida,
+                [
+                    "-q".into(),
+                    format!("--attach-pid={pid}").into(),
+                    "--timeout=inf".into(),
+                    format!("--eval={script}").into(),
+                ],
+            ),
         };
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -112,7 +114,15 @@ impl Injection {
 }
 
 impl Drop for Injection {
+    /// Asks first, by closing its input: then Frida takes its helper and its folder with it.
     fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        for _ in 0..END_TRIES {
+            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                return;
+            }
+            thread::sleep(END_POLL);
+        }
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
@@ -129,16 +139,20 @@ fn says(program: &Path, args: &[&str]) -> Option<String> {
 const MARK: &str = "glacis: hooked";
 /// `bool` comes back in the lowest byte of the register that a pointer fills.
 const SCRIPT: &str = "Interceptor.attach(ptr('ADDRESS'), { onLeave(r) { r.replace(ptr(1)); } }); console.log('glacis: hooked');";
-/// Attaches, loads the script, and stays until it is killed. The module prints what the script logs.
-const DRIVER: &str = "import sys, time, frida
+/// Attaches, loads the script, and stays until its input ends. The module prints what the script logs.
+const DRIVER: &str = "import sys, frida
 session = frida.attach(int(sys.argv[1]))
 script = session.create_script(sys.argv[2])
 script.on('message', lambda message, data: message['type'] == 'error' and sys.exit(message['description']))
 script.set_log_handler(lambda level, text: print(text, flush=True))
 script.load()
-while True:
-    time.sleep(60)
+sys.stdin.read()
+session.detach()
+frida.shutdown()
 ";
+/// How long it may take to leave.
+const END_TRIES: u32 = 200;
+const END_POLL: Duration = Duration::from_millis(10);
 /// Longest injection on a busy machine.
 const IN_PLACE_MAX: Duration = Duration::from_secs(30);
 
