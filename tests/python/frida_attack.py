@@ -7,7 +7,8 @@ usage: frida_attack.py attach  PID
 
 FUNCTION is an address in decimal digits or the name of a symbol of the program. It takes and returns 32 bits;
 hooked or in a spawned program it returns 1337, replaced it returns 1. Says `frida: <mode> <version>` on standard
-error when the attack is in place, and then waits to be killed.
+error when the attack is in place, and goes on until it is told to end (SIGTERM): then Frida takes its helper and its
+folder with it.
 """
 
 import signal
@@ -47,9 +48,12 @@ def main(mode, *rest):
         scripts = {"attach": None, "hook": HOOK, "replace": REPLACE}
         text = scripts[mode]
         kept = text and load(session, text, rest[1])
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print(f"frida: {mode} {frida.__version__}", file=sys.stderr, flush=True)
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
     del kept
+    session.detach()
+    frida.shutdown()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ pub struct Options {
     pub allow: Option<String>,
 }
 
-/// Honest answer of the guarded function to [`AMOUNT`].
+/// Honest answer of the guarded function.
 pub const HONEST: u32 = 42;
 /// What it is asked.
 const AMOUNT: u32 = 49;

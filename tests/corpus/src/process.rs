@@ -100,8 +100,16 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// Asks first: some tools have helpers and files that only they can take away.
     fn drop(&mut self) {
         drop(self.input.take());
+        self.signal_group("-TERM");
+        for _ in 0..END_TRIES {
+            if self.has_ended() {
+                break;
+            }
+            std::thread::sleep(POLL);
+        }
         self.signal_group("-KILL");
         drop(self.child.kill());
         drop(self.child.wait());
@@ -292,6 +300,8 @@ const WISHES: &[&str] = &[
 ];
 /// How often what has a bound is looked at.
 pub const POLL: Duration = Duration::from_millis(10);
+/// A tool that was asked to end gets so many times [`POLL`].
+const END_TRIES: u32 = 100;
 /// Longest start of an app; under valgrind on a busy machine it takes 20 s.
 pub const READY_MAX: Duration = Duration::from_secs(120);
 /// Longest time until all sensors have looked once more.

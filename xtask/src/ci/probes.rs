@@ -128,3 +128,20 @@ fn group_with(parent: &Path, limit: Option<&str>) -> bool {
     drop(std::fs::remove_dir(&folder));
     works
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_probe_answers_and_leaves_nothing_behind() {
+        for Probe { name, ask } in PROBES {
+            println!("{name}: {}", ask());
+        }
+        let left = format!("glacis-probe-{}", std::process::id());
+        let parents = [Some(std::env::temp_dir()), mounted("cgroup2", ""), mounted("cgroup", "memory")];
+        for parent in parents.into_iter().flatten() {
+            assert!(!parent.join(&left).exists(), "{}", parent.display());
+        }
+    }
+}
