@@ -37,12 +37,46 @@ export function quantise(picture, most) {
     colours[pixel] = colour;
     uses.set(colour, (uses.get(colour) ?? 0) + 1);
   }
-  const ranked = [...uses].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([colour]) => colour);
-  const palette = ranked.slice(0, most);
+  const ranked = [...uses].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const palette = choose(ranked, most);
   /** @type {Map<number, number>} */
   const index = new Map(palette.map((colour, at) => [colour, at]));
-  for (const colour of ranked.slice(most)) index.set(colour, nearest(palette, colour));
+  for (const [colour] of ranked) if (!index.has(colour)) index.set(colour, nearest(palette, colour));
   return { palette, indices: Uint8Array.from(colours, (colour) => index.get(colour) ?? 0) };
+}
+
+/**
+ * The most used colour, then always the one that is used most and least like those that are chosen: so a small mark
+ * keeps its hue.
+ * @param {[number, number][]} ranked Colours and how often they are used.
+ * @param {number} most
+ */
+function choose(ranked, most) {
+  const palette = ranked.slice(0, 1).map(([colour]) => colour);
+  const far = ranked.map(([colour]) => distance(colour, palette[0] ?? 0));
+  while (palette.length < Math.min(most, ranked.length)) {
+    let best = 0;
+    let weight = -1;
+    ranked.forEach(([, uses], at) => {
+      const own = Math.sqrt(uses) * (far[at] ?? 0);
+      if (own > weight) [best, weight] = [at, own];
+    });
+    const chosen = ranked[best]?.[0] ?? 0;
+    palette.push(chosen);
+    ranked.forEach(([colour], at) => void (far[at] = Math.min(far[at] ?? 0, distance(colour, chosen))));
+  }
+  return palette;
+}
+
+/**
+ * @param {number} a
+ * @param {number} b
+ */
+function distance(a, b) {
+  const red = (a >> 16) - (b >> 16);
+  const green = ((a >> 8) & 255) - ((b >> 8) & 255);
+  const blue = (a & 255) - (b & 255);
+  return red * red + green * green + blue * blue;
 }
 
 /**
@@ -51,13 +85,8 @@ export function quantise(picture, most) {
  */
 function nearest(palette, colour) {
   let best = 0;
-  let least = Infinity;
   palette.forEach((other, at) => {
-    const red = (other >> 16) - (colour >> 16);
-    const green = ((other >> 8) & 255) - ((colour >> 8) & 255);
-    const blue = (other & 255) - (colour & 255);
-    const far = red * red + green * green + blue * blue;
-    if (far < least) [best, least] = [at, far];
+    if (distance(other, colour) < distance(palette[best] ?? 0, colour)) best = at;
   });
   return best;
 }
