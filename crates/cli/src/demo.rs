@@ -8,10 +8,12 @@ use crate::error::CliError;
 use crate::print;
 use clap::Args;
 use glacis_sim::demo::DemoOptions;
-use glacis_sim::terminal::{Progress, Screen, Silent};
+use glacis_sim::report::DemoReport;
+use glacis_sim::terminal::{Live, Part, Progress, Screen};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Arguments of the demo.
@@ -58,6 +60,18 @@ impl DemoArgs {
     }
 }
 
+/// Draws nothing, and says where the console is: nobody else could.
+struct Headless;
+
+impl Progress for Headless {
+    fn tick(&mut self, _: Part, _: Duration, _: &str) {}
+    fn console(&mut self, link: &str) {
+        eprintln!("glacis: open {link} (works once, for a quarter of an hour)");
+    }
+    fn live(&mut self, _: &Live) {}
+    fn done(&mut self, _: &DemoReport, _: Duration) {}
+}
+
 /// Runs the demo and prints its report.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     if let Some(filter) = &args.log {
@@ -67,7 +81,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<ExitCode, CliE
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
     }
     let mut progress: Box<dyn Progress> = if args.headless {
-        Box::new(Silent)
+        Box::new(Headless)
     } else {
         Box::new(Screen::new(stderr(), stderr().is_terminal(), true))
     };

@@ -9,6 +9,7 @@ mod cel;
 mod client;
 pub mod codes;
 mod completions;
+mod console;
 mod demo;
 mod device;
 mod devices;
@@ -104,6 +105,9 @@ enum Role {
     /// Show the installation at a glance
     #[command(after_help = EXIT_CODES)]
     Status(status::StatusArgs),
+    /// Make a link that opens the console in a browser, once
+    #[command(after_help = EXIT_CODES)]
+    Console(console::ConsoleArgs),
     /// Show decisions as they come
     #[command(after_help = EXIT_CODES)]
     Events(events::EventsArgs),
@@ -184,6 +188,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Attest(attest) => attest::run(attest, host, out),
         Role::Explain(explain) => explain::run(explain, out).map(done),
         Role::Status(status) => status::run(status, out).map(done),
+        Role::Console(console) => console::run(console, out).map(done),
         Role::Events(events) => events::run(events, out).map(done),
         Role::List(list) => list::run(list, host, out).map(done),
         Role::Devices(devices) => devices::run(devices, out).map(done),

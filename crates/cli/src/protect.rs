@@ -6,9 +6,11 @@
 use crate::error::CliError;
 use crate::serve::{code_of, start_logs};
 use clap::Args;
+use glacis_cloud::server::console::Links;
 use glacis_host::{Host, SystemHost};
 use glacis_serve::protect::{self, ProtectOptions};
 use glacis_serve::{Installation, LogFormat, Opened, Role, Up};
+use std::io::{IsTerminal as _, stderr};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,13 +68,24 @@ fn welcome(args: &ProtectArgs, up: &Up) -> String {
     } else {
         format!(" --data-dir {}", args.data_dir.display())
     };
+    let console = up.links.as_ref().map_or_else(String::new, |links| console(links, &data));
     let health = up.health.map_or_else(String::new, |at| format!("\nhealth and metrics on http://{at}"));
     format!(
         "glacis: http://{at} protects {} and observes: nothing is refused, what would be is counted{health}\n\
-         next:\n  \
+         {console}next:\n  \
          glacis routes{data}                       what came and what would have happened\n  \
          glacis enforce 'POST /login'{data}        from now on, verdicts act on this route\n  \
          glacis bypass --for 10m{data}             everything observes again, for ten minutes",
         args.url
     )
+}
+
+/// How to open the console. A link is for a person who looks at a terminal and for no file.
+fn console(links: &Links, data: &str) -> String {
+    let at = links.at();
+    let link = if stderr().is_terminal() { links.make().ok() } else { None };
+    match link {
+        Some(link) => format!("console: {} (works once, for a quarter of an hour)\n", link.url()),
+        None => format!("console on http://{at}; `glacis console{data}` prints a link that opens it\n"),
+    }
 }

@@ -101,6 +101,11 @@ fn listening(up: &Up) -> String {
         .into_iter()
         .map(|(name, at)| format!("glacis: {name} on {at}"))
         .chain([format!("glacis: control socket {}", up.control.display())])
+        .chain(
+            up.links
+                .as_ref()
+                .map(|_| "glacis: `glacis console` prints a link that opens the console".to_owned()),
+        )
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -111,6 +116,7 @@ fn places(up: &Up) -> Vec<(&'static str, std::net::SocketAddr)> {
         ("control plane for gateways", up.nodes),
         ("control plane for operators", up.admin),
         ("decision API", up.api),
+        ("console", up.console),
         ("health and metrics", up.health),
     ]
     .into_iter()
@@ -134,6 +140,8 @@ fn print_check(
         nodes: cloud.map(|cloud| cloud.nodes_at),
         admin: cloud.map(|cloud| cloud.admin_at),
         api: cloud.and_then(|cloud| cloud.api_at),
+        console: cloud.and_then(|cloud| cloud.console_at),
+        links: None,
         health: config.health,
         control: config.data_dir.join(glacis_serve::installation::CONTROL),
     };

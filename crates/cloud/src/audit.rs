@@ -53,7 +53,7 @@ pub enum AuditKind {
     TokenEnd,
     /// Events together with their first decisions; the rows are the decisions'.
     Decided,
-    /// What an operator did at an edge.
+    /// What an operator did at an edge, or at the console.
     OperatorAction,
     /// Rows that were swept, as the deletion log tells it.
     Sweep,
@@ -304,6 +304,12 @@ impl Entry {
         parts.concat()
     }
 
+    /// Whether it is over decision `row`.
+    fn is_over(&self, row: i64) -> bool {
+        let kinds = [AuditKind::Decision, AuditKind::Decided].map(|kind| i64::from(kind.code()));
+        kinds.contains(&self.kind) && self.rows().contains(&row)
+    }
+
     fn rows(&self) -> RangeInclusive<i64> {
         self.row..=self.last_row.unwrap_or(self.row)
     }
@@ -483,18 +489,121 @@ fn entries(conn: &Connection, from: u64, limit: u32) -> Result<Vec<Entry>, Cloud
     let sql =
         "SELECT seq, at, kind, row, digest, head, last_row FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
     let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map((int(from), limit), |row| {
-        Ok(Entry {
-            seq: uint(row.get(0)?),
-            at: row.get(1)?,
-            kind: row.get(2)?,
-            row: row.get(3)?,
-            digest: Digest::new(row.get(4)?),
-            head: Digest::new(row.get(5)?),
-            last_row: row.get(6)?,
-        })
-    })?;
+    let rows = statement.query_map((int(from), limit), entry_of)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Of a row `seq, at, kind, row, digest, head, last_row`.
+fn entry_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        seq: uint(row.get(0)?),
+        at: row.get(1)?,
+        kind: row.get(2)?,
+        row: row.get(3)?,
+        digest: Digest::new(row.get(4)?),
+        head: Digest::new(row.get(5)?),
+        last_row: row.get(6)?,
+    })
+}
+
+/// One link of the chain over one decision, and what its rows come to now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryProof {
+    /// Number of the entry.
+    pub seq: u64,
+    /// Hash of the entry, over all before it.
+    pub entry: Digest,
+    /// Digest over the rows that it is over, recomputed; none where one of them is not there.
+    pub rows: Option<Digest>,
+    /// The end of the chain.
+    pub head: Head,
+    /// Whether rows, entry and the entry before belong together.
+    pub holds: bool,
+}
+
+/// Probes of a search for an entry. LIMIT: halves 2^48 entries.
+const PROBES_MAX: u32 = 48;
+/// Entries that are looked at for the one over a decision, from its time on. LIMIT: bounds one call.
+const LOOKED_AT_MAX: u32 = 4_096;
+
+/// The entry over decision `row`, checked against the rows and the entry before it; none where it cannot be found.
+///
+/// Entries have their times in order, and one over a decision is no older than the decision: it is found by halving.
+pub(crate) fn prove_row(
+    conn: &Connection,
+    context: &Context,
+    end: &Head,
+    row: i64,
+) -> Result<Option<EntryProof>, CloudError> {
+    let sql = "SELECT ingested FROM decision WHERE id = ?1";
+    let stored: i64 = conn.prepare_cached(sql)?.query_row([row], |row| row.get(0))?;
+    let mut probe = conn.prepare_cached("SELECT at FROM audit WHERE seq = ?1")?;
+    let (mut low, mut high) = (0_u64, end.seq);
+    for _ in 0..PROBES_MAX {
+        if low >= high {
+            break;
+        }
+        let middle = low.midpoint(high);
+        let at: i64 = probe.query_row([int(middle)], |row| row.get(0))?;
+        if at < stored {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if let Some(entry) = entries(conn, low, LOOKED_AT_MAX)?.iter().find(|entry| entry.is_over(row)) {
+        return proof(conn, context, end, entry).map(Some);
+    }
+    // The time of the row may be what was changed: by its number, then.
+    let entry = find_by_row(conn, end, row)?;
+    entry.map(|entry| proof(conn, context, end, &entry)).transpose()
+}
+
+/// The entry over decision `row`, found by halving the numbers that entries of decisions have in order.
+fn find_by_row(conn: &Connection, end: &Head, row: i64) -> Result<Option<Entry>, CloudError> {
+    let sql = "SELECT seq, at, kind, row, digest, head, last_row FROM audit WHERE seq >= ?1 AND seq < ?2 \
+               AND kind IN (?3, ?4) ORDER BY seq LIMIT 1";
+    let mut statement = conn.prepare_cached(sql)?;
+    let (mut low, mut high) = (0_u64, end.seq);
+    for _ in 0..PROBES_MAX {
+        if low >= high {
+            break;
+        }
+        let middle = low.midpoint(high);
+        let most = middle.saturating_add(u64::from(LOOKED_AT_MAX)).min(high);
+        let key = (int(middle), int(most), AuditKind::Decision.code(), AuditKind::Decided.code());
+        match statement.query_row(key, entry_of).optional()? {
+            Some(entry) if entry.is_over(row) => return Ok(Some(entry)),
+            Some(entry) if entry.row < row => low = entry.seq + 1,
+            // None of a decision for a long stretch: it is before it, or it is not found.
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(None)
+}
+
+fn proof(conn: &Connection, context: &Context, end: &Head, entry: &Entry) -> Result<EntryProof, CloudError> {
+    let before = match entry.seq.checked_sub(1) {
+        None => Some(Head::default()),
+        Some(seq) => {
+            let sql = "SELECT head FROM audit WHERE seq = ?1";
+            let head: Option<[u8; 32]> =
+                conn.prepare_cached(sql)?.query_row([int(seq)], |row| row.get(0)).optional()?;
+            head.map(|head| Head { seq: entry.seq, digest: Digest::new(head) })
+        }
+    };
+    let rows = match AuditKind::from_code(entry.kind) {
+        Some(kind) => kind.rows_digest(conn, entry.rows())?,
+        None => None,
+    };
+    let bytes = entry.bytes();
+    let linked = before.is_some_and(|before| {
+        let mut chain = before.chain(context);
+        let link = Link { seq: entry.seq, prev: chain.head(), entry: sha256(&bytes), hash: entry.head };
+        chain.verify_next(&link, Some(&bytes)).is_ok()
+    });
+    let holds = linked && rows == Some(entry.digest);
+    Ok(EntryProof { seq: entry.seq, entry: entry.head, rows, head: *end, holds })
 }
 
 /// What is wrong with the entry that follows `head`.

@@ -9,7 +9,8 @@
 
 use crate::config::{CloudConfig, CloudKeys, CloudLimits};
 use crate::error::{CloudError, CloudErrorKind};
-use crate::metrics::{Metrics, Tally};
+use crate::metrics::Metrics;
+use crate::pulse::Tally;
 use crate::state::State;
 use crate::store::index::Keyed;
 use crate::store::pending::Pending;
@@ -329,7 +330,7 @@ impl CloudCore {
             self.measure()?;
         }
         self.execute(if nested { "SAVEPOINT one_call" } else { "BEGIN IMMEDIATE" })?;
-        let tally = self.desk.tally;
+        let tally = self.desk.tally.mark();
         let now = self.now();
         let mut tx = Tx { conn: self.store.conn(), desk: &mut self.desk, now, touched: false };
         let result = run(&mut tx);
@@ -349,7 +350,7 @@ impl CloudCore {
                 self.checkpoint()?;
             }
             (Err(error), _) => {
-                self.desk.tally = tally;
+                self.desk.tally.back_to(tally);
                 let kind = error.kind();
                 self.note(kind);
                 self.undo(nested, touched, kind);
@@ -433,7 +434,11 @@ impl CloudCore {
     /// The decisions of the transaction are durable now.
     fn count_decisions(&mut self) {
         let tally = std::mem::take(&mut self.desk.tally);
-        self.desk.metrics.decided(tally);
+        self.desk.metrics.decided(self.now(), &tally);
+    }
+
+    pub(crate) fn count_refused(&self) {
+        self.desk.metrics.enrolment_refused(self.now());
     }
 
     pub(crate) fn note_sweep(&self, rows: usize) {

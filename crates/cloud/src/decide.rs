@@ -315,7 +315,7 @@ impl Tx<'_> {
         pending.put(LogTable::Event, &event);
         pending.put(LogTable::Decision, &decision);
         self.audit_first(int(id), place, &bytes);
-        self.desk.tally.add(new.tail.verdict);
+        self.desk.tally.add(new.tail.zone, new.tail.verdict, &new.of.facts, new.tail.decided);
         let state = self.state();
         state.events.add(*key, int(seq));
         state.decided(id, &new.tail.reference);
@@ -334,7 +334,7 @@ impl Tx<'_> {
         put_cells(AuditKind::Decision, &cells, &mut bytes);
         self.desk.pending.get_mut().put(LogTable::Decision, &cells);
         self.audit_digest(AuditKind::Decision, int(id), sha256(&bytes));
-        self.desk.tally.add(new.tail.verdict);
+        self.desk.tally.add(new.tail.zone, new.tail.verdict, &new.of.facts, new.tail.decided);
         self.state().decided(id, &new.tail.reference);
         Ok(())
     }
@@ -396,7 +396,7 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn record(&self, id: i64) -> Result<Record, CloudError> {
+    pub(crate) fn record(&self, id: i64) -> Result<Record, CloudError> {
         let sql = "SELECT record_bytes, shared, facts_bytes FROM decision JOIN event ON event.seq = decision.seq \
                    WHERE decision.id = ?1";
         self.log()?
@@ -459,15 +459,18 @@ pub(crate) fn settled(evaluated: Evaluated) -> Settled {
 /// The record of a row whose columns from `first` on are `record_bytes, shared, facts_bytes`.
 pub(crate) fn record_of(row: &rusqlite::Row<'_>, first: usize) -> Result<Record, CloudError> {
     let blob = |at: usize| row.get_ref(first + at)?.as_blob().map_err(|_| CloudError::corrupt("a record"));
-    let corrupt = |error| CloudError::corrupt(format!("record: {error}"));
     let shared: Option<i64> = row.get(first + 1)?;
-    match shared {
-        None => Record::from_bytes(blob(0)?).map_err(corrupt),
-        Some(_) => {
-            let tail = RecordTail::from_bytes(blob(0)?).map_err(corrupt)?;
-            Ok(tail.with(facts_of(blob(2)?)?))
-        }
+    let facts = if shared.is_some() { blob(2)? } else { &[] };
+    record_of_bytes(blob(0)?, shared.is_some(), facts)
+}
+
+/// A stored record; `shared`: its facts are those of its event, else they are in its own bytes.
+pub(crate) fn record_of_bytes(record: &[u8], shared: bool, facts: &[u8]) -> Result<Record, CloudError> {
+    let corrupt = |error| CloudError::corrupt(format!("record: {error}"));
+    if !shared {
+        return Record::from_bytes(record).map_err(corrupt);
     }
+    Ok(RecordTail::from_bytes(record).map_err(corrupt)?.with(facts_of(facts)?))
 }
 
 fn settled_bytes(new: &NewDecision<'_>) -> Result<Vec<u8>, CloudError> {

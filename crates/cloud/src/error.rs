@@ -73,6 +73,14 @@ pub enum CloudErrorKind {
     MediaType,
     /// No media type that the client takes is given.
     NotAcceptable,
+    /// Nobody is signed in at the console.
+    SignedOut,
+    /// The request is for another host name than the listener's.
+    WrongHost,
+    /// The request comes from a page of another site.
+    CrossSite,
+    /// Too many tries to sign in failed of late.
+    TooManyTries,
 }
 
 impl CloudErrorKind {
@@ -110,6 +118,10 @@ impl CloudErrorKind {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::MediaType => "unsupported-media-type",
             Self::NotAcceptable => "not-acceptable",
+            Self::SignedOut => "unauthenticated",
+            Self::WrongHost => "wrong-host",
+            Self::CrossSite => "cross-site",
+            Self::TooManyTries => "too-many-tries",
         }
     }
 
@@ -117,8 +129,10 @@ impl CloudErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Invalid | Self::PolicyInvalid | Self::PolicyMismatch | Self::NotProven => 400,
-            Self::Unauthorised => 401,
-            Self::Forbidden | Self::BadSignature | Self::WrongTenant | Self::WrongRealm => 403,
+            Self::Unauthorised | Self::SignedOut => 401,
+            Self::Forbidden | Self::BadSignature | Self::WrongTenant | Self::WrongRealm | Self::CrossSite => {
+                403
+            }
             Self::NotFound | Self::NoPolicy => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
@@ -126,7 +140,9 @@ impl CloudErrorKind {
             Self::PreconditionFailed => 412,
             Self::TooLarge => 413,
             Self::MediaType => 415,
+            Self::WrongHost => 421,
             Self::Unprocessable | Self::KeyReused => 422,
+            Self::TooManyTries => 429,
             Self::Refused(refusal) => refusal.status(),
             Self::StorageFull => 507,
             Self::Stopped | Self::Overloaded | Self::Entropy => 503,

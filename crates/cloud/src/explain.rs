@@ -188,18 +188,20 @@ fn why(compiled: &Compiled, rule: &Rule, snapshot: &Snapshot, released: &[Releas
             "the device says that what it released of the condition is true".to_owned()
         }
         Outcome::Unknown(causes) => {
-            let closed = |cause: Cause| format!("{} closes as {}", cause.name(), entry(rule.entry(cause)));
+            let closed =
+                |cause: Cause| format!("{} closes as {}", cause.name(), entry_words(rule.entry(cause)));
             let closed: Vec<String> = causes.iter().map(closed).collect();
             format!("its condition stayed unknown: {}", closed.join(", "))
         }
-        Outcome::Error => format!("its condition is an error, which closes as {}", entry(rule.error)),
+        Outcome::Error => format!("its condition is an error, which closes as {}", entry_words(rule.error)),
         Outcome::Value(_) | Outcome::Interval(..) => {
             "the zone that decided knew less than is known now".to_owned()
         }
     }
 }
 
-fn entry(entry: Entry) -> String {
+/// How a policy closes what stayed open, in a word.
+pub(crate) fn entry_words(entry: Entry) -> String {
     match entry {
         Entry::Skip => "skip".to_owned(),
         Entry::Match => "match".to_owned(),
@@ -209,7 +211,11 @@ fn entry(entry: Entry) -> String {
 
 /// Every signal that the policy reads and that is not the device's, as it was answered: facts by the edge, lists
 /// and features by what the settlement kept.
-fn answered(compiled: &Compiled, facts: &EventFacts, kept: &[SignalAnswer]) -> BTreeMap<SignalName, Given> {
+pub(crate) fn answered(
+    compiled: &Compiled,
+    facts: &EventFacts,
+    kept: &[SignalAnswer],
+) -> BTreeMap<SignalName, Given> {
     let (catalogue, stated) = (compiled.signals(), Stated::new(facts));
     let answer = |name: &SignalName, signal: &Signal| match signal.birth {
         Birth::Device => None,

@@ -3,8 +3,10 @@
 //! The writer's thread counts; any thread may read. Decisions are counted once they are durable. Counters start
 //! at zero with the process and only grow, gauges say what was true after the last batch.
 
-use glacis_wire::Verdict;
+use crate::pulse::{Pulse, Second, Tally};
+use glacis_wire::{Method, Timestamp, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The counters behind [`CloudMetrics`].
@@ -23,14 +25,7 @@ pub(crate) struct Metrics {
     store_bytes: AtomicU64,
     swept_rows: AtomicU64,
     swept_at_ms: AtomicU64,
-}
-
-/// Decisions of a batch that is not durable yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) allowed: u64,
-    pub(crate) challenged: u64,
-    pub(crate) blocked: u64,
+    pulse: Mutex<Pulse>,
 }
 
 /// Counters and gauges at one moment.
@@ -64,16 +59,6 @@ pub struct CloudMetrics {
     pub swept_at_ms: u64,
 }
 
-impl Tally {
-    pub(crate) fn add(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Allow => self.allowed += 1,
-            Verdict::Challenge(_) => self.challenged += 1,
-            Verdict::Block => self.blocked += 1,
-        }
-    }
-}
-
 impl Metrics {
     pub(crate) fn snapshot(&self) -> CloudMetrics {
         CloudMetrics {
@@ -93,10 +78,32 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn decided(&self, tally: Tally) {
-        self.allowed.fetch_add(tally.allowed, Relaxed);
-        self.challenged.fetch_add(tally.challenged, Relaxed);
-        self.blocked.fetch_add(tally.blocked, Relaxed);
+    pub(crate) fn decided(&self, now: Timestamp, tally: &Tally) {
+        // Any method: challenges are counted together.
+        let challenge = Verdict::Challenge(Method::Otp);
+        self.allowed.fetch_add(tally.decided(Verdict::Allow), Relaxed);
+        self.challenged.fetch_add(tally.decided(challenge), Relaxed);
+        self.blocked.fetch_add(tally.decided(Verdict::Block), Relaxed);
+        self.pulse().add(now, tally);
+    }
+
+    /// An enrolment was refused.
+    pub(crate) fn enrolment_refused(&self, now: Timestamp) {
+        self.pulse().refused(now);
+    }
+
+    /// A decision was answered, so long after it was asked for.
+    pub(crate) fn handled(&self, now: Timestamp, took: Duration) {
+        self.pulse().handled(now, took);
+    }
+
+    /// Seconds that are over, oldest first: those after `after`.
+    pub(crate) fn seconds(&self, now: Timestamp, after: Timestamp) -> Vec<Second> {
+        self.pulse().seconds(now, after)
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn committed(&self, jobs: usize, took: Duration) {

@@ -40,12 +40,14 @@ const MAC_BYTES: usize = 16;
 
 /// What is listed.
 #[derive(Clone, Copy, Debug)]
-enum Listing<'a> {
+pub(crate) enum Listing<'a> {
     Events,
     Incidents,
     Devices,
     Tokens,
     Items(&'a str),
+    /// Devices, filtered so.
+    Fleet(&'a str),
 }
 
 impl Listing<'_> {
@@ -56,12 +58,13 @@ impl Listing<'_> {
             Self::Devices => "devices",
             Self::Tokens => "tokens",
             Self::Items(_) => "items",
+            Self::Fleet(_) => "fleet",
         }
     }
 
     const fn list(&self) -> &str {
         match self {
-            Self::Items(list) => list,
+            Self::Items(list) | Self::Fleet(list) => list,
             _ => "",
         }
     }
@@ -176,7 +179,7 @@ impl Tx<'_> {
         Page { next: last.map(|position| self.cursor(listing, &position)), items }
     }
 
-    fn cursor(&self, listing: Listing<'_>, position: &[u8]) -> String {
+    pub(crate) fn cursor(&self, listing: Listing<'_>, position: &[u8]) -> String {
         let mac = self.cursor_mac(listing, position);
         text::base64url(&[mac.get(..MAC_BYTES).unwrap_or(&mac), position].concat())
     }
@@ -189,7 +192,7 @@ impl Tx<'_> {
     }
 
     /// What the cursor says, if it is one of ours for this listing.
-    fn position(&self, listing: Listing<'_>, ask: &Ask) -> Result<Option<Vec<u8>>, CloudError> {
+    pub(crate) fn position(&self, listing: Listing<'_>, ask: &Ask) -> Result<Option<Vec<u8>>, CloudError> {
         let Some(cursor) = &ask.cursor else { return Ok(None) };
         let bytes = text::parse_base64url(cursor).unwrap_or_default();
         let own = bytes.split_at_checked(MAC_BYTES).filter(|(mac, position)| {
@@ -216,6 +219,6 @@ impl Tx<'_> {
     }
 }
 
-fn foreign() -> CloudError {
+pub(crate) fn foreign() -> CloudError {
     CloudError::invalid("`cursor` is not a cursor of this listing; take `next` of its last page, unchanged")
 }

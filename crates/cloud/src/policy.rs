@@ -258,6 +258,11 @@ impl CloudCore {
         })
     }
 
+    /// The sources of one version; none where it was not published.
+    pub(crate) fn sources(&mut self, version: u64) -> Result<Vec<PolicySource>, CloudError> {
+        self.read(|tx| sources_of(tx.conn, version))
+    }
+
     /// Key sets after `keys_from` and the newest bundle of `zone`. Not found before the first publish.
     pub fn published(&mut self, zone: Zone, keys_from: u64) -> Result<Published, CloudError> {
         self.read(|tx| {

@@ -7,7 +7,7 @@
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
-use crate::error::CloudError;
+use crate::error::{CloudError, CloudErrorKind};
 use crate::store::{int, uint};
 use glacis_seal::{Purpose, sign_envelope, thumbprint, verify};
 use glacis_wire::limits::FEED_ENTRIES_MAX;
@@ -22,6 +22,7 @@ use glacis_wire::{Decode as _, Encode as _, Thumbprint, Tier, Timestamp, Trust};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Life of an enrolment challenge.
@@ -61,6 +62,18 @@ impl FeedTable {
 
     pub(crate) fn action(&self, device: &Thumbprint) -> Option<FeedAction> {
         self.entries.get(device).map(|entry| entry.action)
+    }
+
+    /// Devices that are listed so, by thumbprint, after `after`.
+    pub(crate) fn listed(
+        &self,
+        action: Option<FeedAction>,
+        after: Option<&Thumbprint>,
+    ) -> impl Iterator<Item = Thumbprint> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        let entries = self.entries.range((from, Bound::Unbounded));
+        let wanted = entries.filter(move |(_, entry)| action.is_none_or(|action| entry.action == action));
+        wanted.map(|(device, _)| *device)
     }
 
     /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps and newer
@@ -139,7 +152,11 @@ impl CloudCore {
 
     /// Enrols a device: certificate and attestation result, or a refusal.
     pub fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
-        self.call(|tx| tx.enrol(request))
+        let enrolled = self.call(|tx| tx.enrol(request));
+        if enrolled.as_ref().is_err_and(|error| matches!(error.kind(), CloudErrorKind::Refused(_))) {
+            self.count_refused();
+        }
+        enrolled
     }
 
     /// How many devices the feed refuses and how many it caps.
@@ -314,6 +331,8 @@ impl Tx<'_> {
             response.certificate.to_bytes()?,
             response.result.to_bytes()?,
         ])?;
+        self.desk.tally.enrolled();
+        self.state().moved(before, Some(appraised.tier));
         let reason = if before.is_some() { "enrolled-again" } else { "enrolled" };
         self.tier_change(device, before.unwrap_or(Tier::None), appraised.tier, reason)
     }
@@ -427,6 +446,7 @@ impl Tx<'_> {
             let sql = "UPDATE device SET tier = ?2, trust = ?3 WHERE thumbprint = ?1";
             let row = params![device.as_bytes(), to as u8, Trust::Claimed as u8];
             self.conn.prepare_cached(sql)?.execute(row)?;
+            self.state().moved(before, Some(to));
         }
         self.tier_change(device, from, to, reason)?;
         let entry = FeedEntry { thumbprint: *device, action, since };
@@ -487,7 +507,7 @@ impl Tx<'_> {
 
 impl From<glacis_seal::SealError> for CloudError {
     fn from(error: glacis_seal::SealError) -> Self {
-        Self::new(crate::error::CloudErrorKind::BadSignature, error.to_string()).caused_by(error)
+        Self::new(CloudErrorKind::BadSignature, error.to_string()).caused_by(error)
     }
 }
 
@@ -503,7 +523,7 @@ pub(crate) fn tier_of_code(code: u8) -> Result<Tier, CloudError> {
     Tier::ALL.into_iter().find(|tier| *tier as u8 == code).ok_or_else(|| CloudError::corrupt("tier"))
 }
 
-fn trust_of_code(code: u8) -> Result<Trust, CloudError> {
+pub(crate) fn trust_of_code(code: u8) -> Result<Trust, CloudError> {
     Trust::ALL.into_iter().find(|trust| *trust as u8 == code).ok_or_else(|| CloudError::corrupt("trust"))
 }
 

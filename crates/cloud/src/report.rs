@@ -161,6 +161,7 @@ impl Tx<'_> {
             ])?;
             if new == 1 {
                 self.audit_inserted(AuditKind::DeviceRecord)?;
+                self.desk.tally.add_device(record.verdict);
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::store::{int, uint};
 use glacis_policy::Scratch;
 use glacis_wire::message::decide::EventFacts;
 use glacis_wire::message::policy::KeySet;
-use glacis_wire::{Decode as _, Reference, Timestamp};
+use glacis_wire::{Decode as _, Reference, Tier, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) swept_before: Timestamp,
     /// The newest event that was swept.
     pub(crate) swept_seq: i64,
+    /// Devices by tier, in the order of `Tier::ALL`.
+    pub(crate) tiers: [u64; Tier::ALL.len()],
     next_seq: u64,
     next_decision: u64,
     newest: Timestamp,
@@ -61,6 +63,7 @@ impl State {
             references: KeyIndex::empty(Keyed::Reference),
             swept_before: Timestamp::ZERO,
             swept_seq: 0,
+            tiers: [0; Tier::ALL.len()],
             next_seq: 1,
             next_decision: 1,
             newest: Timestamp::ZERO,
@@ -83,6 +86,7 @@ impl State {
         (state.swept_seq, state.swept_before) = crate::sweep::swept_events(conn)?;
         state.feed = FeedTable::load(conn)?;
         state.load_lists(conn)?;
+        state.load_tiers(conn)?;
         state.load_log_end(conn)?;
         let releases = crate::policy::load_releases(conn, &desk.state.shelf, &desk.context)?;
         state.put_releases(conn, releases, &desk.limits, now.max(state.newest))?;
@@ -141,6 +145,31 @@ impl State {
             let (list, item): (String, String) = (row.get(0)?, row.get(2)?);
             let effective = Timestamp::from_ms(uint(row.get(4)?));
             self.lists.apply(&list, uint(row.get(1)?), &item, row.get(3)?, effective);
+        }
+        Ok(())
+    }
+
+    /// A device went from one tier to another, or came.
+    pub(crate) fn moved(&mut self, from: Option<Tier>, to: Option<Tier>) {
+        let mut add = |tier: Tier, by: i64| {
+            let at = Tier::ALL.iter().position(|known| *known == tier);
+            if let Some(count) = at.and_then(|at| self.tiers.get_mut(at)) {
+                *count = count.saturating_add_signed(by);
+            }
+        };
+        from.into_iter().for_each(|tier| add(tier, -1));
+        to.into_iter().for_each(|tier| add(tier, 1));
+    }
+
+    fn load_tiers(&mut self, conn: &Connection) -> Result<(), CloudError> {
+        let mut statement = conn.prepare("SELECT tier, count(*) FROM device GROUP BY tier")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let tier = crate::registry::tier_of_code(row.get(0)?)?;
+            let at = Tier::ALL.iter().position(|known| *known == tier);
+            if let Some(count) = at.and_then(|at| self.tiers.get_mut(at)) {
+                *count = uint(row.get(1)?);
+            }
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ mod tests;
 pub use cases::{Case, CaseResult};
 pub use catalogue::{Catalogue, FeatureDef, ListTest};
 pub use checked::Checked;
-pub use cut::{Layout, NodeInfo, PlanInfo};
+pub use cut::{Layout, NodeInfo, PlanInfo, node_name};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
 pub use format::format;
 pub use label::bits::{Released, ReleasedItem, ReleasedKind};
@@ -208,6 +208,12 @@ impl Compiled {
     /// What a disclosure of this policy holds, in its order.
     pub const fn layout(&self) -> &Layout {
         &self.cut.layout
+    }
+
+    /// The policy in terms of what leaves the device: node `i` of [`layout`](Self::layout) is the Boolean signal that
+    /// [`node_name`] names, and no private signal is read but by rules that let nothing out.
+    pub fn beyond_device(&self) -> Checked {
+        cut::beyond(&self.checked, &self.cut)
     }
 
     /// Definitions of the features that its rules read.

@@ -94,6 +94,8 @@ purposes! {
     KeyDerivation = "key",
     /// The cloud MACs where the next page of a listing begins.
     Cursor = "cursor",
+    /// Hashes a log-in link or a session of the console.
+    Console = "console",
 }
 
 impl Context {

@@ -50,6 +50,8 @@ pub struct CloudSection {
     pub admin_at: SocketAddr,
     /// Where backends ask for decisions.
     pub api_at: Option<SocketAddr>,
+    /// Where the console is; loopback only.
+    pub console_at: Option<SocketAddr>,
     /// Records and events older than this are swept.
     pub retention: Duration,
     /// No decision is stored beyond it. Unit: bytes.
@@ -146,6 +148,11 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
     if api_at.is_some_and(|at| !at.ip().is_loopback()) {
         return Err(keys.bad("api_at", "must be on loopback: the decision API has no TLS of its own"));
     }
+    let rule = "must be an address and port, such as 127.0.0.1:7405";
+    let console_at: Option<SocketAddr> = keys.parsed("console_at", rule, |text| text.parse().ok())?;
+    if console_at.is_some_and(|at| !at.ip().is_loopback()) {
+        return Err(keys.bad("console_at", "must be on loopback: the console has no TLS of its own"));
+    }
     let days = keys.integer("retention_days", 1..=3_650)?.unwrap_or(RETENTION_DAYS);
     let megabytes = keys.integer("disk_quota_mb", 16..=(1 << 30))?.unwrap_or(DISK_QUOTA_MB);
     let webhook = keys.table("webhook")?.map(webhook).transpose()?;
@@ -154,6 +161,7 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
         nodes_at,
         admin_at,
         api_at,
+        console_at,
         retention: Duration::from_secs(days * 86_400),
         disk_quota: megabytes << 20,
         webhook,

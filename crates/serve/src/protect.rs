@@ -57,6 +57,7 @@ realm = "production"
 [cloud]
 nodes_at = "127.0.0.1:0"
 admin_at = "127.0.0.1:0"
+console_at = "127.0.0.1:0"
 
 [edge]
 node = "{NODE}"

@@ -14,6 +14,7 @@ use crate::keys::Ring;
 use crate::watchdog;
 use crate::zones::{Zones, open_cloud, start_cloud, start_edge};
 use crate::{listen, surface};
+use glacis_cloud::server::console::Links;
 use glacis_cloud::{CloudCore, CloudLimits};
 use glacis_host::Host;
 use glacis_seal::Context;
@@ -25,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 /// What is up, for whoever started it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Up {
     /// Where clients connect.
     pub edge: Option<SocketAddr>,
@@ -35,6 +36,10 @@ pub struct Up {
     pub admin: Option<SocketAddr>,
     /// Where backends ask.
     pub api: Option<SocketAddr>,
+    /// Where the console is.
+    pub console: Option<SocketAddr>,
+    /// Makes links that open it, once each; a link is for whoever started the process and for no log.
+    pub links: Option<Links>,
     /// Where health and metrics are asked for.
     pub health: Option<SocketAddr>,
     /// The control socket.
@@ -136,6 +141,8 @@ impl Opened {
             nodes: cloud.map(|cloud| cloud.nodes_at),
             admin: cloud.map(|cloud| cloud.admin_at),
             api: cloud.and_then(|cloud| cloud.api_at),
+            console: cloud.and_then(|cloud| cloud.console.as_ref()).map(Links::at),
+            links: cloud.and_then(|cloud| cloud.console.clone()),
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
             control: installation.control(),
         };

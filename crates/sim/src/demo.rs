@@ -129,6 +129,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn Progress) -> Result<DemoRep
     } else {
         rounds(options, seed, &parts, &mut seen, progress)?
     };
+    let console = world.console().map(str::to_owned);
     let store = world.stop();
     let kept =
         records::read(&store, &policies.principals()).map_err(|error| WorldError::new("records", error))?;
@@ -141,6 +142,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn Progress) -> Result<DemoRep
         check: options.check,
     };
     let mut report = verdicts::report(&evidence);
+    report.console = console;
     if !completed {
         report.faults.push("interrupted before the end of its round".to_owned());
     }

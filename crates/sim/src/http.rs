@@ -14,6 +14,7 @@ use crate::shop::{self, Shop};
 use crate::terminal::{Part, Progress};
 use crate::victim::VictimCommand;
 use crate::world::{Line, World, WorldError};
+use glacis_cloud::server::console::Links;
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::writer::WriterLimits;
 use glacis_cloud::server::{Hosted, ServerConfig};
@@ -52,6 +53,7 @@ pub struct HttpWorld {
     host: Arc<SystemHost>,
     victim: VictimCommand,
     store: PathBuf,
+    console: Option<String>,
     gateway: Option<Running>,
     cloud: Option<Hosted>,
     doors: Option<shop::http::Server>,
@@ -97,6 +99,10 @@ impl HttpWorld {
         });
         let detail = format!("control plane on {}, admin on {}{access}", cloud.nodes_at, cloud.admin_at);
         progress.tick(Part::Cloud, lap.took(), &detail);
+        let link = cloud.console.as_ref().map(Links::make).transpose();
+        let console =
+            link.map_err(|error| WorldError::new("console", error))?.map(|link| link.url().to_owned());
+        console.iter().for_each(|link| progress.console(link));
 
         let doors =
             shop::http::Server::start(Arc::clone(&shop)).map_err(|error| WorldError::new("shop", error))?;
@@ -127,10 +133,16 @@ impl HttpWorld {
             host,
             victim: setup.victim,
             store,
+            console,
             gateway: Some(gateway),
             cloud: Some(cloud),
             doors: Some(doors),
         })
+    }
+
+    /// What opened the console, once.
+    pub fn console(&self) -> Option<&str> {
+        self.console.as_deref()
     }
 
     /// Stops everything, the gateway first so that it can bring what it owes; returns the control plane's file.
@@ -212,6 +224,7 @@ fn start_cloud(
         nodes_at: anywhere,
         admin_at: anywhere,
         api_at: None,
+        console_at: Some(anywhere),
         webhook: None,
         nodes: vec![NodeKey { name, key: MacKey::new(keys.node().clone()) }],
         writer: WriterLimits::default(),

@@ -146,6 +146,9 @@ pub struct DemoReport {
     pub latency_added_us: LatencyReport,
     /// Whether run equals whole.
     pub equality: EqualityReport,
+    /// What opened the console while the demo ran; void once it ended. None without sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
     /// Everything that is not as it must be, in words; empty in a good run.
     #[serde(skip)]
     pub faults: Vec<String>,
@@ -211,6 +214,7 @@ mod tests {
             decided: DecidedReport { device: 1, edge: 2, cloud: 1 },
             latency_added_us: LatencyReport::of(vec![5, -1, 9]),
             equality: EqualityReport { checked: 4, diverged: 0 },
+            console: None,
             faults: Vec::new(),
         }
     }

@@ -59,6 +59,8 @@ pub struct Live {
 pub trait Progress: Send {
     /// A part is up.
     fn tick(&mut self, part: Part, took: Duration, detail: &str);
+    /// The console is up; this opens it, once.
+    fn console(&mut self, link: &str);
     /// The numbers moved.
     fn live(&mut self, live: &Live);
     /// The run is over.
@@ -71,6 +73,7 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn tick(&mut self, _: Part, _: Duration, _: &str) {}
+    fn console(&mut self, _: &str) {}
     fn live(&mut self, _: &Live) {}
     fn done(&mut self, _: &DemoReport, _: Duration) {}
 }
@@ -206,6 +209,11 @@ impl<W: Write + Send> Progress for Screen<W> {
         self.print(&format!("{mark} {:<6} {ms:>7.1} ms  {detail}\n", part.name()));
     }
 
+    fn console(&mut self, link: &str) {
+        let mark = self.paint("36", "→");
+        self.print(&format!("{mark} console  open {link} (works once, for a quarter of an hour)\n"));
+    }
+
     fn live(&mut self, live: &Live) {
         if self.redraw {
             let lines = self.table(live);
@@ -291,12 +299,13 @@ mod tests {
         let mut out = Vec::new();
         let mut screen = Screen::new(&mut out, false, true);
         screen.tick(Part::Keys, Duration::from_micros(1_250), "made for this run");
+        screen.console("http://127.0.0.1:1/login#link=x");
         screen.live(&live());
         screen.live(&live());
         screen.live(&Live { elapsed: Duration::from_secs(4), ..live() });
         let text = String::from_utf8(out).unwrap();
         assert!(!text.contains('\x1b'), "{text}");
         assert!(text.starts_with("✓ keys       1.2 ms") || text.starts_with("✓ keys       1.3 ms"), "{text}");
-        assert_eq!(text.lines().count(), 3);
+        assert_eq!(text.lines().count(), 4);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) struct Installation {
     folder: TempDir,
     pub(crate) admin: SocketAddr,
     pub(crate) api: SocketAddr,
+    pub(crate) console: SocketAddr,
     _process: Process,
 }
 
@@ -27,14 +28,16 @@ impl Installation {
         assert_eq!(code(&made), 0, "{}", stderr(&made));
         let config = folder.path().join("glacis.toml");
         let text = "tenant = \"acme\"\nrealm = \"production\"\ndata_dir = \"data\"\n[cloud]\n\
-                    nodes_at = \"127.0.0.1:0\"\nadmin_at = \"127.0.0.1:0\"\napi_at = \"127.0.0.1:0\"\n";
+                    nodes_at = \"127.0.0.1:0\"\nadmin_at = \"127.0.0.1:0\"\napi_at = \"127.0.0.1:0\"\n\
+                    console_at = \"127.0.0.1:0\"\n";
         std::fs::write(&config, text).unwrap();
         let args = ["serve", "--config", &config.to_string_lossy()];
         let mut process = Process::start(folder.path(), "serve", &args);
         let admin = process.address("control plane for operators on ");
         let api = process.address("decision API on ");
+        let console = process.address("glacis: console on ");
         wait_for("control socket", || data.join("control.sock").exists().then_some(()));
-        Self { folder, admin, api, _process: process }
+        Self { folder, admin, api, console, _process: process }
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -146,8 +146,9 @@ fn exchange(
     body: &str,
 ) -> Option<Answer> {
     let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let host = if headers.iter().any(|(name, _)| *name == "host") { "" } else { "host: service.test\r\n" };
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: service.test\r\nuser-agent: test\r\nconnection: close\r\n{fields}content-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\n{host}user-agent: test\r\nconnection: close\r\n{fields}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;

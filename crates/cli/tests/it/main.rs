@@ -6,6 +6,7 @@ mod attest;
 mod backtest;
 mod cel;
 mod codes;
+mod console;
 mod device;
 mod editor;
 mod faults;

@@ -106,6 +106,7 @@ async fn decide(
         None => None,
     };
     let request = sha256(&bytes);
+    let began = app.shared.host.monotonic();
     let sent = app
         .shared
         .handle
@@ -116,6 +117,8 @@ async fn decide(
             core.ask(&question, once.as_ref(), render)
         })
         .await?;
+    let (now, took) = (app.shared.host.now(), app.shared.host.monotonic().saturating_sub(began));
+    app.shared.handle.handled(now, took);
     let media_type = if sent.status < 400 { JSON } else { PROBLEM };
     let status = StatusCode::from_u16(sent.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(answer(status, media_type, sent.body).into_response())

@@ -3,6 +3,7 @@
 //! Started, it listens; dropped, it lets open requests finish and waits for its end. The handles that it gives go
 //! first, so that the writer can end with it.
 
+use super::console::Links;
 use super::writer::CloudHandle;
 use super::{BindError, Server, ServerConfig};
 use crate::core::CloudCore;
@@ -21,6 +22,8 @@ pub struct Hosted {
     pub admin_at: SocketAddr,
     /// Where backends ask.
     pub api_at: Option<SocketAddr>,
+    /// Makes links for the console; none where there is none.
+    pub console: Option<Links>,
     /// Domain calls without a socket.
     pub handle: CloudHandle,
     /// [`Server::local_router`].
@@ -71,9 +74,9 @@ impl Hosted {
         };
         let running = thread::Builder::new().name("cloud".to_owned()).spawn(serve)?;
         let up = ready.recv().map_err(|_| HostError::Ended)??;
-        let Up { nodes_at, admin_at, api_at, handle, local } = up;
+        let Up { nodes_at, admin_at, api_at, console, handle, local } = up;
         let thread = Thread { stop: Some(stop), running: Some(running) };
-        Ok(Self { nodes_at, admin_at, api_at, handle, local, thread })
+        Ok(Self { nodes_at, admin_at, api_at, console, handle, local, thread })
     }
 }
 
@@ -83,6 +86,7 @@ impl fmt::Debug for Hosted {
             .field("nodes_at", &self.nodes_at)
             .field("admin_at", &self.admin_at)
             .field("api_at", &self.api_at)
+            .field("console", &self.console)
             .field("thread", &self.thread)
             .finish_non_exhaustive()
     }
@@ -110,6 +114,7 @@ struct Up {
     nodes_at: SocketAddr,
     admin_at: SocketAddr,
     api_at: Option<SocketAddr>,
+    console: Option<Links>,
     handle: CloudHandle,
     local: Router,
 }
@@ -120,6 +125,7 @@ impl Up {
             nodes_at: server.nodes_at()?,
             admin_at: server.admin_at()?,
             api_at: server.api_at()?,
+            console: server.console_links(),
             handle: server.handle(),
             local: server.local_router(),
         })

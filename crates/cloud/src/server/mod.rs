@@ -1,4 +1,4 @@
-//! The cloud behind HTTP: a listener for nodes, one for operators, one for backends, one writer.
+//! The cloud behind HTTP: a listener for nodes, one for operators, one for backends, one for browsers, one writer.
 //!
 //! Nodes authenticate every request and get every answer MAC'd ([`node`]); operators bring a bearer token
 //! ([`admin`](mod@admin), on loopback), and so do backends that ask for decisions (`api`). Handlers only translate:
@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod api;
+pub mod console;
 mod hosted;
 pub mod node;
 mod nodes;
@@ -14,6 +15,7 @@ mod post;
 mod problem;
 mod rest;
 mod spec;
+mod stall;
 mod view;
 pub mod webhook;
 pub mod writer;
@@ -21,15 +23,17 @@ pub mod writer;
 pub use hosted::{HostError, Hosted};
 
 use crate::core::CloudCore;
-use crate::error::CloudError;
+use crate::error::{CloudError, CloudErrorKind};
 use crate::otp::OtpSender;
 use axum::Router;
+use console::{Console, Links, Sessions};
 use glacis_host::{Host, PortHolder};
 use glacis_seal::Context;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use node::NodeKey;
+use stall::Stall;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -42,6 +46,8 @@ use tokio::task::JoinSet;
 use webhook::Webhook;
 use writer::{CloudHandle, Writer, WriterLimits};
 
+/// Longest that a peer may take nothing of what waits for it.
+const STALL_MAX: Duration = Duration::from_secs(30);
 /// Time for a peer to send the head of a request.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// Connections served at once on one listener; more wait in the listen queue.
@@ -59,6 +65,8 @@ pub struct ServerConfig {
     pub admin_at: SocketAddr,
     /// Where backends ask for decisions; none for no such listener. On loopback; any other address is refused.
     pub api_at: Option<SocketAddr>,
+    /// Where the console is; none for no console. On loopback; any other address is refused.
+    pub console_at: Option<SocketAddr>,
     /// Who is told of challenges and blocks.
     pub webhook: Option<Webhook>,
     /// Nodes that may ask, with the keys shared with them.
@@ -77,6 +85,7 @@ impl fmt::Debug for ServerConfig {
             .field("nodes_at", &self.nodes_at)
             .field("admin_at", &self.admin_at)
             .field("api_at", &self.api_at)
+            .field("console_at", &self.console_at)
             .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
     }
@@ -96,6 +105,7 @@ pub struct Server {
     nodes: TcpListener,
     admin: TcpListener,
     api: Option<TcpListener>,
+    console: Option<(TcpListener, Links)>,
     webhook: Option<Webhook>,
     shared: Arc<Shared>,
     writer: Writer,
@@ -110,7 +120,11 @@ impl fmt::Debug for Server {
 impl Server {
     /// Binds the listeners and starts the writer. An address beyond loopback is refused where tokens are taken.
     pub async fn bind(mut core: CloudCore, config: ServerConfig) -> Result<Self, BindError> {
-        for (surface, at) in [("admin", Some(config.admin_at)), ("decision API", config.api_at)] {
+        for (surface, at) in [
+            ("admin", Some(config.admin_at)),
+            ("decision API", config.api_at),
+            ("console", config.console_at),
+        ] {
             if let Some(at) = at.filter(|at| !at.ip().is_loopback()) {
                 return Err(BindError::Exposed { surface, at });
             }
@@ -121,11 +135,27 @@ impl Server {
             Some(at) => Some(bind(at).await?),
             None => None,
         };
+        let console = match config.console_at {
+            Some(at) => Some(bind(at).await?),
+            None => None,
+        };
         let webhook = listening(&mut core, config.webhook).map_err(BindError::Writer)?;
         let context = core.context().clone();
         let (writer, handle) = Writer::start(core, config.writer).map_err(BindError::Writer)?;
+        let console = match console {
+            None => None,
+            Some(listener) => {
+                let at = listener.local_addr().map_err(|error| {
+                    let error = CloudError::new(CloudErrorKind::Storage, "the console has no address")
+                        .caused_by(error);
+                    BindError::Writer(error)
+                })?;
+                let sessions = Arc::new(Sessions::new(context.clone(), Arc::clone(&config.host)));
+                Some((listener, Links::new(at, sessions)))
+            }
+        };
         let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
-        Ok(Self { nodes, admin, api, webhook, shared: Arc::new(shared), writer })
+        Ok(Self { nodes, admin, api, console, webhook, shared: Arc::new(shared), writer })
     }
 
     /// Where nodes ask.
@@ -143,12 +173,17 @@ impl Server {
         self.api.as_ref().map(TcpListener::local_addr).transpose()
     }
 
-    /// The admin routes with the operator signed in: every scope, no token, actor `local`.
+    /// Makes links for the console; none where there is none.
+    pub fn console_links(&self) -> Option<Links> {
+        self.console.as_ref().map(|(_, links)| links.clone())
+    }
+
+    /// The admin routes with the operator signed in: every scope, no token, actor `local`; and links for the console.
     ///
     /// To be served on a socket that only the operator can open (a Unix socket of mode 0600). It holds a
     /// [`handle`](Self::handle).
     pub fn local_router(&self) -> Router {
-        admin::local_router(Arc::clone(&self.shared))
+        admin::local_router(Arc::clone(&self.shared)).merge(console::links_router(self.console_links()))
     }
 
     /// Domain calls without a socket, for whoever runs in the same process.
@@ -160,7 +195,7 @@ impl Server {
     ///
     /// The writer ends once every [`handle`](Self::handle) is dropped.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Self { nodes, admin, api, webhook, shared, writer } = self;
+        let Self { nodes, admin, api, console, webhook, shared, writer } = self;
         let (stopping, stopped) = tokio::sync::watch::channel(());
         let nodes = serve(nodes, nodes::router(Arc::clone(&shared)), stopped.clone());
         let admin = serve(admin, admin::router(Arc::clone(&shared)), stopped.clone());
@@ -169,6 +204,15 @@ impl Server {
             async move {
                 if let Some(webhook) = webhook {
                     webhook::deliver(webhook, shared, stopped).await;
+                }
+            }
+        };
+        let console = {
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            async move {
+                if let Some((listener, links)) = console {
+                    let console = Console::new(shared, &links, stopped.clone());
+                    serve(listener, console.router(), stopped).await;
                 }
             }
         };
@@ -181,7 +225,7 @@ impl Server {
             stop.await;
             drop(stopping);
         };
-        tokio::join!(nodes, admin, api, webhook, stop);
+        tokio::join!(nodes, admin, api, console, webhook, stop);
         drop(writer);
     }
 }
@@ -296,7 +340,7 @@ pub async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(head_bytes_max)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stall::new(stream, STALL_MAX)), service);
     let mut served = std::pin::pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,

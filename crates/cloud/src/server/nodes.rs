@@ -121,7 +121,10 @@ async fn dispatch(
         ("POST", "/v1/decide") => {
             let facts: EventFacts = decode(body)?;
             require_node(node, &facts.node)?;
-            Reply::message(&handle.decide(facts).await?)
+            let began = shared.host.monotonic();
+            let answer = handle.decide(facts).await?;
+            handle.handled(shared.host.now(), shared.host.monotonic().saturating_sub(began));
+            Reply::message(&answer)
         }
         ("POST", "/v1/report") => {
             let report: Report = decode(body)?;

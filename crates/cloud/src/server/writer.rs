@@ -8,8 +8,10 @@ use crate::core::CloudCore;
 use crate::decide::Prepared;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::metrics::{CloudMetrics, Metrics};
+use crate::pulse::Second;
 use crate::server::post::{Letter, Mail, PostOffice, Postman};
 use crate::store::backup::Copied;
+use glacis_wire::Timestamp;
 use glacis_wire::message::decide::{DecideAnswer, EventFacts};
 use std::borrow::Cow;
 use std::fmt;
@@ -111,6 +113,16 @@ impl CloudHandle {
     /// What the cloud counts about itself.
     pub fn metrics(&self) -> CloudMetrics {
         self.metrics.snapshot()
+    }
+
+    /// What was stored second by second: the seconds that are over, after `after`, oldest first.
+    pub fn seconds(&self, now: Timestamp, after: Timestamp) -> Vec<Second> {
+        self.metrics.seconds(now, after)
+    }
+
+    /// Counts a decision that was answered so long after it was asked for.
+    pub(crate) fn handled(&self, now: Timestamp, took: Duration) {
+        self.metrics.handled(now, took);
     }
 
     /// Copies the store to the new file `to` while it is being written; the file appears only when it is whole.

@@ -1,12 +1,13 @@
 //! The HTTP surfaces over loopback: node authentication both ways, admin tokens and scopes, limits, problems.
 
 use crate::world::{World, decided, policy_text, thumb};
+use glacis_cloud::server::console::Links;
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
 use glacis_cloud::server::{Server, ServerConfig};
 use glacis_cloud::{CloudCore, OtpSendError, OtpSender};
-use glacis_host::Clock as _;
+use glacis_host::{Clock as _, Host};
 use glacis_seal::httpsig::{
     Cover, Params, content_digest, parse_signature, profile, sfv, write_base, write_signature,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Running {
     pub(crate) nodes: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) api: SocketAddr,
+    pub(crate) console: Links,
     pub(crate) handle: Option<CloudHandle>,
     bootstrap: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -59,29 +61,41 @@ pub(crate) fn start(seed: u64) -> Running {
     start_with(world, core, None)
 }
 
-pub(crate) fn start_with(world: World, mut core: CloudCore, webhook: Option<Webhook>) -> Running {
+pub(crate) fn start_with(world: World, core: CloudCore, webhook: Option<Webhook>) -> Running {
+    let host = world.host.clone();
+    serve(world, core, webhook, host)
+}
+
+/// With a clock of its own.
+pub(crate) fn start_on(world: World, core: CloudCore, host: Arc<dyn Host>) -> Running {
+    serve(world, core, None, host)
+}
+
+fn serve(world: World, mut core: CloudCore, webhook: Option<Webhook>, host: Arc<dyn Host>) -> Running {
     let bootstrap = core.bootstrap_token().unwrap().map_or(String::new(), |token| token.expose().to_owned());
     let config = ServerConfig {
         nodes_at: "127.0.0.1:0".parse().unwrap(),
         admin_at: "127.0.0.1:0".parse().unwrap(),
         api_at: Some("127.0.0.1:0".parse().unwrap()),
+        console_at: Some("127.0.0.1:0".parse().unwrap()),
         webhook,
         nodes: vec![NodeKey { name: NodeName::parse("edge-1").unwrap(), key: node_key() }],
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
-        host: world.host.clone(),
+        host,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::bind(core, config)).unwrap();
     let (nodes, admin) = (server.nodes_at().unwrap(), server.admin_at().unwrap());
     let (api, handle) = (server.api_at().unwrap().unwrap(), Some(server.handle()));
+    let console = server.console_links().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         runtime.block_on(server.run(async move {
             let _ = stopped.await;
         }));
     });
-    Running { world, nodes, admin, api, handle, bootstrap, stop: Some(stop), thread: Some(thread) }
+    Running { world, nodes, admin, api, console, handle, bootstrap, stop: Some(stop), thread: Some(thread) }
 }
 
 #[derive(Debug)]
@@ -166,7 +180,7 @@ fn signed_as(signing: &Signing<'_>, mut request: Request) -> Request {
     request
 }
 
-fn signed(running: &Running, request: Request) -> Request {
+pub(crate) fn signed(running: &Running, request: Request) -> Request {
     let created = running.world.host.now().as_secs();
     let signing = Signing {
         key: node_key(),
@@ -430,6 +444,7 @@ fn the_local_operator_needs_no_token_on_a_socket_of_their_own() {
             nodes_at: anywhere,
             admin_at: anywhere,
             api_at: None,
+            console_at: Some(anywhere),
             webhook: None,
             nodes: Vec::new(),
             writer: WriterLimits::default(),
@@ -507,10 +522,11 @@ fn bad_input_of_an_operator_is_a_problem_that_says_what() {
 fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() {
     let running = start(115);
     let world = World::new(116);
-    let config = |nodes_at, admin_at: &str, api_at: Option<&str>| ServerConfig {
+    let config = |nodes_at, admin_at: &str, api_at: Option<&str>, console_at: Option<&str>| ServerConfig {
         nodes_at,
         admin_at: admin_at.parse().unwrap(),
         api_at: api_at.map(|at| at.parse().unwrap()),
+        console_at: console_at.map(|at| at.parse().unwrap()),
         webhook: None,
         nodes: Vec::new(),
         writer: WriterLimits::default(),
@@ -519,17 +535,19 @@ fn a_port_in_use_says_by_whom_and_an_admin_surface_beyond_loopback_is_refused() 
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fails = |config| runtime.block_on(Server::bind(world.core(), config)).unwrap_err().to_string();
-    let taken = fails(config(running.nodes, "127.0.0.1:0", None));
+    let taken = fails(config(running.nodes, "127.0.0.1:0", None, None));
     assert!(taken.starts_with(&format!("cannot listen on {}: in use by `", running.nodes)), "{taken}");
     assert!(taken.ends_with(&format!("(process {})", std::process::id())), "{taken}");
     for outside in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let inside = "127.0.0.1:0";
-        let exposed = fails(config(inside.parse().unwrap(), outside, None));
+        let exposed = fails(config(inside.parse().unwrap(), outside, None, None));
         assert!(exposed.starts_with("the admin surface listens on loopback only"), "{exposed}");
-        let exposed = fails(config(inside.parse().unwrap(), inside, Some(outside)));
+        let exposed = fails(config(inside.parse().unwrap(), inside, Some(outside), None));
         assert!(exposed.starts_with("the decision API surface listens on loopback only"), "{exposed}");
+        let exposed = fails(config(inside.parse().unwrap(), inside, None, Some(outside)));
+        assert!(exposed.starts_with("the console surface listens on loopback only"), "{exposed}");
     }
-    let foreign = fails(config("192.0.2.1:0".parse().unwrap(), "127.0.0.1:0", None));
+    let foreign = fails(config("192.0.2.1:0".parse().unwrap(), "127.0.0.1:0", None, None));
     assert!(foreign.contains("refused by the operating system: "), "{foreign}");
     assert!(foreign.contains("assign requested address"), "the cause is told: {foreign}");
 }

@@ -12,6 +12,7 @@ mod api;
 mod attack;
 mod audit;
 mod backup;
+mod console;
 mod crash;
 mod decide;
 mod eio;

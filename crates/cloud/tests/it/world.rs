@@ -232,6 +232,14 @@ impl World {
         self.publish_bound(version, source, &compiled, &binding)
     }
 
+    /// A policy to which the golden cases do not apply.
+    pub(crate) fn publish_of_without_cases(&self, version: u64, policy: &str) -> Publish {
+        let source = PolicySource { cases: None, ..source_of(policy) };
+        let compiled = compiled_of(&source);
+        let binding = glacis_cloud::policy::bind(&compiled, &self.context);
+        self.publish_bound(version, source, &compiled, &binding)
+    }
+
     /// Whatever its slices are bound to.
     pub(crate) fn publish_bound(
         &self,

@@ -7,6 +7,7 @@
 pub(crate) mod adaptive;
 pub(crate) mod arena;
 pub(crate) mod automaton;
+mod beyond;
 pub(crate) mod cost;
 pub(crate) mod networks;
 pub(crate) mod nodes;
@@ -18,6 +19,7 @@ use crate::diagnostic::Span;
 use crate::render::render;
 use crate::source::{Finding, Findings, Source};
 use arena::Arena;
+pub(crate) use beyond::beyond;
 use glacis_policy::{Binding, Effect, Entry, Hidden, HiddenClosed, Indexing, Parts, Slice, Slot};
 use glacis_wire::limits::{DISCLOSURE_BYTES_MAX, NODES_MAX, RELEASED_VALUES_MAX};
 use glacis_wire::{Cause, PolicyDigest, SignalName, Trust, Type, Value, Verdict, Zone};
@@ -99,6 +101,11 @@ struct Shape<'a> {
     cut: CutRule,
     /// `Release::Verdict` only: its one node.
     node: Option<u16>,
+}
+
+/// The name of node `at` in slices.
+pub fn node_name(at: usize) -> String {
+    format!("node.{at}")
 }
 
 /// Cuts a checked policy. Complete only if nothing was added to `findings`.

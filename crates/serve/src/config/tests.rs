@@ -10,6 +10,7 @@ fn the_samples_are_accepted() {
     let basic = ServeConfig::parse("basic.toml", BASIC).unwrap();
     let cloud = basic.cloud.unwrap();
     assert_eq!((cloud.retention, cloud.disk_quota), (Duration::from_secs(90 * 86_400), 10 << 30));
+    assert_eq!(cloud.console_at, Some("127.0.0.1:7405".parse().unwrap()));
     assert_eq!(basic.edge.unwrap().cloud, cloud.nodes_at, "the gateway asks the cloud beside it");
     assert_eq!((basic.log.as_str(), basic.log_format), ("info", LogFormat::Text));
     let advanced = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
@@ -28,6 +29,8 @@ fn mistakes_name_place_rule_and_nearest_key() {
         ("[cloud]", "log_format = \"xml\"\n[cloud]", "`log_format` must be `text` or `json`"),
         ("[cloud]", "dat_dir = \"x\"\n[cloud]", "unknown key `dat_dir`; did you mean `data_dir`?"),
         ("127.0.0.1:7402", "0.0.0.0:7402", "`cloud.admin_at` must be on loopback"),
+        ("127.0.0.1:7405", "0.0.0.0:7405", "`cloud.console_at` must be on loopback"),
+        ("127.0.0.1:7405", "7405", "`cloud.console_at` must be an address and port"),
         ("[health]", "retention_days = 0\n[health]", "must be an integer in 1..=3650"),
         ("[health]", "retention_day = 9\n[health]", "did you mean `retention_days`?"),
         ("node = \"edge-1\"", "nod = \"edge-1\"", "`edge.node` is missing"),

@@ -81,6 +81,7 @@ pub(crate) fn start_cloud(
         nodes_at: section.nodes_at,
         admin_at: section.admin_at,
         api_at: section.api_at,
+        console_at: section.console_at,
         webhook: section.webhook.as_ref().map(webhook).transpose()?,
         nodes: node_keys(ring)?,
         writer: WriterLimits::default(),

@@ -1,0 +1,91 @@
+//! Every answer over a real store, held to its form: what the page is tested with cannot drift from what is sent.
+//!
+//! The forms are in `console/tests/fixtures/shapes.json`, made by this test (`UPDATE=1` writes them anew); the page's own
+//! fixtures are held to them here where they are JSON, and by the page's tests where they are not. The answers themselves
+//! go to `target/console-answers`.
+
+use super::live::Stream;
+use super::shape::{faults, join, shape};
+use super::{Browser, Town, town};
+use crate::http::{request, send, signed};
+use glacis_wire::Encode as _;
+use serde_json::{Map, Value as Json, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console/tests/fixtures")
+}
+
+/// Each answer by its name; several where the form has several cases.
+fn answers(town: &Town) -> Vec<(&'static str, Json)> {
+    let browser = Browser::open(&town.running);
+    let get = |path: String| browser.json(&format!("/console/v1/{path}"));
+    let mut all = vec![
+        ("session", get("session".to_owned())),
+        ("overview", get("overview".to_owned())),
+        ("decisions", get("decisions?limit=3".to_owned())),
+        ("decisions", get("decisions".to_owned())),
+        ("devices", get("devices".to_owned())),
+        ("devices", get("devices?limit=1".to_owned())),
+        ("device", get(format!("devices/{}", town.genuine.thumbprint))),
+        ("device", get(format!("devices/{}", town.stolen.thumbprint))),
+        ("search", get(format!("search?q={}", town.allowed.text()))),
+        ("search", get(format!("search?q={}", &town.genuine.thumbprint.to_string()[..8]))),
+        ("replay", get(format!("decisions/{}/replay?version=1", town.blocked.text()))),
+    ];
+    for reference in [town.allowed, town.blocked, town.hooked, town.outage, town.hostile] {
+        all.push(("detail", get(format!("decisions/{}", reference.text()))));
+    }
+    let mut stream = Stream::open(&browser, "");
+    for name in ["history", "decisions"] {
+        all.push((name_of(name), stream.next(name).data));
+    }
+    // A second that something was decided in, and one that nothing was.
+    let facts = town.running.world.transfer(town.genuine.thumbprint, "ann", "bob", 20);
+    let asked = signed(&town.running, request("POST", "/v1/decide", "", facts.to_bytes().unwrap()));
+    assert_eq!(send(town.running.nodes, &asked).status, 200);
+    for _ in 0..2 {
+        town.running.world.host.advance(Duration::from_secs(1));
+        all.push(("tick", stream.next("tick").data));
+    }
+    all
+}
+
+fn name_of(event: &'static str) -> &'static str {
+    if event == "decisions" { "live-decisions" } else { event }
+}
+
+#[test]
+fn answers_have_the_form_that_the_page_is_tested_with() {
+    let town = town(1_220);
+    let answers = answers(&town);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-answers");
+    std::fs::create_dir_all(&target).unwrap();
+    let mut forms: Map<String, Json> = Map::new();
+    for (number, (name, answer)) in answers.iter().enumerate() {
+        let file = target.join(format!("{number:02}-{name}.json"));
+        std::fs::write(file, serde_json::to_string_pretty(answer).unwrap()).unwrap();
+        let known = forms.remove(*name).unwrap_or(json!("nothing"));
+        forms.insert((*name).to_owned(), join(known, shape(answer)));
+    }
+    let made = serde_json::to_string_pretty(&Json::Object(forms.clone())).unwrap() + "\n";
+    let file = folder().join("shapes.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(folder()).unwrap();
+        std::fs::write(&file, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept, made, "the form of an answer changed: tell the page, then UPDATE=1");
+    // Fixtures of the page that are JSON, by the name of the answer that they stand for.
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let form = forms.iter().find(|(form, _)| name == **form || name.starts_with(&format!("{form}.")));
+        let (Some((_, form)), true) = (form, path.extension().is_some_and(|ending| ending == "json")) else {
+            continue;
+        };
+        let fixture: Json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(faults(&fixture, form, &name), Vec::<String>::new());
+    }
+}
