@@ -166,9 +166,11 @@ on('a cell filters and excludes by mouse; the address holds it, back takes it aw
   );
   assert.equal(all, true);
   await page.mouse.move(5, 5);
-  await page.locator('tbody tr[data-row="0"] td:nth-child(3)').hover();
-  await page.getByRole('button', { name: 'Hide cloud' }).click();
-  await at(page, '/?verdict=block&-zone=cloud');
+  const born = page.locator('tbody tr[data-row="0"] td:nth-child(3)');
+  const zone = (await born.locator('.cut').textContent())?.trim();
+  await born.hover();
+  await page.getByRole('button', { name: `Hide ${zone}` }).click();
+  await at(page, `/?verdict=block&-zone=${zone}`);
   await page.goBack();
   await at(page, '/?verdict=block');
   await page.reload();
