@@ -219,8 +219,7 @@ pub(crate) fn town(seed: u64) -> Town {
     // The edge ships what it opened a little later.
     world.host.advance(Duration::from_secs(1));
     core.report(&sessions).unwrap();
-    let mut decide =
-        |core: &mut CloudCore, facts: &EventFacts| decided(core.decide(facts).unwrap()).reference;
+    let decide = |core: &mut CloudCore, facts: &EventFacts| decided(core.decide(facts).unwrap()).reference;
     let allowed = decide(&mut core, &world.transfer(genuine.thumbprint, "ann", "bob", 20));
     let blocked = decide(&mut core, &world.transfer(genuine.thumbprint, "ann", "m1", 20));
     let said = |nodes: Vec<NodeOutcome>, facts: &EventFacts| {

@@ -12,8 +12,11 @@ use glacis_compiler::catalogue::{Birth, Privacy};
 use glacis_compiler::full;
 use glacis_compiler::reference::whole;
 use glacis_proof::counterfactual::{Change, Counterfactual as Found, Explanation, Flip};
-use glacis_wire::{Answer, SignalName, Value, Verdict};
+use glacis_wire::{Answer, SignalName, Trust, Value, Verdict};
 use serde::Serialize;
+
+/// How a change of the device's trust is named among signals.
+const DEVICE_TRUST: &str = "device.trust";
 
 /// A change that was checked, or why there is none.
 #[derive(Serialize)]
@@ -60,6 +63,9 @@ pub(super) fn of(
     if verdict == Verdict::Allow {
         return Counterfactual::none("the whole policy allows it: nothing had to be different");
     }
+    if let Some(vouched) = vouched(kept, known, verdict) {
+        return vouched;
+    }
     let change = match (&explanation.allow, &explanation.milder) {
         (Found::Least(change) | Found::Some(change, _), _) => change,
         (_, Found::Least(change) | Found::Some(change, _)) => change,
@@ -76,6 +82,33 @@ pub(super) fn of(
     }
     let changes = change.flips.iter().map(|flip| told(kept, flip)).collect();
     Counterfactual::Change { changes, verdict: change.verdict.to_string(), verified: true }
+}
+
+/// What a device said that is believed too little may be all that stands between: then what would have helped is
+/// somebody who vouches for it, and no other answer of it.
+fn vouched(kept: &Kept, known: &Known, verdict: Verdict) -> Option<Counterfactual> {
+    let mut snapshot = known.event.snapshot.clone();
+    let said = |name: &SignalName| {
+        kept.beyond.signals().get(name).is_some_and(|signal| signal.birth == Birth::Device)
+    };
+    let claimed =
+        snapshot.answers.iter_mut().filter(|(name, given)| said(name) && given.trust == Trust::Claimed);
+    claimed.for_each(|(_, given)| given.trust = Trust::Attested);
+    let again = whole(&kept.beyond, &snapshot, known.event.passed, known.event.outage);
+    (again.verdict == Verdict::Allow && verdict != Verdict::Allow).then(|| {
+        let change = ChangeJson {
+            signal: Some(DEVICE_TRUST.to_owned()),
+            condition: None,
+            zone: Birth::Device.name(),
+            from: Trust::Claimed.name().to_owned(),
+            to: Trust::Attested.name().to_owned(),
+            private: false,
+            words: "It would flip if somebody vouched for the device: what it let out says nothing bad, and is believed \
+                    too little."
+                .to_owned(),
+        };
+        Counterfactual::Change { changes: vec![change], verdict: again.verdict.to_string(), verified: true }
+    })
 }
 
 /// Puts the changes into what was known, and decides again.
