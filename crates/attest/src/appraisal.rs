@@ -106,6 +106,7 @@ pub struct Reason {
     pub detail: Cow<'static, str>,
 }
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn", feature = "simulated"))]
 impl Reason {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         debug_assert!(code.effect() == Effect::Found, "a refusal is an error");

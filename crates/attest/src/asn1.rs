@@ -5,6 +5,7 @@
 //! [`Rules::Ber`] also indefinite lengths, as Apple's receipts have them. It borrows, never copies, and nests at most
 //! [`DEPTH_MAX`] deep.
 
+#[cfg(any(test, feature = "app-attest"))]
 use std::borrow::Cow;
 
 /// How strictly bytes are read.
@@ -84,6 +85,7 @@ impl<'a> Reader<'a> {
         self.next()?.universal(tag)
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     /// The next element if it is context tag `tag`; nothing is read otherwise.
     pub(crate) fn optional_context(&mut self, tag: u32) -> Result<Option<Element<'a>>, Asn1Error> {
         if self.rest.is_empty() {
@@ -133,6 +135,7 @@ impl<'a> Element<'a> {
         if element.constructed { Err(Asn1Error) } else { Ok(element.body) }
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     /// An OCTET STRING, in pieces where the rules allow it.
     pub(crate) fn pieces(self) -> Result<Cow<'a, [u8]>, Asn1Error> {
         let element = self.universal(tag::OCTET_STRING)?;
@@ -168,6 +171,7 @@ impl<'a> Element<'a> {
         self.unsigned(tag::INTEGER)
     }
 
+    #[cfg(any(test, feature = "android-key"))]
     /// A BOOLEAN.
     pub(crate) fn boolean(self) -> Result<bool, Asn1Error> {
         match (self.universal(tag::BOOLEAN)?.body, self.rules) {
@@ -177,11 +181,13 @@ impl<'a> Element<'a> {
         }
     }
 
+    #[cfg(any(test, feature = "android-key"))]
     /// A NULL.
     pub(crate) fn null(self) -> Result<(), Asn1Error> {
         if self.universal(tag::NULL)?.body.is_empty() { Ok(()) } else { Err(Asn1Error) }
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     /// The bytes of an OBJECT IDENTIFIER.
     pub(crate) fn oid(self) -> Result<&'a [u8], Asn1Error> {
         Ok(self.universal(tag::OBJECT_IDENTIFIER)?.body)
@@ -268,11 +274,15 @@ fn read_length(bytes: &[u8], rules: Rules) -> Result<(Option<usize>, &[u8]), Asn
 
 /// Universal tags.
 pub(crate) mod tag {
+    #[cfg(any(test, feature = "android-key"))]
     pub(crate) const BOOLEAN: u32 = 1;
     pub(crate) const INTEGER: u32 = 2;
     pub(crate) const OCTET_STRING: u32 = 4;
+    #[cfg(any(test, feature = "android-key"))]
     pub(crate) const NULL: u32 = 5;
+    #[cfg(any(test, feature = "app-attest"))]
     pub(crate) const OBJECT_IDENTIFIER: u32 = 6;
+    #[cfg(any(test, feature = "android-key"))]
     pub(crate) const ENUMERATED: u32 = 10;
     #[cfg(feature = "webauthn")]
     pub(crate) const UTF8_STRING: u32 = 12;

@@ -118,12 +118,16 @@ pub(crate) fn element(tag: u8, body: &[u8]) -> Option<Vec<u8>> {
     Some([&header, body].concat())
 }
 
+#[cfg(feature = "webauthn")]
 /// User present.
 pub(crate) const PRESENT: u8 = 1;
+#[cfg(feature = "webauthn")]
 /// User verified.
 pub(crate) const VERIFIED: u8 = 1 << 2;
+#[cfg(feature = "webauthn")]
 /// May be backed up.
 pub(crate) const BACKUP_ELIGIBLE: u8 = 1 << 3;
+#[cfg(feature = "webauthn")]
 /// Is backed up.
 pub(crate) const BACKED_UP: u8 = 1 << 4;
 /// A credential follows.

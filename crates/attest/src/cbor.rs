@@ -36,6 +36,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value<'_>, CborError> {
 }
 
 impl<'a> Value<'a> {
+    #[cfg(any(test, feature = "app-attest"))]
     /// A member of a map by its text key.
     pub(crate) fn member(&self, name: &str) -> Option<&Value<'a>> {
         self.entry(|key| matches!(key, Value::Text(text) if *text == name))
@@ -51,10 +52,12 @@ impl<'a> Value<'a> {
         entries.iter().find(|(key, _)| wanted(key)).map(|(_, value)| value)
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     pub(crate) const fn bytes(&self) -> Option<&'a [u8]> {
         if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     pub(crate) const fn text(&self) -> Option<&'a str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
@@ -63,10 +66,12 @@ impl<'a> Value<'a> {
         if let Self::Integer(number) = self { Some(*number) } else { None }
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     pub(crate) fn list(&self) -> Option<&[Value<'a>]> {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
+    #[cfg(any(test, feature = "app-attest"))]
     /// How many members a map has.
     pub(crate) fn members(&self) -> Option<usize> {
         if let Self::Map(entries) = self { Some(entries.len()) } else { None }

@@ -34,6 +34,10 @@ pub(crate) struct Path {
     /// Whether a certificate was outside its time and that was let pass.
     pub(crate) used_expired: bool,
     /// Whether nobody anchored the end and that was let pass.
+    #[cfg_attr(
+        not(feature = "webauthn"),
+        expect(dead_code, reason = "only authenticators may be strangers")
+    )]
     pub(crate) used_unanchored: bool,
 }
 

@@ -6,7 +6,9 @@
 use crate::appraisal::AttestError;
 use crate::asn1::{Reader, Rules, tag};
 use crate::code::Code;
-use der::asn1::{Any, BitString, ObjectIdentifier as Oid};
+use der::asn1::ObjectIdentifier as Oid;
+#[cfg(feature = "app-attest")]
+use der::asn1::{Any, BitString};
 use der::{Decode, Encode};
 use glacis_seal::foreign::{self, Curve, HashName, Scheme};
 use glacis_seal::sha256;
@@ -17,7 +19,9 @@ use x509_cert::certificate::Version;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
-use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+#[cfg(feature = "app-attest")]
+use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 /// A certificate with what was signed of it.
 #[derive(Debug)]
@@ -77,6 +81,7 @@ impl Key {
         Some(Self { info: parsed.to_der().ok()?, bits, kind })
     }
 
+    #[cfg(feature = "app-attest")]
     /// From the key itself.
     pub(crate) fn from_bits(kind: KeyKind, bits: &[u8]) -> Option<Self> {
         let (algorithm, parameters) = match kind {
@@ -206,6 +211,7 @@ impl<'a> Cert<'a> {
         key.verify_named(self.parsed.signature_algorithm().oid, self.signed, signature)
     }
 
+    #[cfg(feature = "android-key")]
     /// Values of an attribute of the subject, as text.
     pub(crate) fn subject_texts(&self, attribute: Oid) -> Vec<String> {
         let all = self.subject().iter();
@@ -213,12 +219,14 @@ impl<'a> Cert<'a> {
         wanted.map(|one| String::from_utf8_lossy(one.value.value()).into_owned()).collect()
     }
 
+    #[cfg(feature = "webauthn")]
     /// Whether the subject is empty.
     pub(crate) fn has_no_subject(&self) -> bool {
         self.subject().is_empty()
     }
 }
 
+#[cfg(feature = "android-key")]
 /// Certificates that stand one behind the other, at most [`CHAIN_MAX`].
 pub(crate) fn split(bytes: &[u8]) -> Result<Vec<&[u8]>, AttestError> {
     let mut reader = Reader::new(bytes, Rules::Der);
