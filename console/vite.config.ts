@@ -24,5 +24,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { '/console/v1': process.env['GLACIS_CONSOLE'] ?? 'http://127.0.0.1:7405' } },
-  test: { include: ['tests/unit/**/*.test.ts'], environment: 'node' },
+  test: { include: ['tests/unit/**/*.test.ts'], environment: 'node', disableConsoleIntercept: true },
 });

@@ -23,7 +23,7 @@ const WAIT_MS = 60_000;
 const blocks = (page) =>
   page
     .locator('tbody tr[data-row]')
-    .filter({ has: page.locator('a') })
+    .filter({ has: page.locator('a[href^="/decisions/"]') })
     .filter({ hasText: 'block' });
 
 /**
@@ -70,8 +70,8 @@ const JOURNEYS = {
       await page.getByRole('button', { name: 'Show only block' }).click();
       await page.waitForURL(/verdict=block/);
       await page.mouse.move(5, 5);
-      await blocks(page).first().locator('a').first().hover();
-      await blocks(page).first().locator('a').first().click();
+      await blocks(page).first().locator('a[href^="/decisions/"]').hover();
+      await blocks(page).first().locator('a[href^="/decisions/"]').click();
       await explained(page);
     },
     keyboard: async (page) => {
@@ -158,7 +158,7 @@ async function fell(page) {
  */
 async function someReference(page) {
   await blocks(page).first().waitFor();
-  const reference = await blocks(page).first().locator('a').first().textContent();
+  const reference = await blocks(page).first().locator('a[href^="/decisions/"]').textContent();
   assert.match(reference ?? '', /^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}$/);
   return reference ?? '';
 }
