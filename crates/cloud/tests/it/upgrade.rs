@@ -203,6 +203,8 @@ fn as_version_4(store: &Connection) {
         .query_row("SELECT count(*) FROM audit WHERE last_row IS NOT NULL", [], |row| row.get(0))
         .unwrap();
     assert_eq!(runs, 0);
+    let later = "DROP INDEX device_by_enrolment; DROP INDEX device_by_tier; DROP INDEX incident_by_device;";
+    store.execute_batch(later).unwrap();
     store.execute_batch("ALTER TABLE audit DROP COLUMN last_row; PRAGMA user_version = 4").unwrap();
 }
 
