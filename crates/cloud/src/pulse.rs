@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn silent_seconds_are_seconds_as_well_and_only_the_last_are_kept() {
         let mut pulse = Pulse::default();
-        let at = |second| Timestamp::from_secs(1_000 + second);
+        let at = |second: u64| Timestamp::from_secs(1_000 + second);
         let mut tally = Tally::default();
         tally.add_device(Verdict::Block);
         pulse.add(at(0), &tally);
