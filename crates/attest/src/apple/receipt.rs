@@ -31,8 +31,8 @@ pub struct Receipt {
     pub client_hash: Vec<u8>,
     /// Apple's name for it.
     pub token: String,
-    /// Which of Apple's environments.
-    pub environment: Environment,
+    /// Which of Apple's environments, if it says so.
+    pub environment: Option<Environment>,
     /// When Apple made it, in milliseconds.
     #[serde(skip)]
     pub created: Timestamp,
@@ -130,9 +130,10 @@ fn fields(content: &[u8]) -> Result<Receipt, Asn1Error> {
         client_hash: of(4).ok_or(Asn1Error)?.to_vec(),
         token: text(5).ok_or(Asn1Error)?.to_owned(),
         environment: match text(7) {
-            Some("sandbox") => Environment::Development,
-            Some("production") | None => Environment::Production,
+            Some("sandbox") => Some(Environment::Development),
+            Some("production") => Some(Environment::Production),
             Some(_) => return Err(Asn1Error),
+            None => None,
         },
         created: time(12)?.ok_or(Asn1Error)?,
         not_before: time(19)?,

@@ -228,7 +228,7 @@ fn receipts_verify_and_say_what_the_references_say() {
             let metric = document["riskMetric"].parse().ok();
             assert_eq!((found.risk_metric, &found.token), (metric, &document["token"]), "{file}");
             let kind = if document["type"] == "ATTEST" { ReceiptKind::Attest } else { ReceiptKind::Receipt };
-            assert_eq!((found.kind, found.environment), (kind, Environment::Development), "{file}");
+            assert_eq!((found.kind, found.environment), (kind, Some(Environment::Development)), "{file}");
             assert_eq!(found.client_hash, base64(document, "clientHashBase64"), "{file}");
             assert_eq!(found.not_before.is_some(), kind == ReceiptKind::Receipt, "{file}");
             metrics += usize::from(metric.is_some());

@@ -12,7 +12,7 @@ use clap::Args;
 use glacis_attest::{
     Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
 };
-use glacis_attest::{android, apple, pem, webauthn};
+use glacis_attest::{Code as Said, android, apple, pem, webauthn};
 use glacis_host::Host;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::Evidence;
@@ -101,7 +101,7 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
 fn binary(bytes: &[u8]) -> Found {
     match android::read_statement(bytes, true) {
         Ok(_) => Found::Read("certificate with a statement"),
-        Err(error) if error.code() == glacis_attest::Code::NoStatement => Found::Read("certificate"),
+        Err(error) if error.code() == Said::NoStatement => Found::Read("certificate"),
         Err(_) => Found::Unknown,
     }
 }
