@@ -1,4 +1,7 @@
 //! Seeds of the evidence targets: small, faithful evidence under keys that everybody may know.
+//!
+//! Each is accepted by the check that it is a seed of, so that a fuzzer starts behind the first refusal. Signatures
+//! differ from run to run, since ECDSA draws a nonce; everything else is fixed.
 
 use crate::evidence::{APP, CHALLENGE};
 use crate::forge::{

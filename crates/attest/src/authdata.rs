@@ -1,6 +1,7 @@
 //! Authenticator data: what an authenticator signs about itself, in `WebAuthn` and App Attest alike.
 //!
 //! Layout: Web Authentication Level 3 §6.1. Every byte must belong to a field; what is left over is refused.
+//! Reading says nothing about who wrote it: the statement or the assertion around it does.
 
 use crate::cbor::{self, Value};
 use crate::x509::{Key, KeyKind};

@@ -1,6 +1,7 @@
 //! The browser's part: what was asked, where, and for whom.
 //!
 //! The client data is JSON of the browser, hashed as it arrived; what is read of it here is read for comparison only.
+//! Nothing is written again, so no second reading of it can differ from the first.
 
 use super::broken;
 use crate::appraisal::AttestError;

@@ -1,6 +1,7 @@
 //! `glacis attest explain`: every code and every relaxation of the verifiers, at length.
 //!
 //! Both tables are the library's; nothing is worded here, so that records, metrics and this output say the same.
+//! Codes of the command itself are another table: `glacis explain-error`.
 
 use crate::codes::Code as CliCode;
 use crate::error::CliError;
