@@ -28,6 +28,10 @@ use std::time::Duration;
 /// Life of an enrolment challenge.
 const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
 
+/// Families of evidence that enrol. A build may verify others, for the command: without references and a revocation list
+/// of ours, what they find is no reason for a tier.
+const ENROLLING: &[&str] = &[glacis_wire::message::simulated::FAMILY];
+
 /// A signed feed is given out again for this long; its age is the least staleness that an edge can see.
 const FEED_REISSUE: Duration = Duration::from_secs(1);
 
@@ -257,6 +261,10 @@ impl Tx<'_> {
                 not_after: latest,
             });
         };
+        if !ENROLLING.contains(&&*evidence.family) {
+            let why = format!("evidence of family `{}` enrols nothing here", evidence.family.0);
+            return Err(CloudError::refused(Refusal::EnrolmentRefused, why));
+        }
         let question = glacis_attest::Question {
             anchors: &self.desk.anchors,
             references: &glacis_attest::References::default(),

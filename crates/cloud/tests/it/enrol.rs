@@ -64,6 +64,8 @@ fn each_flaw_is_refused_and_leaves_no_device() {
     let of = |evidence| world.enrolment_with(&device, &challenge, Some(evidence));
     let mut other_family = world.evidence(&device, &challenge.nonce, SecurityLevel::Tee, &world.root);
     other_family.family = Text("android".to_owned());
+    let mut phone = other_family.clone();
+    phone.family = Text("app-attest".to_owned());
     let mut broken = world.evidence(&device, &challenge.nonce, SecurityLevel::Tee, &world.root);
     broken.body = Bytes(vec![1, 2, 3]);
     for (name, request) in [
@@ -81,6 +83,7 @@ fn each_flaw_is_refused_and_leaves_no_device() {
             of(world.evidence(&world.device(), &challenge.nonce, SecurityLevel::Tee, &world.root)),
         ),
         ("family without verifier", of(other_family)),
+        ("family whose verifier is for the command alone", of(phone)),
         ("no evidence at all in the bytes", of(broken)),
     ] {
         assert_eq!(core.enrol(&request).unwrap_err().kind(), REFUSED, "{name}");
