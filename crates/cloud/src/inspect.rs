@@ -195,5 +195,5 @@ impl Tx<'_> {
 
 /// Where an operator acts who uses the console.
 const HERE: &str = "cloud";
-/// Steps of one search. LIMIT: bounds it to so many times [`STEP`] decisions.
+/// Steps of one search. LIMIT: bounds it to so many times `STEP` decisions.
 pub const SEARCH_STEPS: usize = 2;

@@ -150,10 +150,7 @@ impl World {
                 nonce: MacKey::new([7; 32]),
                 own: MacKey::new([9; 32]),
             },
-            anchors: Anchors {
-                apps: vec![Digest::new([1; 32])],
-                ..Anchors::new(self.context.clone())
-            },
+            anchors: Anchors { apps: vec![Digest::new([1; 32])], ..Anchors::new(self.context.clone()) },
             limits: CloudLimits::default(),
         })
     }

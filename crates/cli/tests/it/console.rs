@@ -1,7 +1,5 @@
 //! The console of a running installation: a link over its socket, one session, the page.
 
-#![expect(clippy::unwrap_used, reason = "a test that is surprised fails")]
-
 use crate::installation::Installation;
 use crate::live::ask_with;
 use crate::{code, stderr, stdout};

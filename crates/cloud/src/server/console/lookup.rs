@@ -1,6 +1,7 @@
 //! What is there and where it is: the installation at a glance, pages of decisions, and search.
 //!
-//! Nothing here counts a table or reads one whole. Places in the logs are handed out as texts and taken back unchanged.
+//! Nothing here counts a table or reads one whole. Places in the logs are handed out as texts and taken back unchanged;
+//! what a reader types is only ever compared, by its beginning, with what is stored.
 
 use super::line::{LineJson, RESOLUTION_US};
 use super::{By, Console, json};

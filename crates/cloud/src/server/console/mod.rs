@@ -1,9 +1,9 @@
 //! The console: pages for a browser on this machine, and the JSON behind them.
 //!
-//! Its own listener on loopback, its own sessions ([`session`]), read-only. Every request passes one gate ([`gate`]):
+//! Its own listener on loopback, its own sessions (`session`), read-only. Every request passes one gate (`gate`):
 //! the right host name, nothing from another site, a session. Handlers translate; what needs the store is a bounded
-//! call between decisions, and what takes long runs on threads of its own, two at a time. The live feed ([`live`]) reads
-//! the log once for all who watch. The pages are files in the program ([`files`]).
+//! call between decisions, and what takes long runs on threads of its own, two at a time. The live feed (`live`) reads
+//! the log once for all who watch. The pages are files in the program (`files`).
 
 mod detail;
 mod devices;

@@ -1,12 +1,12 @@
 //! Every answer over a real store, held to its form: what the page is tested with cannot drift from what is sent.
 //!
-//! The forms are in `console/tests/fixtures/shapes.json`, made by this test (`UPDATE=1` writes them anew); the page's own
-//! fixtures are held to them here where they are JSON, and by the page's tests where they are not. The answers themselves
+//! The forms are in `console/tests/fixtures/shapes.json`, made by `write_the_forms`; the page's own fixtures are held to
+//! them here where they are JSON, and by the page's tests where they are not. The answers themselves
 //! go to `target/console-answers`.
 
 use super::live::Stream;
 use super::shape::{faults, join, shape};
-use super::{Browser, Town, town};
+use super::{Browser, Town, start, town};
 use crate::http::{request, send, signed};
 use glacis_wire::Encode as _;
 use serde_json::{Map, Value as Json, json};
@@ -31,7 +31,7 @@ fn answers(town: &Town) -> Vec<(&'static str, Json)> {
         ("device", get(format!("devices/{}", town.genuine.thumbprint))),
         ("device", get(format!("devices/{}", town.stolen.thumbprint))),
         ("search", get(format!("search?q={}", town.allowed.text()))),
-        ("search", get(format!("search?q={}", &town.genuine.thumbprint.to_string()[..8]))),
+        ("search", get(format!("search?q={}", start(&town.genuine.thumbprint.to_string(), 8)))),
         ("replay", get(format!("decisions/{}/replay?version=1", town.blocked.text()))),
     ];
     for reference in [town.allowed, town.blocked, town.hooked, town.outage, town.hostile] {
@@ -56,27 +56,37 @@ fn name_of(event: &'static str) -> &'static str {
     if event == "decisions" { "live-decisions" } else { event }
 }
 
-#[test]
-fn answers_have_the_form_that_the_page_is_tested_with() {
+/// The form of each answer, by its name; the answers go to `target`.
+fn forms() -> Map<String, Json> {
     let town = town(1_220);
-    let answers = answers(&town);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-answers");
     std::fs::create_dir_all(&target).unwrap();
     let mut forms: Map<String, Json> = Map::new();
-    for (number, (name, answer)) in answers.iter().enumerate() {
+    for (number, (name, answer)) in answers(&town).iter().enumerate() {
         let file = target.join(format!("{number:02}-{name}.json"));
         std::fs::write(file, serde_json::to_string_pretty(answer).unwrap()).unwrap();
         let known = forms.remove(*name).unwrap_or(json!("nothing"));
         forms.insert((*name).to_owned(), join(known, shape(answer)));
     }
-    let made = serde_json::to_string_pretty(&Json::Object(forms.clone())).unwrap() + "\n";
-    let file = folder().join("shapes.json");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(folder()).unwrap();
-        std::fs::write(&file, &made).unwrap();
-    }
-    let kept = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(kept, made, "the form of an answer changed: tell the page, then UPDATE=1");
+    forms
+}
+
+fn text(forms: &Map<String, Json>) -> String {
+    serde_json::to_string_pretty(forms).unwrap() + "\n"
+}
+
+#[test]
+#[ignore = "run it to write console/tests/fixtures/shapes.json anew"]
+fn write_the_forms() {
+    std::fs::write(folder().join("shapes.json"), text(&forms())).unwrap();
+}
+
+#[test]
+fn answers_have_the_form_that_the_page_is_tested_with() {
+    let forms = forms();
+    let kept = std::fs::read_to_string(folder().join("shapes.json")).unwrap();
+    let how = "cargo test -p glacis-cloud --test it console::answers::write_the_forms -- --ignored";
+    assert_eq!(kept, text(&forms), "the form of an answer changed: tell the page, then {how}");
     // Fixtures of the page that are JSON, by the name of the answer that they stand for.
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();

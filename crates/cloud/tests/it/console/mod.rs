@@ -36,6 +36,11 @@ pub(crate) struct Browser {
     pub(crate) cookie: String,
 }
 
+/// The first characters of a name in ASCII.
+fn start(text: &str, count: usize) -> &str {
+    text.get(..count).unwrap()
+}
+
 /// One request, byte by byte as given.
 pub(crate) fn raw(at: SocketAddr, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(at).unwrap();
