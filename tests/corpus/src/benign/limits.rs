@@ -49,17 +49,24 @@ impl ControlGroup {
         Ok(Self { folder, pressed: None })
     }
 
-    /// Takes away most of the room for what is read from files, of which code is a part: the kernel drops pages and
-    /// reads them again all the time.
+    /// Takes room away until what the app reads all the time does not fit: the kernel then drops pages and reads them
+    /// again without end. What nobody reads any more goes first, so one step is not enough.
     fn press(&mut self, controller: &'static Controller) -> Result<(), Trouble> {
-        let before = self.number(controller.reached.0, controller.reached.1)?;
+        let reached = |group: &Self| group.number(controller.reached.0, controller.reached.1);
         let mut refused = None;
         for _ in 0..PRESS_TRIES {
-            let limit = self.number(controller.usage, "")?.saturating_sub(TAKEN_BYTES);
+            let limit = self.number(controller.usage, "")?.saturating_sub(STEP_BYTES);
             match fs::write(self.folder.join(controller.limit), limit.to_string()) {
                 Ok(()) => {
-                    self.pressed = Some((controller, before));
-                    return Ok(());
+                    // The first pass pays for the step itself.
+                    std::thread::sleep(PASS);
+                    let before = reached(self)?;
+                    std::thread::sleep(PASS);
+                    let now = reached(self)?;
+                    if now.saturating_sub(before) >= PRESSED_MIN {
+                        self.pressed = Some((controller, now));
+                        return Ok(());
+                    }
                 }
                 // Pages that are not yet written to the disk cannot be dropped.
                 Err(busy) if busy.kind() == io::ErrorKind::ResourceBusy => refused = Some(busy),
@@ -162,8 +169,10 @@ fn mounted(kind: &str, option: &str) -> Option<PathBuf> {
 const ENTER: &str = "echo $$ > \"$1\" && shift";
 /// Copies the app, and makes a file of 16 MiB: what is read and written here is the group's.
 const FILL: &str = "cp \"$1\" \"$2\" && head -c 16777216 /dev/zero > \"$3\"";
-/// Leaves 4 of the 16 MiB of the file, which then passes through them once a second.
-const TAKEN_BYTES: u64 = 12 << 20;
+/// Room that a step takes.
+const STEP_BYTES: u64 = 4 << 20;
+/// The app reads the file of 16 MiB once a second.
+const PASS: Duration = Duration::from_millis(1_200);
 /// Fewest times that memory must have been short.
 const PRESSED_MIN: u64 = 20;
 /// A disk that is busy writes for seconds.
