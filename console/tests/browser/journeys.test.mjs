@@ -45,6 +45,21 @@ async function tabTo(page, wanted) {
 }
 
 /**
+ * Points at the verdict of a block. The table stands still under the pointer, so first it comes to rest anywhere.
+ * @param {Page} page
+ */
+async function pointAtBlock(page) {
+  for (;;) {
+    await page.mouse.move(5, 5);
+    await blocks(page).first().waitFor();
+    await page.locator('tbody tr[data-row]').first().hover();
+    if ((await blocks(page).count()) === 0) continue;
+    await blocks(page).first().locator('td').nth(3).hover();
+    return;
+  }
+}
+
+/**
  * What a decision must show that was blocked.
  * @param {Page} page
  */
@@ -65,8 +80,7 @@ async function explained(page) {
 const JOURNEYS = {
   'see an attack': {
     mouse: async (page) => {
-      await blocks(page).first().waitFor();
-      await blocks(page).first().locator('td').nth(3).hover();
+      await pointAtBlock(page);
       await page.getByRole('button', { name: 'Show only block' }).click();
       await page.waitForURL(/verdict=block/);
       await page.mouse.move(5, 5);
@@ -83,9 +97,14 @@ const JOURNEYS = {
       await page.keyboard.press('l');
       await page.keyboard.press('f');
       await page.waitForURL(/verdict=block/);
-      await blocks(page).first().waitFor();
+      // Blocks that stayed on their device have no page; down to the first that was refused with a reference.
+      let at = 0;
+      for (; (await blocks(page).count()) === 0; at += 1) {
+        assert.ok(at < 400, 'a block with a reference');
+        await page.keyboard.press('j');
+      }
       const first = Number(await blocks(page).first().getAttribute('data-row'));
-      for (let step = 0; step <= first; step += 1) await page.keyboard.press('j');
+      for (; at <= first; at += 1) await page.keyboard.press('j');
       await page.keyboard.press('e');
       await explained(page);
     },
@@ -163,16 +182,18 @@ async function someReference(page) {
   return reference ?? '';
 }
 
-/** @type {[string, () => Promise<import('./real.mjs').Host>][]} */
-const HOSTS = [['fixtures', fixtures]];
-if (binary !== undefined && binary !== '') HOSTS.push(['glacis demo', () => demo(binary)]);
+/** @type {[string, () => Promise<import('./real.mjs').Host>, string[]][]} */
+const HOSTS = [['fixtures', fixtures, Object.keys(JOURNEYS)]];
+// Nobody clones a key in the demo, so none of its devices falls.
+const OF_DEMO = ['see an attack', 'open a reference'];
+if (binary !== undefined && binary !== '') HOSTS.push(['glacis demo', () => demo(binary), OF_DEMO]);
 
 test('the journeys have a real server where nothing may be skipped', () => {
   if (process.env['CI'] === 'true') assert.ok(binary, 'GLACIS_BIN is not set');
 });
 
-for (const [name, start] of HOSTS) {
-  for (const [journey, ways] of Object.entries(JOURNEYS)) {
+for (const [name, start, journeys] of HOSTS) {
+  for (const [journey, ways] of Object.entries(JOURNEYS).filter(([journey]) => journeys.includes(journey))) {
     for (const [way, go] of Object.entries(ways)) {
       test(`${journey}, by ${way}: ${name}`, async () => {
         const host = await start();
