@@ -78,8 +78,8 @@ export class Feed {
   tick(tick: Tick): void {
     const newest = this.seconds[this.seconds.length - 1];
     if (newest !== undefined && tick.at_ms <= newest.at_ms) return;
-    this.seconds.push(tick);
-    if (this.seconds.length > TICKS) this.seconds = this.seconds.slice(-TICKS);
+    // Another array each time: whoever shows it sees by its identity that it changed.
+    this.seconds = [...this.seconds.slice(-(TICKS - 1)), tick];
     this.behind = tick.behind;
     this.heard();
   }

@@ -23,6 +23,14 @@ beforeEach(() => {
   feed.subscribe(() => (told += 1));
 });
 
+test('each second gives another array, by which a view knows that it changed', () => {
+  feed.tick(tick(1000));
+  const before = feed.ticks();
+  feed.tick(tick(2000));
+  expect(feed.ticks()).not.toBe(before);
+  expect(feed.ticks().length).toBe(2);
+});
+
 test('however many messages come, listeners are told once a frame', () => {
   for (let n = 0; n < 500; n += 1) feed.decisions(batch());
   feed.tick(tick(1000));
