@@ -89,8 +89,13 @@ const JOURNEYS = {
       await explained(page);
     },
     keyboard: async (page) => {
-      await blocks(page).first().waitFor();
-      await page.keyboard.press('p');
+      // Rows rush by: until it stands still with a block in view.
+      for (;;) {
+        await blocks(page).first().waitFor();
+        await page.keyboard.press('p');
+        if ((await blocks(page).count()) > 0) break;
+        await page.keyboard.press('p');
+      }
       const row = Number(await blocks(page).first().getAttribute('data-row'));
       for (let step = 0; step <= row; step += 1) await page.keyboard.press('j');
       await page.keyboard.press('l');
