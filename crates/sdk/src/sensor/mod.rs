@@ -9,73 +9,19 @@
 //! (Linux and Android) read only files of the kernel about their own process, need no privilege and no `unsafe`.
 
 mod id;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
 pub mod mute;
 pub mod signal;
 pub mod watch;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod auxv;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod breakpoint;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod clock_skew;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod code_maps;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod descriptors;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod elf;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod emulator;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod libc_prologue;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod maps;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod modules;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod peer_key;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod preload;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub mod prologue;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod proxy;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod scene;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod scope;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod state;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub mod suite;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod symbol_owner;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod symptom;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod text_pages;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod threads;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod time_namespace;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub mod tracer;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod uprobes;
-
 pub use id::SensorId;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use linux::{
+    Detection, Guarded, GuardedState, HostProfile, Pins, Preload, Prologue, SensorUsage, StateError, Suite,
+    SuiteConfig, SuiteUsage, Tracer, prologue, suite, tracer,
+};
 pub use mute::{Mute, MuteList, Version, Versions};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use peer_key::Pins;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use prologue::{Guarded, Prologue};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use state::{GuardedState, StateError};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use suite::{Detection, HostProfile, Preload, SensorUsage, Suite, SuiteConfig, SuiteUsage};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use tracer::Tracer;
 pub use watch::{Look, Probe, Usage, WatchConfig, Watched};
 
 use glacis_wire::{Answer, Cause, Digest, Timestamp, Value};

@@ -346,7 +346,7 @@ const RELOCATIONS_BYTES_MAX: u64 = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sensor::modules::{file_name, is_libc};
+    use crate::sensor::linux::modules::{file_name, is_libc};
 
     fn libc(modules: &[Module]) -> Option<&Module> {
         modules.iter().find(|module| is_libc(&module.name))

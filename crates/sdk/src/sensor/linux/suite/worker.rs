@@ -4,8 +4,8 @@
 //! unknown reading of that one. The table is locked for the moments in which something is written down.
 
 use super::{Detection, STRETCH_NONE, Seen, Shared, Sight, SuiteConfig};
-use crate::sensor::scene::Scene;
-use crate::sensor::symptom::{Symptom, crew};
+use crate::sensor::linux::scene::Scene;
+use crate::sensor::linux::symptom::{Symptom, crew};
 use crate::sensor::{Reason, SensorId};
 use glacis_host::kernel::RawFile;
 use std::panic::{AssertUnwindSafe, catch_unwind};
