@@ -230,20 +230,10 @@ impl From<SealError> for AttestError {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Bytes in claims, as JSON shows them.
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
 pub(crate) fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&to_hex(bytes))
+    serializer.serialize_str(&glacis_seal::text::hex(bytes))
 }
 
 /// A digest in claims, as JSON shows it.

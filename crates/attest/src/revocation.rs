@@ -88,8 +88,7 @@ impl Revocations {
 
 /// Hexadecimal without leading zeros.
 fn hexadecimal(serial: &[u8]) -> String {
-    let text: String = serial.iter().map(|byte| format!("{byte:02x}")).collect();
-    text.trim_start_matches('0').to_owned()
+    glacis_seal::text::hex(serial).trim_start_matches('0').to_owned()
 }
 
 /// Decimal without leading zeros: base 256 to base 10⁹, digit groups lowest first.

@@ -288,7 +288,7 @@ fn hex_option<S: serde::Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> R
 }
 
 fn hex_list<S: serde::Serializer>(items: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(items.iter().map(|item| crate::appraisal::to_hex(item)))
+    serializer.collect_seq(items.iter().map(|item| glacis_seal::text::hex(item)))
 }
 
 /// Most tags of a list.

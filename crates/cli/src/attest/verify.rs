@@ -14,6 +14,7 @@ use glacis_attest::{
     Status, named,
 };
 use glacis_host::Host;
+use glacis_seal::text::parse_hex;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::{Bytes, Text};
@@ -159,20 +160,8 @@ fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) 
 
 /// Hexadecimal if it is, base64 of either alphabet otherwise.
 fn challenge(text: &str) -> Result<Vec<u8>, CliError> {
-    let found = hexadecimal(text).or_else(|| any_base64(text));
+    let found = parse_hex(text).or_else(|| any_base64(text));
     found.ok_or_else(|| usage("--challenge: neither hexadecimal nor base64"))
-}
-
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(pair).collect()
 }
 
 fn relaxation(name: &str) -> Result<Relaxation, CliError> {
@@ -200,12 +189,12 @@ fn references(expected: &[String], family: &str) -> Result<References, CliError>
         match name {
             "app" => apps.push(value.to_owned()),
             "signer" => {
-                let digest = hexadecimal(value).and_then(|bytes| bytes.as_slice().try_into().ok());
+                let digest = parse_hex(value).and_then(|bytes| bytes.as_slice().try_into().ok());
                 signers.push(digest.ok_or_else(unusable)?);
             }
             "site" => sites.push(value.to_owned()),
             "origin" => origins.push(value.to_owned()),
-            "boot-key" => found.boot_keys.push(hexadecimal(value).ok_or_else(unusable)?),
+            "boot-key" => found.boot_keys.push(parse_hex(value).ok_or_else(unusable)?),
             "patch-level" => found.patch_level_min = Some(value.parse().map_err(|_| unusable())?),
             _ => return Err(unusable()),
         }

@@ -167,16 +167,11 @@ pub(super) fn parse_thumbprint(text: &str) -> Result<Thumbprint, CloudError> {
 
 /// Exactly `N` bytes in hexadecimal digits of either case.
 pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
+    // The length first: a path may be long.
+    if text.len() != 2 * N {
         return None;
     }
-    let mut bytes = [0_u8; N];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
+    glacis_seal::text::parse_hex(text)?.try_into().ok()
 }
 
 /// The body, if it is of `media_type` (or says nothing of its type) and within `limit`.

@@ -4,7 +4,8 @@
 //! changed. What is patched is the app's own function that asks the user for consent; patched, it says yes.
 
 use super::frida::Frida;
-use super::pipe::{Brief, Line, MARK, hex, unhex};
+use super::pipe::{Brief, Line, MARK, unhex};
+use glacis_seal::text::hex;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};

@@ -3,6 +3,7 @@
 //! Bytes travel as lower-case hex of their canonical encoding. Lines of the victim start with a mark, so that a
 //! test harness may print its own lines between them.
 
+use glacis_seal::text::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -75,23 +76,9 @@ pub enum Line {
     },
 }
 
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The inverse of [`hex`].
+/// Bytes of lower-case hex: what [`hex`](glacis_seal::text::hex) wrote, and nothing else.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(byte).collect()
+    parse_hex(text).filter(|bytes| hex(bytes) == text)
 }
 
 #[cfg(test)]
