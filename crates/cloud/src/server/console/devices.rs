@@ -5,15 +5,14 @@
 
 use super::line::LineJson;
 use super::lookup::Strict;
-use super::{By, Console, json};
+use super::{By, Console};
 use crate::error::CloudError;
 use crate::fleet::{DeviceFile, DeviceRow, LOOK_BACK_STEPS, Wanted, words};
 use crate::lines::Line;
 use crate::page::{Ask, Page};
-use crate::server::rest::{Named, NoQuery, ROWS_DEFAULT, parse_thumbprint};
+use crate::server::rest::{Named, NoQuery, ROWS_DEFAULT, Reply, parse_thumbprint};
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::message::policy::FeedAction;
 use glacis_wire::{Thumbprint, Tier, Timestamp};
@@ -83,7 +82,7 @@ pub(super) async fn devices(
     State(console): State<Console>,
     Extension(by): By,
     Strict(asked): Strict<DevicesAsked>,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let limit = asked.limit.unwrap_or(ROWS_DEFAULT);
     if limit == 0 || limit > PAGE_MAX {
         return Err(CloudError::invalid(format!("`limit` is 1 to {PAGE_MAX}")));
@@ -102,7 +101,7 @@ pub(super) async fn devices(
     let find = move |core: &mut crate::CloudCore| Ok((core.fleet_page(&wanted, &ask)?, core.tiers()?));
     let (Page { items, next }, [none, software, hardware, strong]) = console.call(&by.who, find).await?;
     let devices = items.into_iter().map(RowJson::of).collect();
-    json(&Devices { devices, next, tiers: Tiers { none, software, hardware, strong } })
+    Reply::ok(&Devices { devices, next, tiers: Tiers { none, software, hardware, strong } })
 }
 
 #[derive(Serialize)]
@@ -256,13 +255,13 @@ pub(super) async fn device(
     Extension(by): By,
     Named(thumbprint): Named,
     _: NoQuery,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let device = parse_thumbprint(&thumbprint)?;
     let file = console.call(&by.who, move |core| core.device_file(&device)).await?;
     let lines = console.look_back(&by.who, device).await?;
     let versions = console.versions().await?;
     let lines = lines.into_iter().map(|line| LineJson::of(line, &versions)).collect();
-    json(&Device::of(&file, lines))
+    Reply::ok(&Device::of(&file, lines))
 }
 
 impl Console {

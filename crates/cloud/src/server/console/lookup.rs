@@ -4,16 +4,15 @@
 //! what a reader types is only ever compared, by its beginning, with what is stored.
 
 use super::line::{LineJson, RESOLUTION_US};
-use super::{By, Console, json};
+use super::{By, Console};
 use crate::error::CloudError;
 use crate::inspect::{SEARCH_STEPS, Sought};
 use crate::lines::{Line, Position};
 use crate::page::ROWS_MAX;
 use crate::policy::LivePolicies;
-use crate::server::rest::{NoQuery, ROWS_DEFAULT, parse_hex};
+use crate::server::rest::{NoQuery, ROWS_DEFAULT, Reply, parse_hex};
 use axum::Extension;
 use axum::extract::{FromRequestParts, Query, State};
-use axum::response::Response;
 use glacis_wire::{EventId, Reference, Thumbprint, Tier};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -74,7 +73,7 @@ pub(super) async fn overview(
     State(console): State<Console>,
     Extension(by): By,
     _: NoQuery,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let server_ms = console.0.shared.host.now().as_ms();
     let seen = console.call(&by.who, |core| core.nodes_seen(NODES_SEEN_EVENTS)).await?;
     let look = move |core: &mut crate::CloudCore| {
@@ -97,7 +96,7 @@ pub(super) async fn overview(
             took_resolution_us: RESOLUTION_US,
         })
     };
-    json(&console.call(&by.who, look).await?)
+    Reply::ok(&console.call(&by.who, look).await?)
 }
 
 #[derive(Deserialize)]
@@ -123,7 +122,7 @@ pub(super) async fn decisions(
     State(console): State<Console>,
     Extension(by): By,
     Strict(asked): Strict<PageAsked>,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let limit = asked.limit.unwrap_or(ROWS_DEFAULT);
     if limit == 0 || limit > ROWS_MAX {
         return Err(CloudError::invalid(format!("`limit` is 1 to {ROWS_MAX}")));
@@ -154,7 +153,7 @@ pub(super) async fn decisions(
             Decisions { rows, before: raw.more.then(|| raw.at.to_string()), after: newest.to_string() }
         }
     };
-    json(&page)
+    Reply::ok(&page)
 }
 
 #[derive(Deserialize)]
@@ -188,7 +187,7 @@ pub(super) async fn search(
     State(console): State<Console>,
     Extension(by): By,
     Strict(SearchAsked { q }): Strict<SearchAsked>,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let plain: String =
         q.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').take(80).collect();
     let mut found = Found::default();
@@ -205,7 +204,7 @@ pub(super) async fn search(
     }
     let lines = console.lines_like(&by.who, &plain).await?;
     found.decisions = lines.into_iter().take(FOUND_MAX).map(FoundDecision::of).collect();
-    json(&found)
+    Reply::ok(&found)
 }
 
 impl FoundDecision {

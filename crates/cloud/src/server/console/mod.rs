@@ -20,8 +20,6 @@ pub use session::{Link, Links};
 pub(super) use session::{Sessions, links_router};
 
 use super::Shared;
-use super::problem::answer;
-use super::rest::JSON;
 use crate::core::CloudCore;
 use crate::error::{CloudError, CloudErrorKind};
 use axum::extract::{Request, State};
@@ -29,8 +27,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use http::{HeaderName, HeaderValue, header};
 use session::{SignedIn, Who};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -123,16 +120,6 @@ impl Console {
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| CloudError::corrupt(error.to_string()))?
     }
-}
-
-/// A good answer with this body.
-fn json(body: &impl Serialize) -> Result<Response, CloudError> {
-    json_as(StatusCode::OK, body)
-}
-
-fn json_as(status: StatusCode, body: &impl Serialize) -> Result<Response, CloudError> {
-    let body = serde_json::to_vec(body).map_err(|error| CloudError::corrupt(error.to_string()))?;
-    Ok(answer(status, JSON, body))
 }
 
 fn signed_out() -> CloudError {

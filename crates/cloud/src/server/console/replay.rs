@@ -8,14 +8,13 @@ use super::detail::known::{Device, Known};
 use super::detail::rules::found_whole;
 use super::lookup::Strict;
 use super::versions::Kept;
-use super::{By, Console, json};
+use super::{By, Console};
 use crate::error::CloudError;
 use crate::policy::digest_of;
 use crate::record::StoredDecision;
-use crate::server::rest::Named;
+use crate::server::rest::{Named, Reply};
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
 use glacis_compiler::reference::whole;
 use glacis_wire::{Answer, Cause, NodeOutcome, SignalName};
 use serde::{Deserialize, Serialize};
@@ -58,7 +57,7 @@ pub(super) async fn replay(
     Extension(by): By,
     Named(reference): Named,
     Strict(ReplayAsked { version }): Strict<ReplayAsked>,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let decision = console.stored(&by.who, &reference).await?.decision;
     let facts = &decision.record.facts;
     let versions = console.versions().await?;
@@ -70,7 +69,7 @@ pub(super) async fn replay(
     let now = console.policy_for(version, event.clone()).await?;
     let now = now.ok_or_else(|| CloudError::not_found(format!("policy for {event} in version {version}")))?;
     let work = move || Ok(replayed(version, then.as_ref(), &now, &decision));
-    json(&console.slowly(work).await?)
+    Reply::ok(&console.slowly(work).await?)
 }
 
 fn replayed(version: u64, then: Option<&Arc<Kept>>, now: &Arc<Kept>, decision: &StoredDecision) -> Replayed {

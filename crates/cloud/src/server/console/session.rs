@@ -5,10 +5,10 @@
 //! sessions are digests in memory, so a restart ends them all. Numbers are bounded. Signing in and out is under the audit
 //! chain with its actor. A secret is in no address that a server sees, and in no log.
 
-use super::{Console, json, json_as, signed_out};
+use super::{Console, signed_out};
 use crate::admin::Scope;
 use crate::error::{CloudError, CloudErrorKind};
-use crate::server::rest::{NoQuery, json_of};
+use crate::server::rest::{NoQuery, Reply, json_of};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -344,7 +344,7 @@ pub(super) async fn sign_in(
     let note = move |core: &mut crate::CloudCore| core.note_operator(&actor, "console-sign-in", &how);
     console.0.shared.handle.call(note).await?;
     let (secret, expires) = sessions.open(who.clone())?;
-    let mut response = json_as(StatusCode::CREATED, &Session::of(&who, expires))?;
+    let mut response = Reply::created(&Session::of(&who, expires))?.into_response();
     set_cookie(&mut response, console.0.at, &secret, SESSION_LIFE);
     Ok(response)
 }
@@ -369,10 +369,10 @@ pub(super) async fn current(
     State(console): State<Console>,
     headers: HeaderMap,
     _: NoQuery,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let signed_in = console.0.sessions.of(&console, &headers).ok_or_else(signed_out)?;
     console.call(&signed_in.who, |_core| Ok(())).await?;
-    json(&Session::of(&signed_in.who, signed_in.expires))
+    Reply::ok(&Session::of(&signed_in.who, signed_in.expires))
 }
 
 /// `DELETE /console/v1/session`
@@ -419,7 +419,7 @@ pub(in crate::server) fn links_router(links: Option<Links>) -> axum::Router {
         async move {
             let none = "there is no console here: name an address with `console_at` under [cloud]";
             let link = links.ok_or_else(|| CloudError::not_found(none))?.make()?;
-            json_as(StatusCode::CREATED, &MadeLink { link: link.url(), expires_ms: link.expires().as_ms() })
+            Reply::created(&MadeLink { link: link.url(), expires_ms: link.expires().as_ms() })
         }
     };
     axum::Router::new().route("/admin/v1/console/links", axum::routing::post(make))

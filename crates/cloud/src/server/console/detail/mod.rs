@@ -14,18 +14,17 @@ mod signals;
 
 use super::line::LineJson;
 use super::versions::Kept;
-use super::{By, Console, json};
+use super::{By, Console};
 use crate::admin::FeedbackView;
 use crate::audit::EntryProof;
 use crate::error::CloudError;
 use crate::lines::Line;
 use crate::record::StoredDecision;
 use crate::registry::DeviceView;
-use crate::server::rest::{Named, NoQuery, parse_reference};
+use crate::server::rest::{Named, NoQuery, Reply, parse_reference};
 use crate::server::view;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
 use change::Counterfactual;
 use glacis_proof::counterfactual::explain;
 use glacis_wire::message::decide::ClosedBy;
@@ -134,7 +133,7 @@ pub(super) async fn decision(
     Extension(by): By,
     Named(reference): Named,
     _: NoQuery,
-) -> Result<Response, CloudError> {
+) -> Result<Reply, CloudError> {
     let server_ms = console.0.shared.host.now().as_ms();
     let Stored { decision, feedback, line, device, audit } = console.stored(&by.who, &reference).await?;
     let versions = console.versions().await?;
@@ -155,7 +154,7 @@ pub(super) async fn decision(
         }
     };
     let commands = Commands::of(&line.reference.map_or_else(|| reference.clone(), |known| known.text()));
-    json(&Detail {
+    Reply::ok(&Detail {
         line: LineJson::of(line, &versions),
         record,
         server_ms,
