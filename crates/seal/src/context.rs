@@ -88,6 +88,10 @@ purposes! {
     AttestationKey = "attestation-key",
     /// An attestation key signs evidence (family `simulated`).
     Attestation = "attestation",
+    /// Qualifying data of what a TPM attests (family `tpm`).
+    TpmEvidence = "tpm-evidence",
+    /// The secret that the TPM of one endorsement key gives to one attestation key.
+    Activation = "activation",
     /// Derives ids and pseudonyms.
     Pseudonym = "pseudonym",
     /// Derives one key of a key hierarchy from another.

@@ -33,6 +33,17 @@ pub const BUNDLE_SLICES_MAX: usize = 256;
 pub const BUNDLE_BYTES_MAX: usize = 16 << 20;
 /// Longest evidence that a device may send when it enrols.
 pub const EVIDENCE_BYTES_MAX: usize = 64 << 10;
+/// Longest X.509 certificate in evidence.
+pub const CERTIFICATE_BYTES_MAX: usize = 4_096;
+/// Most certificates in one chain of evidence.
+pub const CERTIFICATES_MAX: usize = 8;
+/// Longest structure of a TPM: public area, attestation, signature, credential. Source: a key of 4,096 bits and
+/// room for its frame.
+pub const TPM_BYTES_MAX: usize = 1_024;
+/// Longest log of measured boot in evidence. Source: logs of 14 machines have 14 kB to 49 kB.
+pub const EVENT_LOG_BYTES_MAX: usize = 52 << 10;
+/// Most registers in one quote: all 24 of a PC client TPM in two banks, and some room.
+pub const PCRS_MAX: usize = 64;
 /// Longest session ticket; it travels in one HTTP header.
 pub const TICKET_BYTES_MAX: usize = 1_024;
 /// Longest challenge proof; it travels in one HTTP header.

@@ -11,6 +11,7 @@ pub mod policy;
 pub mod refusal;
 pub mod session;
 pub mod simulated;
+pub mod tpm;
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use alloc::string::String;
