@@ -207,37 +207,57 @@ async function someReference(page) {
   return reference ?? '';
 }
 
-/** @type {[string, () => Promise<import('./real.mjs').Host>][]} */
-const HOSTS = [['fixtures', fixtures]];
-if (binary !== undefined && binary !== '') HOSTS.push(['glacis demo', () => demo(binary)]);
-
 test('the journeys have a real server where nothing may be skipped', () => {
   if (process.env['CI'] === 'true') assert.ok(binary, 'GLACIS_BIN is not set');
 });
 
-for (const [name, start] of HOSTS) {
-  for (const [journey, ways] of Object.entries(JOURNEYS)) {
-    for (const [way, go] of Object.entries(ways)) {
-      test(`${journey}, by ${way}: ${name}`, async () => {
-        const host = await start();
-        try {
-          const link = await host.link();
-          const origin = new URL(link).origin;
-          const { page, context, complaints } = await newPage(browser, {
-            origin,
-            frozen: !host.real,
-            tolerated: /401/,
-          });
-          page.setDefaultTimeout(host.real ? WAIT_MS : 30_000);
-          await page.goto(link);
-          await page.getByRole('heading', { name: 'Live' }).waitFor();
-          await go(page);
-          assert.deepEqual(complaints, []);
-          await context.close();
-        } finally {
-          await host.close();
-        }
-      });
-    }
+/**
+ * Signs in, or is signed in already, and goes.
+ * @param {string} url
+ * @param {import('./browser.mjs').Look} look
+ * @param {(page: Page) => Promise<void>} go
+ */
+async function travel(url, look, go) {
+  const { page, context, complaints } = await newPage(browser, {
+    ...look,
+    origin: new URL(url).origin,
+    tolerated: /401/,
+  });
+  page.setDefaultTimeout(WAIT_MS);
+  await page.goto(url);
+  await page.getByRole('heading', { name: 'Live' }).waitFor();
+  await go(page);
+  assert.deepEqual(complaints, []);
+  const signedIn = await context.storageState();
+  await context.close();
+  return signedIn;
+}
+
+for (const [journey, ways] of Object.entries(JOURNEYS)) {
+  for (const [way, go] of Object.entries(ways)) {
+    test(`${journey}, by ${way}: fixtures`, async () => {
+      const host = await fixtures();
+      try {
+        await travel(await host.link(), {}, go);
+      } finally {
+        await host.close();
+      }
+    });
   }
 }
+
+// One demonstration for all journeys: its link works once, and who signed in stays so.
+test('every journey: glacis demo', { skip: binary === undefined || binary === '' }, async (t) => {
+  const host = await demo(binary ?? '');
+  try {
+    const link = await host.link();
+    const signedIn = await travel(link, { frozen: false }, async () => undefined);
+    for (const [journey, ways] of Object.entries(JOURNEYS))
+      for (const [way, go] of Object.entries(ways))
+        await t.test(`${journey}, by ${way}: glacis demo`, async () => {
+          await travel(new URL(link).origin, { frozen: false, signedIn }, go);
+        });
+  } finally {
+    await host.close();
+  }
+});
