@@ -277,6 +277,8 @@ impl Console {
                 break;
             }
         }
+        // They come in the order in which the cloud learnt of them; the edge's own arrive in batches.
+        lines.sort_by_key(|line| std::cmp::Reverse(line.decided));
         Ok(lines)
     }
 }
