@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test binary")]
 
 mod choice;
+mod custody;
+mod dying;
 mod enrol;
 mod kept;
 mod policy;
