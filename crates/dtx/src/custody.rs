@@ -31,6 +31,17 @@ pub trait Custody: Send + Sync {
     /// Makes a P-256 key, which the back end finds again by `tag` and what it returns. Never twice with the same tag.
     fn generate(&self, tag: &KeyTag, options: &KeyOptions) -> Result<Generated, KeyError>;
 
+    /// Makes a key that evidence is to be about: on platforms that attest a key when they make it, over `challenge`.
+    fn generate_over(
+        &self,
+        tag: &KeyTag,
+        options: &KeyOptions,
+        challenge: &[u8],
+    ) -> Result<Generated, KeyError> {
+        let _for_others = challenge;
+        self.generate(tag, options)
+    }
+
     /// Readies a key for use. Called when a device starts, also where nothing will be signed: it must not ask a user, nor
     /// a token that may be away.
     fn load(&self, stored: &Stored<'_>) -> Result<Self::Key, KeyError>;

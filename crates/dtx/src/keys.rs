@@ -32,6 +32,10 @@ pub trait KeyStore: Send + Sync {
     /// [`renew_with`](Self::renew_with) the options of the old key.
     fn renew(&self, role: Role) -> Result<PublicKey, KeyError>;
 
+    /// [`renew`](Self::renew) over a challenge, for [evidence](Self::attest) of platforms that attest a key when they make
+    /// it. On others it is a renewal.
+    fn renew_over(&self, role: Role, challenge: &[u8]) -> Result<PublicKey, KeyError>;
+
     /// A successor of the device or app key beside it, made if there is none: it signs only as a successor until it is
     /// [promoted](Self::promote), so that each can vouch for the other.
     fn prepare(&self, role: Role) -> Result<PublicKey, KeyError>;

@@ -10,6 +10,7 @@
 pub mod contract;
 pub mod custody;
 pub mod enrol;
+pub mod foreign;
 mod kept;
 pub mod keys;
 #[cfg(feature = "pkcs11")]

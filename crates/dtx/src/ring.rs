@@ -85,7 +85,7 @@ impl<C: Custody> KeyRing<C> {
         state: &mut State<C::Key>,
         role: Role,
         place: Place,
-        options: &KeyOptions,
+        wanted: Wanted<'_>,
     ) -> Result<PublicKey, KeyError> {
         let tag = KeyTag(entropy::array(self.vault.host().as_ref()).map_err(|_| SealError::Entropy)?);
         let mut entry = Entry {
@@ -94,7 +94,7 @@ impl<C: Custody> KeyRing<C> {
             tag,
             public: record::UNMADE,
             handle: Zeroizing::new(Vec::new()),
-            options: *options,
+            options: *wanted.options,
             made: Some(self.vault.host().now()),
             ended: None,
             held: true,
@@ -103,7 +103,10 @@ impl<C: Custody> KeyRing<C> {
             let announced = with(&state.entries, &entry);
             self.commit(state, announced)?;
         }
-        let made = self.generated(&tag, options).and_then(|Generated { public, handle }| {
+        let made = self.generated(&tag, wanted).and_then(|Generated { public, handle }| {
+            if state.entries.iter().any(|other| other.public == public) {
+                return Err(self.lied("a key that it had made before"));
+            }
             (entry.place, entry.public, entry.handle) = (place, public, handle);
             let key = self.custody.load(&entry.stored())?;
             let mut entries = state.entries.clone();
@@ -122,8 +125,11 @@ impl<C: Custody> KeyRing<C> {
         made
     }
 
-    fn generated(&self, tag: &KeyTag, options: &KeyOptions) -> Result<Generated, KeyError> {
-        let made = self.custody.generate(tag, options)?;
+    fn generated(&self, tag: &KeyTag, wanted: Wanted<'_>) -> Result<Generated, KeyError> {
+        let made = match wanted.challenge {
+            None => self.custody.generate(tag, wanted.options),
+            Some(challenge) => self.custody.generate_over(tag, wanted.options, challenge),
+        }?;
         if self.custody.habits().checked {
             check_public(&made.public)
                 .map_err(|_| self.lied("a public key that is no point of the curve"))?;
@@ -136,12 +142,12 @@ impl<C: Custody> KeyRing<C> {
         &self,
         state: &mut State<C::Key>,
         role: Role,
-        options: &KeyOptions,
+        wanted: Wanted<'_>,
     ) -> Result<PublicKey, KeyError> {
         if let Some(parent) = role.parent() {
             self.made_or_there(state, parent, &parent.usual_options())?;
         }
-        self.make(state, role, Place::Current, options)
+        self.make(state, role, Place::Current, wanted)
     }
 
     fn made_or_there(
@@ -152,8 +158,16 @@ impl<C: Custody> KeyRing<C> {
     ) -> Result<PublicKey, KeyError> {
         match state.find(role, Place::Current) {
             Some(entry) => live(entry).map(|entry| entry.public),
-            None => self.make_with_parents(state, role, options),
+            None => self.make_with_parents(state, role, Wanted::with(options)),
         }
+    }
+
+    /// A new key with the options of the old one.
+    fn renewed(&self, role: Role, challenge: Option<&[u8]>) -> Result<PublicKey, KeyError> {
+        let mut state = self.lock();
+        let options = state.find(role, Place::Current).map(|entry| entry.options);
+        let options = options.unwrap_or_else(|| role.usual_options());
+        self.make_with_parents(&mut state, role, Wanted { options: &options, challenge })
     }
 
     /// Stores these entries, without those of which nothing is left to know or to destroy; then takes them.
@@ -279,6 +293,19 @@ impl<C: Custody> KeyRing<C> {
     }
 }
 
+/// What a key is to be.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    options: &'a KeyOptions,
+    challenge: Option<&'a [u8]>,
+}
+
+impl<'a> Wanted<'a> {
+    const fn with(options: &'a KeyOptions) -> Self {
+        Self { options, challenge: None }
+    }
+}
+
 /// A key that may sign once.
 struct Admitted<K> {
     key: Arc<K>,
@@ -308,13 +335,15 @@ impl<C: Custody> KeyStore for KeyRing<C> {
 
     fn renew_with(&self, role: Role, options: &KeyOptions) -> Result<PublicKey, KeyError> {
         check_options(role, options)?;
-        self.make_with_parents(&mut self.lock(), role, options)
+        self.make_with_parents(&mut self.lock(), role, Wanted::with(options))
     }
 
     fn renew(&self, role: Role) -> Result<PublicKey, KeyError> {
-        let mut state = self.lock();
-        let options = state.find(role, Place::Current).map(|entry| entry.options);
-        self.make_with_parents(&mut state, role, &options.unwrap_or_else(|| role.usual_options()))
+        self.renewed(role, None)
+    }
+
+    fn renew_over(&self, role: Role, challenge: &[u8]) -> Result<PublicKey, KeyError> {
+        self.renewed(role, Some(challenge))
     }
 
     fn prepare(&self, role: Role) -> Result<PublicKey, KeyError> {
@@ -325,7 +354,7 @@ impl<C: Custody> KeyStore for KeyRing<C> {
         live(state.find(role, Place::Current).ok_or(KeyError::Missing(role))?)?;
         match state.find(role, Place::Next) {
             Some(entry) => live(entry).map(|entry| entry.public),
-            None => self.make(&mut state, role, Place::Next, &role.usual_options()),
+            None => self.make(&mut state, role, Place::Next, Wanted::with(&role.usual_options())),
         }
     }
 

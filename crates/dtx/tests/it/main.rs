@@ -5,6 +5,7 @@ mod choice;
 mod custody;
 mod dying;
 mod enrol;
+mod foreign;
 mod kept;
 mod pkcs11;
 mod policy;
