@@ -25,7 +25,7 @@ use glacis_wire::message::{Bytes, Signature, Text};
 use glacis_wire::{Digest, Tier};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 /// What a platform implements. Every key is named by an alias, a text of 39 plain characters that was never used before.
@@ -140,6 +140,11 @@ pub struct ForeignKey {
 }
 
 impl ForeignCustody {
+    fn coming(&self) -> MutexGuard<'_, BTreeSet<KeyTag>> {
+        // Each change is one call on the set.
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn made(
         &self,
         tag: &KeyTag,
@@ -148,11 +153,11 @@ impl ForeignCustody {
     ) -> Result<Generated, KeyError> {
         let (alias, asks) = (alias(tag), options.user_verification);
         let challenge = challenge.map(<[u8]>::to_vec);
-        self.coming.lock().unwrap_or_else(PoisonError::into_inner).insert(*tag);
+        self.coming().insert(*tag);
         let coming = Coming { tag: *tag, list: Arc::clone(&self.coming) };
         let late = alias.clone();
         // The user may have to unlock the device first.
-        let public = self.caller.call_or(
+        let made = self.caller.call_or(
             asks,
             move |keys| keys.generate(&alias, asks, challenge.as_deref()),
             move |keys| {
@@ -160,8 +165,11 @@ impl ForeignCustody {
                 let _now_or_later = keys.delete(&late);
                 drop(coming);
             },
-        )?;
-        let public = form::point(&public).ok_or_else(|| lied("no public key of the curve P-256"))?;
+        );
+        if made.as_ref().err().is_none_or(|error| error.kind() != CustodyErrorKind::Late) {
+            self.coming().remove(tag);
+        }
+        let public = form::point(&made?).ok_or_else(|| lied("no public key of the curve P-256"))?;
         Ok(Generated { public, handle: Zeroizing::new(Vec::new()) })
     }
 }
@@ -212,7 +220,7 @@ impl Custody for ForeignCustody {
     }
 
     fn destroy(&self, tag: &KeyTag, _: &[u8]) -> Result<(), KeyError> {
-        if self.coming.lock().unwrap_or_else(PoisonError::into_inner).contains(tag) {
+        if self.coming().contains(tag) {
             return Err(CustodyError::new(NAME, CustodyErrorKind::Busy)
                 .said("the key is still being made")
                 .into());

@@ -60,12 +60,15 @@ impl Caller {
         let running = Running::begin(&self.running).ok_or_else(|| {
             error(CustodyErrorKind::Busy).said(format!("{STUCK_MAX} of its calls did not return"))
         })?;
-        let keys = Arc::clone(&self.keys);
+        let (keys, count) = (Arc::clone(&self.keys), Arc::clone(&self.running));
         // No room: an answer is either taken or known not to be.
         let (answer, answered) = mpsc::sync_channel(0);
         let spawned = std::thread::Builder::new().name("glacis-foreign".to_owned()).spawn(move || {
-            let _running = running;
-            if answer.send(act(keys.as_ref())).is_err() {
+            let result = act(keys.as_ref());
+            // Before the answer, so that who has it can call again.
+            drop(running);
+            if answer.send(result).is_err() {
+                let _running = Running::begin(&count);
                 undo(keys.as_ref());
             }
         });
