@@ -8,19 +8,30 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod custody;
 pub mod enrol;
+pub mod foreign;
 mod kept;
 pub mod keys;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod policy;
+pub mod protection;
+mod ring;
+pub mod role;
 pub mod session;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 mod software;
 pub mod vault;
 
+pub use custody::{Custody, CustodyError, CustodyErrorKind};
 pub use enrol::{EnrolError, Enrolled, Enrolment};
-pub use keys::{KeyError, KeyStore, Protection, Role, Uniqueness, UserVerification};
+pub use keys::{End, KeyError, KeyInfo, KeyStore, UserVerification};
 pub use policy::{PolicyError, PolicyStore};
+pub use protection::{Basis, Candidate, Chosen, Protection, Requirement, Uniqueness, choose};
+pub use ring::KeyRing;
+pub use role::{KeyOptions, Role, Scene};
 pub use session::{Expected, Opening, Session, SessionError, Sessions, SignedRequest};
-pub use software::SoftwareKeyStore;
+pub use software::{SoftwareCustody, SoftwareKeyStore};
 pub use vault::{Vault, VaultError};
