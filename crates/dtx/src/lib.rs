@@ -16,6 +16,7 @@ pub mod session;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 mod software;
+pub mod tpm;
 pub mod vault;
 
 pub use enrol::{EnrolError, Enrolled, Enrolment};

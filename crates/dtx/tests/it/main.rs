@@ -6,6 +6,7 @@ mod kept;
 mod policy;
 mod session;
 mod storage;
+mod tpm;
 
 use glacis_dtx::enrol::{Challenged, Draft};
 use glacis_dtx::{Enrolled, Enrolment, KeyStore, SoftwareKeyStore, Vault};
