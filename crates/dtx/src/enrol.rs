@@ -3,7 +3,8 @@
 //! `Enrolment<Draft>` → challenge → `Enrolment<Challenged>` → evidence → `Enrolment<Evidenced>` → answer →
 //! [`Enrolled`]. The device believes an answer only under a `result` key of the key set that it has pinned.
 
-use crate::keys::{KeyError, KeyStore, Role};
+use crate::keys::{KeyError, KeyStore};
+use crate::role::Role;
 use crate::vault::{Vault, VaultError};
 use glacis_seal::published::{self, PublishedError};
 use glacis_seal::{Context, Purpose, thumbprint};
@@ -46,7 +47,7 @@ impl Enrolment<Draft> {
     /// Makes the device key if there is none, and the passkey too if the device is to have one.
     pub fn begin(keys: Arc<dyn KeyStore>, context: Context, passkey: bool) -> Result<Self, EnrolError> {
         let device_key = keys.create(Role::Device)?;
-        let passkey = if passkey { Some(keys.create(Role::Passkey)?) } else { None };
+        let passkey = if passkey { Some(keys.create(Role::PASSKEY)?) } else { None };
         Ok(Self { keys, context, device_key, passkey, step: Draft })
     }
 

@@ -1,47 +1,70 @@
 //! Custody of the device's signing keys: private bytes never cross this trait.
 //!
-//! Two roles today: the *device* key, which names the device, and the *passkey*, a scene key that signs only
-//! with a [`UserVerification`] for exactly the bytes that the user was shown ("no authorisation, no signature").
+//! Device key → app key → scene key ([`Role`]). A scene key can demand a [`UserVerification`] for exactly the bytes that
+//! the user was shown ("no authorisation, no signature"), have a limit of uses and an end. What ended — revoked, expired,
+//! used up — refuses for ever, after every restart, until somebody renews it on purpose: nothing here makes a new key in
+//! silence, and nothing uses a weaker store than the one that made the keys.
 
+use crate::custody::CustodyError;
+use crate::protection::Protection;
+use crate::role::{KeyOptions, Role};
 use crate::vault::VaultError;
 use glacis_seal::{Context, Purpose, SealError, sha256};
-use glacis_wire::message::{PublicKey, Signature};
-use glacis_wire::{Digest, Tier};
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Names the device; signs enrolments and session openings.
-    Device,
-    /// Answers challenges of the method `passkey`; every signature needs a user verification.
-    Passkey,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 2] = [Self::Device, Self::Passkey];
-
-    /// The name in errors.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::Passkey => "passkey",
-        }
-    }
-}
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::{PublicKey, Signature, Signed};
+use glacis_wire::{Digest, EncodeError, Timestamp};
+use std::fmt;
 
 /// Custody of the keys of one device. Implementations pass `contract::key_store`.
+///
+/// [`KeyRing`](crate::KeyRing) implements it over any [`Custody`](crate::Custody), which is the seam of back ends.
 pub trait KeyStore: Send + Sync {
-    /// The key of this role, made durable before it is returned if there was none.
+    /// The key of this role. Made if there is none, and durable before it is returned, as are the keys above it. One that
+    /// is there must have the same options.
+    fn create_with(&self, role: Role, options: &KeyOptions) -> Result<PublicKey, KeyError>;
+
+    /// [`create_with`](Self::create_with) the usual options; one that is there may have others.
     fn create(&self, role: Role) -> Result<PublicKey, KeyError>;
 
-    /// A new key in place of the old one, which is destroyed.
+    /// A new key in place of the old one, which is destroyed; also in place of one that ended. Uses are counted from zero.
+    fn renew_with(&self, role: Role, options: &KeyOptions) -> Result<PublicKey, KeyError>;
+
+    /// [`renew_with`](Self::renew_with) the options of the old key.
     fn renew(&self, role: Role) -> Result<PublicKey, KeyError>;
 
-    /// The public key, if there is a key.
+    /// A successor of the device or app key beside it, made if there is none: it signs only as a successor until it is
+    /// [promoted](Self::promote), so that each can vouch for the other.
+    fn prepare(&self, role: Role) -> Result<PublicKey, KeyError>;
+
+    /// Signs with the successor of this role.
+    fn sign_as_successor(
+        &self,
+        role: Role,
+        context: &Context,
+        purpose: Purpose,
+        message: &[u8],
+    ) -> Result<Signature, KeyError>;
+
+    /// Puts the successor in place of the old key, which is destroyed.
+    fn promote(&self, role: Role) -> Result<PublicKey, KeyError>;
+
+    /// Ends this key and those below it; they are destroyed and refuse from now on.
+    fn revoke(&self, role: Role) -> Result<(), KeyError>;
+
+    /// Destroys every key. A wipe that did not end (crash, token away) leaves keys that refuse, and is ended by the next.
+    fn wipe(&self) -> Result<(), KeyError>;
+
+    /// The public key, if there is a key; an error if it ended.
     fn public(&self, role: Role) -> Result<Option<PublicKey>, KeyError>;
 
-    /// Signs purpose, context and message. Refused for a role that demands user verification.
+    /// Every key, also those that ended, in order of role.
+    fn list(&self) -> Result<Vec<KeyInfo>, KeyError>;
+
+    /// What the keys above say about this one, from the app key down; empty for the device key. See
+    /// [`open_chain`](glacis_seal::chain::open_chain).
+    fn chain(&self, role: Role, context: &Context) -> Result<Vec<Signed>, KeyError>;
+
+    /// Signs purpose, context and message. Refused for a key that demands user verification.
     fn sign(
         &self,
         role: Role,
@@ -53,41 +76,83 @@ pub trait KeyStore: Send + Sync {
     /// Signs exactly `message`, for formats whose signed bytes a standard fixes. Refused likewise.
     fn sign_raw(&self, role: Role, message: &[u8]) -> Result<Signature, KeyError>;
 
-    /// Signs with the passkey what the user approved; the approval is used up.
+    /// Signs what the user approved; the approval is used up.
     fn sign_verified(
         &self,
+        role: Role,
         verification: UserVerification,
         context: &Context,
         purpose: Purpose,
         message: &[u8],
     ) -> Result<Signature, KeyError>;
 
+    /// Native evidence about this key over `challenge`; `None` where the store can prove nothing.
+    fn attest(&self, role: Role, challenge: &[u8]) -> Result<Option<Evidence>, KeyError>;
+
     /// What this store can be believed to protect.
     fn protection(&self) -> Protection;
 }
 
-/// What a key store claims of itself; believed only as far as evidence supports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Protection {
-    /// The best tier that keys of this store can support.
-    pub tier: Tier,
-    /// Whether the private key can leave the store for someone who controls the process or its files.
-    pub exportable: bool,
-    /// Whether the store itself verifies the user; otherwise the app's word is taken.
-    pub verifies_user: bool,
-    /// What one key says about one device.
-    pub uniqueness: Uniqueness,
+/// One key, as [`KeyStore::list`] shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyInfo {
+    /// What it is for.
+    pub role: Role,
+    /// The public key.
+    pub public: PublicKey,
+    /// A successor that waits to be promoted.
+    pub successor: Option<PublicKey>,
+    /// What it may do.
+    pub options: KeyOptions,
+    /// Uses so far, of a key with a limit; others are not counted.
+    pub uses: Option<u64>,
+    /// When it was made; unknown of keys that an older version made.
+    pub made: Option<Timestamp>,
+    /// Why it signs no more, if that is so.
+    pub ended: Option<End>,
+    /// Whether the store behind still holds the private key of one that ended: it was not reachable, and will be asked
+    /// again.
+    pub lingers: bool,
 }
 
-/// What a back end knows about "one device, one key".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Uniqueness {
-    /// Hardware guarantees it.
-    Hardware,
-    /// An estimate by the platform.
-    Estimate,
-    /// Nothing.
-    None,
+/// Why a key signs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// Somebody revoked it, or a key above it.
+    Revoked,
+    /// It is past its end.
+    Expired,
+    /// All its uses are used up.
+    UsedUp,
+    /// It was wiped, and the store behind could not be asked yet.
+    Wiped,
+}
+
+impl End {
+    /// Every end.
+    pub const ALL: [Self; 4] = [Self::Revoked, Self::Expired, Self::UsedUp, Self::Wiped];
+
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::UsedUp => "used-up",
+            Self::Wiped => "wiped",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Revoked => "was revoked",
+            Self::Expired => "is past its end",
+            Self::UsedUp => "has no use left",
+            Self::Wiped => "was wiped",
+        })
+    }
 }
 
 /// The user agreed to one signature over one message. Not `Clone`: an approval works once.
@@ -97,7 +162,8 @@ pub struct UserVerification {
 }
 
 impl UserVerification {
-    /// The *app* says that its user approved `message`; a software store has no better witness.
+    /// The *app* says that its user approved `message`; a software store has no better witness, one that
+    /// [verifies the user](Protection::verifies_user) asks again itself.
     pub fn claimed_by_app(message: &[u8]) -> Self {
         Self { message: sha256(message) }
     }
@@ -113,18 +179,55 @@ impl UserVerification {
 #[non_exhaustive]
 pub enum KeyError {
     /// There is no key of this role yet.
-    #[error("there is no {} key", .0.name())]
+    #[error("there is no {0} key")]
     Missing(Role),
+    /// The key refuses for ever.
+    #[error("the {role} key {how}")]
+    Ended {
+        /// Which.
+        role: Role,
+        /// Why.
+        how: End,
+    },
+    /// The key that is there has other options than those asked for.
+    #[error("the {0} key is there with other options")]
+    OtherOptions(Role),
+    /// Only scene keys have options.
+    #[error("the {0} key takes no options")]
+    NoOptions(Role),
+    /// There is no successor to sign with or to promote.
+    #[error("the {0} key has no successor")]
+    NoSuccessor(Role),
+    /// Scene keys are renewed, they have no successors.
+    #[error("the {0} key is renewed without a successor")]
+    NoSuccession(Role),
     /// The role signs only what the user approved.
-    #[error("the {} key signs only with user verification", .0.name())]
+    #[error("the {0} key signs only with user verification")]
     VerificationMissing(Role),
     /// The user approved something else.
     #[error("the user approved another message")]
     VerificationMismatch,
+    /// The keys of this device were made by another kind of store, which alone can use them.
+    #[error("the keys of this device are in the store `{made}`, not in `{opened}`")]
+    OtherCustody {
+        /// The store that made them.
+        made: String,
+        /// The store that was to use them.
+        opened: &'static str,
+    },
+    /// Another key store works on this vault.
+    #[error("the keys are in use by another key store of this process")]
+    InUse,
+    /// The store behind failed, or lied.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     /// The key cannot be made or used.
     #[error("key operation failed: {0}")]
     Seal(#[from] SealError),
     /// The sealed storage behind the store failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Too many scenes.
+    #[error(transparent)]
+    Limit(#[from] EncodeError),
 }

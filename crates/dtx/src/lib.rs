@@ -8,10 +8,14 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod custody;
 pub mod enrol;
 mod kept;
 pub mod keys;
 pub mod policy;
+pub mod protection;
+mod ring;
+pub mod role;
 pub mod session;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -19,9 +23,13 @@ mod software;
 pub mod tpm;
 pub mod vault;
 
+pub use custody::{Custody, CustodyError, CustodyErrorKind};
 pub use enrol::{EnrolError, Enrolled, Enrolment};
-pub use keys::{KeyError, KeyStore, Protection, Role, Uniqueness, UserVerification};
+pub use keys::{End, KeyError, KeyInfo, KeyStore, UserVerification};
 pub use policy::{PolicyError, PolicyStore};
+pub use protection::{Basis, Candidate, Chosen, Protection, Requirement, Uniqueness, choose};
+pub use ring::KeyRing;
+pub use role::{KeyOptions, Role, Scene};
 pub use session::{Expected, Opening, Session, SessionError, Sessions, SignedRequest};
-pub use software::SoftwareKeyStore;
+pub use software::{SoftwareCustody, SoftwareKeyStore};
 pub use vault::{Vault, VaultError};

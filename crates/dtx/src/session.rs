@@ -6,7 +6,8 @@
 
 use crate::enrol::Enrolled;
 use crate::kept::{self, Keeper, Record};
-use crate::keys::{KeyError, KeyStore, Role};
+use crate::keys::{KeyError, KeyStore};
+use crate::role::Role;
 use crate::vault::{Vault, VaultError};
 use glacis_seal::httpsig::profile::{self, AUTHORIZATION, CONTENT_DIGEST, LABEL, SIGNATURE, SIGNATURE_INPUT};
 use glacis_seal::httpsig::{self, Algorithm, Cover, HttpSigError, Params, content_digest, sfv};

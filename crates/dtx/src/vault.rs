@@ -14,6 +14,7 @@ use glacis_wire::message::{List, Text};
 use glacis_wire::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sealed records of one device, tenant and realm. Share it by `Arc`.
@@ -23,6 +24,17 @@ pub struct Vault {
     context: Context,
     key: SealKey,
     counters: Mutex<BTreeMap<String, u64>>,
+    keys_claimed: AtomicBool,
+}
+
+/// While it lives, no other key store works on the vault.
+#[derive(Debug)]
+pub(crate) struct KeysClaim(Arc<Vault>);
+
+impl Drop for KeysClaim {
+    fn drop(&mut self) {
+        self.0.keys_claimed.store(false, Ordering::Release);
+    }
 }
 
 impl Vault {
@@ -44,8 +56,14 @@ impl Vault {
                 secret
             }
         };
-        let mut vault =
-            Self { files, host, context, key: SealKey::new(key), counters: Mutex::new(BTreeMap::new()) };
+        let mut vault = Self {
+            files,
+            host,
+            context,
+            key: SealKey::new(key),
+            counters: Mutex::new(BTreeMap::new()),
+            keys_claimed: AtomicBool::new(false),
+        };
         if let Some(sealed) = vault.files.read(&file_name(COUNTERS))? {
             let (_, content) = vault.unseal(COUNTERS, &sealed)?;
             let listed = List::<Counter, RECORDS_MAX>::from_bytes(&content)
@@ -63,6 +81,12 @@ impl Vault {
     /// Where time and randomness come from.
     pub fn host(&self) -> &Arc<dyn Host> {
         &self.host
+    }
+
+    /// The right to be the one key store of this vault; `None` if another has it.
+    pub(crate) fn claim_keys(vault: &Arc<Self>) -> Option<KeysClaim> {
+        let claimed = vault.keys_claimed.swap(true, Ordering::AcqRel);
+        (!claimed).then(|| KeysClaim(Arc::clone(vault)))
     }
 
     /// Stores a record; durable on return. Names are as in [`Files`], at most [`RECORDS_MAX`] of them.

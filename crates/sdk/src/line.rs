@@ -7,8 +7,8 @@ use crate::flow::{Patience, own_answer, read, refusal_of};
 use crate::outcome::{FlowError, FlowErrorKind};
 use glacis_dtx::enrol::Draft;
 use glacis_dtx::{
-    EnrolError, Enrolled, Enrolment, Expected, KeyError, KeyStore, Opening, Session, SessionError, Sessions,
-    SignedRequest, UserVerification, Vault, VaultError,
+    EnrolError, Enrolled, Enrolment, Expected, KeyError, KeyStore, Opening, Role, Session, SessionError,
+    Sessions, SignedRequest, UserVerification, Vault, VaultError,
 };
 use glacis_host::entropy;
 use glacis_seal::httpsig::profile::AUTHORIZATION;
@@ -169,7 +169,13 @@ impl Line {
         verification: UserVerification,
     ) -> Result<Signature, FlowError> {
         let message = nonce.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?;
-        let signed = self.keys.sign_verified(verification, self.context(), Purpose::Challenge, &message);
+        let signed = self.keys.sign_verified(
+            Role::PASSKEY,
+            verification,
+            self.context(),
+            Purpose::Challenge,
+            &message,
+        );
         signed.map_err(|error| {
             let kind = match error {
                 KeyError::VerificationMismatch => FlowErrorKind::Misuse,

@@ -96,6 +96,8 @@ purposes! {
     Pseudonym = "pseudonym",
     /// Derives one key of a key hierarchy from another.
     KeyDerivation = "key",
+    /// A key of a device signs what the key below it is for.
+    KeyStatement = "key-statement",
     /// The cloud MACs where the next page of a listing begins.
     Cursor = "cursor",
     /// Hashes a log-in link or a session of the console.

@@ -8,12 +8,13 @@ use crate::error::SealError;
 use crate::hash::{Sha256, sha256};
 use crate::secret::Secret;
 use aws_lc_rs::agreement::{self, ECDH_P256};
+use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
 };
 use glacis_wire::message::{PublicKey, Signature};
-use glacis_wire::{KeyId, Thumbprint};
+use glacis_wire::{Digest, KeyId, Thumbprint};
 
 /// A private P-256 key in memory.
 pub struct SigningKey {
@@ -81,8 +82,17 @@ impl SigningKey {
         Signature::try_from(signature.as_ref()).map_err(|_| SealError::Sign)
     }
 
+    /// Signs a SHA-256 digest: of [`context_digest`](crate::hash::context_digest), or of what a standard fixes.
+    pub fn sign_digest(&self, digest: &Digest) -> Result<Signature, SealError> {
+        self.sign_library(&library_digest(digest)?)
+    }
+
     fn sign_hash(&self, hash: Sha256) -> Result<Signature, SealError> {
-        let signature = self.pair.sign_digest(&hash.finish_library()).map_err(|_| SealError::Sign)?;
+        self.sign_library(&hash.finish_library())
+    }
+
+    fn sign_library(&self, digest: &digest::Digest) -> Result<Signature, SealError> {
+        let signature = self.pair.sign_digest(digest).map_err(|_| SealError::Sign)?;
         Signature::try_from(signature.as_ref()).map_err(|_| SealError::Sign)
     }
 }
@@ -114,6 +124,13 @@ pub fn verify_raw(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(
         .map_err(|_| SealError::Signature)
 }
 
+/// Checks a signature over a SHA-256 digest.
+pub fn verify_digest(key: &PublicKey, digest: &Digest, signature: &[u8]) -> Result<(), SealError> {
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.0)
+        .verify_digest(&library_digest(digest)?, signature)
+        .map_err(|_| SealError::Signature)
+}
+
 /// Checks that these bytes are a point of the curve; a decoder alone cannot.
 pub fn check_public(key: &PublicKey) -> Result<(), SealError> {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.0).parse().map(|_| ()).map_err(|_| SealError::Key)
@@ -129,6 +146,10 @@ pub fn key_id(key: &PublicKey) -> KeyId {
 /// SHA-256 of the public key.
 pub fn thumbprint(key: &PublicKey) -> Thumbprint {
     Thumbprint::new(*sha256(&key.0).as_bytes())
+}
+
+fn library_digest(digest: &Digest) -> Result<digest::Digest, SealError> {
+    digest::Digest::import_less_safe(digest.as_bytes(), &digest::SHA256).map_err(|_| SealError::Sign)
 }
 
 fn prefixed(context: &Context, purpose: Purpose, message: &[u8]) -> Sha256 {

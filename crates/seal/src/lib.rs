@@ -8,6 +8,7 @@
 //! Secrets are wiped when dropped and print nothing. Comparisons of MACs take constant time.
 
 pub mod aead;
+pub mod chain;
 pub mod context;
 pub mod envelope;
 pub mod foreign;

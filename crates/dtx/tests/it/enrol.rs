@@ -21,7 +21,7 @@ fn the_request_is_signed_by_the_key_that_it_enrols() {
     let body = &request.body;
     assert_eq!(
         (Some(body.device_key), body.passkey),
-        (keys.public(Role::Device).unwrap(), keys.public(Role::Passkey).unwrap())
+        (keys.public(Role::Device).unwrap(), keys.public(Role::PASSKEY).unwrap())
     );
     assert!(body.passkey.is_some());
     assert_eq!((&body.challenge, &body.evidence), (&challenge(), &Some(evidence)));

@@ -1,9 +1,10 @@
 //! Sessions that outlive their process: no number twice, whatever dies when and whatever is put back.
 
+use crate::dying::Dying;
 use crate::session::{EVENT, app_request, base_of, begin, open_at_edge};
 use crate::{NOW, context, device, host, key_store, vault};
 use glacis_dtx::{Session, SessionError, Sessions, Vault, VaultError};
-use glacis_host::{Append, FileError, FileErrorKind, Files, MemoryFiles};
+use glacis_host::{Files, MemoryFiles};
 use glacis_seal::httpsig::{parse_input, profile};
 use glacis_seal::{Secret, session};
 use glacis_wire::http::Request;
@@ -12,7 +13,6 @@ use glacis_wire::{LegId, Thumbprint};
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const AUTHORITY: &str = "shop.example";
@@ -121,46 +121,13 @@ fn the_secret_is_nowhere_in_the_files() {
     }
 }
 
-/// Files of a process that dies at its `n`th replacement: that one is done or not done, nothing follows.
-#[derive(Clone)]
-struct Dying {
-    files: MemoryFiles,
-    left: Arc<AtomicU32>,
-    last_is_done: bool,
-}
-
-impl Files for Dying {
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, FileError> {
-        self.files.read(name)
-    }
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        let dead = FileError::new("replace", name, FileErrorKind::Io);
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Err(_) => return Err(dead),
-            Ok(1) if !self.last_is_done => return Err(dead),
-            Ok(_) => self.files.replace(name, bytes)?,
-        }
-        if self.left.load(Ordering::Relaxed) == 0 { Err(dead) } else { Ok(()) }
-    }
-    fn remove(&self, name: &str) -> Result<(), FileError> {
-        self.files.remove(name)
-    }
-    fn list(&self) -> Result<Vec<String>, FileError> {
-        self.files.list()
-    }
-    fn append(&self, name: &str) -> Result<Arc<dyn Append>, FileError> {
-        self.files.append(name)
-    }
-}
-
 #[test]
 fn crashes_in_a_row_between_record_and_counters_are_no_rollback() {
     let files = MemoryFiles::new();
     vault(files.clone()).put("a", b"0").unwrap();
     for round in 1..=5_u8 {
         // The record is written, the counters are not; from the second round on there is a crash to heal first.
-        let left = Arc::new(AtomicU32::new(if round == 1 { 1 } else { 2 }));
-        let dying = Dying { files: files.clone(), left, last_is_done: true };
+        let dying = Dying::at(&files, if round == 1 { 1 } else { 2 }, true);
         let store = Vault::open(Arc::new(dying), host("vault"), context()).unwrap();
         assert!(store.put("a", &[round]).is_err());
         assert_eq!(vault(files.clone()).get("a").unwrap().unwrap(), [round]);
@@ -175,8 +142,7 @@ fn no_number_leaves_twice_wherever_the_process_dies() {
         let mut seen = BTreeSet::new();
         for round in 0..40_u32 {
             // Dies at one of its next six writes, before or after it reached the disk.
-            let left = Arc::new(AtomicU32::new(1 + round % 6));
-            let dying = Dying { files: files.clone(), left, last_is_done: round % 4 < 2 };
+            let dying = Dying::at(&files, 1 + round % 6, round % 4 < 2);
             let opened = Vault::open(Arc::new(dying), host("vault"), context());
             let resumed = Session::resume(&Arc::new(opened.unwrap()), device, AUTHORITY, block(numbers), NOW);
             let mut session = resumed.unwrap().unwrap();

@@ -1,10 +1,14 @@
 //! The device's middleware from outside, against a cloud and an edge made of `seal` alone.
 #![expect(clippy::unwrap_used, reason = "helpers of a test binary")]
 
+mod choice;
+mod custody;
+mod dying;
 mod enrol;
 mod kept;
 mod policy;
 mod session;
+mod software;
 mod storage;
 mod tpm;
 

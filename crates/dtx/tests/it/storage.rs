@@ -1,40 +1,11 @@
-//! Vault and software key store: contract, restarts, rollback, damage, wipe.
+//! The vault: restarts, rollback, damage, wipe.
 
-use crate::{context, host, key_store, vault};
-use glacis_dtx::{Role, SoftwareKeyStore, Uniqueness, Vault, VaultError, contract};
-use glacis_host::{DirFiles, Files, MemoryFiles};
+use crate::{host, vault};
+use glacis_dtx::{Vault, VaultError};
+use glacis_host::{Files, MemoryFiles};
 use glacis_seal::Context;
-use glacis_wire::{Realm, TenantId, Tier};
+use glacis_wire::{Realm, TenantId};
 use std::sync::Arc;
-
-#[test]
-fn software_store_in_memory_keeps_the_contract() {
-    let files = MemoryFiles::new();
-    contract::key_store(|| SoftwareKeyStore::open(vault(files.clone())).unwrap());
-}
-
-#[test]
-fn software_store_on_disk_keeps_the_contract() {
-    let dir = tempfile::tempdir().unwrap();
-    contract::key_store(|| SoftwareKeyStore::open(vault(DirFiles::open(dir.path()).unwrap())).unwrap());
-}
-
-#[test]
-fn the_software_store_claims_no_more_than_software() {
-    let protection = key_store(&vault(MemoryFiles::new())).protection();
-    assert_eq!((protection.tier, protection.uniqueness), (Tier::Software, Uniqueness::None));
-    assert!(protection.exportable && !protection.verifies_user);
-}
-
-#[test]
-fn one_seed_gives_one_device_and_files_hold_no_key_in_the_clear() {
-    let files = [MemoryFiles::new(), MemoryFiles::new()];
-    let [a, b] = files.clone().map(|files| key_store(&vault(files)).create(Role::Device).unwrap());
-    assert_eq!(a, b, "keys are functions of the host's entropy");
-    assert_eq!(files[0].read("keys.sealed").unwrap(), files[1].read("keys.sealed").unwrap());
-    let sealed = files[0].read("keys.sealed").unwrap().unwrap();
-    assert_eq!(sealed.len(), 1 + 16 + 8 + 1 + 32 + 16, "version, salt, counter, role, scalar, tag");
-}
 
 #[test]
 fn records_survive_a_restart_and_change_whole() {
@@ -130,7 +101,7 @@ fn a_vault_of_another_tenant_or_realm_does_not_open() {
 fn a_lost_storage_key_is_said_and_not_papered_over() {
     let files = MemoryFiles::new();
     vault(files.clone()).put("a", b"content").unwrap();
-    let open = || Vault::open(Arc::new(files.clone()), host("vault"), context());
+    let open = || Vault::open(Arc::new(files.clone()), host("vault"), crate::context());
     files.remove("storage.key").unwrap();
     assert!(matches!(open(), Err(VaultError::KeyLost)));
     files.replace("storage.key", b"short").unwrap();
