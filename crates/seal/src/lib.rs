@@ -23,6 +23,7 @@ pub mod session;
 pub mod share;
 pub mod text;
 pub mod ticket;
+pub mod tpm;
 pub mod webhook;
 
 mod error;
