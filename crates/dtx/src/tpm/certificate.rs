@@ -5,11 +5,12 @@
 
 use super::client::{OWNER, Tpm};
 use super::command::{Call, Entity};
+use super::endorsement::EndorsementKind;
 use super::error::{TpmError, TpmFault};
 use super::fields::Fields;
 use super::public::Name;
 use glacis_wire::Writer;
-use glacis_wire::limits::CERTIFICATE_BYTES_MAX;
+use glacis_wire::limits::{CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX};
 
 /// An index in the non-volatile memory, as the chip describes it.
 pub(super) struct NvIndex {
@@ -24,8 +25,49 @@ impl Tpm {
         self.operate(|tpm| Ok(tpm.read_certificate(PLATFORM_CERTIFICATE)?.into_iter().collect()))
     }
 
+    /// Whether there is a certificate of this endorsement key; it is not read.
+    pub fn has_certificate(&mut self, kind: EndorsementKind) -> Result<bool, TpmError> {
+        self.operate(|tpm| match tpm.nv_public(kind.certificate_index()) {
+            Ok(index) => Ok(index.attributes & WRITTEN != 0),
+            Err(error) if error.fault() == TpmFault::NvMissing => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Certificates above that of the endorsement key, which some makers leave: DER, one after the other, over as many
+    /// indexes as they need. What does not fit into evidence stays away.
+    pub fn endorsement_chain(&mut self) -> Result<Vec<Vec<u8>>, TpmError> {
+        self.operate(|tpm| {
+            let mut bytes = Vec::new();
+            for index in ENDORSEMENT_CHAIN {
+                match tpm.read_index(index)? {
+                    Some(piece) => bytes.extend(piece),
+                    None => break,
+                }
+            }
+            let mut chain = Vec::new();
+            while let Some(length) = der_length(&bytes) {
+                let rest = bytes.split_off(length);
+                chain.push(core::mem::replace(&mut bytes, rest));
+            }
+            chain.retain(|der| der.len() <= CERTIFICATE_BYTES_MAX);
+            chain.truncate(CERTIFICATES_MAX - 1);
+            Ok(chain)
+        })
+    }
+
     /// The certificate at this index, if there is one.
     pub(super) fn read_certificate(&mut self, index: u32) -> Result<Option<Vec<u8>>, TpmError> {
+        let Some(mut bytes) = self.read_index(index)? else { return Ok(None) };
+        // Padding is cut; what is no DER at all is no certificate.
+        Ok(der_length(&bytes).map(|length| {
+            bytes.truncate(length);
+            bytes
+        }))
+    }
+
+    /// Everything at this index, if it is there and was written.
+    fn read_index(&mut self, index: u32) -> Result<Option<Vec<u8>>, TpmError> {
         let index = match self.nv_public(index) {
             Ok(index) => index,
             Err(error) if error.fault() == TpmFault::NvMissing => return Ok(None),
@@ -43,11 +85,7 @@ impl Tpm {
             let count = index.size.saturating_sub(bytes.len()).min(PIECE_BYTES);
             bytes.extend(self.nv_read(&index, owner, &[], (bytes.len(), count))?);
         }
-        // Padding is cut; what is no DER at all is no certificate.
-        Ok(der_length(&bytes).map(|length| {
-            bytes.truncate(length);
-            bytes
-        }))
+        Ok(Some(bytes))
     }
 
     pub(super) fn nv_public(&mut self, index: u32) -> Result<NvIndex, TpmError> {
@@ -112,6 +150,8 @@ fn der_length(bytes: &[u8]) -> Option<usize> {
 const NAME: &str = "non-volatile memory";
 /// Source: TCG PC Client Platform TPM Profile 1.05, §4.5.1 (platform certificate).
 const PLATFORM_CERTIFICATE: u32 = 0x01c0_8000;
+/// Source: TCG EK Credential Profile 2.6, §2.2.1.5.2 (chain of endorsement certificates): at most eight are read.
+const ENDORSEMENT_CHAIN: core::ops::Range<u32> = 0x01c0_0100..0x01c0_0108;
 /// Source: the smallest `TPM_PT_NV_BUFFER_MAX` that the PC Client profile allows.
 const PIECE_BYTES: usize = 512;
 

@@ -5,7 +5,8 @@
 //! listener on the bus learns no secret and a changed answer is noticed. [`Tpm`] is its own resource manager: chips have
 //! three places for objects and three for sessions, and whatever is put there is taken out again, also after an error.
 //!
-//! It judges nothing: [`evidence`] says what the chip says, and a verifier that shares no code with this module decides
+//! [`DeviceTpm`] joins the chip with the vault: it opens the key store `tpm2` and makes evidence. It judges nothing: the
+//! evidence says what the chip says, and a verifier that shares no code with this module decides
 //! what that is worth.
 
 mod certificate;
@@ -13,8 +14,11 @@ mod client;
 mod code;
 mod command;
 mod counter;
+mod custody;
+mod device;
 mod endorsement;
 mod error;
+mod evidence;
 mod fields;
 mod key;
 mod live;
@@ -28,8 +32,11 @@ mod session;
 
 pub use client::{Keep, Tpm, TpmInfo, TpmOptions};
 pub use counter::{COUNTER_INDEXES, Counter};
+pub use custody::{Tpm2KeyStore, TpmCustody};
+pub use device::{DeviceTpm, DeviceTpmError};
 pub use endorsement::EndorsementKind;
 pub use error::{TpmError, TpmFault};
+pub use evidence::Measured;
 pub use key::{KeyUse, TpmKey};
 pub use lockout::Lockout;
 pub use pcr::{PcrBank, PcrSelection};

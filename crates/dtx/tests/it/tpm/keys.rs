@@ -53,7 +53,7 @@ fn an_attestation_key_quotes_and_certifies_and_signs_nothing_of_ours() {
 }
 
 /// r ‖ s of a `TPMT_SIGNATURE` whose coordinates have no leading zeros cut off.
-fn fixed(signature: &[u8]) -> Vec<u8> {
+pub(crate) fn fixed(signature: &[u8]) -> Vec<u8> {
     let mut rest = &signature[4..];
     let mut fixed = Vec::new();
     for _ in 0..2 {

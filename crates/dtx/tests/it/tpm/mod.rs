@@ -4,7 +4,9 @@
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "tests over bytes whose form they know")]
 
 mod endorsed;
+mod evidence;
 mod faults;
 mod keys;
 pub(crate) mod rig;
 mod sealing;
+mod store;
