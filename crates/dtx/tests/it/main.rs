@@ -10,6 +10,8 @@ mod policy;
 mod session;
 mod software;
 mod storage;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
 mod tpm;
 
 use glacis_dtx::enrol::{Challenged, Draft};
