@@ -50,7 +50,7 @@ const fn bench(name: &'static str, package: &'static str, used_by: &'static str)
 
 /// The list.
 pub(crate) const PROGRAMS: &[Program] = &[
-    ci("cc", "gcc", "the build: aws-lc-sys and SQLite are C"),
+    ci("cc", "gcc", "the build: aws-lc-sys and SQLite are C; dtx tests: a PKCS#11 module with faults"),
     ci("c++", "g++", "fuzz: libFuzzer's runtime is C++"),
     ci("git", "git", "xtask: the files that tidy reads"),
     ci("cat", "coreutils", "xtask's own tests; what the ptrace probe traces"),
@@ -76,6 +76,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("java", "default-jdk-headless", "corpus: a virtual machine that hosts the sensors"),
     ci("mount", "mount", "full-disk tests: a file system of bounded size; corpus: the trace file system"),
     ci("umount", "mount", "full-disk tests"),
+    ci("softhsm2-util", "softhsm2", "dtx tests: tokens with keys in them"),
     ci("ip", "iproute2", "cli tests: gateway and control plane in two network namespaces"),
     ci("iptables", "iptables", "cli tests: packets that are lost between them"),
     ci("cp", "coreutils", "cli tests: copies a data folder"),

@@ -12,6 +12,8 @@ pub mod custody;
 pub mod enrol;
 mod kept;
 pub mod keys;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod policy;
 pub mod protection;
 mod ring;

@@ -43,6 +43,9 @@ struct State<K> {
     entries: Vec<Entry>,
     uses: Uses,
     ready: BTreeMap<KeyTag, Arc<K>>,
+    /// A record was written and the write failed: it may be what is there, or not. Until one is written for certain,
+    /// nothing is destroyed that it may speak of.
+    uncertain: bool,
 }
 
 impl<C: Custody> KeyRing<C> {
@@ -57,6 +60,7 @@ impl<C: Custody> KeyRing<C> {
             entries: kept.transpose()?.unwrap_or_default(),
             uses: Uses::load(&vault)?,
             ready: BTreeMap::new(),
+            uncertain: false,
         };
         let ring = Self { vault, custody, state: Mutex::new(state), _only: only };
         {
@@ -88,7 +92,7 @@ impl<C: Custody> KeyRing<C> {
             role,
             place: Place::Doomed,
             tag,
-            public: PublicKey([0; PublicKey::LEN]),
+            public: record::UNMADE,
             handle: Zeroizing::new(Vec::new()),
             options: *options,
             made: Some(self.vault.host().now()),
@@ -156,7 +160,9 @@ impl<C: Custody> KeyRing<C> {
     fn commit(&self, state: &mut State<C::Key>, mut entries: Vec<Entry>) -> Result<(), KeyError> {
         entries.retain(|e| e.held || (e.place != Place::Doomed && e.ended != Some(End::Wiped)));
         let kept = Kept { custody: self.custody.name().to_owned(), entries };
+        state.uncertain = true;
         kept.store(&self.vault)?;
+        state.uncertain = false;
         state.entries = kept.entries;
         let usable = |tag: &KeyTag| state.entries.iter().any(|e| e.tag == *tag && e.held && !e.is_doomed());
         state.ready.retain(|tag, _| usable(tag));
@@ -196,6 +202,9 @@ impl<C: Custody> KeyRing<C> {
     /// Destroys what is to be destroyed, as far as the back end can be reached. What it keeps refuses already, and is
     /// shown as lingering.
     fn destroy_doomed(&self, state: &mut State<C::Key>) {
+        if state.uncertain {
+            return;
+        }
         let mut entries = state.entries.clone();
         let mut any = false;
         for entry in entries.iter_mut().filter(|entry| entry.is_doomed()) {

@@ -20,7 +20,7 @@ pub(super) struct Entry {
     pub(super) role: Role,
     pub(super) place: Place,
     pub(super) tag: KeyTag,
-    /// Zeros while the key is being made.
+    /// [`UNMADE`] while the key is being made.
     pub(super) public: PublicKey,
     pub(super) handle: Zeroizing<Vec<u8>>,
     pub(super) options: KeyOptions,
@@ -102,6 +102,14 @@ impl Decode for Entry {
         Ok(Self { role, place, tag, public, handle, options, made, ended, held: Decode::decode(input)? })
     }
 }
+
+/// Stands for the public key of one that is being made: no point of the curve, but of the form of one.
+pub(super) const UNMADE: PublicKey = {
+    let mut bytes = [0; PublicKey::LEN];
+    let [first, ..] = &mut bytes;
+    *first = 4;
+    PublicKey(bytes)
+};
 
 /// The keys' record.
 pub(super) struct Kept {

@@ -6,6 +6,7 @@ mod custody;
 mod dying;
 mod enrol;
 mod kept;
+mod pkcs11;
 mod policy;
 mod session;
 mod software;
@@ -15,7 +16,7 @@ mod swtpm;
 mod tpm;
 
 use glacis_dtx::enrol::{Challenged, Draft};
-use glacis_dtx::{Enrolled, Enrolment, KeyStore, SoftwareKeyStore, Vault};
+use glacis_dtx::{CustodyErrorKind, Enrolled, Enrolment, KeyError, KeyStore, SoftwareKeyStore, Vault};
 use glacis_host::{Entropy, Files, MemoryFiles, SeededHost};
 use glacis_seal::{Context, Purpose, SigningKey, key_id, sign_envelope, thumbprint};
 use glacis_wire::message::enrol::{
@@ -46,6 +47,16 @@ pub(crate) fn vault(files: impl Files + 'static) -> Arc<Vault> {
 
 pub(crate) fn key_store(vault: &Arc<Vault>) -> Arc<dyn KeyStore> {
     Arc::new(SoftwareKeyStore::open(Arc::clone(vault)).unwrap())
+}
+
+/// Why the back end failed.
+pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T, KeyError>) -> CustodyErrorKind {
+    let error = result.unwrap_err();
+    let KeyError::Custody(error) = &error else {
+        assert_eq!(error.to_string(), "an error of the back end");
+        return CustodyErrorKind::Failed;
+    };
+    error.kind()
 }
 
 pub(crate) fn key_set(version: u64, policy: &[&str]) -> KeySet {
