@@ -29,10 +29,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_key_runs.sql"),
     include_str!("../migrations/0005_audit_runs.sql"),
     include_str!("../migrations/0006_console.sql"),
+    include_str!("../migrations/0007_enrolment.sql"),
 ];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 6;
+pub const SCHEMA_VERSION: u32 = 7;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.

@@ -1,0 +1,164 @@
+//! Enrolment (DESIGN §5.3 step 1): challenge, appraisal, certificate and attestation result.
+//!
+//! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols; nothing is stored for one that is
+//! only issued. Whatever is refused leaves no trace but a count.
+
+use super::appraise::Appraised;
+use crate::core::{CloudCore, Tx};
+use crate::error::{CloudError, CloudErrorKind};
+use crate::store::int;
+use glacis_seal::{Purpose, sign_envelope, thumbprint, verify};
+use glacis_wire::message::enrol::{
+    AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolRequest, EnrolResponse,
+};
+use glacis_wire::message::refusal::Refusal;
+use glacis_wire::message::{PublicKey, Signed, Text};
+use glacis_wire::{Decode as _, Encode as _, Thumbprint, Tier};
+use rusqlite::{OptionalExtension as _, params};
+use std::time::Duration;
+
+/// Life of an enrolment challenge.
+const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
+
+impl CloudCore {
+    /// Issues an enrolment challenge; nothing is stored for it.
+    pub fn enrol_challenge(&mut self) -> Result<EnrolChallenge, CloudError> {
+        self.read(|tx| {
+            let nonce: [u8; 32] = tx.random()?;
+            let not_after = tx.now.after(CHALLENGE_LIFE);
+            let mac = tx.desk.keys.own.mac_parts(
+                &tx.desk.context,
+                Purpose::EnrolChallenge,
+                &[&nonce, &not_after.as_ms().to_be_bytes()],
+            );
+            Ok(EnrolChallenge { nonce, not_after, mac })
+        })
+    }
+
+    /// Enrols a device: certificate and attestation result, or a refusal.
+    pub fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
+        let enrolled = self.call(|tx| tx.enrol(request));
+        if enrolled.as_ref().is_err_and(|error| matches!(error.kind(), CloudErrorKind::Refused(_))) {
+            self.count_refused();
+        }
+        enrolled
+    }
+}
+
+impl Tx<'_> {
+    fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
+        let body = &request.body;
+        self.check_challenge(&body.challenge)?;
+        let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
+        let signed = body.to_bytes()?;
+        verify(&body.device_key, &self.desk.context, Purpose::Enrol, &signed, &request.signature)
+            .map_err(|error| refuse("the enrolment is not signed by its device key").caused_by(error))?;
+        self.spend_challenge(&body.challenge)?;
+        let device = thumbprint(&body.device_key);
+        if self.desk.state.feed.action(&device).is_some() {
+            return Err(refuse("a listed key cannot enrol again; enrol a new one"));
+        }
+        if self.passkey_of(&device)?.is_some_and(|passkey| passkey != body.passkey) {
+            return Err(refuse("the passkey of a device key does not change; enrol a new key"));
+        }
+        let appraised = self.appraise(body)?;
+        let response = self.vouch(body, &device, &appraised)?;
+        self.register(&device, &appraised, &response)?;
+        Ok(response)
+    }
+
+    fn check_challenge(&self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
+        let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
+        let parts: [&[u8]; 2] = [&challenge.nonce, &challenge.not_after.as_ms().to_be_bytes()];
+        let own = &self.desk.keys.own;
+        own.verify_parts(&self.desk.context, Purpose::EnrolChallenge, &parts, &challenge.mac)
+            .map_err(|error| refuse("the challenge is not ours").caused_by(error))?;
+        if challenge.not_after <= self.now {
+            return Err(refuse("the challenge expired"));
+        }
+        Ok(())
+    }
+
+    fn spend_challenge(&mut self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
+        let sweep = "DELETE FROM used_challenge WHERE not_after < ?1";
+        self.conn.prepare_cached(sweep)?.execute([int(self.now.as_ms())])?;
+        let sql = "INSERT INTO used_challenge (nonce, not_after) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        let row = params![challenge.nonce, int(challenge.not_after.as_ms())];
+        if self.conn.prepare_cached(sql)?.execute(row)? == 1 {
+            Ok(())
+        } else {
+            Err(CloudError::refused(Refusal::EnrolmentRefused, "the challenge was used before"))
+        }
+    }
+
+    /// Signs what the cloud says about the key.
+    fn vouch(
+        &self,
+        body: &EnrolBody,
+        device: &Thumbprint,
+        appraised: &Appraised,
+    ) -> Result<EnrolResponse, CloudError> {
+        let certificate = DeviceCertificate {
+            thumbprint: *device,
+            device_key: body.device_key,
+            passkey: body.passkey,
+            issued: self.now,
+            not_after: self.now.after(self.desk.limits.certificate_life),
+        };
+        let result = AttestationResult {
+            thumbprint: *device,
+            tier: appraised.tier,
+            trust: appraised.trust,
+            family: Text(appraised.family.clone()),
+            vector: appraised.vector,
+            verified_at: self.now,
+            not_after: appraised.not_after,
+        };
+        let (key, context) = (&self.desk.keys.result, &self.desk.context);
+        Ok(EnrolResponse {
+            certificate: sign_envelope(key, context, Purpose::Certificate, &certificate)?,
+            result: sign_envelope(key, context, Purpose::Result, &result)?,
+        })
+    }
+
+    fn register(
+        &mut self,
+        device: &Thumbprint,
+        appraised: &Appraised,
+        response: &EnrolResponse,
+    ) -> Result<(), CloudError> {
+        let before = self.tier_of(device)?;
+        let sql = "INSERT INTO device (thumbprint, tier, trust, family, enrolled, not_after, certificate_bytes, \
+                   result_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (thumbprint) DO UPDATE SET \
+                   tier = excluded.tier, trust = excluded.trust, family = excluded.family, \
+                   enrolled = excluded.enrolled, not_after = excluded.not_after, \
+                   certificate_bytes = excluded.certificate_bytes, result_bytes = excluded.result_bytes";
+        self.conn.prepare_cached(sql)?.execute(params![
+            device.as_bytes(),
+            appraised.tier as u8,
+            appraised.trust as u8,
+            appraised.family,
+            int(self.now.as_ms()),
+            int(appraised.not_after.as_ms()),
+            response.certificate.to_bytes()?,
+            response.result.to_bytes()?,
+        ])?;
+        self.desk.tally.enrolled();
+        self.state().moved(before, Some(appraised.tier));
+        let reason = if before.is_some() { "enrolled-again" } else { "enrolled" };
+        self.tier_change(device, before.unwrap_or(Tier::None), appraised.tier, reason)
+    }
+
+    /// The passkey that a device enrolled with, if it enrolled. Whoever can use the device key, such as code that
+    /// got into the app, must not be able to put a key of his own in the place of the user's.
+    fn passkey_of(&self, device: &Thumbprint) -> Result<Option<Option<PublicKey>>, CloudError> {
+        let sql = "SELECT certificate_bytes FROM device WHERE thumbprint = ?1";
+        let bytes: Option<Vec<u8>> =
+            self.conn.prepare_cached(sql)?.query_row([device.as_bytes()], |row| row.get(0)).optional()?;
+        let read = |bytes: Vec<u8>| {
+            let signed = Signed::from_bytes(&bytes)?;
+            DeviceCertificate::from_bytes(&signed.body).map(|certificate| certificate.passkey)
+        };
+        bytes.map(read).transpose().map_err(|error| CloudError::corrupt(format!("certificate: {error}")))
+    }
+}

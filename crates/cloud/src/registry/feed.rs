@@ -1,0 +1,186 @@
+//! The revocation feed: which keys are refused or capped, signed and given out to every edge.
+//!
+//! Memory holds the newest entry of each key; the table keeps every one. A feed is signed anew at most once a second, and
+//! a full one gives out refusals before caps. What listing does to a device's tier stands in its history.
+
+use super::action_of;
+use crate::audit::AuditKind;
+use crate::core::{CloudCore, Tx};
+use crate::error::CloudError;
+use crate::store::{int, uint};
+use glacis_seal::{Purpose, sign_envelope};
+use glacis_wire::limits::FEED_ENTRIES_MAX;
+use glacis_wire::message::policy::{Feed, FeedAction, FeedEntry};
+use glacis_wire::message::{List, Signed};
+use glacis_wire::{Thumbprint, Tier, Timestamp, Trust};
+use rusqlite::{Connection, params};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Duration;
+
+/// A signed feed is given out again for this long; its age is the least staleness that an edge can see.
+const FEED_REISSUE: Duration = Duration::from_secs(1);
+
+/// Devices that are listed, and the feed as last signed.
+#[derive(Debug, Default)]
+pub(crate) struct FeedTable {
+    entries: BTreeMap<Thumbprint, FeedEntry>,
+    version: u64,
+    signed: Option<(Timestamp, Signed)>,
+}
+
+impl FeedTable {
+    pub(crate) fn load(conn: &Connection) -> Result<Self, CloudError> {
+        let mut table = Self::default();
+        let mut statement =
+            conn.prepare("SELECT id, thumbprint, action, since FROM feed_entry ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let action = action_of(row.get(2)?)?;
+            let since = Timestamp::from_ms(uint(row.get(3)?));
+            let thumbprint = Thumbprint::new(row.get(1)?);
+            table.put(uint(row.get(0)?), FeedEntry { thumbprint, action, since });
+        }
+        Ok(table)
+    }
+
+    pub(crate) fn action(&self, device: &Thumbprint) -> Option<FeedAction> {
+        self.entries.get(device).map(|entry| entry.action)
+    }
+
+    /// Devices that are listed so, by thumbprint, after `after`.
+    pub(crate) fn listed(
+        &self,
+        action: Option<FeedAction>,
+        after: Option<&Thumbprint>,
+    ) -> impl Iterator<Item = Thumbprint> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        let entries = self.entries.range((from, Bound::Unbounded));
+        let wanted = entries.filter(move |(_, entry)| action.is_none_or(|action| entry.action == action));
+        wanted.map(|(device, _)| *device)
+    }
+
+    /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps and newer
+    /// ones before older: anybody can have devices of his own capped, and must not push a stolen one out with them.
+    fn given_out(&self, max: usize) -> Vec<FeedEntry> {
+        let mut entries: Vec<FeedEntry> = self.entries.values().cloned().collect();
+        if entries.len() > max {
+            entries.sort_by_key(|entry| (Reverse(entry.action), Reverse(entry.since)));
+            entries.truncate(max);
+            entries.sort_by_key(|entry| entry.thumbprint);
+        }
+        entries
+    }
+
+    fn put(&mut self, version: u64, entry: FeedEntry) {
+        self.version = version;
+        self.signed = None;
+        self.entries.insert(entry.thumbprint, entry);
+    }
+}
+
+impl CloudCore {
+    /// How many devices the feed refuses and how many it caps.
+    pub fn listed_devices(&mut self) -> Result<(usize, usize), CloudError> {
+        self.read(|tx| {
+            let entries = &tx.desk.state.feed.entries;
+            let refused = entries.values().filter(|entry| entry.action == FeedAction::Refuse).count();
+            Ok((refused, entries.len() - refused))
+        })
+    }
+
+    /// The signed revocation feed, at most one second old.
+    pub fn feed(&mut self) -> Result<Signed, CloudError> {
+        self.read(|tx| {
+            match &tx.desk.state.feed.signed {
+                Some((issued, signed)) if *issued <= tx.now && tx.now.since(*issued) < FEED_REISSUE => {
+                    return Ok(signed.clone());
+                }
+                _ => {}
+            }
+            let signed = tx.sign_feed()?;
+            tx.desk.state.feed.signed = Some((tx.now, signed.clone()));
+            Ok(signed)
+        })
+    }
+
+    /// Refuses a device from now on: its sessions and openings.
+    pub fn refuse_device(&mut self, device: &Thumbprint, reason: &str) -> Result<(), CloudError> {
+        crate::admin::check_text("reason", reason)?;
+        self.call(|tx| {
+            if tx.device(device)?.is_none() {
+                return Err(CloudError::not_found(format!("device {device}")));
+            }
+            tx.list_device(device, FeedAction::Refuse, reason)
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Puts a device into the feed and notes what that does to its tier.
+    pub(super) fn list_device(
+        &mut self,
+        device: &Thumbprint,
+        action: FeedAction,
+        reason: &str,
+    ) -> Result<(), CloudError> {
+        let since = self.now;
+        let sql = "INSERT INTO feed_entry (thumbprint, action, since) VALUES (?1, ?2, ?3)";
+        let row = params![device.as_bytes(), action as u8, int(since.as_ms())];
+        self.conn.prepare_cached(sql)?.execute(row)?;
+        let version = self.audit_inserted(AuditKind::FeedEntry)?;
+        let before = self.tier_of(device)?;
+        let tier_max = action.tier_max().unwrap_or(Tier::None);
+        let from = before.unwrap_or(Tier::None);
+        let to = from.min(tier_max);
+        if before.is_some() {
+            let sql = "UPDATE device SET tier = ?2, trust = ?3 WHERE thumbprint = ?1";
+            let row = params![device.as_bytes(), to as u8, Trust::Claimed as u8];
+            self.conn.prepare_cached(sql)?.execute(row)?;
+            self.state().moved(before, Some(to));
+        }
+        self.tier_change(device, from, to, reason)?;
+        let entry = FeedEntry { thumbprint: *device, action, since };
+        self.state().feed.put(uint(version), entry);
+        Ok(())
+    }
+
+    fn sign_feed(&self) -> Result<Signed, CloudError> {
+        let table = &self.desk.state.feed;
+        if table.entries.len() > FEED_ENTRIES_MAX {
+            tracing::error!(entries = table.entries.len(), "the feed is full; the oldest caps are left out");
+        }
+        let feed = Feed {
+            tenant: self.desk.context.tenant.clone(),
+            realm: self.desk.context.realm,
+            version: table.version,
+            issued: self.now,
+            entries: List(table.given_out(FEED_ENTRIES_MAX)),
+        };
+        Ok(sign_envelope(&self.desk.keys.feed, &self.desk.context, Purpose::Feed, &feed)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_feed_gives_out_every_refusal_and_the_newest_caps() {
+        let mut table = FeedTable::default();
+        let mut put = |n: u8, action| {
+            let since = Timestamp::from_secs(u64::from(n));
+            table.put(u64::from(n), FeedEntry { thumbprint: Thumbprint::new([n; 32]), action, since });
+        };
+        (1..=4).for_each(|n| put(n, FeedAction::Cap));
+        put(9, FeedAction::Refuse);
+        (5..=6).for_each(|n| put(n, FeedAction::Cap));
+        let given = |max| -> Vec<u8> {
+            table.given_out(max).iter().map(|entry| entry.thumbprint.as_bytes()[0]).collect()
+        };
+        assert_eq!(given(7), [1, 2, 3, 4, 5, 6, 9]);
+        assert_eq!(given(3), [5, 6, 9]);
+        assert_eq!(given(1), [9]);
+    }
+}
