@@ -88,6 +88,16 @@ struct Device {
     enrolled_ms: u64,
     listed: Option<String>,
     history: Vec<Change>,
+    lineage: Vec<Step>,
+}
+
+/// One step of the line of keys.
+#[derive(Debug, Deserialize)]
+struct Step {
+    old: String,
+    new: String,
+    why: String,
+    at_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +174,14 @@ fn text(device: &Device) -> String {
             change.to,
             change.reason
         ));
+    }
+    for step in &device.lineage {
+        let line = match (step.old == device.thumbprint, step.new == device.thumbprint) {
+            (true, _) => format!("was followed by {}", step.new),
+            (_, true) => format!("came after {}", step.old),
+            _ => format!("{} came after {}", step.new, step.old),
+        };
+        shown.push_str(&format!("\n{}  {line}: {}", at(step.at_ms), step.why));
     }
     plain(&shown)
 }

@@ -1,19 +1,21 @@
 //! Enrolment (DESIGN §5.3 step 1): challenge, appraisal, certificate and attestation result.
 //!
 //! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols; nothing is stored for one that is
-//! only issued. Whatever is refused leaves no trace but a count.
+//! only issued. The same enrolment sent again gets the same answer, byte for byte, as long as the challenge lives: the
+//! first one may have been lost. Whatever is refused leaves no trace but a count.
 
 use super::appraise::Appraised;
+use super::lineage::Why;
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::int;
-use glacis_seal::{Purpose, sign_envelope, thumbprint, verify};
+use glacis_seal::{Purpose, sha256, sign_envelope, thumbprint, verify};
 use glacis_wire::message::enrol::{
     AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolRequest, EnrolResponse,
 };
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::message::{PublicKey, Signed, Text};
-use glacis_wire::{Decode as _, Encode as _, Thumbprint, Tier};
+use glacis_wire::message::{Signed, Text};
+use glacis_wire::{Decode as _, Digest, Encode as _, Thumbprint, Tier};
 use rusqlite::{OptionalExtension as _, params};
 use std::time::Duration;
 
@@ -47,24 +49,37 @@ impl CloudCore {
 
 impl Tx<'_> {
     fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
-        let body = &request.body;
+        let (body, extras) = (&request.body, &request.extras);
         self.check_challenge(&body.challenge)?;
         let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
-        let signed = body.to_bytes()?;
+        let signed = EnrolRequest::signed_bytes(body, extras)?;
         verify(&body.device_key, &self.desk.context, Purpose::Enrol, &signed, &request.signature)
             .map_err(|error| refuse("the enrolment is not signed by its device key").caused_by(error))?;
-        self.spend_challenge(&body.challenge)?;
+        let enrolment = identity(request)?;
+        if let Some(answer) = self.answered(&body.challenge, &enrolment)? {
+            return Ok(answer);
+        }
         let device = thumbprint(&body.device_key);
         if self.desk.state.feed.action(&device).is_some() {
             return Err(refuse("a listed key cannot enrol again; enrol a new one"));
         }
-        if self.passkey_of(&device)?.is_some_and(|passkey| passkey != body.passkey) {
+        if self.certificate_of(&device)?.is_some_and(|known| known.passkey != body.passkey) {
+            // Whoever can use the device key, such as code that got into the app, must not be able to put a key of his
+            // own in the place of the user's.
             return Err(refuse("the passkey of a device key does not change; enrol a new key"));
         }
+        let replaced = match &extras.replaces {
+            None => None,
+            Some(predecessor) => self.vouching(predecessor, body, &device)?,
+        };
         let appraised = self.appraise(body)?;
-        let response = self.vouch(body, &device, &appraised)?;
-        self.register(&device, &appraised, &response)?;
-        Ok(response)
+        let answer = self.vouch(body, &device, &appraised)?;
+        self.register(&device, &appraised, &answer)?;
+        if let Some(old) = replaced {
+            self.succeed(&old, &device, Why::Replaced)?;
+        }
+        self.spend_challenge(&body.challenge, &enrolment, &answer)?;
+        Ok(answer)
     }
 
     fn check_challenge(&self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
@@ -79,16 +94,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn spend_challenge(&mut self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
+    /// The answer that the enrolment which spent this challenge got; none while the challenge is unspent.
+    ///
+    /// An answer that was lost would otherwise cost a device its key: it could neither use what was enrolled nor, where
+    /// the key is the newest of a line, have it vouched for again.
+    fn answered(
+        &self,
+        challenge: &EnrolChallenge,
+        enrolment: &Digest,
+    ) -> Result<Option<EnrolResponse>, CloudError> {
+        let sql = "SELECT enrolment, answer_bytes FROM used_challenge WHERE nonce = ?1";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([challenge.nonce])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let (by, answer): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
+        match answer.filter(|_| by.as_deref() == Some(enrolment.as_bytes().as_slice())) {
+            Some(bytes) => {
+                let answer = EnrolResponse::from_bytes(&bytes);
+                answer.map(Some).map_err(|error| CloudError::corrupt(format!("answer: {error}")))
+            }
+            None => Err(CloudError::refused(Refusal::EnrolmentRefused, "the challenge was used before")),
+        }
+    }
+
+    fn spend_challenge(
+        &mut self,
+        challenge: &EnrolChallenge,
+        enrolment: &Digest,
+        answer: &EnrolResponse,
+    ) -> Result<(), CloudError> {
         let sweep = "DELETE FROM used_challenge WHERE not_after < ?1";
         self.conn.prepare_cached(sweep)?.execute([int(self.now.as_ms())])?;
-        let sql = "INSERT INTO used_challenge (nonce, not_after) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        let row = params![challenge.nonce, int(challenge.not_after.as_ms())];
-        if self.conn.prepare_cached(sql)?.execute(row)? == 1 {
-            Ok(())
-        } else {
-            Err(CloudError::refused(Refusal::EnrolmentRefused, "the challenge was used before"))
-        }
+        let sql =
+            "INSERT INTO used_challenge (nonce, not_after, enrolment, answer_bytes) VALUES (?1, ?2, ?3, ?4)";
+        let ends = int(challenge.not_after.as_ms());
+        let row = params![challenge.nonce, ends, enrolment.as_bytes(), answer.to_bytes()?];
+        self.conn.prepare_cached(sql)?.execute(row)?;
+        Ok(())
     }
 
     /// Signs what the cloud says about the key.
@@ -149,16 +191,27 @@ impl Tx<'_> {
         self.tier_change(device, before.unwrap_or(Tier::None), appraised.tier, reason)
     }
 
-    /// The passkey that a device enrolled with, if it enrolled. Whoever can use the device key, such as code that
-    /// got into the app, must not be able to put a key of his own in the place of the user's.
-    fn passkey_of(&self, device: &Thumbprint) -> Result<Option<Option<PublicKey>>, CloudError> {
+    /// What the registry vouched for about a key, if it ever did.
+    pub(super) fn certificate_of(
+        &self,
+        device: &Thumbprint,
+    ) -> Result<Option<DeviceCertificate>, CloudError> {
         let sql = "SELECT certificate_bytes FROM device WHERE thumbprint = ?1";
         let bytes: Option<Vec<u8>> =
             self.conn.prepare_cached(sql)?.query_row([device.as_bytes()], |row| row.get(0)).optional()?;
         let read = |bytes: Vec<u8>| {
             let signed = Signed::from_bytes(&bytes)?;
-            DeviceCertificate::from_bytes(&signed.body).map(|certificate| certificate.passkey)
+            DeviceCertificate::from_bytes(&signed.body)
         };
         bytes.map(read).transpose().map_err(|error| CloudError::corrupt(format!("certificate: {error}")))
     }
+}
+
+/// What makes two requests one enrolment: everything that is said, but not the signatures, which a device that sends it
+/// again may have to make again.
+fn identity(request: &EnrolRequest) -> Result<Digest, CloudError> {
+    let extras = &request.extras;
+    let replaces = extras.replaces.as_ref().map(|predecessor| predecessor.thumbprint);
+    let said = [request.body.to_bytes()?, replaces.to_bytes()?, extras.voucher.to_bytes()?];
+    Ok(sha256(&said.concat()))
 }

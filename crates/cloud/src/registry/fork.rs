@@ -37,7 +37,7 @@ impl Tx<'_> {
         self.audit_inserted(AuditKind::Opening)?;
         if self.is_fork(opening)? && self.desk.state.feed.action(&opening.thumbprint).is_none() {
             self.note_fork(opening)?;
-            self.list_device(&opening.thumbprint, FeedAction::Cap, "session-fork")?;
+            self.list_device(&opening.thumbprint, FeedAction::Cap, "session-fork", None)?;
         }
         Ok(())
     }

@@ -3,14 +3,16 @@
 //! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols ([`enrol`]). Two openings of one
 //! device with the same parent (or the same counter) and different chain values are a *fork* ([`fork`]): somebody else
 //! holds the key. Both branches are capped at `software` by the [`feed`]; a new key, enrolled anew, cures it. Nothing is
-//! ever blocked because of a fork.
+//! ever blocked because of a fork. Which key came in the place of which is its [`lineage`].
 
 mod appraise;
 mod enrol;
 mod feed;
 mod fork;
+mod lineage;
 
 pub(crate) use feed::FeedTable;
+pub use lineage::{Succession, Why};
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
@@ -37,6 +39,8 @@ pub struct DeviceView {
     pub listed: Option<FeedAction>,
     /// Every change of its tier, oldest first.
     pub history: Vec<TierChange>,
+    /// The line of keys that it stands in, oldest step first.
+    pub lineage: Vec<Succession>,
 }
 
 /// One change of a tier.
@@ -97,6 +101,7 @@ impl Tx<'_> {
             enrolled: Timestamp::from_ms(uint(enrolled)),
             listed: self.desk.state.feed.action(device),
             history: self.history(device)?,
+            lineage: self.lineage(device)?,
         }))
     }
 

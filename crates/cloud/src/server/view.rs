@@ -444,6 +444,32 @@ pub(super) struct Device {
     /// What the revocation feed says of it.
     listed: Option<&'static str>,
     history: Vec<TierChange>,
+    /// The line of keys that it stands in, oldest step first.
+    lineage: Vec<Succession>,
+}
+
+/// A key that came in the place of another.
+#[derive(Serialize, ToSchema)]
+struct Succession {
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    old: String,
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    new: String,
+    /// Stable code.
+    #[schema(pattern = "^(replaced|same-hardware)$")]
+    why: &'static str,
+    at_ms: u64,
+}
+
+impl Succession {
+    fn of(step: &crate::registry::Succession) -> Self {
+        Self {
+            old: step.old.to_string(),
+            new: step.new.to_string(),
+            why: step.why.name(),
+            at_ms: step.at.as_ms(),
+        }
+    }
 }
 
 /// A tier given or taken.
@@ -471,6 +497,7 @@ impl Device {
             enrolled_ms: device.enrolled.as_ms(),
             listed: device.listed.map(|action| action.name()),
             history: device.history.into_iter().map(change).collect(),
+            lineage: device.lineage.iter().map(Succession::of).collect(),
         }
     }
 }

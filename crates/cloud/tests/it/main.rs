@@ -19,6 +19,7 @@ mod eio;
 mod enrol;
 mod full_disk;
 mod http;
+mod lineage;
 mod lists;
 mod otp;
 mod policy;

@@ -10,7 +10,9 @@ use glacis_host::{Clock as _, Entropy as _, SeededHost};
 use glacis_policy::Binding;
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
 use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, ROUTE_MODE, SignalAnswer};
-use glacis_wire::message::enrol::{EnrolBody, EnrolChallenge, EnrolRequest, Evidence};
+use glacis_wire::message::enrol::{
+    EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest, Evidence, Predecessor,
+};
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::simulated::{
     AttestationKeyCertificate, AttestationStatement, BootState, FAMILY, SecurityLevel, SimulatedEvidence,
@@ -299,8 +301,27 @@ impl World {
             passkey: None::<PublicKey>,
             evidence,
         };
-        let bytes = body.to_bytes().unwrap();
-        EnrolRequest { signature: device.key.sign(&self.context, Purpose::Enrol, &bytes).unwrap(), body }
+        self.signed_enrolment(device, body, EnrolExtras::default())
+    }
+
+    /// An enrolment with whatever it says, signed by its device key.
+    pub(crate) fn signed_enrolment(
+        &self,
+        device: &Device,
+        body: EnrolBody,
+        extras: EnrolExtras,
+    ) -> EnrolRequest {
+        let bytes = EnrolRequest::signed_bytes(&body, &extras).unwrap();
+        let signature = device.key.sign(&self.context, Purpose::Enrol, &bytes).unwrap();
+        EnrolRequest { signature, body, extras }
+    }
+
+    /// The same enrolment with `old` vouching for it.
+    pub(crate) fn replacing(&self, old: &Device, device: &Device, request: EnrolRequest) -> EnrolRequest {
+        let bytes = request.body.to_bytes().unwrap();
+        let signature = old.key.sign(&self.context, Purpose::Succession, &bytes).unwrap();
+        let replaces = Some(Predecessor { thumbprint: old.thumbprint, signature });
+        self.signed_enrolment(device, request.body, EnrolExtras { replaces, ..request.extras })
     }
 
     pub(crate) fn evidence(
