@@ -85,6 +85,8 @@ struct Device {
     tier: String,
     trust: String,
     family: String,
+    uniqueness: String,
+    partner: Option<String>,
     enrolled_ms: u64,
     listed: Option<String>,
     history: Vec<Change>,
@@ -158,11 +160,13 @@ fn run_refuse(args: &RefuseArgs, out: &mut dyn Write) -> Result<(), CliError> {
 fn text(device: &Device) -> String {
     let at = |ms| Timestamp::from_ms(ms).rfc3339();
     let mut shown = format!(
-        "device    {}\ntier      {}\ntrust     {}\nfamily    {}\nenrolled  {}\nin feed   {}",
+        "device    {}\ntier      {}\ntrust     {}\nfamily    {}\nunique by {}\npartner   {}\nenrolled  {}\nin feed   {}",
         device.thumbprint,
         device.tier,
         device.trust,
         device.family,
+        device.uniqueness,
+        device.partner.as_deref().unwrap_or("none"),
         at(device.enrolled_ms),
         device.listed.as_deref().unwrap_or("no"),
     );

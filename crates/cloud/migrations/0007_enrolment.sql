@@ -33,6 +33,7 @@ CREATE TABLE hardware (
 CREATE INDEX hardware_by_device ON hardware (thumbprint);
 
 -- Sources of enrolments; the newest row of a name is in force. `families` are names in order, joined by commas.
+-- `key_made` is the row that the key in force was made for; the key itself is nowhere.
 CREATE TABLE partner (
     id        INTEGER PRIMARY KEY,
     name      TEXT NOT NULL,
@@ -40,6 +41,7 @@ CREATE TABLE partner (
     tier_max  INTEGER NOT NULL,
     daily_max INTEGER NOT NULL,
     total_max INTEGER NOT NULL,
+    key_made  INTEGER NOT NULL,
     at        INTEGER NOT NULL,
     by        TEXT NOT NULL
 ) STRICT;

@@ -37,7 +37,7 @@ pub const SCHEMA_VERSION: u32 = 7;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 192;
 
 /// How long a statement waits for a backup that holds what it needs.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);

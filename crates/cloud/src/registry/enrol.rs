@@ -6,6 +6,7 @@
 
 use super::appraise::Appraised;
 use super::lineage::Why;
+use super::quota::{Counted, Span};
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::int;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// Life of an enrolment challenge.
 const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
+/// Reason of a tier below what the evidence earned: the partner may enrol none above it.
+const PARTNER_CEILING: &str = "partner-ceiling";
 
 impl CloudCore {
     /// Issues an enrolment challenge; nothing is stored for it.
@@ -39,7 +42,16 @@ impl CloudCore {
 
     /// Enrols a device: certificate and attestation result, or a refusal.
     pub fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
-        let enrolled = self.call(|tx| tx.enrol(request));
+        self.enrol_from(request, None)
+    }
+
+    /// [`enrol`](Self::enrol) for a request from an address prefix, which an edge tells and which is counted.
+    pub fn enrol_from(
+        &mut self,
+        request: &EnrolRequest,
+        prefix: Option<&[u8]>,
+    ) -> Result<EnrolResponse, CloudError> {
+        let enrolled = self.call(|tx| tx.enrol(request, prefix));
         if enrolled.as_ref().is_err_and(|error| matches!(error.kind(), CloudErrorKind::Refused(_))) {
             self.count_refused();
         }
@@ -48,7 +60,7 @@ impl CloudCore {
 }
 
 impl Tx<'_> {
-    fn enrol(&mut self, request: &EnrolRequest) -> Result<EnrolResponse, CloudError> {
+    fn enrol(&mut self, request: &EnrolRequest, prefix: Option<&[u8]>) -> Result<EnrolResponse, CloudError> {
         let (body, extras) = (&request.body, &request.extras);
         self.check_challenge(&body.challenge)?;
         let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
@@ -60,26 +72,58 @@ impl Tx<'_> {
             return Ok(answer);
         }
         let device = thumbprint(&body.device_key);
-        if self.desk.state.feed.action(&device).is_some() {
-            return Err(refuse("a listed key cannot enrol again; enrol a new one"));
-        }
-        if self.certificate_of(&device)?.is_some_and(|known| known.passkey != body.passkey) {
-            // Whoever can use the device key, such as code that got into the app, must not be able to put a key of his
-            // own in the place of the user's.
-            return Err(refuse("the passkey of a device key does not change; enrol a new key"));
-        }
+        self.check_key(&device, body)?;
+        self.count(prefix)?;
         let replaced = match &extras.replaces {
             None => None,
             Some(predecessor) => self.vouching(predecessor, body, &device)?,
         };
-        let appraised = self.appraise(body)?;
+        let partner = match &extras.voucher {
+            None => None,
+            Some(voucher) => Some(self.vouching_partner(voucher, body)?),
+        };
+        let mut appraised = self.appraise(body)?;
+        if let Some(partner) = &partner {
+            self.hold_to(partner, &mut appraised)?;
+        }
+        let former = match appraised.chip {
+            None => None,
+            Some(chip) => self.former_of_chip(chip, &device)?,
+        };
         let answer = self.vouch(body, &device, &appraised)?;
         self.register(&device, &appraised, &answer)?;
         if let Some(old) = replaced {
             self.succeed(&old, &device, Why::Replaced)?;
         }
+        if let Some(chip) = appraised.chip {
+            self.own_chip(chip, &device, former.filter(|old| Some(*old) != replaced))?;
+        }
         self.spend_challenge(&body.challenge, &enrolment, &answer)?;
         Ok(answer)
+    }
+
+    /// Whether this key may enrol, now or again.
+    fn check_key(&self, device: &Thumbprint, body: &EnrolBody) -> Result<(), CloudError> {
+        let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
+        if self.desk.state.feed.action(device).is_some() {
+            return Err(refuse("a listed key cannot enrol again; enrol a new one"));
+        }
+        if self.certificate_of(device)?.is_some_and(|known| known.passkey != body.passkey) {
+            // Whoever can use the device key, such as code that got into the app, must not be able to put a key of his
+            // own in the place of the user's.
+            return Err(refuse("the passkey of a device key does not change; enrol a new key"));
+        }
+        Ok(())
+    }
+
+    /// Counts the enrolment, in all and from where it comes.
+    fn count(&self, prefix: Option<&[u8]>) -> Result<(), CloudError> {
+        self.sweep_counts()?;
+        let limits = &self.desk.limits;
+        if let Some(prefix) = prefix {
+            self.count_enrolment(Counted::Prefix(prefix), Span::Hour, limits.enrolments_prefix_hourly_max)?;
+        }
+        self.count_enrolment(Counted::All, Span::Day, limits.enrolments_daily_max)
     }
 
     fn check_challenge(&self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
@@ -171,10 +215,12 @@ impl Tx<'_> {
     ) -> Result<(), CloudError> {
         let before = self.tier_of(device)?;
         let sql = "INSERT INTO device (thumbprint, tier, trust, family, enrolled, not_after, certificate_bytes, \
-                   result_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (thumbprint) DO UPDATE SET \
+                   result_bytes, uniqueness, partner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                   ON CONFLICT (thumbprint) DO UPDATE SET \
                    tier = excluded.tier, trust = excluded.trust, family = excluded.family, \
                    enrolled = excluded.enrolled, not_after = excluded.not_after, \
-                   certificate_bytes = excluded.certificate_bytes, result_bytes = excluded.result_bytes";
+                   certificate_bytes = excluded.certificate_bytes, result_bytes = excluded.result_bytes, \
+                   uniqueness = excluded.uniqueness, partner = coalesce(excluded.partner, partner)";
         self.conn.prepare_cached(sql)?.execute(params![
             device.as_bytes(),
             appraised.tier as u8,
@@ -184,11 +230,17 @@ impl Tx<'_> {
             int(appraised.not_after.as_ms()),
             response.certificate.to_bytes()?,
             response.result.to_bytes()?,
+            appraised.uniqueness as u8,
+            appraised.partner,
         ])?;
         self.desk.tally.enrolled();
         self.state().moved(before, Some(appraised.tier));
         let reason = if before.is_some() { "enrolled-again" } else { "enrolled" };
-        self.tier_change(device, before.unwrap_or(Tier::None), appraised.tier, reason)
+        self.tier_change(device, before.unwrap_or(Tier::None), appraised.earned, reason)?;
+        if appraised.tier < appraised.earned {
+            self.tier_change(device, appraised.earned, appraised.tier, PARTNER_CEILING)?;
+        }
+        Ok(())
     }
 
     /// What the registry vouched for about a key, if it ever did.

@@ -76,16 +76,19 @@ impl FeedTable {
         wanted.map(|(device, _)| *device)
     }
 
-    /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps and newer
-    /// ones before older: anybody can have devices of his own capped, and must not push a stolen one out with them.
+    /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps, caps before
+    /// retired keys, and newer ones before older: anybody can have devices of his own capped or keys of his own retired,
+    /// and must not push a stolen one out with them.
     fn given_out(&self, max: usize, now: Timestamp) -> Vec<FeedEntry> {
-        let mut entries: Vec<FeedEntry> = self.in_force(now).map(|listed| listed.entry.clone()).collect();
-        if entries.len() > max {
-            entries.sort_by_key(|entry| (Reverse(entry.action), Reverse(entry.since)));
-            entries.truncate(max);
-            entries.sort_by_key(|entry| entry.thumbprint);
+        let mut listed: Vec<&Listed> = self.in_force(now).collect();
+        if listed.len() > max {
+            listed.sort_by_key(|Listed { entry, until }| {
+                (Reverse(entry.action), until.is_some(), Reverse(entry.since))
+            });
+            listed.truncate(max);
+            listed.sort_by_key(|listed| listed.entry.thumbprint);
         }
-        entries
+        listed.into_iter().map(|listed| listed.entry.clone()).collect()
     }
 
     fn in_force(&self, now: Timestamp) -> impl Iterator<Item = &Listed> {
@@ -236,6 +239,11 @@ mod tests {
         table.put(2, FeedEntry { thumbprint: refused, action: FeedAction::Refuse, since }, None);
         let given = |at| table.given_out(9, Timestamp::from_secs(at)).len();
         assert_eq!((given(9), given(10)), (2, 1));
+        let forked = Thumbprint::new([3; 32]);
+        let cap = FeedEntry { thumbprint: forked, action: FeedAction::Cap, since: Timestamp::ZERO };
+        table.put(3, cap, None);
+        let kept: Vec<_> = table.given_out(2, since).into_iter().map(|entry| entry.thumbprint).collect();
+        assert_eq!(kept, [refused, forked], "a full feed leaves the retired out first");
         assert_eq!(table.action(&retired), Some(FeedAction::Cap), "it can still not enrol again");
     }
 }

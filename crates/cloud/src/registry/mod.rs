@@ -9,10 +9,15 @@ mod appraise;
 mod enrol;
 mod feed;
 mod fork;
+mod hardware;
 mod lineage;
+mod partner;
+mod quota;
 
 pub(crate) use feed::FeedTable;
+pub use hardware::Uniqueness;
 pub use lineage::{Succession, Why};
+pub use partner::{NO_EVIDENCE, PartnerChange, PartnerKey, PartnerTerms, PartnerView};
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
@@ -33,6 +38,10 @@ pub struct DeviceView {
     pub trust: Trust,
     /// Family of its evidence.
     pub family: String,
+    /// What its key says about one device.
+    pub uniqueness: Uniqueness,
+    /// The partner that brought it.
+    pub partner: Option<String>,
     /// When it enrolled last.
     pub enrolled: Timestamp,
     /// What the feed says of it.
@@ -86,19 +95,19 @@ impl Tx<'_> {
     }
 
     pub(super) fn device(&self, device: &Thumbprint) -> Result<Option<DeviceView>, CloudError> {
-        let sql = "SELECT tier, trust, family, enrolled FROM device WHERE thumbprint = ?1";
-        let found: Option<(u8, u8, String, i64)> = self
-            .conn
-            .prepare_cached(sql)?
-            .query_row([device.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-            .optional()?;
-        let Some((tier, trust, family, enrolled)) = found else { return Ok(None) };
+        let sql =
+            "SELECT tier, trust, family, enrolled, uniqueness, partner FROM device WHERE thumbprint = ?1";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([device.as_bytes()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
         Ok(Some(DeviceView {
             thumbprint: *device,
-            tier: tier_of_code(tier)?,
-            trust: trust_of_code(trust)?,
-            family,
-            enrolled: Timestamp::from_ms(uint(enrolled)),
+            tier: tier_of_code(row.get(0)?)?,
+            trust: trust_of_code(row.get(1)?)?,
+            family: row.get(2)?,
+            uniqueness: Uniqueness::of_code(row.get(4)?)?,
+            partner: row.get(5)?,
+            enrolled: Timestamp::from_ms(uint(row.get(3)?)),
             listed: self.desk.state.feed.action(device),
             history: self.history(device)?,
             lineage: self.lineage(device)?,

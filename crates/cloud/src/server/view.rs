@@ -440,6 +440,11 @@ pub(super) struct Device {
     trust: &'static str,
     /// What kind of evidence it gave.
     family: String,
+    /// What its key says about one device.
+    #[schema(pattern = "^(none|estimate|hardware)$")]
+    uniqueness: &'static str,
+    /// The partner that brought it.
+    partner: Option<String>,
     enrolled_ms: u64,
     /// What the revocation feed says of it.
     listed: Option<&'static str>,
@@ -494,6 +499,8 @@ impl Device {
             tier: device.tier.name(),
             trust: device.trust.name(),
             family: device.family,
+            uniqueness: device.uniqueness.name(),
+            partner: device.partner,
             enrolled_ms: device.enrolled.as_ms(),
             listed: device.listed.map(|action| action.name()),
             history: device.history.into_iter().map(change).collect(),

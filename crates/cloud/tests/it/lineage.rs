@@ -31,7 +31,7 @@ fn follow(world: &World, core: &mut CloudCore, old: &Device, new: &Device) -> En
 }
 
 /// Two sessions that went on from one point.
-fn fork(core: &mut CloudCore, device: Thumbprint) {
+pub(crate) fn fork(core: &mut CloudCore, device: Thumbprint) {
     let node = NodeName::parse("edge-1").unwrap();
     let opening = |chain| OpeningRecord {
         thumbprint: device,
@@ -214,7 +214,11 @@ fn an_enrolment_sent_again_gets_the_same_bytes_also_after_a_restart() {
     let late = core.enrol(&request).unwrap_err();
     assert_eq!((late.kind(), late.detail()), (REFUSED, "the challenge expired"));
     // With the answer lost for good, the same step can be taken under a new challenge: the line already says so.
-    let again = follow(&world, &mut core, &old, &new);
+    let challenge = core.enrol_challenge().unwrap();
+    let plain = world.enrolment_with(&new, &challenge, request.body.evidence.clone());
+    assert_eq!(core.enrol(&plain).unwrap_err().kind(), REFUSED, "evidence for another challenge");
+    let request = world.replacing(&old, &new, world.enrolment(&new, &challenge, None));
+    let again = core.enrol(&request).unwrap();
     assert_ne!(again.to_bytes().unwrap(), first);
     assert_eq!(core.device(&new.thumbprint).unwrap().lineage.len(), 1);
     assert_eq!(core.verify_audit_whole().unwrap().fault, None);

@@ -4,14 +4,15 @@
 
 use glacis_attest::Anchors;
 use glacis_cloud::policy::{PolicySource, SourceFile};
-use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place, Publish};
+use glacis_cloud::registry::PartnerKey;
+use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place, Publish};
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SeededHost};
 use glacis_policy::Binding;
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
 use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, ROUTE_MODE, SignalAnswer};
 use glacis_wire::message::enrol::{
-    EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest, Evidence, Predecessor,
+    EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest, Evidence, Predecessor, Voucher,
 };
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::simulated::{
@@ -208,6 +209,7 @@ impl World {
                 apps: vec![app()],
                 ..Anchors::new(self.context.clone())
             },
+            enrolling: Enrolling { families: [FAMILY.to_owned()].into(), ..Enrolling::default() },
             limits: self.limits.clone(),
         }
     }
@@ -316,6 +318,32 @@ impl World {
         EnrolRequest { signature, body, extras }
     }
 
+    /// Enrols a device of a chip.
+    pub(crate) fn enrol_chip(
+        &self,
+        core: &mut CloudCore,
+        device: &Device,
+        chip: &SigningKey,
+    ) -> Result<glacis_wire::message::enrol::EnrolResponse, glacis_cloud::CloudError> {
+        let challenge = core.enrol_challenge()?;
+        let made = (&self.root, chip);
+        let evidence = self.evidence_of_chip(device, &challenge.nonce, SecurityLevel::Tee, made);
+        core.enrol(&self.enrolment_with(device, &challenge, Some(evidence)))
+    }
+
+    /// The same enrolment with a voucher of a partner.
+    pub(crate) fn vouched(
+        &self,
+        (partner, key): (&str, &PartnerKey),
+        device: &Device,
+        request: EnrolRequest,
+    ) -> EnrolRequest {
+        let parts: [&[u8]; 2] = [&request.body.challenge.nonce, &request.body.device_key.0];
+        let mac = key.mac_key().mac_parts(&self.context, Purpose::Partner, &parts);
+        let voucher = Some(Voucher { partner: Text(partner.to_owned()), mac });
+        self.signed_enrolment(device, request.body, EnrolExtras { voucher, ..request.extras })
+    }
+
     /// The same enrolment with `old` vouching for it.
     pub(crate) fn replacing(&self, old: &Device, device: &Device, request: EnrolRequest) -> EnrolRequest {
         let bytes = request.body.to_bytes().unwrap();
@@ -331,7 +359,17 @@ impl World {
         level: SecurityLevel,
         root: &SigningKey,
     ) -> Evidence {
-        let attestation = key(&self.host);
+        self.evidence_of_chip(device, challenge, level, (root, &key(&self.host)))
+    }
+
+    /// Evidence of the chip that `attestation` is the key of, made by the maker of this root.
+    pub(crate) fn evidence_of_chip(
+        &self,
+        device: &Device,
+        challenge: &[u8],
+        level: SecurityLevel,
+        (root, attestation): (&SigningKey, &SigningKey),
+    ) -> Evidence {
         let certificate = AttestationKeyCertificate {
             key: attestation.public(),
             model: Text("p1".to_owned()),
@@ -347,7 +385,7 @@ impl World {
         };
         let body = SimulatedEvidence {
             certificate: sign_envelope(root, &self.context, Purpose::AttestationKey, &certificate).unwrap(),
-            statement: sign_envelope(&attestation, &self.context, Purpose::Attestation, &statement).unwrap(),
+            statement: sign_envelope(attestation, &self.context, Purpose::Attestation, &statement).unwrap(),
         };
         Evidence { family: Text(FAMILY.to_owned()), body: Bytes(body.to_bytes().unwrap()) }
     }
