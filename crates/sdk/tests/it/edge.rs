@@ -206,8 +206,8 @@ impl FakeEdge {
     }
 
     fn enrol(&mut self, request: &Request) -> Response {
-        let EnrolRequest { body, signature } = EnrolRequest::from_bytes(&request.body).unwrap();
-        let bytes = body.to_bytes().unwrap();
+        let EnrolRequest { body, signature, extras } = EnrolRequest::from_bytes(&request.body).unwrap();
+        let bytes = EnrolRequest::signed_bytes(&body, &extras).unwrap();
         verify(&body.device_key, &self.context, Purpose::Enrol, &bytes, &signature).unwrap();
         let (now, until) = (self.host.now(), self.host.now().after(Duration::from_secs(86_400)));
         let certificate = DeviceCertificate {
