@@ -67,9 +67,9 @@ impl Enrolment<Draft> {
 }
 
 impl Enrolment<Challenged> {
-    /// What evidence must be made over: the challenge's nonce.
-    pub const fn challenge(&self) -> &[u8; 32] {
-        &self.step.challenge.nonce
+    /// What evidence must be made over.
+    pub const fn challenge(&self) -> &EnrolChallenge {
+        &self.step.challenge
     }
 
     /// Takes the evidence; `None` enrols a software-only device.

@@ -13,7 +13,7 @@ use crate::world::{Line, World, WorldError};
 use glacis_dtx::{SoftwareKeyStore, Vault};
 use glacis_host::{Host, MemoryFiles};
 use glacis_sdk::drive::{Reply, Transport, Unattended, User, drive};
-use glacis_sdk::flow::enrol::Attester;
+use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
 use glacis_sdk::{
     Action, Answered, Client, ClientParts, DEVICE_FINAL_TTL, DeviceSlice, FlowError, FlowErrorKind, Judged,
     Outcome, Prompt, SignalSet, SignalSource,
@@ -25,6 +25,7 @@ use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::policy::KeySet;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated::SecurityLevel;
+use glacis_wire::message::tpm::Activation;
 use glacis_wire::{Answer, Disclosed, EventId, EventName, SignalName, Thumbprint, Timestamp, Value, Verdict};
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -123,8 +124,12 @@ impl fmt::Debug for Kit<'_> {
 struct Bridge<'a>(Attest<'a>);
 
 impl Attester for Bridge<'_> {
-    fn evidence(&mut self, challenge: &[u8; 32], device_key: &PublicKey) -> Option<Evidence> {
-        (self.0)(challenge, device_key)
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        _activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        Ok((self.0)(&asked.challenge.nonce, asked.device_key))
     }
 }
 
