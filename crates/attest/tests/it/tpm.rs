@@ -5,6 +5,7 @@ mod boot;
 mod chip;
 mod forged;
 mod log;
+mod published;
 mod soft;
 
 use glacis_attest::tpm::TpmClaims;
