@@ -272,6 +272,27 @@ fn read_length(bytes: &[u8], rules: Rules) -> Result<(Option<usize>, &[u8]), Asn
     }
 }
 
+/// DER INTEGER of big-endian bytes; none of zero.
+#[cfg(any(feature = "app-attest", feature = "tpm"))]
+pub(crate) fn unsigned(bytes: &[u8]) -> Option<Vec<u8>> {
+    let start = bytes.iter().position(|byte| *byte != 0)?;
+    let digits = bytes.get(start..)?;
+    let padded = if digits.first()? & 0x80 == 0 { digits.to_vec() } else { [&[0], digits].concat() };
+    element(2, &padded)
+}
+
+/// DER of one element with a one-byte tag.
+#[cfg(any(feature = "app-attest", feature = "tpm"))]
+pub(crate) fn element(tag: u8, body: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(body.len()).ok()?.to_be_bytes();
+    let header = match (length, body.len()) {
+        ([_, low], 0..=0x7f) => vec![tag, low],
+        ([_, low], 0x80..=0xff) => vec![tag, 0x81, low],
+        ([high, low], _) => vec![tag, 0x82, high, low],
+    };
+    Some([&header, body].concat())
+}
+
 /// Universal tags.
 pub(crate) mod tag {
     #[cfg(any(test, feature = "android-key"))]

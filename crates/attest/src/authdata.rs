@@ -3,6 +3,7 @@
 //! Layout: Web Authentication Level 3 §6.1. Every byte must belong to a field; what is left over is refused.
 //! Reading says nothing about who wrote it: the statement or the assertion around it does.
 
+use crate::asn1::{element, unsigned};
 use crate::cbor::{self, Value};
 use crate::x509::{Key, KeyKind};
 use glacis_seal::foreign::Curve;
@@ -98,25 +99,6 @@ pub(crate) fn cose_key(value: &Value<'_>) -> Option<(i128, Key)> {
         _ => return None,
     };
     Some((algorithm, key))
-}
-
-/// DER INTEGER of big-endian bytes.
-pub(crate) fn unsigned(bytes: &[u8]) -> Option<Vec<u8>> {
-    let start = bytes.iter().position(|byte| *byte != 0)?;
-    let digits = bytes.get(start..)?;
-    let padded = if digits.first()? & 0x80 == 0 { digits.to_vec() } else { [&[0], digits].concat() };
-    element(2, &padded)
-}
-
-/// DER of one element with a one-byte tag.
-pub(crate) fn element(tag: u8, body: &[u8]) -> Option<Vec<u8>> {
-    let length = u16::try_from(body.len()).ok()?.to_be_bytes();
-    let header = match (length, body.len()) {
-        ([_, low], 0..=0x7f) => vec![tag, low],
-        ([_, low], 0x80..=0xff) => vec![tag, 0x81, low],
-        ([high, low], _) => vec![tag, 0x82, high, low],
-    };
-    Some([&header, body].concat())
 }
 
 #[cfg(feature = "webauthn")]

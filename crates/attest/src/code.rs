@@ -125,6 +125,8 @@ codes! {
         "Set up a PIN or biometry, or do not ask for it.";
     Purpose "purpose" Refused "A certificate lacks what its use demands.",
         "Faulty or forged evidence.";
+    KeyAttributes "key-attributes" Refused "A key of the TPM lacks what its role demands.",
+        "The message names it; make the key by the template of its role.";
     BootUnverified "boot-unverified" Found "The device runs a system that nobody verified.",
         "Lock the bootloader with a system of the maker, or allow the key of the system.";
     BootSelfSigned "boot-self-signed" Found "The device runs a system that its owner signed.",

@@ -14,17 +14,20 @@ mod question;
 mod revocation;
 mod roots;
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
 mod cbor;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod path;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod relaxed;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(any(feature = "tpm", feature = "webauthn"))]
+#[expect(dead_code, reason = "what the rest of family `tpm` reads")]
+mod structures;
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod x509;
 
 #[cfg(feature = "android-key")]
@@ -33,7 +36,8 @@ pub mod android;
 pub mod apple;
 #[cfg(feature = "simulated")]
 mod simulated;
-
+#[cfg(feature = "tpm")]
+pub mod tpm;
 #[cfg(feature = "webauthn")]
 pub mod webauthn;
 

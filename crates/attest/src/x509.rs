@@ -7,7 +7,7 @@ use crate::appraisal::AttestError;
 use crate::asn1::{Reader, Rules, tag};
 use crate::code::Code;
 use der::asn1::ObjectIdentifier as Oid;
-#[cfg(feature = "app-attest")]
+#[cfg(any(feature = "app-attest", feature = "tpm"))]
 use der::asn1::{Any, BitString};
 use der::{Decode, Encode};
 use glacis_seal::foreign::{self, Curve, HashName, Scheme};
@@ -19,7 +19,7 @@ use x509_cert::certificate::Version;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
-#[cfg(feature = "app-attest")]
+#[cfg(any(feature = "app-attest", feature = "tpm"))]
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -81,7 +81,7 @@ impl Key {
         Some(Self { info: parsed.to_der().ok()?, bits, kind })
     }
 
-    #[cfg(feature = "app-attest")]
+    #[cfg(any(feature = "app-attest", feature = "tpm"))]
     /// From the key itself.
     pub(crate) fn from_bits(kind: KeyKind, bits: &[u8]) -> Option<Self> {
         let (algorithm, parameters) = match kind {

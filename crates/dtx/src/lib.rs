@@ -23,6 +23,7 @@ pub mod session;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 mod software;
+pub mod tpm;
 pub mod vault;
 
 pub use custody::{Custody, CustodyError, CustodyErrorKind};

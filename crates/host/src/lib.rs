@@ -16,6 +16,7 @@ mod port;
 mod seeded;
 mod skew;
 mod system;
+pub mod tpm;
 
 pub use bell::Bell;
 pub use clock::Clock;
@@ -26,6 +27,9 @@ pub use port::PortHolder;
 pub use seeded::SeededHost;
 pub use skew::{ClockSkew, TwoClocks};
 pub use system::SystemHost;
+#[cfg(target_os = "linux")]
+pub use tpm::TpmDevice;
+pub use tpm::{TpmLink, TpmLinkError, TpmLinkErrorKind, TpmSocket};
 
 /// What a component may ask of the world besides its arguments.
 pub trait Host: Clock + Entropy {}

@@ -3,13 +3,14 @@
 //! Every signature, MAC and key derivation of our own formats starts with one [`Purpose`] and one [`Context`]
 //! (tenant and realm), so that bytes made for one use mean nothing in another (DESIGN §5.3). Keys come from
 //! entropy that the caller passes in; nothing here asks a clock or makes randomness of its own, except that
-//! ECDSA blinds each signature inside the library.
+//! ECDSA blinds each signature, and OAEP each seed, inside the library.
 //!
 //! Secrets are wiped when dropped and print nothing. Comparisons of MACs take constant time.
 
 pub mod aead;
 pub mod chain;
 pub mod context;
+pub mod credential;
 pub mod envelope;
 pub mod foreign;
 pub mod hash;
@@ -24,6 +25,7 @@ pub mod session;
 pub mod share;
 pub mod text;
 pub mod ticket;
+pub mod tpm;
 pub mod webhook;
 
 mod error;

@@ -2,7 +2,7 @@
 //!
 //! Three links: the public area is the credential's key; the TPM certified an object of exactly that public area, and
 //! in the same breath the registration's hash; and the certificate of the signing key is one of an attestation key.
-//! Structures: TPM 2.0 Library, Part 2, §10.12.12 and §12.2.4.
+//! Structures are read by [`crate::structures`].
 
 use super::statement::{chain, exactly, leaf, makers_path, model, parse};
 use super::{RS1, Registration, Stated, broken, bytes_of, verify_cose};
@@ -12,10 +12,9 @@ use crate::cbor::Value;
 use crate::code::Code;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
-use crate::x509::{Cert, Key, KeyKind};
+use crate::structures::{About, Public, Statement, TpmHash};
+use crate::x509::Cert;
 use der::asn1::ObjectIdentifier as Oid;
-use glacis_seal::foreign::{self, Curve};
-use glacis_seal::sha256;
 
 /// Checks a statement.
 pub(super) fn check(
@@ -31,17 +30,20 @@ pub(super) fn check(
     let algorithm = statement.member("alg").and_then(Value::integer).ok_or_else(|| broken("no algorithm"))?;
     let (signature, info, area) =
         (bytes_of(statement, "sig")?, bytes_of(statement, "certInfo")?, bytes_of(statement, "pubArea")?);
-    let (name_algorithm, key) = public_area(area).ok_or_else(|| broken("the public area cannot be read"))?;
-    if key != registration.key {
+    // A key that signs encrypts nothing: there is no symmetric algorithm.
+    let public = Public::parse(area).filter(|public| public.symmetric.is_none());
+    let public = public.ok_or_else(|| broken("the public area cannot be read"))?;
+    if public.key != registration.key {
         return Err(AttestError::new(Code::Binding, "the public area is another key"));
     }
-    let certified = certified(info).ok_or_else(|| broken("the certification cannot be read"))?;
+    let stated = Statement::parse(info).ok_or_else(|| broken("the certification cannot be read"))?;
+    let About::Object { name } = stated.about else { return Err(broken("not a certification")) };
     let digest = signature_hash(algorithm, &registration.signed(), relaxed)?;
-    if certified.extra_data != digest {
+    if stated.extra_data != digest {
         return Err(AttestError::new(Code::Binding, "the certification is about another registration"));
     }
-    let name = [&name_algorithm.to_be_bytes()[..], &hash(name_algorithm, area, relaxed)?].concat();
-    if certified.name != name {
+    hash(public.name_algorithm, relaxed)?;
+    if public.name().as_deref() != Some(name) {
         return Err(AttestError::new(Code::Binding, "the certification is about another key"));
     }
     let chain = chain(statement)?;
@@ -62,132 +64,24 @@ pub(super) fn check(
 
 /// The hash of a signature algorithm, over `bytes`.
 fn signature_hash(algorithm: i128, bytes: &[u8], relaxed: &mut Relaxed<'_>) -> Result<Vec<u8>, AttestError> {
-    match algorithm {
-        -7 | -257 | -37 => hash(ALG_SHA256, bytes, relaxed),
-        -35 | -258 => hash(ALG_SHA384, bytes, relaxed),
-        -36 | -259 => hash(ALG_SHA512, bytes, relaxed),
-        RS1 => hash(ALG_SHA1, bytes, relaxed),
-        other => Err(AttestError::new(Code::Algorithm, format!("COSE algorithm {other}"))),
-    }
-}
-
-/// A hash as the TPM names it.
-fn hash(algorithm: u16, bytes: &[u8], relaxed: &mut Relaxed<'_>) -> Result<Vec<u8>, AttestError> {
-    match algorithm {
-        ALG_SHA1 => {
-            relaxed.use_up(Relaxation::DangerSha1, Code::Sha1)?;
-            Ok(foreign::danger_sha1(bytes))
-        }
-        ALG_SHA256 => Ok(sha256(bytes).as_bytes().to_vec()),
-        ALG_SHA384 => Ok(foreign::sha384(bytes)),
-        ALG_SHA512 => Ok(foreign::sha512(bytes)),
-        other => Err(AttestError::new(Code::Algorithm, format!("TPM algorithm {other:#06x}"))),
-    }
-}
-
-/// Reads big-endian fields one after the other.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_be_bytes(self.take(2)?.try_into().ok()?))
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_be_bytes(self.take(4)?.try_into().ok()?))
-    }
-
-    /// Bytes behind their length (`TPM2B`).
-    fn sized(&mut self) -> Option<&'a [u8]> {
-        let length = self.u16()?;
-        self.take(usize::from(length))
-    }
-}
-
-/// `TPMT_PUBLIC`: the hash of names, and the key.
-fn public_area(bytes: &[u8]) -> Option<(u16, Key)> {
-    let mut fields = Fields(bytes);
-    let kind = fields.u16()?;
-    let name_algorithm = fields.u16()?;
-    let _attributes = fields.u32()?;
-    let _policy = fields.sized()?;
-    // A key that signs encrypts nothing: there is no symmetric algorithm.
-    if fields.u16()? != ALG_NULL {
-        return None;
-    }
-    let scheme = fields.u16()?;
-    if scheme != ALG_NULL {
-        let _hash = fields.u16()?;
-    }
-    let key = match kind {
-        ALG_RSA => {
-            let _bits = fields.u16()?;
-            let exponent = match fields.u32()? {
-                0 => 65_537,
-                given => given,
-            };
-            rsa_key(fields.sized()?, exponent)?
-        }
-        ALG_ECC => {
-            let curve = match fields.u16()? {
-                3 => Curve::P256,
-                4 => Curve::P384,
-                5 => Curve::P521,
-                _ => return None,
-            };
-            if fields.u16()? != ALG_NULL {
-                let _hash = fields.u16()?;
-            }
-            ecc_key(curve, fields.sized()?, fields.sized()?)?
-        }
-        _ => return None,
+    let id = match algorithm {
+        -7 | -257 | -37 => TpmHash::Sha256.id(),
+        -35 | -258 => TpmHash::Sha384.id(),
+        -36 | -259 => TpmHash::Sha512.id(),
+        RS1 => TpmHash::Sha1.id(),
+        other => return Err(AttestError::new(Code::Algorithm, format!("COSE algorithm {other}"))),
     };
-    fields.0.is_empty().then_some((name_algorithm, key))
+    Ok(hash(id, relaxed)?.digest(bytes))
 }
 
-fn rsa_key(modulus: &[u8], exponent: u32) -> Option<Key> {
-    use crate::authdata::{element, unsigned};
-    let numbers = [unsigned(modulus)?, unsigned(&exponent.to_be_bytes())?].concat();
-    Key::from_bits(KeyKind::Rsa, &element(0x30, &numbers)?)
-}
-
-fn ecc_key(curve: Curve, x: &[u8], y: &[u8]) -> Option<Key> {
-    let size = match curve {
-        Curve::P256 => 32,
-        Curve::P384 => 48,
-        Curve::P521 => 66,
-    };
-    if x.len() != size || y.len() != size {
-        return None;
+/// A hash as the TPM names it; SHA-1 only where that is allowed.
+fn hash(id: u16, relaxed: &mut Relaxed<'_>) -> Result<TpmHash, AttestError> {
+    let hash = TpmHash::from_id(id);
+    let hash = hash.ok_or_else(|| AttestError::new(Code::Algorithm, format!("TPM algorithm {id:#06x}")))?;
+    if hash == TpmHash::Sha1 {
+        relaxed.use_up(Relaxation::DangerSha1, Code::Sha1)?;
     }
-    Key::from_bits(KeyKind::Ec(curve), &[&[4], x, y].concat())
-}
-
-/// What a certification says.
-struct Certified<'a> {
-    extra_data: &'a [u8],
-    name: &'a [u8],
-}
-
-/// `TPMS_ATTEST` of type `TPM_ST_ATTEST_CERTIFY`.
-fn certified(bytes: &[u8]) -> Option<Certified<'_>> {
-    let mut fields = Fields(bytes);
-    if fields.u32()? != GENERATED || fields.u16()? != ST_ATTEST_CERTIFY {
-        return None;
-    }
-    let _signer = fields.sized()?;
-    let extra_data = fields.sized()?;
-    let _clock = fields.take(17)?;
-    let _firmware = fields.take(8)?;
-    let name = fields.sized()?;
-    let _qualified_name = fields.sized()?;
-    fields.0.is_empty().then_some(Certified { extra_data, name })
+    Ok(hash)
 }
 
 /// §8.3.1: the certificate of an attestation key; the TPM's maker.
@@ -247,16 +141,6 @@ fn manufacturer(extension: &[u8]) -> Result<String, Asn1Error> {
     if is_id { Ok(text.to_owned()) } else { Err(Asn1Error) }
 }
 
-const ALG_RSA: u16 = 0x0001;
-const ALG_SHA1: u16 = 0x0004;
-const ALG_SHA256: u16 = 0x000b;
-const ALG_SHA384: u16 = 0x000c;
-const ALG_SHA512: u16 = 0x000d;
-const ALG_NULL: u16 = 0x0010;
-const ALG_ECC: u16 = 0x0023;
-/// `TPM_GENERATED_VALUE`: only a TPM starts structures that it signs with it.
-const GENERATED: u32 = 0xff54_4347;
-const ST_ATTEST_CERTIFY: u16 = 0x8017;
 /// Critical extensions of such certificates: names and purpose are checked, policies restrict nothing here.
 const KNOWN: &[Oid] = &[SUBJECT_ALT_NAME, EXTENDED_KEY_USAGE, CERTIFICATE_POLICIES];
 const CERTIFICATE_POLICIES: Oid = Oid::new_unwrap("2.5.29.32");

@@ -12,13 +12,18 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
-#[cfg(feature = "android-key")]
+#[cfg(any(feature = "android-key", feature = "tpm"))]
 mod corpus;
 #[cfg(feature = "android-key")]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
 #[cfg(feature = "simulated")]
 mod simulated;
+#[cfg(feature = "tpm")]
+#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod swtpm;
+#[cfg(feature = "tpm")]
+mod tpm;
 #[cfg(feature = "webauthn")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod webauthn;

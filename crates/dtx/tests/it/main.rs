@@ -14,6 +14,9 @@ mod policy;
 mod session;
 mod software;
 mod storage;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
+mod tpm;
 
 use glacis_dtx::enrol::{Challenged, Draft};
 use glacis_dtx::{CustodyErrorKind, Enrolled, Enrolment, KeyError, KeyStore, SoftwareKeyStore, Vault};
