@@ -1,6 +1,7 @@
 //! `glacis device keys`: which keys the device has, what each is for and may do; scene keys added, renewed, revoked.
 //!
-//! Listing asks no user and, of a token, nothing at all. What ends a key asks first, since it cannot be undone.
+//! Listing asks no user and, of a token, nothing at all. What ends a key asks first, since it cannot be undone. The device
+//! key and its passkey go together: the installation takes no other passkey for a device key that it knows.
 
 use super::Place;
 use super::custody::{StoreName, key_error};

@@ -1,6 +1,7 @@
 //! Keys and what they are worth, in words and as JSON: the same for every command that shows them.
 //!
-//! Nothing here is secret: names, public keys by their hash, times and counts.
+//! Nothing here is secret: names, public keys by their hash, times and counts. What a store is worth is said in a sentence
+//! that names who could take the keys, since a tier alone tells few people that.
 
 use glacis_dtx::{KeyInfo, Protection, Role};
 use glacis_seal::thumbprint;
