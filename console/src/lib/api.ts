@@ -232,15 +232,27 @@ export interface TierChange {
   words: string;
 }
 
+/** One key took the place of another. */
+export interface Succession {
+  at_ms: number;
+  old: string;
+  new: string;
+  why: string;
+  words: string;
+}
+
 export interface DeviceDetail {
   thumbprint: string;
   tier: Tier;
   trust: string;
   family: string;
+  uniqueness: 'hardware' | 'estimate' | 'none';
+  partner: string | null;
   enrolled_ms: number;
   last_seen_ms: number | null;
   listed: Listed;
   history: TierChange[];
+  lineage: Succession[];
   appraisal: Appraisal | null;
   sessions: { opened_ms: number; counter: number; node: string; tier: Tier; forked: boolean }[];
   forks: { at_ms: number; node: string; words: string }[];

@@ -41,6 +41,8 @@ export async function launch() {
  * @property {'active' | 'none'} [forced]
  * @property {string} [origin] The only origin that may be asked.
  * @property {RegExp} [tolerated] Complaints that the test provokes.
+ * @property {Awaited<ReturnType<import('playwright-core').BrowserContext['storageState']>>} [signedIn] Cookies of
+ *   somebody who signed in before.
  */
 
 /**
@@ -56,6 +58,7 @@ export async function newPage(browser, look = {}) {
     deviceScaleFactor: 1,
     timezoneId: 'UTC',
     locale: 'en-US',
+    ...(look.signedIn === undefined ? {} : { storageState: look.signedIn }),
   });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);

@@ -1,4 +1,4 @@
-// Who answers the journeys: the demonstration of a `glacis` binary, or the fixtures where none is named.
+// Who answers the journeys: the fixtures, or the demonstration of a `glacis` binary.
 //
 // `GLACIS_BIN` names the binary. It is started without a terminal and ended by its own process id.
 
@@ -11,10 +11,8 @@ const START_MS = 60_000;
 
 /**
  * @typedef {object} Host
- * @property {string} name
  * @property {() => Promise<string>} link A new log-in link.
  * @property {() => Promise<void>} close
- * @property {boolean} real
  */
 
 /** @returns {Promise<Host>} */
@@ -30,7 +28,7 @@ export async function fixtures() {
     server.links.add(text);
     return `${server.url}/login#link=${text}`;
   };
-  return { name: 'fixtures', link, close: () => server.close(), real: false };
+  return { link, close: () => server.close() };
 }
 
 /**
@@ -64,5 +62,5 @@ export async function demo(binary) {
     await ended;
     clearTimeout(timer);
   };
-  return { name: 'glacis demo', link: async () => first, close, real: true };
+  return { link: async () => first, close };
 }

@@ -85,9 +85,21 @@ struct Device {
     tier: String,
     trust: String,
     family: String,
+    uniqueness: String,
+    partner: Option<String>,
     enrolled_ms: u64,
     listed: Option<String>,
     history: Vec<Change>,
+    lineage: Vec<Step>,
+}
+
+/// One step of the line of keys.
+#[derive(Debug, Deserialize)]
+struct Step {
+    old: String,
+    new: String,
+    why: String,
+    at_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,11 +170,13 @@ fn run_refuse(args: &RefuseArgs, out: &mut dyn Write) -> Result<(), CliError> {
 fn text(device: &Device) -> String {
     let at = |ms| Timestamp::from_ms(ms).rfc3339();
     let mut shown = format!(
-        "device    {}\ntier      {}\ntrust     {}\nfamily    {}\nenrolled  {}\nin feed   {}",
+        "device    {}\ntier      {}\ntrust     {}\nfamily    {}\nunique by {}\npartner   {}\nenrolled  {}\nin feed   {}",
         device.thumbprint,
         device.tier,
         device.trust,
         device.family,
+        device.uniqueness,
+        device.partner.as_deref().unwrap_or("none"),
         at(device.enrolled_ms),
         device.listed.as_deref().unwrap_or("no"),
     );
@@ -174,6 +188,14 @@ fn text(device: &Device) -> String {
             change.to,
             change.reason
         ));
+    }
+    for step in &device.lineage {
+        let line = match (step.old == device.thumbprint, step.new == device.thumbprint) {
+            (true, _) => format!("was followed by {}", step.new),
+            (_, true) => format!("came after {}", step.old),
+            _ => format!("{} came after {}", step.new, step.old),
+        };
+        shown.push_str(&format!("\n{}  {line}: {}", at(step.at_ms), step.why));
     }
     plain(&shown)
 }

@@ -24,6 +24,7 @@ mod openapi;
 mod operate;
 mod output;
 mod pages;
+mod partner;
 mod policy;
 mod protect;
 mod serve;
@@ -117,6 +118,9 @@ enum Role {
     /// Show enrolled devices and refuse one
     #[command(after_help = EXIT_CODES)]
     Devices(devices::DevicesArgs),
+    /// Add partners that enrol devices, and limit what they enrol
+    #[command(after_help = EXIT_CODES)]
+    Partner(partner::PartnerArgs),
     /// Make, list and revoke bearer tokens
     #[command(after_help = EXIT_CODES)]
     Token(token::TokenArgs),
@@ -192,6 +196,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Events(events) => events::run(events, out).map(done),
         Role::List(list) => list::run(list, host, out).map(done),
         Role::Devices(devices) => devices::run(devices, out).map(done),
+        Role::Partner(partner) => partner::run(partner, out).map(done),
         Role::Token(token) => token::run(token, out).map(done),
         Role::Audit(audit) => audit::run(audit, out),
         Role::Openapi(openapi) => openapi::run(openapi, out).map(done),

@@ -57,11 +57,15 @@ pub enum AuditKind {
     OperatorAction,
     /// Rows that were swept, as the deletion log tells it.
     Sweep,
+    /// A key that came in the place of another.
+    Lineage,
+    /// What a partner may enrol, as it was set.
+    Partner,
 }
 
 impl AuditKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Event,
         Self::Decision,
         Self::Incident,
@@ -79,6 +83,8 @@ impl AuditKind {
         Self::Decided,
         Self::OperatorAction,
         Self::Sweep,
+        Self::Lineage,
+        Self::Partner,
     ];
 
     /// The name in output.
@@ -101,6 +107,8 @@ impl AuditKind {
             Self::Decided => "decided",
             Self::OperatorAction => "operator-action",
             Self::Sweep => "sweep",
+            Self::Lineage => "lineage",
+            Self::Partner => "partner",
         }
     }
 
@@ -136,14 +144,17 @@ impl AuditKind {
             Self::TokenEnd => "SELECT * FROM token_end WHERE rowid = ?1",
             Self::OperatorAction => "SELECT * FROM operator_action WHERE rowid = ?1",
             Self::Sweep => "SELECT * FROM sweep WHERE rowid = ?1",
+            Self::Lineage => "SELECT * FROM lineage WHERE rowid = ?1",
+            Self::Partner => "SELECT * FROM partner WHERE rowid = ?1",
         }
     }
 
-    /// Columns that rows had in version 1; later ones are under the digest where they are not NULL.
+    /// Columns that rows were born with; later ones are under the digest where they are not NULL.
     pub(crate) const fn born_columns(self) -> usize {
         match self {
             Self::Event => 7,
             Self::Decision | Self::Decided => 8,
+            Self::FeedEntry => 4,
             _ => usize::MAX,
         }
     }
@@ -637,7 +648,7 @@ fn fault(
 }
 
 /// Tables under the chain, and the kinds whose entries speak of a row in them.
-const TABLES: [(&str, &[AuditKind]); 16] = [
+const TABLES: [(&str, &[AuditKind]); 18] = [
     ("event", &[AuditKind::Event, AuditKind::Decided]),
     ("decision", &[AuditKind::Decision, AuditKind::Decided]),
     ("incident", &[AuditKind::Incident]),
@@ -654,6 +665,8 @@ const TABLES: [(&str, &[AuditKind]); 16] = [
     ("token_end", &[AuditKind::TokenEnd]),
     ("operator_action", &[AuditKind::OperatorAction]),
     ("sweep", &[AuditKind::Sweep]),
+    ("lineage", &[AuditKind::Lineage]),
+    ("partner", &[AuditKind::Partner]),
 ];
 
 fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {

@@ -4,9 +4,10 @@
 //! Reading files and environment is the command's business, not this module's.
 
 use crate::store::Birth;
-use glacis_attest::Anchors;
+use glacis_attest::{Anchors, References, Revocations};
 use glacis_seal::{MacKey, SigningKey};
 use glacis_wire::message::Signed;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Keys that the cloud itself uses. None of them can sign a policy: policies are signed where they are made.
@@ -33,8 +34,22 @@ pub struct CloudConfig {
     pub keys: CloudKeys,
     /// What enrolment evidence is appraised against.
     pub anchors: Anchors,
+    /// Which evidence enrols.
+    pub enrolling: Enrolling,
     /// Bounds.
     pub limits: CloudLimits,
+}
+
+/// Which evidence enrols, and what is expected of it. The default is closed: evidence of no family enrols, and a device
+/// that gives none is worth tier `software`.
+#[derive(Clone, Debug, Default)]
+pub struct Enrolling {
+    /// Families that enrol; each must be one that this build verifies.
+    pub families: BTreeSet<String>,
+    /// What is expected of apps and devices.
+    pub references: References,
+    /// Certificates that are worth nothing any more.
+    pub revocations: Option<Revocations>,
 }
 
 /// Bounds of one core.
@@ -62,6 +77,14 @@ pub struct CloudLimits {
     ///
     /// Default: 24 hours; the evidence may say less.
     pub result_life: Duration,
+    /// Enrolments a day (of UTC) in all; more are refused with 429.
+    ///
+    /// Default: 1,000,000. A device enrols again once a [`result_life`](Self::result_life).
+    pub enrolments_daily_max: u64,
+    /// Enrolments an hour from one address prefix (/24 of IPv4, /48 of IPv6), where an edge tells it.
+    ///
+    /// Default: 10,000; whole cities share a prefix behind a carrier.
+    pub enrolments_prefix_hourly_max: u64,
     /// How far a node's receive time may lie ahead of the cloud's clock.
     ///
     /// Default: 60 s, the skew that node authentication allows.
@@ -84,6 +107,8 @@ impl Default for CloudLimits {
             otp_sent_hourly_max: 20,
             certificate_life: Duration::from_secs(365 * 86_400),
             result_life: Duration::from_secs(86_400),
+            enrolments_daily_max: 1_000_000,
+            enrolments_prefix_hourly_max: 10_000,
             ahead_max: Duration::from_secs(60),
             retention: Duration::from_secs(90 * 86_400),
             disk_quota: 10 << 30,

@@ -7,7 +7,7 @@
 //!
 //! After a failed fsync the core refuses every further call for ever ([`CloudErrorKind::Stopped`]).
 
-use crate::config::{CloudConfig, CloudKeys, CloudLimits};
+use crate::config::{CloudConfig, CloudKeys, CloudLimits, Enrolling};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::metrics::Metrics;
 use crate::pulse::Tally;
@@ -36,6 +36,7 @@ pub(crate) struct Desk {
     pub(crate) context: Context,
     pub(crate) keys: CloudKeys,
     pub(crate) anchors: Anchors,
+    pub(crate) enrolling: Enrolling,
     pub(crate) limits: CloudLimits,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) state: State,
@@ -111,7 +112,8 @@ impl CloudCore {
     /// set in force does not name.
     pub fn open(place: &Place<'_>, config: CloudConfig, host: Arc<dyn Host>) -> Result<Self, CloudError> {
         let store = Store::open(place, &config.birth)?;
-        let CloudConfig { birth, key_set, keys, anchors, limits } = config;
+        let CloudConfig { birth, key_set, keys, anchors, enrolling, limits } = config;
+        check_families(&enrolling)?;
         let context = Context::new(birth.tenant, birth.realm);
         let state = State::empty(&limits);
         let (tally, metrics) = (Tally::default(), Arc::default());
@@ -119,6 +121,7 @@ impl CloudCore {
             context,
             keys,
             anchors,
+            enrolling,
             limits,
             host,
             state,
@@ -489,6 +492,15 @@ impl CloudCore {
     pub const fn danger_connection(&self) -> &Connection {
         self.store.conn()
     }
+}
+
+/// A family that this build cannot verify refuses the start; it would refuse every device later.
+fn check_families(enrolling: &Enrolling) -> Result<(), CloudError> {
+    let missing = enrolling.families.iter().find(|family| !glacis_attest::FAMILIES.contains(&&***family));
+    missing.map_or(Ok(()), |family| {
+        let detail = format!("this build has no verifier of family `{family}`, so nothing of it can enrol");
+        Err(CloudError::invalid(detail))
+    })
 }
 
 fn lost(kind: CloudErrorKind) -> CloudError {

@@ -6,6 +6,7 @@
 
 use glacis_wire::message::refusal::Refusal;
 use std::fmt;
+use std::time::Duration;
 
 /// Whose fault it is, and what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,13 +158,14 @@ pub struct CloudError {
     kind: CloudErrorKind,
     detail: String,
     pointer: Option<String>,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl CloudError {
     /// An error with a text for the operator.
     pub fn new(kind: CloudErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), pointer: None, source: None }
+        Self { kind, detail: detail.into(), pointer: None, retry_after: None, source: None }
     }
 
     /// Keeps what caused it.
@@ -171,6 +173,18 @@ impl CloudError {
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// Says when the same call may be good.
+    #[must_use]
+    pub(crate) const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Whole seconds after which the same call may be good, where that is known.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
     /// Says which member of the request's body it is about, as a JSON pointer (RFC 6901).

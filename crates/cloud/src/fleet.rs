@@ -406,6 +406,9 @@ pub fn words(reason: &str) -> String {
         "session-fork" => {
             "Two hold this key: two sessions went on from one point, so both are capped until a new key is enrolled."
         }
+        "replaced" => "Another key took its place, and this one vouched for it: it can vouch for no other.",
+        "same-hardware" => "Another key of the same chip took its place: one chip is one device.",
+        "partner-ceiling" => "The partner that brought the device may enrol none above this tier.",
         other => return format!("An operator refused the device: {other}"),
     }
     .to_owned()
@@ -432,7 +435,8 @@ mod tests {
 
     #[test]
     fn every_reason_code_of_the_registry_has_its_sentence() {
-        for code in ["enrolled", "enrolled-again", "session-fork"] {
+        let own = ["enrolled", "enrolled-again", "session-fork", "partner-ceiling"];
+        for code in own.into_iter().chain(crate::registry::Why::ALL.map(crate::registry::Why::name)) {
             assert!(!words(code).contains("operator"), "{code}");
         }
         assert!(words("stolen").contains("stolen"));

@@ -40,7 +40,7 @@ mod sweep;
 pub mod webhook;
 
 pub use crate::core::CloudCore;
-pub use config::{CloudConfig, CloudKeys, CloudLimits};
+pub use config::{CloudConfig, CloudKeys, CloudLimits, Enrolling};
 pub use error::{CloudError, CloudErrorKind};
 pub use metrics::CloudMetrics;
 pub use otp::{OtpDelivery, OtpSendError, OtpSender};

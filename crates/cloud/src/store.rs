@@ -29,14 +29,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_key_runs.sql"),
     include_str!("../migrations/0005_audit_runs.sql"),
     include_str!("../migrations/0006_console.sql"),
+    include_str!("../migrations/0007_enrolment.sql"),
 ];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 6;
+pub const SCHEMA_VERSION: u32 = 7;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 192;
 
 /// How long a statement waits for a backup that holds what it needs.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);

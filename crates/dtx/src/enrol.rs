@@ -10,7 +10,8 @@ use glacis_seal::published::{self, PublishedError};
 use glacis_seal::{Context, Purpose, thumbprint};
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::{
-    AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolRequest, EnrolResponse, Evidence,
+    AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest,
+    EnrolResponse, Evidence, Predecessor, Voucher,
 };
 use glacis_wire::message::policy::{KeySet, KeyUse};
 use glacis_wire::{Decode, Encode, EncodeError, Thumbprint, Timestamp};
@@ -41,6 +42,7 @@ pub struct Challenged {
 pub struct Evidenced {
     challenge: EnrolChallenge,
     evidence: Option<Evidence>,
+    extras: EnrolExtras,
 }
 
 impl Enrolment<Draft> {
@@ -65,28 +67,56 @@ impl Enrolment<Draft> {
 }
 
 impl Enrolment<Challenged> {
-    /// What evidence must be made over: the challenge's nonce.
-    pub const fn challenge(&self) -> &[u8; 32] {
-        &self.step.challenge.nonce
+    /// What evidence must be made over.
+    pub const fn challenge(&self) -> &EnrolChallenge {
+        &self.step.challenge
     }
 
     /// Takes the evidence; `None` enrols a software-only device.
     pub fn evidenced(self, evidence: Option<Evidence>) -> Enrolment<Evidenced> {
-        self.step(|Challenged { challenge }| Evidenced { challenge, evidence })
+        let extras = EnrolExtras::default();
+        self.step(|Challenged { challenge }| Evidenced { challenge, evidence, extras })
     }
 }
 
 impl Enrolment<Evidenced> {
-    /// What is sent to the cloud, signed by the device key.
+    /// Has the device key of `old` vouch for the new one, which takes its place: the old one is worth tier `software` from
+    /// then on and ends with its attestation result.
+    ///
+    /// `old` may be another back end, as when a device moves into its TPM. Its key must be there until the answer is.
+    pub fn replacing(self, old: &dyn KeyStore) -> Result<Self, EnrolError> {
+        let key = old.public(Role::Device)?.ok_or(KeyError::Missing(Role::Device))?;
+        if key == self.device_key {
+            return Err(EnrolError::SameKey);
+        }
+        let bytes = self.body().to_bytes()?;
+        let signature = old.sign(Role::Device, &self.context, Purpose::Succession, &bytes)?;
+        let replaces = Some(Predecessor { thumbprint: thumbprint(&key), signature });
+        Ok(self.step(|step| Evidenced { extras: EnrolExtras { replaces, ..step.extras }, ..step }))
+    }
+
+    /// Says which partner the device comes from, with what the partner made for this challenge and key.
+    pub fn vouched(self, voucher: Voucher) -> Self {
+        let voucher = Some(voucher);
+        self.step(|step| Evidenced { extras: EnrolExtras { voucher, ..step.extras }, ..step })
+    }
+
+    /// What is sent to the cloud, signed by the device key. Made again, it is the same enrolment: where the answer was lost
+    /// it may be sent again, and the same answer comes.
     pub fn request(&self) -> Result<EnrolRequest, EnrolError> {
-        let body = EnrolBody {
+        let (body, extras) = (self.body(), self.step.extras.clone());
+        let signed = EnrolRequest::signed_bytes(&body, &extras)?;
+        let signature = self.keys.sign(Role::Device, &self.context, Purpose::Enrol, &signed)?;
+        Ok(EnrolRequest { body, signature, extras })
+    }
+
+    fn body(&self) -> EnrolBody {
+        EnrolBody {
             challenge: self.step.challenge.clone(),
             device_key: self.device_key,
             passkey: self.passkey,
             evidence: self.step.evidence.clone(),
-        };
-        let signature = self.keys.sign(Role::Device, &self.context, Purpose::Enrol, &body.to_bytes()?)?;
-        Ok(EnrolRequest { body, signature })
+        }
     }
 
     /// Takes the answer: certificate and result must be signed by the cloud, about these keys, and valid now.
@@ -205,6 +235,9 @@ pub enum EnrolError {
     /// The answer speaks of other keys.
     #[error("the answer is about another device")]
     OtherDevice,
+    /// A key would take its own place.
+    #[error("the new key is the old one; a key that stays enrols again without replacing any")]
+    SameKey,
     /// The answer is not signed by a key that may.
     #[error("the answer is not authentic: {0}")]
     Untrusted(#[from] PublishedError),

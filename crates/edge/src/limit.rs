@@ -8,6 +8,7 @@
 //! the others are not.
 
 use glacis_wire::Timestamp;
+use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -104,6 +105,13 @@ impl Gcra {
 /// What prefix limits count by: /24 of IPv4 (also where mapped into IPv6), /48 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix(u64);
+
+impl fmt::Display for Prefix {
+    /// 16 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
 
 impl From<IpAddr> for Prefix {
     fn from(address: IpAddr) -> Self {

@@ -81,6 +81,8 @@ pub enum FlowErrorKind {
     Exhausted,
     /// Key store or storage failed.
     Custody,
+    /// The platform has evidence and did not give it; nothing is enrolled without.
+    Unattested,
     /// The request exceeds a limit of the protocol.
     TooLarge,
     /// No randomness.
@@ -103,6 +105,7 @@ impl FlowErrorKind {
             Self::Unreachable => "unreachable",
             Self::Exhausted => "exhausted",
             Self::Custody => "custody",
+            Self::Unattested => "unattested",
             Self::TooLarge => "too-large",
             Self::Entropy => "entropy",
             Self::Misuse => "misuse",

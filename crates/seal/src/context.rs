@@ -42,6 +42,10 @@ macro_rules! purposes {
 purposes! {
     /// A device key signs its enrolment.
     Enrol = "enrol",
+    /// A device key signs the enrolment of the key that comes in its place.
+    Succession = "succession",
+    /// The key of a partner, and what is said under it.
+    Partner = "partner",
     /// The cloud MACs an enrolment challenge.
     EnrolChallenge = "enrol-challenge",
     /// The cloud signs a device certificate.

@@ -13,7 +13,7 @@ use crate::world::{Line, World, WorldError};
 use glacis_dtx::{SoftwareKeyStore, Vault};
 use glacis_host::{Host, MemoryFiles};
 use glacis_sdk::drive::{Reply, Transport, Unattended, User, drive};
-use glacis_sdk::flow::enrol::Attester;
+use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
 use glacis_sdk::{
     Action, Answered, Client, ClientParts, DEVICE_FINAL_TTL, DeviceSlice, FlowError, FlowErrorKind, Judged,
     Outcome, Prompt, SignalSet, SignalSource,
@@ -25,6 +25,7 @@ use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::policy::KeySet;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated::SecurityLevel;
+use glacis_wire::message::tpm::Activation;
 use glacis_wire::{Answer, Disclosed, EventId, EventName, SignalName, Thumbprint, Timestamp, Value, Verdict};
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -75,6 +76,8 @@ pub struct Device {
     thumbprint: Thumbprint,
     mind: Arc<Mutex<Mind>>,
     holder: Holder,
+    /// Its disk: whoever copies it has the keys of a software store.
+    files: MemoryFiles,
 }
 
 impl fmt::Debug for Device {
@@ -121,8 +124,12 @@ impl fmt::Debug for Kit<'_> {
 struct Bridge<'a>(Attest<'a>);
 
 impl Attester for Bridge<'_> {
-    fn evidence(&mut self, challenge: &[u8; 32], device_key: &PublicKey) -> Option<Evidence> {
-        (self.0)(challenge, device_key)
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        _activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        Ok((self.0)(&asked.challenge.nonce, asked.device_key))
     }
 }
 
@@ -177,27 +184,44 @@ impl Device {
     pub fn assemble(site: &Site, kit: Kit<'_>) -> Result<Result<Self, End>, WorldError> {
         let Kit { host, attest, holder, mut line, sense } = kit;
         let mind = Arc::new(Mutex::new(Mind { sense, last: Signals::new() }));
-        let vault = Vault::open(Arc::new(MemoryFiles::new()), host, site.context.clone());
-        let vault = Arc::new(vault.map_err(|error| WorldError::new("vault", error))?);
-        let keys = SoftwareKeyStore::open(Arc::clone(&vault))
-            .map_err(|error| WorldError::new("key store", error))?;
-        let mut client = Client::new(ClientParts {
-            vault,
-            keys: Arc::new(keys),
-            pinned: site.pinned.clone(),
-            authority: site.edge.clone(),
-            app: None,
-            source: Box::new(Remembering(Arc::clone(&mind))),
-            device_final_ttl: DEVICE_FINAL_TTL,
-        })
-        .map_err(|error| WorldError::new("client", error))?;
+        let files = MemoryFiles::new();
+        let mut client = client(site, files.clone(), host, &mind)?;
         let mut bridge = Bridge(attest);
         let appraised = match drive(&mut client.enrol(&mut bridge), &mut *line, &mut Unattended) {
             Ok(appraised) => appraised,
             Err(error) => return Ok(Err(end_of_error(&error))),
         };
-        match drive(&mut client.pull(), &mut *line, &mut Unattended) {
-            Ok(_) => Ok(Ok(Self { client, line, thumbprint: appraised.thumbprint, mind, holder })),
+        let device = Self { client, line, thumbprint: appraised.thumbprint, mind, holder, files };
+        device.pulled().map(Ok)
+    }
+
+    /// The app started again on this device's disk: enrolled, without session.
+    ///
+    /// # Errors
+    /// If the world fails.
+    pub fn restarted(self, world: &dyn World, number: u32) -> Result<Self, WorldError> {
+        let host = world.host(&format!("restarted-{number}"));
+        let client = client(world.site(), self.files.clone(), host, &self.mind)?;
+        Self { client, ..self }.pulled()
+    }
+
+    /// The app started on a copy of this device's disk, on a machine of the thief's: enrolled as this device is, with
+    /// its keys and its chain of sessions.
+    ///
+    /// # Errors
+    /// If the world fails.
+    pub fn copied(&self, world: &dyn World, number: u32) -> Result<Self, WorldError> {
+        let host = world.host(&format!("copied-{number}"));
+        let mind = Arc::new(Mutex::new(Mind { sense: Box::new(all_clear), last: Signals::new() }));
+        let files = self.files.snapshot();
+        let client = client(world.site(), files.clone(), host, &mind)?;
+        let (line, holder) = (world.line(number)?, self.holder.clone());
+        Self { client, line, thumbprint: self.thumbprint, mind, holder, files }.pulled()
+    }
+
+    fn pulled(mut self) -> Result<Self, WorldError> {
+        match drive(&mut self.client.pull(), &mut *self.line, &mut Unattended) {
+            Ok(_) => Ok(self),
             Err(error) => Err(WorldError::new("bundle", error)),
         }
     }
@@ -330,6 +354,29 @@ impl Device {
         };
         Attempt { event: Some((self.thumbprint, event)), end }
     }
+}
+
+/// An SDK client on these files; what they hold of keys, enrolment and sessions counts.
+fn client(
+    site: &Site,
+    files: MemoryFiles,
+    host: Arc<dyn Host>,
+    mind: &Arc<Mutex<Mind>>,
+) -> Result<Client, WorldError> {
+    let vault = Vault::open(Arc::new(files), host, site.context.clone());
+    let vault = Arc::new(vault.map_err(|error| WorldError::new("vault", error))?);
+    let keys =
+        SoftwareKeyStore::open(Arc::clone(&vault)).map_err(|error| WorldError::new("key store", error))?;
+    let parts = ClientParts {
+        vault,
+        keys: Arc::new(keys),
+        pinned: site.pinned.clone(),
+        authority: site.edge.clone(),
+        app: None,
+        source: Box::new(Remembering(Arc::clone(mind))),
+        device_final_ttl: DEVICE_FINAL_TTL,
+    };
+    Client::new(parts).map_err(|error| WorldError::new("client", error))
 }
 
 /// Secure hardware for devices that have any.

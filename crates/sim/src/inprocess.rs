@@ -23,7 +23,7 @@ use crate::world::{Line, World, WorldError};
 use glacis_attest::Anchors;
 use glacis_cloud::admin::ListChange;
 use glacis_cloud::{
-    Birth, CloudConfig, CloudCore, CloudError, CloudErrorKind, OtpSendError, OtpSender, Place,
+    Birth, CloudConfig, CloudCore, CloudError, CloudErrorKind, Enrolling, OtpSendError, OtpSender, Place,
 };
 use glacis_edge::core::Body;
 use glacis_edge::{EdgeCore, Forward, Pending, Relay, RequestHead, Step};
@@ -130,6 +130,10 @@ pub(crate) fn open_cloud(
             simulated_roots: vec![manufacturer.root()],
             apps: vec![manufacturer::app()],
             ..Anchors::new(context.clone())
+        },
+        enrolling: Enrolling {
+            families: [glacis_wire::message::simulated::FAMILY.to_owned()].into(),
+            ..Enrolling::default()
         },
         limits: keys::limits(),
     };

@@ -87,6 +87,8 @@ pub const PATH_RECORDS: &str = "/.glacis/records";
 pub const PATH_BUNDLE: &str = "/.glacis/bundle";
 /// Own endpoint of the edge, passed on to the cloud: enrolment challenge.
 pub const PATH_ENROL_CHALLENGE: &str = "/.glacis/enrol/challenge";
+/// Own endpoint of the edge, passed on to the cloud: a secret for the TPM that is going to enrol.
+pub const PATH_ENROL_ACTIVATION: &str = "/.glacis/enrol/activation";
 /// Own endpoint of the edge, passed on to the cloud: enrolment.
 pub const PATH_ENROL: &str = "/.glacis/enrol";
 /// Media type of every body in canonical encoding.

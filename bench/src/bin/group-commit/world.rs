@@ -7,7 +7,7 @@ use crate::Outcome;
 use glacis_attest::Anchors;
 use glacis_cloud::policy::{PolicySource, SourceFile, digest_of, sign_bundles};
 use glacis_cloud::server::writer::CloudHandle;
-use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place, Publish};
+use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place, Publish};
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SystemHost};
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope};
@@ -151,6 +151,7 @@ impl World {
                 own: MacKey::new([9; 32]),
             },
             anchors: Anchors { apps: vec![Digest::new([1; 32])], ..Anchors::new(self.context.clone()) },
+            enrolling: Enrolling::default(),
             limits: CloudLimits::default(),
         })
     }

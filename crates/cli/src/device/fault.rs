@@ -67,6 +67,7 @@ pub(super) fn flow(http: &Http, error: FlowError, now: Timestamp) -> CliError {
             (None, Some(error)) => key_error(error),
             (None, None) => CliError::new(Code::DeviceBroken, format!("the device's keys: {}", why(&error))),
         },
+        FlowErrorKind::Unattested => CliError::new(Code::DeviceBroken, why(&error)),
         FlowErrorKind::TooLarge | FlowErrorKind::Misuse => CliError::new(Code::Argument, why(&error)),
         _ => CliError::new(Code::Internal, why(&error)),
     };

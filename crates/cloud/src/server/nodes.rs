@@ -6,11 +6,12 @@
 use super::node::{Authentic, NODE_MAC, authenticate};
 use super::problem::{PROBLEM, answer, coded, for_node, too_large};
 use super::{CloudError, Shared};
+use crate::core::CloudCore;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::Response;
-use glacis_seal::sha256;
+use glacis_seal::{sha256, text};
 use glacis_wire::http::{MEDIA_TYPE, Request as WireRequest};
 use glacis_wire::limits::MESSAGE_BYTES_MAX;
 use glacis_wire::message::decide::{AttributedBatch, EventFacts, Report};
@@ -25,19 +26,28 @@ struct Reply {
     media_type: &'static str,
     body: Vec<u8>,
     etag: Option<String>,
+    retry_after_s: Option<u64>,
 }
 
 impl Reply {
     fn message(message: &impl Encode) -> Result<Self, CloudError> {
-        Ok(Self { status: StatusCode::OK, media_type: MEDIA_TYPE, body: message.to_bytes()?, etag: None })
+        Ok(Self { body: message.to_bytes()?, status: StatusCode::OK, ..Self::nothing() })
     }
 
     fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, media_type: MEDIA_TYPE, body: Vec::new(), etag: None }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            media_type: MEDIA_TYPE,
+            body: Vec::new(),
+            etag: None,
+            retry_after_s: None,
+        }
     }
 
-    fn problem((status, body): (StatusCode, Vec<u8>)) -> Self {
-        Self { status, media_type: PROBLEM, body, etag: None }
+    fn problem(error: &CloudError) -> Self {
+        let (status, body) = for_node(error);
+        let retry_after_s = error.retry_after_s();
+        Self { status, media_type: PROBLEM, body, retry_after_s, ..Self::nothing() }
     }
 
     /// The same answer, named by its content, or 304 where the asker has it.
@@ -83,7 +93,7 @@ async fn entry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     };
     let reply = match dispatch(&shared, &node.node, &head.method, &wire, &head.headers).await {
         Ok(reply) => reply,
-        Err(error) => Reply::problem(for_node(&error)),
+        Err(error) => Reply::problem(&error),
     };
     finish(&shared, &node, reply)
 }
@@ -104,6 +114,9 @@ fn finish(shared: &Shared, node: &Authentic, reply: Reply) -> Response {
     }
     if let Some(value) = reply.etag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
         response.headers_mut().insert(header::ETAG, value);
+    }
+    if let Some(seconds) = reply.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -139,7 +152,7 @@ async fn dispatch(
         ("GET", "/v1/feed") => Ok(Reply::message(&handle.call(|core| core.feed()).await?)?.tagged(headers)),
         ("GET", path) if path.starts_with("/v1/published/") => published(shared, request, headers).await,
         ("POST", path) => match path.strip_prefix("/v1/device/") {
-            Some(duty) => device(shared, node, duty, body).await,
+            Some(duty) => device(shared, node, duty, request).await,
             None => Err(CloudError::not_found("endpoint")),
         },
         _ => Err(CloudError::not_found("endpoint")),
@@ -160,13 +173,20 @@ async fn published(shared: &Shared, request: &WireRequest, headers: &HeaderMap) 
 }
 
 /// What an edge passes on for a device.
-async fn device(shared: &Arc<Shared>, node: &NodeName, duty: &str, body: &[u8]) -> Result<Reply, CloudError> {
-    let handle = &shared.handle;
+async fn device(
+    shared: &Arc<Shared>,
+    node: &NodeName,
+    duty: &str,
+    request: &WireRequest,
+) -> Result<Reply, CloudError> {
+    let (handle, body) = (&shared.handle, &request.body);
     match duty {
         "enrol/challenge" => Reply::message(&handle.call(|core| core.enrol_challenge()).await?),
         "enrol" => {
+            let prefix = prefix_of(&request.query)?;
             let request = decode(body)?;
-            Reply::message(&handle.call(move |core| core.enrol(&request)).await?)
+            let enrol = move |core: &mut CloudCore| core.enrol_from(&request, prefix.as_deref());
+            Reply::message(&handle.call(enrol).await?)
         }
         "otp/start" => {
             let start = decode(body)?;
@@ -197,6 +217,15 @@ async fn device(shared: &Arc<Shared>, node: &NodeName, duty: &str, body: &[u8]) 
         }
         _ => Err(CloudError::not_found("endpoint")),
     }
+}
+
+/// The address prefix that an edge says a device asks from, in the form that it counts by itself.
+fn prefix_of(query: &str) -> Result<Option<Vec<u8>>, CloudError> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let prefix = query.strip_prefix("?from=").filter(|text| text.len() == 16).and_then(text::parse_hex);
+    prefix.map(Some).ok_or_else(|| CloudError::invalid("the query is `from` and 16 hexadecimal digits"))
 }
 
 fn decode<T: Decode>(body: &[u8]) -> Result<T, CloudError> {

@@ -70,6 +70,9 @@ pub(crate) fn for_operator(error: &CloudError) -> Response {
     if kind == CloudErrorKind::Unauthorised {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if let Some(seconds) = error.retry_after_s() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     if kind == CloudErrorKind::TooManyTries {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     }

@@ -440,10 +440,41 @@ pub(super) struct Device {
     trust: &'static str,
     /// What kind of evidence it gave.
     family: String,
+    /// What its key says about one device.
+    #[schema(pattern = "^(none|estimate|hardware)$")]
+    uniqueness: &'static str,
+    /// The partner that brought it.
+    partner: Option<String>,
     enrolled_ms: u64,
     /// What the revocation feed says of it.
     listed: Option<&'static str>,
     history: Vec<TierChange>,
+    /// The line of keys that it stands in, oldest step first.
+    lineage: Vec<Succession>,
+}
+
+/// A key that came in the place of another.
+#[derive(Serialize, ToSchema)]
+struct Succession {
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    old: String,
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    new: String,
+    /// Stable code.
+    #[schema(pattern = "^(replaced|same-hardware)$")]
+    why: &'static str,
+    at_ms: u64,
+}
+
+impl Succession {
+    fn of(step: &crate::registry::Succession) -> Self {
+        Self {
+            old: step.old.to_string(),
+            new: step.new.to_string(),
+            why: step.why.name(),
+            at_ms: step.at.as_ms(),
+        }
+    }
 }
 
 /// A tier given or taken.
@@ -468,9 +499,12 @@ impl Device {
             tier: device.tier.name(),
             trust: device.trust.name(),
             family: device.family,
+            uniqueness: device.uniqueness.name(),
+            partner: device.partner,
             enrolled_ms: device.enrolled.as_ms(),
             listed: device.listed.map(|action| action.name()),
             history: device.history.into_iter().map(change).collect(),
+            lineage: device.lineage.iter().map(Succession::of).collect(),
         }
     }
 }

@@ -9,8 +9,9 @@ use glacis_cloud::{CloudCore, Place, SCHEMA_VERSION};
 use glacis_ledger::chain::Chain;
 use glacis_seal::sha256;
 use glacis_wire::message::decide::{DecideAnswer, EventFacts};
+use glacis_wire::message::policy::FeedAction;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Answer, Encode as _, Method, Reference, Value};
+use glacis_wire::{Answer, Encode as _, Method, Reference, Thumbprint, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 use std::path::Path;
@@ -88,14 +89,18 @@ fn as_version_1(world: &World, new: &Connection, path: &Path) {
          THEN record_bytes ELSE CAST(facts_bytes || record_bytes AS BLOB) END, settled_bytes \
          FROM decision JOIN event ON event.seq = decision.seq",
     );
-    for (table, _) in KINDS.iter().skip(2) {
-        copy(new, &old, table, &format!("SELECT * FROM {table}"));
-    }
-    for table in ["spent_proof", "device", "used_challenge", "otp"] {
-        copy(new, &old, table, &format!("SELECT * FROM {table}"));
+    let plain = KINDS.iter().skip(2).map(|(table, _)| *table);
+    for table in plain.chain(["spent_proof", "device", "used_challenge", "otp"]) {
+        copy(new, &old, table, &format!("SELECT {} FROM {table}", columns(&old, table)));
     }
     chain_version_1(world, &old);
     old.execute_batch("COMMIT").unwrap();
+}
+
+/// The columns that a table of an old store has.
+fn columns(old: &Connection, table: &str) -> String {
+    let statement = old.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    statement.column_names().collect::<Vec<_>>().join(", ")
 }
 
 fn copy(from: &Connection, to: &Connection, table: &str, select: &str) {
@@ -197,12 +202,39 @@ fn taken_back(seed: u64, back: impl FnOnce(&Connection)) -> (World, tempfile::Te
     (world, dir, core, before)
 }
 
+/// Takes a store back to version 6, which knew no lineage, partners and answers that are given again.
+fn as_version_6(store: &Connection) {
+    let later = "DROP TABLE lineage; DROP TABLE hardware; DROP TABLE partner; DROP TABLE enrol_count; \
+                 ALTER TABLE used_challenge DROP COLUMN enrolment; \
+                 ALTER TABLE used_challenge DROP COLUMN answer_bytes; \
+                 ALTER TABLE device DROP COLUMN uniqueness; ALTER TABLE device DROP COLUMN partner; \
+                 ALTER TABLE feed_entry DROP COLUMN until; PRAGMA user_version = 6";
+    store.execute_batch(later).unwrap();
+}
+
+#[test]
+fn a_store_of_version_6_keeps_its_devices_and_its_feed() {
+    let mut listed = None;
+    let (world, _dir, mut core, _before) = taken_back(137, |store| {
+        as_version_6(store);
+        let device: Vec<u8> = store.query_row("SELECT thumbprint FROM device", [], |row| row.get(0)).unwrap();
+        listed = Thumbprint::try_from(device.as_slice()).ok();
+    });
+    let device = listed.unwrap();
+    core.refuse_device(&device, "stolen").unwrap();
+    assert_eq!(core.device(&device).unwrap().listed, Some(FeedAction::Refuse));
+    let challenge = core.enrol_challenge().unwrap();
+    core.enrol(&world.enrolment(&world.device(), &challenge, None)).unwrap();
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
 /// Takes a store back to version 4, in which every decision had an entry of its own.
 fn as_version_4(store: &Connection) {
     let runs: i64 = store
         .query_row("SELECT count(*) FROM audit WHERE last_row IS NOT NULL", [], |row| row.get(0))
         .unwrap();
     assert_eq!(runs, 0);
+    as_version_6(store);
     let later = "DROP INDEX device_by_enrolment; DROP INDEX device_by_tier; DROP INDEX incident_by_device;";
     store.execute_batch(later).unwrap();
     store.execute_batch("ALTER TABLE audit DROP COLUMN last_row; PRAGMA user_version = 4").unwrap();

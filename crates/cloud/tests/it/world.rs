@@ -4,13 +4,16 @@
 
 use glacis_attest::Anchors;
 use glacis_cloud::policy::{PolicySource, SourceFile};
-use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Place, Publish};
+use glacis_cloud::registry::PartnerKey;
+use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place, Publish};
 use glacis_compiler::{Compiled, Source, compile};
 use glacis_host::{Clock as _, Entropy as _, SeededHost};
 use glacis_policy::Binding;
 use glacis_seal::{Context, MacKey, Purpose, SigningKey, sha256, sign_envelope, thumbprint};
 use glacis_wire::message::decide::{DecideAnswer, Decided, EventFacts, Passed, ROUTE_MODE, SignalAnswer};
-use glacis_wire::message::enrol::{EnrolBody, EnrolChallenge, EnrolRequest, Evidence};
+use glacis_wire::message::enrol::{
+    EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest, Evidence, Predecessor, Voucher,
+};
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, PublishedKey};
 use glacis_wire::message::simulated::{
     AttestationKeyCertificate, AttestationStatement, BootState, FAMILY, SecurityLevel, SimulatedEvidence,
@@ -206,6 +209,7 @@ impl World {
                 apps: vec![app()],
                 ..Anchors::new(self.context.clone())
             },
+            enrolling: Enrolling { families: [FAMILY.to_owned()].into(), ..Enrolling::default() },
             limits: self.limits.clone(),
         }
     }
@@ -299,8 +303,53 @@ impl World {
             passkey: None::<PublicKey>,
             evidence,
         };
-        let bytes = body.to_bytes().unwrap();
-        EnrolRequest { signature: device.key.sign(&self.context, Purpose::Enrol, &bytes).unwrap(), body }
+        self.signed_enrolment(device, body, EnrolExtras::default())
+    }
+
+    /// An enrolment with whatever it says, signed by its device key.
+    pub(crate) fn signed_enrolment(
+        &self,
+        device: &Device,
+        body: EnrolBody,
+        extras: EnrolExtras,
+    ) -> EnrolRequest {
+        let bytes = EnrolRequest::signed_bytes(&body, &extras).unwrap();
+        let signature = device.key.sign(&self.context, Purpose::Enrol, &bytes).unwrap();
+        EnrolRequest { signature, body, extras }
+    }
+
+    /// Enrols a device of a chip.
+    pub(crate) fn enrol_chip(
+        &self,
+        core: &mut CloudCore,
+        device: &Device,
+        chip: &SigningKey,
+    ) -> Result<glacis_wire::message::enrol::EnrolResponse, glacis_cloud::CloudError> {
+        let challenge = core.enrol_challenge()?;
+        let made = (&self.root, chip);
+        let evidence = self.evidence_of_chip(device, &challenge.nonce, SecurityLevel::Tee, made);
+        core.enrol(&self.enrolment_with(device, &challenge, Some(evidence)))
+    }
+
+    /// The same enrolment with a voucher of a partner.
+    pub(crate) fn vouched(
+        &self,
+        (partner, key): (&str, &PartnerKey),
+        device: &Device,
+        request: EnrolRequest,
+    ) -> EnrolRequest {
+        let parts: [&[u8]; 2] = [&request.body.challenge.nonce, &request.body.device_key.0];
+        let mac = key.mac_key().mac_parts(&self.context, Purpose::Partner, &parts);
+        let voucher = Some(Voucher { partner: Text(partner.to_owned()), mac });
+        self.signed_enrolment(device, request.body, EnrolExtras { voucher, ..request.extras })
+    }
+
+    /// The same enrolment with `old` vouching for it.
+    pub(crate) fn replacing(&self, old: &Device, device: &Device, request: EnrolRequest) -> EnrolRequest {
+        let bytes = request.body.to_bytes().unwrap();
+        let signature = old.key.sign(&self.context, Purpose::Succession, &bytes).unwrap();
+        let replaces = Some(Predecessor { thumbprint: old.thumbprint, signature });
+        self.signed_enrolment(device, request.body, EnrolExtras { replaces, ..request.extras })
     }
 
     pub(crate) fn evidence(
@@ -310,7 +359,17 @@ impl World {
         level: SecurityLevel,
         root: &SigningKey,
     ) -> Evidence {
-        let attestation = key(&self.host);
+        self.evidence_of_chip(device, challenge, level, (root, &key(&self.host)))
+    }
+
+    /// Evidence of the chip that `attestation` is the key of, made by the maker of this root.
+    pub(crate) fn evidence_of_chip(
+        &self,
+        device: &Device,
+        challenge: &[u8],
+        level: SecurityLevel,
+        (root, attestation): (&SigningKey, &SigningKey),
+    ) -> Evidence {
         let certificate = AttestationKeyCertificate {
             key: attestation.public(),
             model: Text("p1".to_owned()),
@@ -326,7 +385,7 @@ impl World {
         };
         let body = SimulatedEvidence {
             certificate: sign_envelope(root, &self.context, Purpose::AttestationKey, &certificate).unwrap(),
-            statement: sign_envelope(&attestation, &self.context, Purpose::Attestation, &statement).unwrap(),
+            statement: sign_envelope(attestation, &self.context, Purpose::Attestation, &statement).unwrap(),
         };
         Evidence { family: Text(FAMILY.to_owned()), body: Bytes(body.to_bytes().unwrap()) }
     }

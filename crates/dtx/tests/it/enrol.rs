@@ -79,3 +79,29 @@ fn answers_by_another_key_about_another_device_or_too_late_are_refused() {
     flipped.certificate.signature[10] ^= 1;
     assert!(matches!(finish(&keys, flipped, NOW), Err(EnrolError::Untrusted(_))));
 }
+
+#[test]
+fn an_old_key_vouches_for_exactly_this_enrolment_and_never_for_itself() {
+    let old = key_store(&vault(MemoryFiles::new()));
+    old.create(Role::Device).unwrap();
+    let keys = key_store(&vault(MemoryFiles::new()));
+    // Both worlds have one seed, and so the same first key.
+    keys.create(Role::Device).unwrap();
+    keys.renew(Role::Device).unwrap();
+    let enrolment = challenged(&keys, false).evidenced(None).replacing(&*old).unwrap();
+    let request = enrolment.request().unwrap();
+    assert_eq!(EnrolRequest::from_bytes(&request.to_bytes().unwrap()).unwrap(), request);
+    let old_key = old.public(Role::Device).unwrap().unwrap();
+    let predecessor = request.extras.replaces.clone().unwrap();
+    assert_eq!(predecessor.thumbprint, glacis_seal::thumbprint(&old_key));
+    let body = request.body.to_bytes().unwrap();
+    verify(&old_key, &context(), Purpose::Succession, &body, &predecessor.signature).unwrap();
+    let signed = EnrolRequest::signed_bytes(&request.body, &request.extras).unwrap();
+    verify(&request.body.device_key, &context(), Purpose::Enrol, &signed, &request.signature).unwrap();
+    verify(&request.body.device_key, &context(), Purpose::Enrol, &body, &request.signature).unwrap_err();
+    let same = challenged(&keys, false).evidenced(None).replacing(&*keys);
+    assert!(matches!(same, Err(EnrolError::SameKey)));
+    let empty = key_store(&vault(MemoryFiles::new()));
+    let none = challenged(&keys, false).evidenced(None).replacing(&*empty);
+    assert!(matches!(none, Err(EnrolError::Key(_))));
+}

@@ -338,7 +338,7 @@ impl EdgeCore {
         } else if !crate::route::path_is_plain(head.path) {
             Err(Refusal::BodyUnreadable)
         } else {
-            self.own(head, body, now)
+            self.own(head, body, peer, now)
         };
         step.unwrap_or_else(|refusal| self.refuse(refusal))
     }

@@ -6,6 +6,7 @@
 
 use super::caller::{Signed, content};
 use super::{Body, EdgeCore, Held, Step, answer};
+use crate::limit::Prefix;
 use crate::request::{Once, RequestHead, SESSION, SignatureFields};
 use crate::trust::proof::Binding;
 use crate::trust::session;
@@ -17,6 +18,7 @@ use glacis_wire::message::decide::{AttributedBatch, DeviceBatch};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{OpeningRecord, SessionOpen, SessionOpened, TicketBody};
 use glacis_wire::{Decode, Encode, Thumbprint, Timestamp};
+use std::net::IpAddr;
 
 /// Longest body of a session opening: two signed envelopes. Unit: bytes.
 const SESSION_BYTES_MAX: usize = 16_384;
@@ -28,6 +30,8 @@ pub struct Relay {
     pub method: &'static str,
     /// Path at the cloud.
     pub path: &'static str,
+    /// Query at the cloud, with its `?`; empty where there is none.
+    pub query: String,
     /// The body, as the device sent it.
     pub body: Vec<u8>,
 }
@@ -38,7 +42,7 @@ pub(super) enum Wanted {
     Session,
     Challenge(Box<Signed>),
     Records(Box<Signed>),
-    Relay(&'static str),
+    Relay { path: &'static str, query: String },
 }
 
 impl EdgeCore {
@@ -46,9 +50,15 @@ impl EdgeCore {
         &self,
         head: &RequestHead<'_>,
         body: Body<'_>,
+        peer: IpAddr,
         now: Timestamp,
     ) -> Result<Step, Refusal> {
-        let relay = |path| Ok((MESSAGE_BYTES_MAX, Wanted::Relay(path)));
+        let relay = |path| Ok((MESSAGE_BYTES_MAX, Wanted::Relay { path, query: String::new() }));
+        // The cloud counts enrolments of a prefix over all nodes.
+        let from = |path| {
+            let query = format!("?from={}", Prefix::from(peer));
+            Ok((MESSAGE_BYTES_MAX, Wanted::Relay { path, query }))
+        };
         let wanted: Result<(usize, Wanted), Refusal> = match (head.method, head.path) {
             ("POST", http::PATH_LEG) => {
                 let opened = self.open_leg(head, now)?;
@@ -63,7 +73,7 @@ impl EdgeCore {
                 Ok((MESSAGE_BYTES_MAX, Wanted::Records(Box::new(self.signed(head, now)?))))
             }
             ("POST", http::PATH_ENROL_CHALLENGE) => relay("/v1/device/enrol/challenge"),
-            ("POST", http::PATH_ENROL) => relay("/v1/device/enrol"),
+            ("POST", http::PATH_ENROL) => from("/v1/device/enrol"),
             ("POST", http::PATH_OTP_START) => relay("/v1/device/otp/start"),
             ("POST", http::PATH_OTP_VERIFY) => relay("/v1/device/otp/verify"),
             _ => Err(Refusal::NoRoute),
@@ -88,8 +98,9 @@ impl EdgeCore {
             Wanted::Session => self.open_session(head, body, now),
             Wanted::Challenge(signed) => self.issue_challenge(&signed, head, body, now),
             Wanted::Records(signed) => self.take_records(&signed, body, now),
-            Wanted::Relay(path) => {
-                Ok(Step::Relay(Box::new(Relay { method: "POST", path, body: body.to_vec() })))
+            Wanted::Relay { path, query } => {
+                let body = body.to_vec();
+                Ok(Step::Relay(Box::new(Relay { method: "POST", path, query, body })))
             }
         }
     }

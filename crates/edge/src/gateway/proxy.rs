@@ -95,14 +95,10 @@ impl Peer {
                     }
                     Step::Relay(relay) => {
                         let wait = self.worker.relay_wait();
-                        let answer = Box::pin(self.worker.cloud.call(
-                            relay.method,
-                            relay.path,
-                            None,
-                            relay.body,
-                            wait,
-                        ))
-                        .await;
+                        let target = format!("{}{}", relay.path, relay.query);
+                        let answer =
+                            Box::pin(self.worker.cloud.call(relay.method, &target, None, relay.body, wait))
+                                .await;
                         return out(core.relayed(answer.ok()));
                     }
                 };

@@ -385,7 +385,7 @@ pub(crate) fn outcome(step: Step) -> String {
         Step::Forward(_) => "forward".into(),
         Step::AskCloud(_) => "ask".into(),
         Step::NeedBody(_) => "body".into(),
-        Step::Relay(relay) => format!("relay {}", relay.path),
+        Step::Relay(relay) => format!("relay {}{}", relay.path, relay.query),
     }
 }
 

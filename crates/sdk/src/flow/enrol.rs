@@ -1,5 +1,8 @@
 //! Enrols the device: challenge, evidence, certificate. The typestate of the middleware does the steps.
 //!
+//! A platform whose evidence needs an answer of the cloud first (a TPM that is to open a secret) asks between the two. A
+//! platform that fails ends the flow: nothing is enrolled as software because hardware did not answer.
+//!
 //! A challenge works once, so a lost answer begins again with a new one. What comes back is believed only under a
 //! result key of the key set in force, about the keys of this device.
 
@@ -8,16 +11,60 @@ use crate::flow::{Flow, Patience, Step, own_answer, read};
 use crate::outcome::{FlowError, FlowErrorKind};
 use glacis_dtx::EnrolError;
 use glacis_dtx::Enrolment;
-use glacis_dtx::enrol::{Draft, Evidenced};
-use glacis_wire::http::{MEDIA_TYPE, PATH_ENROL, PATH_ENROL_CHALLENGE, Request, Response};
+use glacis_dtx::enrol::{Challenged, Draft, Evidenced};
+use glacis_wire::http::{
+    MEDIA_TYPE, PATH_ENROL, PATH_ENROL_ACTIVATION, PATH_ENROL_CHALLENGE, Request, Response,
+};
 use glacis_wire::message::PublicKey;
-use glacis_wire::message::enrol::Evidence;
-use glacis_wire::{Encode, Thumbprint, Tier, Trust};
+use glacis_wire::message::enrol::{EnrolChallenge, Evidence};
+use glacis_wire::message::tpm::{Activation, ActivationRequest};
+use glacis_wire::{Encode, Thumbprint, Tier, Timestamp, Trust};
+use std::error::Error;
 
 /// Supplies evidence of the platform; the app's bridge to what the hardware can prove.
 pub trait Attester {
-    /// Evidence over the challenge and the device key; none on a platform that has none.
-    fn evidence(&mut self, challenge: &[u8; 32], device_key: &PublicKey) -> Option<Evidence>;
+    /// What the cloud must answer before there can be evidence; none where it need not.
+    ///
+    /// # Errors
+    /// What the platform says; the flow ends with it.
+    fn activation(&mut self, asked: &Asked<'_>) -> Result<Option<ActivationRequest>, AttestFailure> {
+        let _ = asked;
+        Ok(None)
+    }
+
+    /// Evidence over the challenge and the device key; none on a platform that has none. `activation` is the answer to
+    /// what [`Self::activation`] asked.
+    ///
+    /// # Errors
+    /// What the platform says; the flow ends with it.
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure>;
+}
+
+/// What evidence is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The challenge, as the cloud issued it.
+    pub challenge: &'a EnrolChallenge,
+    /// The key that enrols.
+    pub device_key: &'a PublicKey,
+    /// The client's time.
+    pub now: Timestamp,
+}
+
+/// Why a platform that has evidence gives none.
+#[derive(Debug, thiserror::Error)]
+#[error("the platform gives no evidence: {0}")]
+pub struct AttestFailure(Box<dyn Error + Send + Sync>);
+
+impl AttestFailure {
+    /// A failure with its cause.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
 }
 
 /// A platform that proves nothing: the device enrols as software.
@@ -25,8 +72,12 @@ pub trait Attester {
 pub struct NoEvidence;
 
 impl Attester for NoEvidence {
-    fn evidence(&mut self, _challenge: &[u8; 32], _device_key: &PublicKey) -> Option<Evidence> {
-        None
+    fn evidence(
+        &mut self,
+        _asked: &Asked<'_>,
+        _activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        Ok(None)
     }
 }
 
@@ -53,6 +104,8 @@ pub struct Enrol<'c> {
 enum Stage {
     Drafting,
     AwaitingChallenge(Enrolment<Draft>),
+    Activating(Enrolment<Challenged>, Box<ActivationRequest>),
+    AwaitingActivation(Enrolment<Challenged>),
     Evidenced(Enrolment<Evidenced>),
     AwaitingAnswer(Enrolment<Evidenced>),
     Ended(Option<Result<Appraised, FlowError>>),
@@ -65,9 +118,11 @@ impl<'c> Enrol<'c> {
 
     fn send(&mut self, stage: Stage) -> Result<Request, FlowError> {
         let (stage, path, body) = match stage {
+            Stage::Activating(challenged, request) => {
+                (Stage::AwaitingActivation(challenged), PATH_ENROL_ACTIVATION, bytes(&*request)?)
+            }
             Stage::Evidenced(evidenced) => {
-                let body = evidenced.request().map_err(failed)?.to_bytes();
-                let body = body.map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?;
+                let body = bytes(&evidenced.request().map_err(failed)?)?;
                 (Stage::AwaitingAnswer(evidenced), PATH_ENROL, body)
             }
             _ => {
@@ -86,14 +141,36 @@ impl<'c> Enrol<'c> {
         })
     }
 
+    fn asked<'a>(&self, challenged: &'a Enrolment<Challenged>) -> Asked<'a> {
+        let now = self.client.line.now();
+        Asked { challenge: challenged.challenge(), device_key: challenged.device_key(), now }
+    }
+
+    fn evidenced(
+        &mut self,
+        challenged: Enrolment<Challenged>,
+        activation: Option<&Activation>,
+    ) -> Result<Stage, FlowError> {
+        let asked = self.asked(&challenged);
+        let evidence = self.attester.evidence(&asked, activation).map_err(unattested)?;
+        Ok(Stage::Evidenced(challenged.evidenced(evidence)))
+    }
+
     fn answered(&mut self, stage: Stage, response: &Response) -> Result<Stage, FlowError> {
         let now = self.client.line.now();
         match stage {
             Stage::AwaitingChallenge(draft) => {
                 let challenge = own_answer(response).and_then(read)?;
                 let challenged = draft.challenged(challenge, now).map_err(failed)?;
-                let evidence = self.attester.evidence(challenged.challenge(), challenged.device_key());
-                Ok(Stage::Evidenced(challenged.evidenced(evidence)))
+                let asked = self.asked(&challenged);
+                match self.attester.activation(&asked).map_err(unattested)? {
+                    Some(request) => Ok(Stage::Activating(challenged, Box::new(request))),
+                    None => self.evidenced(challenged, None),
+                }
+            }
+            Stage::AwaitingActivation(challenged) => {
+                let activation = own_answer(response).and_then(read)?;
+                self.evidenced(challenged, Some(&activation))
             }
             Stage::AwaitingAnswer(evidenced) => {
                 let answer = own_answer(response).and_then(read)?;
@@ -131,7 +208,11 @@ impl Flow for Enrol<'_> {
     }
 
     fn lost(&mut self) {
-        if matches!(self.stage, Stage::AwaitingChallenge(_) | Stage::AwaitingAnswer(_)) {
+        // Also what was activated: its challenge may have ended meanwhile, and a new one costs a round trip.
+        if matches!(
+            self.stage,
+            Stage::AwaitingChallenge(_) | Stage::AwaitingActivation(_) | Stage::AwaitingAnswer(_)
+        ) {
             self.stage = match self.patience.lose() {
                 Ok(()) => Stage::Drafting,
                 Err(error) => Stage::Ended(Some(Err(error))),
@@ -144,6 +225,14 @@ impl std::fmt::Debug for Enrol<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Enrol").field("stage", &self.stage).finish_non_exhaustive()
     }
+}
+
+fn bytes(message: &impl Encode) -> Result<Vec<u8>, FlowError> {
+    message.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))
+}
+
+fn unattested(error: AttestFailure) -> FlowError {
+    FlowError::because(FlowErrorKind::Unattested, error)
 }
 
 fn failed(error: EnrolError) -> FlowError {

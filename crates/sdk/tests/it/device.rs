@@ -3,14 +3,16 @@
 use crate::edge::FakeEdge;
 use crate::rig::{Rig, event, slice, transfer, with};
 use glacis_sdk::drive::{Lost, Transport, Unattended, drive};
-use glacis_sdk::flow::enrol::{Attester, NoEvidence};
+use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester, NoEvidence};
 use glacis_sdk::flow::pull::Pulled;
 use glacis_sdk::{Answered, Client, FlowErrorKind};
 use glacis_seal::{Purpose, SigningKey, sign_envelope};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::enrol::{EnrolRequest, Evidence};
+use glacis_wire::message::tpm::{Activation, ActivationRequest, TpmIdentity};
 use glacis_wire::message::{Bytes, List, PublicKey, Text};
 use glacis_wire::{Answer, Decode, Tier, Value};
+use std::error::Error as _;
 use std::time::Duration;
 
 /// Loses the first `left` answers on `path`.
@@ -42,9 +44,14 @@ fn evidence_is_made_over_the_challenge_and_the_key_that_enrols() {
     #[derive(Default)]
     struct Platform(Vec<([u8; 32], PublicKey)>);
     impl Attester for Platform {
-        fn evidence(&mut self, challenge: &[u8; 32], device_key: &PublicKey) -> Option<Evidence> {
-            self.0.push((*challenge, *device_key));
-            Some(Evidence { family: Text(String::from("test")), body: Bytes(vec![1, 2, 3]) })
+        fn evidence(
+            &mut self,
+            asked: &Asked<'_>,
+            activation: Option<&Activation>,
+        ) -> Result<Option<Evidence>, AttestFailure> {
+            assert!(activation.is_none(), "it asked for none");
+            self.0.push((asked.challenge.nonce, *asked.device_key));
+            Ok(Some(Evidence { family: Text(String::from("test")), body: Bytes(vec![1, 2, 3]) }))
         }
     }
     let (mut rig, mut platform) = (Rig::new(21), Platform::default());
@@ -55,6 +62,60 @@ fn evidence_is_made_over_the_challenge_and_the_key_that_enrols() {
     assert_eq!(platform.0, [(body.challenge.nonce, body.device_key)]);
     assert_eq!(body.evidence.unwrap().body.0, [1, 2, 3]);
     assert_eq!(rig.client.line().enrolment().unwrap().thumbprint(), appraised.thumbprint);
+}
+
+/// A platform that must open a secret first, and fails where it is told to.
+struct Chip {
+    fails: Option<&'static str>,
+    opened: Vec<Activation>,
+}
+
+impl Attester for Chip {
+    fn activation(&mut self, asked: &Asked<'_>) -> Result<Option<ActivationRequest>, AttestFailure> {
+        if self.fails == Some("asking") {
+            return Err(AttestFailure::new("the chip is in lockout"));
+        }
+        let identity =
+            TpmIdentity { ek: Bytes(vec![1]), ek_certificates: List(vec![]), ak: Bytes(vec![2, 3]) };
+        let (challenge, device_key) = (asked.challenge.clone(), *asked.device_key);
+        Ok(Some(ActivationRequest { challenge, device_key, identity }))
+    }
+
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        if self.fails == Some("answering") {
+            return Err(AttestFailure::new("the chip is gone"));
+        }
+        let activation = activation.expect("it asked for one");
+        assert_eq!(activation.credential.0, asked.challenge.nonce, "the answer to this challenge");
+        self.opened.push(activation.clone());
+        Ok(Some(Evidence { family: Text(String::from("tpm")), body: Bytes(vec![7]) }))
+    }
+}
+
+#[test]
+fn a_platform_that_asks_first_gets_its_answer_before_it_gives_evidence() {
+    let (mut rig, mut chip) = (Rig::new(23), Chip { fails: None, opened: Vec::new() });
+    drive(&mut rig.client.enrol(&mut chip), &mut rig.edge, &mut Unattended).unwrap();
+    let paths: Vec<&str> = rig.edge.log.iter().map(|request| request.path.as_str()).collect();
+    assert_eq!(paths, [http::PATH_ENROL_CHALLENGE, http::PATH_ENROL_ACTIVATION, http::PATH_ENROL]);
+    assert_eq!(chip.opened.len(), 1);
+    assert_eq!(chip.opened[0].secret.0, [2, 3]);
+}
+
+#[test]
+fn a_platform_that_fails_enrols_nothing_not_even_as_software() {
+    for fails in ["asking", "answering"] {
+        let (mut rig, mut chip) = (Rig::new(24), Chip { fails: Some(fails), opened: Vec::new() });
+        let error = drive(&mut rig.client.enrol(&mut chip), &mut rig.edge, &mut Unattended).unwrap_err();
+        assert_eq!(error.kind(), FlowErrorKind::Unattested, "{fails}");
+        assert!(error.source().unwrap().to_string().contains("chip"), "{error:?}");
+        assert!(rig.edge.log.iter().all(|request| request.path != http::PATH_ENROL), "{fails}");
+        assert!(rig.client.line().enrolment().is_none());
+    }
 }
 
 #[test]

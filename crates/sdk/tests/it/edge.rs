@@ -22,6 +22,7 @@ use glacis_wire::message::enrol::{
 use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Metering, Published, PublishedKey};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
+use glacis_wire::message::tpm::{Activation, ActivationRequest};
 use glacis_wire::message::{Bytes, List, PublicKey, Tail, Text};
 use glacis_wire::{
     Decode, Digest, Disclosed, Encode, EventId, EventName, KeyId, LegId, Method, PolicyDigest, Realm,
@@ -194,6 +195,13 @@ impl FakeEdge {
                 not_after: self.host.now().after(Duration::from_secs(300)),
                 mac: [9; 32],
             }),
+            http::PATH_ENROL_ACTIVATION => {
+                let asked = ActivationRequest::from_bytes(&request.body).unwrap();
+                ok(&Activation {
+                    credential: Bytes(asked.challenge.nonce.to_vec()),
+                    secret: Bytes(asked.identity.ak.to_vec()),
+                })
+            }
             http::PATH_ENROL => self.enrol(request),
             http::PATH_SESSION => self.session(request),
             http::PATH_LEG => self.leg(request),
@@ -206,8 +214,8 @@ impl FakeEdge {
     }
 
     fn enrol(&mut self, request: &Request) -> Response {
-        let EnrolRequest { body, signature } = EnrolRequest::from_bytes(&request.body).unwrap();
-        let bytes = body.to_bytes().unwrap();
+        let EnrolRequest { body, signature, extras } = EnrolRequest::from_bytes(&request.body).unwrap();
+        let bytes = EnrolRequest::signed_bytes(&body, &extras).unwrap();
         verify(&body.device_key, &self.context, Purpose::Enrol, &bytes, &signature).unwrap();
         let (now, until) = (self.host.now(), self.host.now().after(Duration::from_secs(86_400)));
         let certificate = DeviceCertificate {

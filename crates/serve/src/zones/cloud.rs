@@ -13,7 +13,7 @@ use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::server::writer::WriterLimits;
 use glacis_cloud::server::{Hosted, ServerConfig};
 use glacis_cloud::webhook::Tell;
-use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudErrorKind, CloudLimits, OtpSender, Place};
+use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudErrorKind, CloudLimits, Enrolling, OtpSender, Place};
 use glacis_host::Host;
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ pub(crate) fn open_cloud(
             keys,
             // No hardware family is built in yet: without anchors every device is of tier software.
             anchors: Anchors::new(context.clone()),
+            enrolling: Enrolling::default(),
             limits: limits.clone(),
         };
         match CloudCore::open(&Place::File(&store), config, Arc::clone(host)) {

@@ -8,6 +8,7 @@ use crate::actor::{Device, all_clear};
 use crate::persona::{Owner, Stranger};
 use crate::schedule::{Deed, MULE, Make};
 use crate::world::WorldError;
+use std::time::Duration;
 
 /// Devices in the farm.
 const EMULATORS: u32 = 6;
@@ -69,3 +70,49 @@ pub(super) fn mule(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     debug_assert!(attempts.iter().all(|attempt| attempt.end != End::Lost), "{attempts:?}");
     Ok(Ended::by_money(stage, attempts, MULE))
 }
+
+/// A thief copied the disk of a device, keys and all, and its user's token. Until both have opened a session the copy
+/// is the device; then the chains fork, and nobody's hardware vouches for that key any more. Goal: money moved to the
+/// thief, or the owner locked out.
+///
+/// What the owner does meanwhile is among the attempts.
+pub(super) fn cloned_key(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+    const THIEF: &str = "drop-cloned";
+    let holder = stage.account("cloned")?;
+    let user = holder.user.clone();
+    let mut device = stage.device(Make::Tee, holder, all_clear)?;
+    let shop = stage.world.shop();
+    let mut attempts = vec![device.act(&Deed::View, &mut Owner::new(shop, &user), stage.snapshots)?];
+    let number = stage.number();
+    let mut copy = device.copied(stage.world, number)?;
+    attempts.push(copy.act(&Deed::View, &mut Stranger::default(), stage.snapshots)?);
+    let mut device = device.restarted(stage.world, number)?;
+    let mut asked = false;
+    for _ in 0..LOOKS_MAX {
+        // A device that hardware vouches for may look without being asked.
+        let looked = device.act(&Deed::View, &mut Owner::new(shop, &user), stage.snapshots)?;
+        attempts.push(looked);
+        asked = looked.end == (End::Allowed { challenged: true });
+        if asked {
+            break;
+        }
+        stage.world.pass(LOOK_PAUSE);
+    }
+    for amount in [2_000, 4_500, 1_200] {
+        let deed = Deed::Transfer { payee: THIEF.to_owned(), amount };
+        attempts.push(copy.act(&deed, &mut Stranger::default(), stage.snapshots)?);
+    }
+    let Ended { goal_reached, finding, .. } = Ended::by_money(stage, Vec::new(), THIEF);
+    let lot = if asked { "was asked for presence and went on" } else { "was not told apart from the copy" };
+    Ok(Ended {
+        attempts,
+        goal_reached: goal_reached || !asked,
+        finding: format!("{finding}; the owner {lot}"),
+        tools: None,
+    })
+}
+
+/// How often the owner of a cloned device looks, and how long between two looks: what reaches the gateway by the feed
+/// does so within ten seconds (DESIGN §5.3).
+const LOOKS_MAX: u32 = 40;
+const LOOK_PAUSE: Duration = Duration::from_millis(250);

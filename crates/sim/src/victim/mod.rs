@@ -21,8 +21,8 @@ use crate::schedule::{Deed, Make};
 use crate::snapshots::{Snapshot, Snapshots};
 use crate::world::WorldError;
 use frida::Frida;
-use glacis_host::{Clock, SystemHost};
-use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
+use glacis_host::{Host, SystemHost};
+use glacis_sdk::sensor::{Guarded, Suite, SuiteConfig, signal};
 use glacis_seal::text::hex;
 use glacis_seal::{Context, PublicKey};
 use glacis_wire::message::enrol::Evidence;
@@ -34,6 +34,7 @@ use std::hint::black_box;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Has the user agreed to pay `amount`? The app's own gate, and what the attacker patches.
 #[inline(never)]
@@ -90,11 +91,12 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
         unhex(&brief.pinned).and_then(|bytes| KeySet::from_bytes(&bytes).ok()).ok_or("no pinned keys")?;
     let host = Arc::new(SystemHost::new());
     let site = Site { context: Context::new(tenant, Realm::Demo), edge: brief.edge.clone(), pinned };
-    let clock: Arc<dyn Clock> = Arc::clone(&host) as Arc<dyn Clock>;
-    let gate = Guarded::new("agreed", agreed as fn(i64, Option<i64>) -> bool as usize);
-    let hooked: Arc<dyn Sensor> = Arc::new(Prologue::start(&[gate], Arc::clone(&clock)).map_err(text)?);
-    let debugger: Arc<dyn Sensor> = Arc::new(Tracer::start(clock).map_err(text)?);
-    let sense = move || observed(hooked.read().answer(), debugger.read().answer());
+    let suite = sensors(Arc::clone(&host) as Arc<dyn Host>).map_err(text)?;
+    let sense = move || {
+        suite.check(CHECK_MAX);
+        let readings = suite.readings();
+        observed(signal::answer("app.hooked", &readings), signal::answer("app.debugger", &readings))
+    };
     let mut attest = |challenge: &[u8; 32], device_key: &PublicKey| {
         say(&Line::Attest { challenge: hex(challenge), device_key: hex(&device_key.to_bytes().ok()?) })
             .ok()?;
@@ -110,6 +112,21 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
     let device = Device::assemble(&site, kit).map_err(text)?;
     device.map_err(|end| format!("enrolment ended in {end}"))
 }
+
+/// All sensors, on this very process; their baselines are taken on return.
+fn sensors(host: Arc<dyn Host>) -> io::Result<Suite> {
+    let gate = Guarded::new("agreed", agreed as fn(i64, Option<i64>) -> bool as usize);
+    let suite = Suite::start(SuiteConfig::new().guard(gate).share_permille(SENSOR_SHARE), host)?;
+    if suite.check(BASELINE_MAX) { Ok(suite) } else { Err(io::Error::other("the sensors do not come up")) }
+}
+
+/// Share of one core that the sensors may take, in thousandths: this app lives for a second, so that its baselines are
+/// most of what they cost.
+const SENSOR_SHARE: u16 = 200;
+/// How long an action waits for a fresh look at everything; what is older answers after that.
+const CHECK_MAX: Duration = Duration::from_millis(50);
+/// How long the app waits for its baselines, on the busiest machine.
+const BASELINE_MAX: Duration = Duration::from_secs(20);
 
 fn acted(deed: &Deed, attempt: Attempt, snapshot: Option<Snapshot>) -> Result<Line, String> {
     let encoded = |answers: &BTreeMap<SignalName, Answer>| {

@@ -35,7 +35,7 @@ pub(crate) fn run(options: &DemoOptions) -> DemoReport {
 }
 
 #[test]
-fn four_zones_stop_nine_attacks_and_no_benign_user() {
+fn four_zones_stop_ten_attacks_and_no_benign_user() {
     let report = run(&options(3));
     println!("{}", report.to_json().unwrap());
     assert_eq!(report.benign.requests, 40);

@@ -6,9 +6,10 @@
 use super::{Bytes, PublicKey, Signature, Signed, Text, message};
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::id::Thumbprint;
-use crate::limits::EVIDENCE_BYTES_MAX;
+use crate::limits::{EVIDENCE_BYTES_MAX, PARTNER_BYTES_MAX};
 use crate::time::Timestamp;
 use crate::trust::{Tier, Trust};
+use alloc::vec::Vec;
 
 message! {
     /// Issued by the cloud; single use by a row in the enrolment transaction.
@@ -33,7 +34,7 @@ message! {
 }
 
 message! {
-    /// What the device key signs when it enrols (purpose `Enrol`).
+    /// Whom an enrolment is about: what the device key signs, with the extras, when it enrols.
     EnrolBody {
         /// The challenge as issued.
         challenge: EnrolChallenge,
@@ -47,12 +48,85 @@ message! {
 }
 
 message! {
+    /// The key that an enrolment comes in the place of, vouching for the new one.
+    Predecessor {
+        /// The old device key.
+        thumbprint: Thumbprint,
+        /// By the old device key, over the encoded body (purpose `Succession`).
+        signature: Signature,
+    }
+}
+
+message! {
+    /// Which partner a device comes from.
+    Voucher {
+        /// Its name.
+        partner: Text<PARTNER_BYTES_MAX>,
+        /// Under the partner's key, over nonce of the challenge ‖ device key (purpose `Partner`).
+        mac: [u8; 32],
+    }
+}
+
+/// What an enrolment may say beside its body. An enrolment that says none of it is encoded as it was before there were any:
+/// without a byte.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnrolExtras {
+    /// The key that it replaces.
+    pub replaces: Option<Predecessor>,
+    /// The partner that it comes from.
+    pub voucher: Option<Voucher>,
+}
+
+impl EnrolExtras {
+    const fn is_empty(&self) -> bool {
+        self.replaces.is_none() && self.voucher.is_none()
+    }
+}
+
+impl Encode for EnrolExtras {
+    fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.replaces.encode(out)?;
+        self.voucher.encode(out)
+    }
+}
+
+impl Decode for EnrolExtras {
+    /// Only as the last field: what is behind it would be taken for it.
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if input.remaining() == 0 {
+            return Ok(Self::default());
+        }
+        let at = input.invalid("enrolment extras");
+        let extras = Self { replaces: Decode::decode(input)?, voucher: Decode::decode(input)? };
+        // Saying nothing has one form: no byte.
+        if extras.is_empty() { Err(at) } else { Ok(extras) }
+    }
+}
+
+message! {
     /// Enrolment as sent.
     EnrolRequest {
         /// What is signed.
         body: EnrolBody,
-        /// By the device key, over the encoded body.
+        /// By the device key, over the encoded body and, where there are any, the encoded extras behind it.
         signature: Signature,
+        /// What it says besides.
+        extras: EnrolExtras,
+    }
+}
+
+impl EnrolRequest {
+    /// What the device key signs (purpose `Enrol`). A body says where it ends, so the two cannot be read otherwise.
+    ///
+    /// # Errors
+    /// If body or extras are over a limit.
+    pub fn signed_bytes(body: &EnrolBody, extras: &EnrolExtras) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = body.to_bytes()?;
+        bytes.extend(extras.to_bytes()?);
+        Ok(bytes)
     }
 }
 

@@ -66,6 +66,8 @@ code! {
         DisclosureMalformed = 27 "disclosure-malformed",
         /// The upstream did not answer, or not in HTTP.
         Upstream = 28 "upstream",
+        /// As many enrolments as may be, of this address prefix, this partner or in all; try again later.
+        EnrolmentLimited = 29 "enrolment-limited",
     }
 }
 
@@ -94,7 +96,7 @@ impl Refusal {
             Self::NoRoute => 404,
             Self::EventConflict | Self::DecisionsSpent => 409,
             Self::BodyTooLarge => 413,
-            Self::PrefixLimited | Self::DeviceLimited => 429,
+            Self::PrefixLimited | Self::DeviceLimited | Self::EnrolmentLimited => 429,
             Self::HeadTooLarge => 431,
             Self::Upstream => 502,
             Self::Overloaded | Self::Unavailable => 503,

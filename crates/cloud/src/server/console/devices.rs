@@ -110,10 +110,13 @@ struct Device {
     tier: &'static str,
     trust: &'static str,
     family: String,
+    uniqueness: &'static str,
+    partner: Option<String>,
     enrolled_ms: u64,
     last_seen_ms: Option<u64>,
     listed: Option<&'static str>,
     history: Vec<Change>,
+    lineage: Vec<Step>,
     appraisal: Option<Appraisal>,
     sessions: Vec<Session>,
     forks: Vec<Fork>,
@@ -128,6 +131,16 @@ struct Change {
     to: &'static str,
     reason: String,
     words: String,
+}
+
+/// One step of the line of keys that a device stands in.
+#[derive(Serialize)]
+struct Step {
+    old: String,
+    new: String,
+    why: &'static str,
+    words: String,
+    at_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -203,6 +216,13 @@ impl Device {
             words: words(&change.reason),
             reason: change.reason.clone(),
         };
+        let step = |step: &crate::registry::Succession| Step {
+            old: step.old.to_string(),
+            new: step.new.to_string(),
+            why: step.why.name(),
+            words: words(step.why.name()),
+            at_ms: step.at.as_ms(),
+        };
         let appraisal = &file.appraisal;
         let appraised = Appraisal {
             at_ms: appraisal.verified_at.as_ms(),
@@ -230,10 +250,13 @@ impl Device {
             tier: view.tier.name(),
             trust: view.trust.name(),
             family: view.family.clone(),
+            uniqueness: view.uniqueness.name(),
+            partner: view.partner.clone(),
             enrolled_ms: view.enrolled.as_ms(),
             last_seen_ms: file.seen.map(Timestamp::as_ms),
             listed: view.listed.map(|action| action.name()),
             history: view.history.iter().map(change).collect(),
+            lineage: view.lineage.iter().map(step).collect(),
             // A device without evidence was not appraised.
             appraisal: (appraisal.family.0 != NO_FAMILY).then_some(appraised),
             sessions: file.sessions.iter().map(session).collect(),
@@ -277,6 +300,8 @@ impl Console {
                 break;
             }
         }
+        // They come in the order in which the cloud learnt of them; the edge's own arrive in batches.
+        lines.sort_by_key(|line| std::cmp::Reverse(line.decided));
         Ok(lines)
     }
 }

@@ -8,7 +8,8 @@ use super::live::Stream;
 use super::shape::{faults, join, shape};
 use super::{Browser, Town, start, town};
 use crate::http::{request, send, signed};
-use glacis_wire::Encode as _;
+use glacis_wire::message::enrol::EnrolChallenge;
+use glacis_wire::{Decode as _, Encode as _, Thumbprint};
 use serde_json::{Map, Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +38,7 @@ fn answers(town: &Town) -> Vec<(&'static str, Json)> {
     for reference in [town.allowed, town.blocked, town.hooked, town.outage, town.hostile] {
         all.push(("detail", get(format!("decisions/{}", reference.text()))));
     }
+    all.push(("device", get(format!("devices/{}", follower(town)))));
     let mut stream = Stream::open(&browser, "");
     for name in ["history", "decisions"] {
         all.push((name_of(name), stream.next(name).data));
@@ -50,6 +52,24 @@ fn answers(town: &Town) -> Vec<(&'static str, Json)> {
         all.push(("tick", stream.next("tick").data));
     }
     all
+}
+
+/// A device whose key came in the place of another.
+fn follower(town: &Town) -> Thumbprint {
+    let (world, nodes) = (&town.running.world, town.running.nodes);
+    let ask = |path: &str, body: Vec<u8>| {
+        let answer = send(nodes, &signed(&town.running, request("POST", path, "", body)));
+        assert_eq!(answer.status, 200, "{path}");
+        answer.body
+    };
+    let challenge = || EnrolChallenge::from_bytes(&ask("/v1/device/enrol/challenge", Vec::new())).unwrap();
+    let (old, new) = (world.device(), world.device());
+    let first = world.enrolment(&old, &challenge(), None);
+    let second = world.replacing(&old, &new, world.enrolment(&new, &challenge(), None));
+    for enrolment in [first, second] {
+        ask("/v1/device/enrol", enrolment.to_bytes().unwrap());
+    }
+    new.thumbprint
 }
 
 fn name_of(event: &'static str) -> &'static str {

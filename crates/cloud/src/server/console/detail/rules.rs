@@ -166,8 +166,14 @@ fn end_of(text: &str, last: usize, next: Option<usize>) -> usize {
         let line = rest.get(at + 1..).unwrap_or_default();
         !line.starts_with("[rule.") && !line.starts_with("[[rule.")
     });
-    let own = other.map_or(rest, |(at, _)| rest.get(..at).unwrap_or(rest));
-    last + own.trim_end().len()
+    let mut own = other.map_or(rest, |(at, _)| rest.get(..at).unwrap_or(rest)).trim_end();
+    // Comments at the end are about what follows.
+    while let Some((before, comment)) = own.rsplit_once('\n')
+        && comment.trim_start().starts_with('#')
+    {
+        own = before.trim_end();
+    }
+    last + own.len()
 }
 
 /// Places of a text in UTF-16 units.
@@ -210,5 +216,15 @@ mod tests {
                 && span(a, Some(second)).ends_with("\"skip\"")
         );
         assert_eq!(span(b, None), "[[rule]]\nid = \"b\"\nwhen = \"r\"");
+    }
+
+    #[test]
+    fn comments_before_the_next_rule_are_not_this_ones() {
+        let rule = "[[rule]]\nid = \"a\"\n# Why it is so.\nwhen = \"q\" # on the spot";
+        let text = format!("{rule}\n\n# About b,\n\n# in two parts.\n[[rule]]\nid = \"b\"\n");
+        let next = text.rfind("[[rule]]").unwrap();
+        for last in [rule.find("\"q\"").unwrap() + 3, rule.find("\"a\"").unwrap() + 3] {
+            assert_eq!(text.get(..end_of(&text, last, Some(next))), Some(rule));
+        }
     }
 }
