@@ -7,6 +7,8 @@ mod dying;
 mod enrol;
 mod foreign;
 mod kept;
+#[cfg(target_os = "linux")]
+mod memory;
 mod pkcs11;
 mod policy;
 mod session;
