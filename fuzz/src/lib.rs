@@ -17,4 +17,5 @@ pub mod policy;
 pub mod published;
 pub mod seeds;
 pub mod slice;
+pub mod tpm_response;
 pub mod wire;

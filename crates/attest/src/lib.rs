@@ -15,6 +15,8 @@ mod revocation;
 mod roots;
 
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+mod anchor;
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
@@ -43,6 +45,8 @@ pub mod tpm;
 #[cfg(feature = "webauthn")]
 pub mod webauthn;
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+pub use anchor::anchors;
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;

@@ -12,4 +12,7 @@ mod demo;
 mod equality;
 mod inprocess;
 mod shop;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
+mod tpm;
 mod traffic;

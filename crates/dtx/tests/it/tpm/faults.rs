@@ -7,7 +7,8 @@ use glacis_dtx::tpm::{
 };
 use glacis_host::{TpmLink, TpmLinkError, TpmLinkErrorKind};
 use glacis_seal::{sha256, verify_raw};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -255,6 +256,33 @@ fn a_reset_between_two_calls_costs_nothing_but_time() {
 }
 
 #[test]
+fn a_reset_behind_an_open_connection_is_told_from_what_is_missing() {
+    let Some(swtpm) = Swtpm::blank() else { return };
+    let link = Arc::new(Mutex::new(swtpm.link()));
+    let mut tpm = Tpm::open(Box::new(Shared(Arc::clone(&link))), host(), options()).unwrap();
+    let (key, ak) = (tpm.create_key(KeyUse::Signing).unwrap(), tpm.create_key(KeyUse::Attestation).unwrap());
+    let (counter, mut last) = tpm.define_counter(0x0180_0003).unwrap();
+    let reset = || {
+        swtpm.initialise();
+        raw(link.lock().unwrap().as_mut(), 0x144, &[0, 0]);
+    };
+    for _ in 0..3 {
+        everything(&mut tpm, &key, &ak).unwrap();
+        reset();
+        assert_eq!(tpm.counter(&counter).unwrap(), last, "it is there, the session is not");
+        reset();
+        last = tpm.count(&counter).unwrap();
+        reset();
+    }
+    // Not started yet: said, not waited for; and the next operation works.
+    swtpm.initialise();
+    let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
+    assert_eq!(error.fault(), TpmFault::NotStarted, "{error}");
+    raw(link.lock().unwrap().as_mut(), 0x144, &[0, 0]);
+    everything(&mut tpm, &key, &ak).unwrap();
+}
+
+#[test]
 fn another_chip_in_its_place_is_noticed() {
     let (Some(swtpm), Some(other)) = (Swtpm::blank(), Swtpm::blank()) else { return };
     let root = swtpm.open().storage_root().unwrap();
@@ -410,6 +438,15 @@ fn what_is_no_tpm_2_is_refused() {
 }
 
 impl Swtpm {
+    /// `CMD_INIT` on its control channel: a reset without an end of the process.
+    fn initialise(&self) {
+        let mut control = TcpStream::connect(("127.0.0.1", self.port + 1)).unwrap();
+        control.write_all(&[0, 0, 0, 2, 0, 0, 0, 0]).unwrap();
+        let mut answer = [0; 4];
+        control.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0; 4]);
+    }
+
     fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
