@@ -17,4 +17,7 @@ pub mod policy;
 pub mod published;
 pub mod seeds;
 pub mod slice;
+#[path = "../../crates/attest/tests/it/tpm/soft.rs"]
+mod soft;
+pub mod tpm;
 pub mod wire;
