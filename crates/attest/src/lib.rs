@@ -8,6 +8,7 @@
 //! appraisal says which. Why something was refused, or is not worth more, is a [`Code`] of one table.
 
 mod appraisal;
+pub mod cmw;
 pub mod code;
 pub mod pem;
 mod question;
