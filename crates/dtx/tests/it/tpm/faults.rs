@@ -309,7 +309,8 @@ fn silence_is_late_and_a_chip_that_wakes_up_works_again() {
     let key = tpm.create_key(KeyUse::Signing).unwrap();
     drop(tpm);
     // Long enough for a busy machine to open it.
-    let patient = TpmOptions { wait: Duration::from_secs(5), ..options() };
+    let five = Duration::from_secs(5);
+    let patient = TpmOptions { wait: five, wait_slow: five, ..options() };
     let mut tpm = Tpm::open(swtpm.link(), host(), patient).unwrap();
     swtpm.signal("-STOP");
     let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
