@@ -5,13 +5,19 @@
 
 use crate::codes::Code;
 use crate::error::CliError;
+use clap::ValueEnum;
 use glacis_dtx::pkcs11::{Pkcs11Config, Pkcs11KeyStore};
-use glacis_dtx::tpm::{DeviceTpm, DeviceTpmError, Keep, TpmOptions};
+use glacis_dtx::tpm::{DeviceTpm, DeviceTpmError, Keep, Measured, TpmOptions};
 use glacis_dtx::{
     ChoiceError, Chosen, CustodyErrorKind, KeyError, KeyStore, Offer, Requirement, SoftwareKeyStore, Vault,
     VaultError, choose_of_offers,
 };
+use glacis_host::tpm::{EVENT_LOG, event_log};
 use glacis_host::{TpmDevice, TpmLink, TpmSocket};
+use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
+use glacis_wire::limits::EVENT_LOG_BYTES_MAX;
+use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::tpm::{Activation, ActivationRequest};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -74,29 +80,39 @@ impl StoreName {
         vault.put(RECORD, self.to_string().as_bytes()).map_err(|error| super::home::broken(&error))
     }
 
-    /// Opens it; whether a token or chip is there shows when it is first needed.
+    /// Opens it; whether a token is there shows when it is first needed.
     pub(super) fn open(&self, vault: &Arc<Vault>) -> Result<Arc<dyn KeyStore>, StoreError> {
-        let vault = Arc::clone(vault);
-        Ok(match self {
-            Self::Software => Arc::new(SoftwareKeyStore::open(vault)?),
-            Self::Pkcs11(config) => Arc::new(Pkcs11KeyStore::open(vault, config.clone())?),
-            Self::Tpm(path) => {
-                // A device file without the kernel's resource manager may be shared with others.
-                let managed = path.file_name().is_some_and(|name| name.to_string_lossy().contains("rm"));
-                Self::tpm(vault, Box::new(TpmDevice::new(path)), managed)?
-            }
-            Self::TpmAt(address) => Self::tpm(vault, Box::new(TpmSocket::new(*address)), false)?,
-        })
+        Ok(self.open_with_chip(vault)?.0)
     }
 
-    fn tpm(
-        vault: Arc<Vault>,
-        link: Box<dyn TpmLink>,
-        managed: bool,
-    ) -> Result<Arc<dyn KeyStore>, StoreError> {
+    /// The same, and what the store can prove, if it can.
+    pub(super) fn open_with_chip(
+        &self,
+        vault: &Arc<Vault>,
+    ) -> Result<(Arc<dyn KeyStore>, Option<Chip>), StoreError> {
+        let vault = Arc::clone(vault);
+        let (link, managed): (Box<dyn TpmLink>, bool) = match self {
+            Self::Software => return Ok((Arc::new(SoftwareKeyStore::open(vault)?), None)),
+            Self::Pkcs11(config) => {
+                return Ok((Arc::new(Pkcs11KeyStore::open(vault, config.clone())?), None));
+            }
+            // A device file without the kernel's resource manager may be shared with others.
+            Self::Tpm(path) => (Box::new(TpmDevice::new(path)), path.to_string_lossy().contains("tpmrm")),
+            Self::TpmAt(address) => (Box::new(TpmSocket::new(*address)), false),
+        };
         let keep = if managed { Keep::Loaded } else { Keep::Nothing };
         let tpm = DeviceTpm::open(vault, link, TpmOptions { keep, ..TpmOptions::default() })?;
-        Ok(Arc::new(tpm.key_store()?))
+        let keys = Arc::new(tpm.key_store()?);
+        Ok((keys, Some(Chip { tpm, log: self.firmware_log() })))
+    }
+
+    /// Where the kernel keeps what the firmware measured into this chip.
+    fn firmware_log(&self) -> Option<PathBuf> {
+        let Self::Tpm(path) = self else { return None };
+        let name = path.file_name()?.to_str()?;
+        let number = name.strip_prefix("tpmrm").or_else(|| name.strip_prefix("tpm"))?;
+        number.parse::<u16>().ok()?;
+        Some(EVENT_LOG.replace("tpm0", &format!("tpm{number}")).into())
     }
 
     /// Opens it and asks the store itself, so that what is away is not taken for a choice.
@@ -132,6 +148,63 @@ impl StoreName {
             choose_of_offers(&offers, requirement).map_err(|error| not_good_enough(&error))?;
         let name = name.parse().map_err(|what: String| CliError::new(Code::Internal, what))?;
         Ok((name, store))
+    }
+}
+
+/// A TPM that proves where the device key is.
+pub(super) struct Chip {
+    tpm: Arc<DeviceTpm>,
+    log: Option<PathBuf>,
+}
+
+impl Attester for Chip {
+    fn activation(&mut self, asked: &Asked<'_>) -> Result<Option<ActivationRequest>, AttestFailure> {
+        let request = self.tpm.request(asked.challenge, asked.device_key, asked.now);
+        request.map(Some).map_err(|error| AttestFailure::new(format!("{error}; {}", error.remedy())))
+    }
+
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        let Some(activation) = activation else { return Err(AttestFailure::new("nothing was activated")) };
+        let log = self.log.as_deref().map(|path| event_log(path, EVENT_LOG_BYTES_MAX)).transpose();
+        let measured = Measured {
+            event_log: log.map_err(AttestFailure::new)?.flatten().unwrap_or_default(),
+            ..Measured::default()
+        };
+        let evidence = self.tpm.evidence(asked.challenge, asked.device_key, activation, &measured);
+        evidence.map(Some).map_err(|error| AttestFailure::new(format!("{error}; {}", error.remedy())))
+    }
+}
+
+impl fmt::Debug for Chip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chip({:?})", self.tpm)
+    }
+}
+
+/// Whether a device shows what its key store can prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shown {
+    /// Everything; an installation that does not take it refuses the device.
+    Native,
+    /// Nothing: the device enrols as software, wherever its keys are.
+    None,
+}
+
+impl Shown {
+    /// What the folder says; [`Self::Native`] where it says nothing.
+    pub(super) fn of(vault: &Vault) -> Result<Self, CliError> {
+        let said = vault.get(SHOWN).map_err(|error| super::home::broken(&error))?;
+        Ok(if said.is_some_and(|said| said == [0]) { Self::None } else { Self::Native })
+    }
+
+    /// Makes it so from now on.
+    pub(super) fn keep(self, vault: &Vault) -> Result<(), CliError> {
+        let said = u8::from(self == Self::Native);
+        vault.put(SHOWN, &[said]).map_err(|error| super::home::broken(&error))
     }
 }
 
@@ -194,6 +267,7 @@ pub(super) fn is_outside(vault: &Vault) -> bool {
 }
 
 const RECORD: &str = "key-store";
+const SHOWN: &str = "evidence";
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 //! another edge or another key set is refused, never taken over.
 
 use super::Place;
+use super::custody::Shown;
 use super::home::{self, Home, PinnedBy, Profile};
 use super::init::{self, StoreArgs};
 use super::phone::Phone;
@@ -35,6 +36,9 @@ pub(crate) struct EnrolArgs {
     pin: PinArgs,
     #[command(flatten)]
     store: StoreArgs,
+    /// Whether the device shows what its key store can prove, from now on; without evidence it enrols as software
+    #[arg(long, value_name = "WHAT")]
+    evidence: Option<Shown>,
     /// What the app calls itself: the signal `app.id` of the device slice, as claimed as everything here
     #[arg(long, value_name = "ID")]
     app_id: Option<String>,
@@ -101,6 +105,9 @@ fn finish(
     fresh: bool,
 ) -> Result<(&'static str, Facts), CliError> {
     let by = home.profile.by;
+    if let Some(shown) = args.evidence.filter(|_| !args.dry_run) {
+        shown.keep(&home.vault)?;
+    }
     let mut phone = Phone::assemble(&home, http, host, NonZeroU32::MIN)?;
     if !fresh && !args.pin.agrees(&[&home.profile.pinned, phone.client.key_set()])? {
         let what = format!("the device in {} trusts another key set", args.place.dir.display());

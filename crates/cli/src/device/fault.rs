@@ -67,7 +67,9 @@ pub(super) fn flow(http: &Http, error: FlowError, now: Timestamp) -> CliError {
             (None, Some(error)) => key_error(error),
             (None, None) => CliError::new(Code::DeviceBroken, format!("the device's keys: {}", why(&error))),
         },
-        FlowErrorKind::Unattested => CliError::new(Code::DeviceBroken, why(&error)),
+        FlowErrorKind::Unattested => CliError::new(Code::DeviceKeys, why(&error)).help(
+            "nothing was enrolled; `glacis device enrol --evidence none` enrols as software, if that is what you want",
+        ),
         FlowErrorKind::TooLarge | FlowErrorKind::Misuse => CliError::new(Code::Argument, why(&error)),
         _ => CliError::new(Code::Internal, why(&error)),
     };

@@ -3,7 +3,7 @@
 //! The sensors are an app's sensors: what traces or patches this process shows in what it discloses. A command
 //! that lives for milliseconds gives them little to see; they are here so that the whole path is exercised.
 
-use super::custody::{StoreName, key_error};
+use super::custody::{Chip, Shown, StoreName, key_error};
 use super::fault;
 use super::home::{Home, broken};
 use super::transport::Http;
@@ -12,7 +12,7 @@ use crate::error::CliError;
 use glacis_dtx::{EnrolError, Enrolled, KeyStore, Role, Vault};
 use glacis_host::{Clock, SystemHost};
 use glacis_sdk::drive::{Unattended, drive};
-use glacis_sdk::flow::enrol::{Appraised, NoEvidence};
+use glacis_sdk::flow::enrol::{Appraised, Attester, NoEvidence};
 use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
 use glacis_sdk::{Client, ClientParts, DEVICE_FINAL_TTL, FlowError, FlowErrorKind, Sensors};
 use glacis_wire::message::refusal::Refusal;
@@ -27,6 +27,8 @@ pub(super) struct Phone {
     pub(super) http: Http,
     pub(super) host: Arc<SystemHost>,
     pub(super) keys: Arc<dyn KeyStore>,
+    /// What proves where the keys are, if the device shows it.
+    chip: Option<Chip>,
 }
 
 impl Phone {
@@ -38,7 +40,9 @@ impl Phone {
         block: NonZeroU32,
     ) -> Result<Self, CliError> {
         let now = host.now();
-        let keys = StoreName::of(&home.vault)?.open(&home.vault)?;
+        let shown = Shown::of(&home.vault)?;
+        let (keys, chip) = StoreName::of(&home.vault)?.open_with_chip(&home.vault)?;
+        let chip = chip.filter(|_| shown == Shown::Native);
         let client = Client::new(ClientParts {
             vault: Arc::clone(&home.vault),
             keys: Arc::clone(&keys),
@@ -50,7 +54,7 @@ impl Phone {
         });
         let mut client = client.map_err(|error| fault::flow(&http, error, now))?;
         client.keep_sessions(block).map_err(|error| fault::flow(&http, error, now))?;
-        Ok(Self { client, http, host: Arc::clone(host), keys })
+        Ok(Self { client, http, host: Arc::clone(host), keys, chip })
     }
 
     /// Takes what the installation publishes, if it has published anything.
@@ -64,7 +68,11 @@ impl Phone {
 
     /// Enrols, or renews an enrolment with the same keys.
     pub(super) fn enrol(&mut self) -> Result<Appraised, CliError> {
-        let done = drive(&mut self.client.enrol(&mut NoEvidence), &mut self.http, &mut Unattended);
+        let attester: &mut dyn Attester = match &mut self.chip {
+            Some(chip) => chip,
+            None => &mut NoEvidence,
+        };
+        let done = drive(&mut self.client.enrol(attester), &mut self.http, &mut Unattended);
         done.map_err(|error| self.fault(error))
     }
 

@@ -205,8 +205,13 @@ fn keys_in_a_tpm_sign_prove_and_are_worth_more() {
         (&made["protection"]["exportable"], &made["protection"]["basis"]),
         (&false.into(), &"attested".into())
     );
-    let enrolled = device.enrol(&town, &["--key-set", &town.key_set(), "--json"]);
-    assert_eq!(json(&enrolled)["device"], made["keys"][0]["thumbprint"]);
+    let unproven = device.enrol(&town, &["--key-set", &town.key_set()]);
+    assert_ne!(code(&unproven), 0, "an installation that takes no TPM does not get software in its place");
+    assert_eq!(code(&device.run("status", &[])), 4, "{}", stderr(&unproven));
+    let enrolled = device.enrol(&town, &["--key-set", &town.key_set(), "--evidence", "none", "--json"]);
+    let enrolled = json(&enrolled);
+    assert_eq!(enrolled["device"], made["keys"][0]["thumbprint"]);
+    assert_eq!(enrolled["tier"], "software", "without evidence a key in a TPM is worth what software is");
     assert_eq!(code(&device.enrol(&town, &["--keys", "software"])), 4, "not elsewhere");
     let approved = device.fetch(&town, MUCH, &["--approve"]);
     assert_eq!((code(&approved), stdout(&approved).as_str()), (0, "carried"), "{}", stderr(&approved));
