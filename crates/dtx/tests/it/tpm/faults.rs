@@ -79,7 +79,7 @@ fn a_listener_on_the_bus_learns_no_secret() {
     assert_eq!(*tpm.unseal(&sealed, b"a value of its user").unwrap(), b"a secret of the device");
     let (counter, _) = tpm.define_counter(0x0180_0001).unwrap();
     let random = tpm.random(32).unwrap();
-    let heard = heard.lock().unwrap();
+    let heard = heard.lock().unwrap().clone();
     let was_heard = |what: &[u8]| heard.windows(what.len()).any(|window| window == what);
     assert!(was_heard(&key.point().0[1..33]), "the control: public keys are heard");
     let (key, counter) = (key.to_bytes().unwrap(), counter.to_bytes());
@@ -309,7 +309,8 @@ fn silence_is_late_and_a_chip_that_wakes_up_works_again() {
     let key = tpm.create_key(KeyUse::Signing).unwrap();
     drop(tpm);
     // Long enough for a busy machine to open it.
-    let patient = TpmOptions { wait: Duration::from_secs(5), ..options() };
+    let five = Duration::from_secs(5);
+    let patient = TpmOptions { wait: five, wait_slow: five, ..options() };
     let mut tpm = Tpm::open(swtpm.link(), host(), patient).unwrap();
     swtpm.signal("-STOP");
     let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
