@@ -100,6 +100,7 @@ fn appraise(family: &str, body: &[u8], relaxed: bool) -> Option<Claims> {
         constraints: &constraints,
         challenge: CHALLENGE,
         device_key: None,
+        activation: None,
         now: NOW,
     };
     let evidence = Evidence { family: Text(family.into()), body: Bytes(body.to_vec()) };
@@ -120,7 +121,9 @@ fn roots() -> Roots {
         app_attest: key.clone(),
         apple: key.clone(),
         apple_webauthn: key.clone(),
-        authenticators: key,
+        authenticators: key.clone(),
+        tpm: key.clone(),
+        platforms: key,
     }
 }
 

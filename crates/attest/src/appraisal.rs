@@ -106,7 +106,13 @@ pub struct Reason {
     pub detail: Cow<'static, str>,
 }
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn", feature = "simulated"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "simulated",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 impl Reason {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         debug_assert!(code.effect() == Effect::Found, "a refusal is an error");
@@ -140,12 +146,21 @@ pub enum Claims {
     /// Family `app-attest`.
     #[cfg(feature = "app-attest")]
     AppAttest(Box<crate::apple::AppAttestClaims>),
+    /// Family `tpm`.
+    #[cfg(feature = "tpm")]
+    Tpm(Box<crate::tpm::TpmClaims>),
     /// Family `webauthn`.
     #[cfg(feature = "webauthn")]
     Webauthn(Box<crate::webauthn::WebauthnClaims>),
 }
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn", feature = "simulated"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "simulated",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 impl Claims {
     /// The claims as JSON, hardware ids among them: for whoever may see them, never for a log.
     ///
@@ -164,6 +179,8 @@ impl Claims {
             Self::AndroidKey(claims) => serde_json::to_value(claims),
             #[cfg(feature = "app-attest")]
             Self::AppAttest(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "tpm")]
+            Self::Tpm(claims) => serde_json::to_value(claims),
             #[cfg(feature = "webauthn")]
             Self::Webauthn(claims) => serde_json::to_value(claims),
         }
@@ -231,7 +248,7 @@ impl From<SealError> for AttestError {
 }
 
 /// Bytes in claims, as JSON shows them.
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 pub(crate) fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&glacis_seal::text::hex(bytes))
 }
@@ -243,12 +260,24 @@ pub(crate) fn hex_digest<S: serde::Serializer>(digest: &Digest, serializer: S) -
 }
 
 /// A key in claims, as JSON shows it.
-#[cfg(feature = "app-attest")]
+#[cfg(any(feature = "app-attest", feature = "tpm"))]
 pub(crate) fn hex_public_key<S: serde::Serializer>(
     key: &glacis_wire::message::PublicKey,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     hex(&key.0, serializer)
+}
+
+/// Several byte strings in claims, as JSON shows them.
+#[cfg(feature = "tpm")]
+pub(crate) fn hexes<S: serde::Serializer>(all: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().map(|bytes| glacis_seal::text::hex(bytes)))
+}
+
+/// Several digests in claims, as JSON shows them.
+#[cfg(feature = "tpm")]
+pub(crate) fn hex_digests<S: serde::Serializer>(all: &[Digest], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().map(ToString::to_string))
 }
 
 #[cfg(test)]

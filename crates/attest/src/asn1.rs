@@ -171,7 +171,7 @@ impl<'a> Element<'a> {
         self.unsigned(tag::INTEGER)
     }
 
-    #[cfg(any(test, feature = "android-key"))]
+    #[cfg(any(test, feature = "android-key", feature = "tpm"))]
     /// A BOOLEAN.
     pub(crate) fn boolean(self) -> Result<bool, Asn1Error> {
         match (self.universal(tag::BOOLEAN)?.body, self.rules) {
@@ -187,7 +187,7 @@ impl<'a> Element<'a> {
         if self.universal(tag::NULL)?.body.is_empty() { Ok(()) } else { Err(Asn1Error) }
     }
 
-    #[cfg(any(test, feature = "app-attest"))]
+    #[cfg(any(test, feature = "app-attest", feature = "tpm"))]
     /// The bytes of an OBJECT IDENTIFIER.
     pub(crate) fn oid(self) -> Result<&'a [u8], Asn1Error> {
         Ok(self.universal(tag::OBJECT_IDENTIFIER)?.body)
@@ -295,21 +295,23 @@ pub(crate) fn element(tag: u8, body: &[u8]) -> Option<Vec<u8>> {
 
 /// Universal tags.
 pub(crate) mod tag {
-    #[cfg(any(test, feature = "android-key"))]
+    #[cfg(any(test, feature = "android-key", feature = "tpm"))]
     pub(crate) const BOOLEAN: u32 = 1;
     pub(crate) const INTEGER: u32 = 2;
+    #[cfg(feature = "tpm")]
+    pub(crate) const BIT_STRING: u32 = 3;
     pub(crate) const OCTET_STRING: u32 = 4;
     #[cfg(any(test, feature = "android-key"))]
     pub(crate) const NULL: u32 = 5;
-    #[cfg(any(test, feature = "app-attest"))]
+    #[cfg(any(test, feature = "app-attest", feature = "tpm"))]
     pub(crate) const OBJECT_IDENTIFIER: u32 = 6;
     #[cfg(any(test, feature = "android-key"))]
     pub(crate) const ENUMERATED: u32 = 10;
-    #[cfg(feature = "webauthn")]
+    #[cfg(any(feature = "tpm", feature = "webauthn"))]
     pub(crate) const UTF8_STRING: u32 = 12;
     pub(crate) const SEQUENCE: u32 = 16;
     pub(crate) const SET: u32 = 17;
-    #[cfg(feature = "webauthn")]
+    #[cfg(any(feature = "tpm", feature = "webauthn"))]
     pub(crate) const PRINTABLE_STRING: u32 = 19;
 }
 

@@ -127,6 +127,10 @@ codes! {
         "Faulty or forged evidence.";
     KeyAttributes "key-attributes" Refused "A key of the TPM lacks what its role demands.",
         "The message names it; make the key by the template of its role.";
+    Activation "activation" Refused "The TPM did not give the secret of its credential to this attestation key.",
+        "Ask for a credential first and send what the TPM released; `danger_no_activation` looks at evidence without it.";
+    Registers "registers" Refused "The registers are not those that the TPM quoted.",
+        "Send the registers as quoted, in order of bank and number.";
     BootUnverified "boot-unverified" Found "The device runs a system that nobody verified.",
         "Lock the bootloader with a system of the maker, or allow the key of the system.";
     BootSelfSigned "boot-self-signed" Found "The device runs a system that its owner signed.",
@@ -145,8 +149,28 @@ codes! {
         "Ask for attestation where the model matters.";
     SelfAttestation "self-attestation" Found "The statement is signed by the key that it is about.",
         "Ask for attestation where the model matters.";
-    Unanchored "unanchored" Found "Nobody who is trusted vouches for the authenticator.",
+    Unanchored "unanchored" Found "Nobody who is trusted vouches for the authenticator or the TPM.",
         "Anchor the key of its maker.";
+    SoftwareTpm "software-tpm" Found "The TPM is a program.",
+        "Whoever runs it has its keys; accept it where the host is trusted, or use a machine with a chip.";
+    LogMissing "log-missing" Found "Nothing shows how the device booted.",
+        "Quote registers 0 to 7 and send the firmware's log with them.";
+    LogMalformed "log-malformed" Found "The log of the boot cannot be read.",
+        "Faulty firmware, or a log that was cut or changed.";
+    LogMismatch "log-mismatch" Found "The log of the boot does not replay to the quoted registers.",
+        "A changed log, or firmware that leaves events out; nothing is believed of those registers.";
+    LogOrder "log-order" Found "The log is not in the order in which firmware measures.",
+        "Faulty firmware, or somebody measured after it; the message names what stands where it should not.";
+    SecureBootOff "secure-boot-off" Found "Secure boot is off.",
+        "Turn it on in the settings of the firmware.";
+    BootDebugger "boot-debugger" Found "The firmware let a debugger in.",
+        "Turn it off in the settings of the firmware.";
+    LoaderForeign "loader-foreign" Found "Somebody vouched for a part of the boot who is not expected.",
+        "Compare the authorities in the claims with those that are expected.";
+    LoaderUnexpected "loader-unexpected" Found "Nobody says who may vouch for parts of the boot.",
+        "Expect the certificates of your loaders; the claims list those that were used.";
+    PlatformUnanchored "platform-unanchored" Found "Nobody who is trusted vouches for the platform certificate.",
+        "Anchor the key of the machine's maker, or ask him for a certificate that is in its time.";
     Relaxed "relaxed" Found "A check was relaxed by name.",
         "Remove the relaxation when the devices that need it are gone.";
 }

@@ -20,12 +20,14 @@ mod asn1;
 mod authdata;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
 mod cbor;
+#[cfg(any(feature = "tpm", feature = "webauthn"))]
+mod names;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod path;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod relaxed;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
-#[expect(dead_code, reason = "what the rest of family `tpm` reads")]
+#[cfg_attr(not(feature = "tpm"), expect(dead_code, reason = "a format of WebAuthn reads a part of it"))]
 mod structures;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod x509;
@@ -45,10 +47,14 @@ pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named
 pub use code::Code;
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;
 use glacis_wire::message::enrol::Evidence;
-pub use question::{Anchors, AndroidApp, Constraints, Question, References, Relaxation, Roots, Site};
+pub use question::{
+    Anchors, AndroidApp, Constraints, Question, References, Relaxation, Released, Roots, Site,
+};
 pub use revocation::{Revocations, Status as RevocationStatus};
 #[cfg(feature = "simulated")]
 pub use simulated::SimulatedClaims;
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+pub use x509::public_key_of;
 
 /// Families that this build verifies; every other is [`Code::UnknownFamily`].
 pub const FAMILIES: &[&str] = &[
@@ -58,6 +64,8 @@ pub const FAMILIES: &[&str] = &[
     android::FAMILY,
     #[cfg(feature = "app-attest")]
     apple::FAMILY,
+    #[cfg(feature = "tpm")]
+    tpm::FAMILY,
     #[cfg(feature = "webauthn")]
     webauthn::FAMILY,
 ];
@@ -81,6 +89,8 @@ pub fn appraise(evidence: &Evidence, question: &Question<'_>) -> Result<Appraisa
         android::FAMILY => android::appraise(&evidence.body, question),
         #[cfg(feature = "app-attest")]
         apple::FAMILY => apple::appraise(&evidence.body, question),
+        #[cfg(feature = "tpm")]
+        tpm::FAMILY => tpm::appraise(&evidence.body, question),
         #[cfg(feature = "webauthn")]
         webauthn::FAMILY => webauthn::appraise(&evidence.body, question),
         _ => {

@@ -27,8 +27,28 @@ pub struct Question<'a> {
     pub challenge: &'a [u8],
     /// The key that the evidence must be about; none means any, and the claims name it.
     pub device_key: Option<&'a PublicKey>,
+    /// What the TPM must have released (family `tpm`).
+    pub activation: Option<&'a Released>,
     /// As of when.
     pub now: Timestamp,
+}
+
+/// What a TPM must have released before it sent evidence: the secret of a credential, and whose credential it was.
+///
+/// The secret alone would prove the wrong thing: a device could open the credential of one attestation key and sign with
+/// another. So the evidence has to be of the very identity that the credential was made for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Released {
+    /// `tpm::identity_digest` of the identity that the credential was made for.
+    pub identity: Digest,
+    /// The secret in it.
+    pub secret: [u8; 32],
+}
+
+impl std::fmt::Debug for Released {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Released(…)")
+    }
 }
 
 /// What a verifier trusts before it looks at any evidence.
@@ -64,6 +84,10 @@ pub struct Roots {
     pub apple_webauthn: Vec<Vec<u8>>,
     /// WebAuthn statements of other authenticators: security keys and TPMs, by their makers' roots.
     pub authenticators: Vec<Vec<u8>>,
+    /// Endorsement certificates of TPMs, by their makers' roots.
+    pub tpm: Vec<Vec<u8>>,
+    /// Platform certificates, by the keys that sign them.
+    pub platforms: Vec<Vec<u8>>,
 }
 
 impl Roots {
@@ -76,6 +100,8 @@ impl Roots {
             apple: keys(&[roots::APPLE_G3]),
             apple_webauthn: keys(&[roots::APPLE_WEBAUTHN]),
             authenticators: Vec::new(),
+            tpm: Vec::new(),
+            platforms: Vec::new(),
         }
     }
 }
@@ -93,6 +119,8 @@ pub struct References {
     pub patch_level_min: Option<u32>,
     /// Web sites that are ours.
     pub sites: Vec<Site>,
+    /// SHA-256 of the certificates that may vouch for what a machine boots (UEFI secure boot, shim).
+    pub boot_authorities: Vec<Digest>,
 }
 
 /// One Android app.
@@ -173,7 +201,8 @@ relaxations! {
     DangerLenientDer "danger_lenient_der" "Statements in an encoding that is not canonical.";
     DangerDevelopment "danger_development" "App Attest keys of the development environment.";
     DangerSha1 "danger_sha1" "Signatures and digests that rest on SHA-1.";
-    DangerUnanchored "danger_unanchored" "Authenticators whose maker is not anchored (WebAuthn).";
+    DangerUnanchored "danger_unanchored" "Authenticators and TPMs whose maker is not anchored.";
+    DangerNoActivation "danger_no_activation" "TPMs that did not prove to hold their endorsement key.";
 }
 
 impl Relaxation {

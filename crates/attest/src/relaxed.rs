@@ -20,6 +20,12 @@ impl<'a> Relaxed<'a> {
         Self { allowed: &question.constraints.allow, used: Vec::new() }
     }
 
+    /// For functions that ask for less than a whole question.
+    #[cfg(feature = "tpm")]
+    pub(crate) const fn of(allowed: &'a BTreeSet<Relaxation>) -> Self {
+        Self { allowed, used: Vec::new() }
+    }
+
     pub(crate) fn may(&self, relaxation: Relaxation) -> bool {
         self.allowed.contains(&relaxation)
     }

@@ -86,6 +86,16 @@ impl TpmHash {
         }
     }
 
+    /// Length of its digests.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
     const fn name(self) -> Option<HashName> {
         match self {
             Self::Sha1 => None,
@@ -168,7 +178,7 @@ fn rsa_key(fields: &mut Fields<'_>) -> Option<Key> {
 }
 
 fn ecc_key(fields: &mut Fields<'_>) -> Option<Key> {
-    let (curve, size) = match fields.u16()? {
+    let (curve, size): (_, usize) = match fields.u16()? {
         3 => (Curve::P256, 32),
         4 => (Curve::P384, 48),
         5 => (Curve::P521, 66),
@@ -178,10 +188,10 @@ fn ecc_key(fields: &mut Fields<'_>) -> Option<Key> {
         let _hash = fields.u16()?;
     }
     let (x, y) = (fields.sized()?, fields.sized()?);
-    if x.len() != size || y.len() != size {
-        return None;
-    }
-    Key::from_bits(KeyKind::Ec(curve), &[&[4], x, y].concat())
+    // A TPM may leave out leading zeros (Part 1, C.8).
+    let zeros = [0; 66];
+    let pad = |number: &[u8]| zeros.get(..size.checked_sub(number.len())?);
+    Key::from_bits(KeyKind::Ec(curve), &[&[4], pad(x)?, x, pad(y)?, y].concat())
 }
 
 /// `TPMS_ATTEST`: what a TPM states.

@@ -120,6 +120,14 @@ impl Key {
     }
 }
 
+/// The key of a certificate (DER), as DER `SubjectPublicKeyInfo`: what [`crate::Roots`] wants of a root.
+///
+/// # Errors
+/// `Malformed` if it is no certificate.
+pub fn public_key_of(certificate: &[u8]) -> Result<Vec<u8>, AttestError> {
+    Ok(Cert::parse(certificate)?.key.info)
+}
+
 impl<'a> Cert<'a> {
     /// Reads exactly one certificate.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, AttestError> {

@@ -101,6 +101,7 @@ mod tests {
                 constraints: &constraints,
                 challenge: &[1; 32],
                 device_key: Some(&device),
+                activation: None,
                 now: host.now(),
             };
             appraise(&evidence, &question)

@@ -8,9 +8,10 @@ use super::parse_public;
 use crate::appraisal::AttestError;
 use crate::code::Code;
 use crate::x509::KeyKind;
-use glacis_seal::Secret;
 use glacis_seal::credential::{self, EndorsementKey};
 use glacis_seal::foreign::Curve;
+use glacis_seal::{Secret, sha256, sha256_parts};
+use glacis_wire::Digest;
 use glacis_wire::message::tpm::{Activation, TpmIdentity};
 use glacis_wire::message::{Bytes, PublicKey};
 
@@ -49,6 +50,14 @@ pub fn make_credential(
     let made = credential::make_credential(endorsement, &name, &Secret::new(*secret), fill)
         .map_err(|_| AttestError::new(Code::Algorithm, "the endorsement key cannot be used"))?;
     Ok(Activation { credential: Bytes(made.id_object), secret: Bytes(made.encrypted_secret) })
+}
+
+/// Names the two keys of a TPM: what a secret is derived for, and what [`crate::Released`] has to name.
+///
+/// Over the public areas as they arrived, so that the same key under other attributes is another identity.
+pub fn identity_digest(identity: &TpmIdentity) -> Digest {
+    // Fixed lengths in between, so that no two pairs of keys give the same bytes.
+    sha256_parts(&[sha256(&identity.ek).as_bytes(), sha256(&identity.ak).as_bytes()])
 }
 
 /// Fresh bytes that one credential needs.

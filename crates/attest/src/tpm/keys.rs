@@ -5,7 +5,7 @@
 
 use crate::appraisal::AttestError;
 use crate::code::Code;
-use crate::structures::{ALG_AES, ALG_CFB, Public, TpmHash, attribute};
+use crate::structures::{ALG_AES, ALG_CFB, ALG_ECDSA, Public, TpmHash, attribute};
 use crate::x509::KeyKind;
 use glacis_seal::foreign::Curve;
 
@@ -29,6 +29,18 @@ pub(super) fn attestation_key(ak: &Public<'_>) -> Result<Vec<u8>, AttestError> {
         return Err(AttestError::new(Code::Algorithm, "an attestation key that encrypts"));
     }
     name(ak)
+}
+
+/// A device key: it signs with ECDSA on P-256, and never leaves the TPM. Returns its name.
+pub(super) fn device_key(key: &Public<'_>) -> Result<Vec<u8>, AttestError> {
+    // A restricted key would not sign requests; one that decrypts as well could be used for what was never asked.
+    let without = [attribute::RESTRICTED, attribute::DECRYPT];
+    demand(key, "device key", &[attribute::SIGN], &without)?;
+    let signs = key.scheme.is_none_or(|scheme| scheme == (ALG_ECDSA, TpmHash::Sha256.id()));
+    if key.key.kind != KeyKind::Ec(Curve::P256) || key.symmetric.is_some() || !signs {
+        return Err(AttestError::new(Code::Algorithm, "the device key is not one of ECDSA on P-256"));
+    }
+    name(key)
 }
 
 /// What every key needs, and what its role adds and forbids.

@@ -7,14 +7,14 @@
 use super::statement::{chain, exactly, leaf, makers_path, model, parse};
 use super::{RS1, Registration, Stated, broken, bytes_of, verify_cose};
 use crate::appraisal::AttestError;
-use crate::asn1::{Asn1Error, Class, Reader, Rules, tag};
+use crate::asn1::Asn1Error;
 use crate::cbor::Value;
 use crate::code::Code;
+use crate::names::{EXTENDED_KEY_USAGE, KNOWN, SUBJECT_ALT_NAME, names_purpose, tpm_name};
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
 use crate::structures::{About, Public, Statement, TpmHash};
 use crate::x509::Cert;
-use der::asn1::ObjectIdentifier as Oid;
 
 /// Checks a statement.
 pub(super) fn check(
@@ -91,65 +91,13 @@ fn attestation_certificate(leaf: &Cert<'_>) -> Result<String, AttestError> {
         return Err(purpose("not a certificate of an attestation key"));
     }
     let usages = leaf.extension(EXTENDED_KEY_USAGE).ok_or_else(|| purpose("no purpose"))?;
-    if !names_purpose(usages).unwrap_or(false) {
+    if !names_purpose(usages, TCG_KP_AIK).unwrap_or(false) {
         return Err(purpose("not the purpose of an attestation key"));
     }
     let names = leaf.extension(SUBJECT_ALT_NAME).ok_or_else(|| purpose("no names"))?;
-    manufacturer(names).map_err(|Asn1Error| purpose("the TPM is not named"))
+    let name = tpm_name(names).map_err(|Asn1Error| purpose("the TPM is not named"))?;
+    Ok(name.manufacturer)
 }
 
-fn names_purpose(extension: &[u8]) -> Result<bool, Asn1Error> {
-    let mut usages = Reader::only(extension, Rules::Der)?.sequence()?;
-    while !usages.is_empty() {
-        if usages.next()?.oid()? == TCG_KP_AIK {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The maker of the TPM, of a name that gives maker, model and version.
-fn manufacturer(extension: &[u8]) -> Result<String, Asn1Error> {
-    let mut names = Reader::only(extension, Rules::Der)?.sequence()?;
-    let mut found = [None; 3];
-    while !names.is_empty() {
-        let name = names.next()?;
-        if name.class != Class::Context || name.tag != DIRECTORY_NAME {
-            continue;
-        }
-        let mut sets = name.explicit()?.sequence()?;
-        while !sets.is_empty() {
-            let mut set = sets.next()?.set()?;
-            while !set.is_empty() {
-                let mut attribute = set.next()?.sequence()?;
-                let (oid, value) = (attribute.next()?.oid()?, attribute.next()?);
-                attribute.finish()?;
-                if let [head @ .., last @ 1..=3] = oid
-                    && head == TCG_ATTRIBUTES
-                    && matches!(value.tag, UTF8_STRING | PRINTABLE_STRING)
-                    && let Some(slot) = found.get_mut(usize::from(*last) - 1)
-                {
-                    *slot = Some(value.body);
-                }
-            }
-        }
-    }
-    let [Some(maker), Some(_model), Some(_version)] = found else { return Err(Asn1Error) };
-    let text = std::str::from_utf8(maker).map_err(|_| Asn1Error)?;
-    let digits = text.strip_prefix("id:").ok_or(Asn1Error)?;
-    let is_id = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id { Ok(text.to_owned()) } else { Err(Asn1Error) }
-}
-
-/// Critical extensions of such certificates: names and purpose are checked, policies restrict nothing here.
-const KNOWN: &[Oid] = &[SUBJECT_ALT_NAME, EXTENDED_KEY_USAGE, CERTIFICATE_POLICIES];
-const CERTIFICATE_POLICIES: Oid = Oid::new_unwrap("2.5.29.32");
-const SUBJECT_ALT_NAME: Oid = Oid::new_unwrap("2.5.29.17");
-const EXTENDED_KEY_USAGE: Oid = Oid::new_unwrap("2.5.29.37");
 /// 2.23.133.8.3: `tcg-kp-AIKCertificate`.
 const TCG_KP_AIK: &[u8] = &[0x67, 0x81, 0x05, 8, 3];
-/// 2.23.133.2: attributes of TPMs; 1 is the maker, 2 the model, 3 the version.
-const TCG_ATTRIBUTES: &[u8] = &[0x67, 0x81, 0x05, 2];
-const DIRECTORY_NAME: u32 = 4;
-const UTF8_STRING: u32 = tag::UTF8_STRING;
-const PRINTABLE_STRING: u32 = tag::PRINTABLE_STRING;

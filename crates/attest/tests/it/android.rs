@@ -53,6 +53,7 @@ impl Ask {
             constraints: &constraints,
             challenge: &self.challenge,
             device_key: self.device_key.as_ref(),
+            activation: None,
             now: self.now,
         };
         let evidence = Evidence { family: Text(family.to_owned()), body: Bytes(body.to_vec()) };

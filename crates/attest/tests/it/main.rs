@@ -14,7 +14,7 @@ mod android;
 mod apple;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 mod corpus;
-#[cfg(feature = "android-key")]
+#[cfg(any(feature = "android-key", feature = "tpm"))]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
 #[cfg(feature = "simulated")]
@@ -23,6 +23,7 @@ mod simulated;
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod swtpm;
 #[cfg(feature = "tpm")]
+#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod tpm;
 #[cfg(feature = "webauthn")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
@@ -96,6 +97,7 @@ pub(crate) fn appraise(
         constraints: &Constraints::default(),
         challenge,
         device_key: Some(device_key),
+        activation: None,
         now,
     };
     glacis_attest::appraise(evidence, &question)

@@ -13,6 +13,7 @@ pub(crate) struct Swtpm {
     process: Child,
     folder: tempfile::TempDir,
     address: String,
+    port: u16,
 }
 
 impl Swtpm {
@@ -49,7 +50,7 @@ impl Swtpm {
                 }
                 if TcpStream::connect(("127.0.0.1", port + 1)).is_ok() {
                     let address = format!("swtpm:host=127.0.0.1,port={port}");
-                    return Some(Self { process, folder, address });
+                    return Some(Self { process, folder, address, port });
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -58,6 +59,11 @@ impl Swtpm {
             let _ = process.wait();
         }
         panic!("swtpm does not start");
+    }
+
+    /// Where it takes commands.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     /// A file of this test.
@@ -111,6 +117,38 @@ impl Drop for Swtpm {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A folder with the state of a TPM that was manufactured: it has certificates of a certificate authority of its own.
+pub(crate) fn manufacture() -> Option<tempfile::TempDir> {
+    if !is_there("swtpm_setup") {
+        return Some(tempfile::tempdir().unwrap());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display().to_string();
+    let file = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    file(
+        "ca.conf",
+        format!(
+            "statedir = {at}\nsigningkey = {at}/ca-key.pem\nissuercert = {at}/ca.pem\ncertserial = {at}/serial\n"
+        ),
+    );
+    let platform = "--platform-manufacturer Glacis\n--platform-version 2.1\n--platform-model Test\n";
+    file("ca.options", platform.to_owned());
+    file(
+        "setup.conf",
+        format!(
+            "create_certs_tool = /usr/bin/swtpm_localca\ncreate_certs_tool_config = {at}/ca.conf\n\
+             create_certs_tool_options = {at}/ca.options\nactive_pcr_banks = sha256\n"
+        ),
+    );
+    let done = Command::new("swtpm_setup")
+        .args(["--tpm2", "--create-ek-cert", "--create-platform-cert", "--overwrite"])
+        .args(["--tpmstate", &at, "--config", &format!("{at}/setup.conf")])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    Some(folder)
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests find programs through the environment")]

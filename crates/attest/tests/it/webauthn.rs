@@ -236,6 +236,7 @@ fn user_verification_is_demanded_where_it_is_asked_for() {
         constraints: &constraints,
         challenge: &ask.challenge,
         device_key: None,
+        activation: None,
         now: ask.now,
     };
     let evidence = glacis_wire::message::enrol::Evidence {

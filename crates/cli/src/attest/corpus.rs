@@ -180,6 +180,7 @@ fn appraise_with(
         constraints: &Constraints { allow, ..Constraints::default() },
         challenge,
         device_key: None,
+        activation: None,
         now: at,
     };
     let outcome = glacis_attest::appraise(&evidence, &question).map(Box::new);

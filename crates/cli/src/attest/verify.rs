@@ -75,6 +75,7 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         constraints: &Constraints { allow, ..Constraints::default() },
         challenge: &challenge,
         device_key: None,
+        activation: None,
         now,
     };
     let outcome = glacis_attest::appraise(&evidence, &question);

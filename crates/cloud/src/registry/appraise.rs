@@ -59,6 +59,7 @@ impl Tx<'_> {
             constraints: &glacis_attest::Constraints::default(),
             challenge: &body.challenge.nonce,
             device_key: Some(&body.device_key),
+            activation: None,
             now: self.now,
         };
         let found = glacis_attest::appraise(evidence, &question).map_err(|error| {

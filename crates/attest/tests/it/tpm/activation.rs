@@ -1,5 +1,6 @@
 //! `make_credential` against TPMs: one in software opens what we made, and nobody else's does.
 
+use super::SECRET;
 use crate::corpus;
 use crate::swtpm::Swtpm;
 use glacis_attest::Code;
@@ -7,8 +8,6 @@ use glacis_attest::tpm::make_credential;
 use glacis_seal::sha256_parts;
 use glacis_wire::message::tpm::{Activation, TpmIdentity};
 use glacis_wire::message::{Bytes, List};
-
-const SECRET: [u8; 32] = *b"only one TPM can open this text.";
 
 fn entropy(seed: u8) -> [u8; 64] {
     let halves = [0, 1].map(|half| *sha256_parts(&[&[seed, half]]).as_bytes());
@@ -87,9 +86,10 @@ fn the_tools_make_what_we_make() {
         tpm.run(&[&format!("tpm2_makecredential -T none -u ek-{kind}.pub -s secret -n {name} -o theirs")]);
         let theirs = tpm.read("theirs");
         let credential = made.credential.len();
-        assert_eq!(theirs.len(), 8 + credential + made.secret.len(), "{kind}");
         assert_eq!(theirs[8..12], made.credential[..4], "{kind}: sizes of the credential");
-        assert_eq!(theirs[8 + credential..][..2], made.secret[..2], "{kind}: size of the seed");
+        // Their point leaves out leading zeros.
+        let shorter = 8 + credential + made.secret.len() - theirs.len();
+        assert!(shorter == 0 || (kind == "ecc" && shorter < 8), "{kind}: {shorter}");
     }
 }
 
