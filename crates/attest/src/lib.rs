@@ -7,6 +7,8 @@
 //! Strict by default: whatever passes less than every check needed a [`Relaxation`] whose name says `danger`, and the
 //! appraisal says which. Why something was refused, or is not worth more, is a [`Code`] of one table.
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+mod anchor;
 mod appraisal;
 pub mod code;
 pub mod pem;
@@ -43,6 +45,8 @@ pub mod tpm;
 #[cfg(feature = "webauthn")]
 pub mod webauthn;
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+pub use anchor::anchor_keys;
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;
