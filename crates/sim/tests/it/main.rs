@@ -8,8 +8,13 @@
 )]
 
 mod capture;
+mod chains;
 mod demo;
 mod equality;
 mod inprocess;
+mod revocation;
 mod shop;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
+mod tpm_enrol;
 mod traffic;
