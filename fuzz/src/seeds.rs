@@ -49,6 +49,9 @@ pub fn all() -> Seeds {
     seeds.extend(
         crate::evidence_seeds::all().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)),
     );
+    seeds.extend(
+        crate::tpm_response::seeds().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)),
+    );
     Ok(seeds)
 }
 

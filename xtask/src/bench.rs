@@ -18,7 +18,8 @@ pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smo
     edge-smoke    CPU time a request of our gateway with trust checks, beside plain nginx in the same run\n\
     group-commit  durable decisions of 64 clients, beside bare append + fdatasync in the same run\n\
     engine        one decision over 20, 200 and 2,000 rules, beside the policy engines of others; hits compared\n\
-    device        time, CPU and memory that the sensors of the app zone cost an app\n\
+    device        time, CPU and memory that the sensors of the app zone cost an app; keys in software and in a TPM,\n\
+    \x20             beside tpm2-tools on the same emulator\n\
     size          a stripped library that loads and runs a slice, beside an empty one\n\
     --json        (engine, device, size) end with one line of JSON\n\
     --quick       (engine) compare hits of fewer events; (device) a short quiet time: times only roughly";
@@ -46,7 +47,7 @@ const BENCHES: [Bench; 4] = [
     },
     Bench {
         name: "device",
-        peers: &[],
+        peers: &["swtpm", "tpm2"],
         build: &["--release", "--package", "glacis-bench-device"],
         flags: &["--json", "--quick"],
     },

@@ -98,9 +98,6 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("tpm2", "tpm2-tools", "dtx and attest tests: judges what we and the TPM say; bench device: the peer"),
     ci("npm", "npm", "console: installs what its lock file names"),
     ci("chromium", "chromium", "console: the browser of its tests"),
-    ci("swtpm", "swtpm", "attest, dtx tests: a TPM in software"),
-    ci("swtpm_setup", "swtpm-tools", "attest, dtx tests: its certificates"),
-    ci("tpm2_createek", "tpm2-tools", "attest, dtx tests: tools that we did not make"),
     bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
 ];
 

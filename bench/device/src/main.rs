@@ -1,14 +1,23 @@
-//! `device`: what the sensors cost an app, in a process that does nothing else.
+//! `device`: what the sensors cost an app, in a process that does nothing else; and what keys cost, in software and in a
+//! TPM.
 //!
 //! The whole suite runs with eight guarded functions. Measured are, in this order: how long `Suite::start` keeps the
 //! calling thread, and how long until every sensor has looked; the CPU time of the suite's thread over a quiet
 //! half-minute, by the kernel's own account; full passes on request, as a decision waits for them; and memory, by
 //! the kernel's account of this process just before and after all of that.
 //!
-//! Exit 1 if a bar is missed: a pass at the 99th percentile, the share of a core, memory added.
+//! Then come session openings at the edge, and keys last, beside `tpm2-tools` on the same emulator.
+//!
+//! Exit 1 if a bar is missed: a pass at the 99th percentile, the share of a core, memory added, an opening, a signature in
+//! software, the share of what the tools take.
 
+mod custody;
+mod opening;
+
+use custody::Custody;
 use glacis_host::SystemHost;
 use glacis_sdk::sensor::{Guarded, SensorId, State, Suite, SuiteConfig, SuiteUsage};
+use opening::Openings;
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -67,7 +76,12 @@ fn measure(quiet: Duration, wants_json: bool) -> Outcome<bool> {
     let pass_cpu_ms = ms(suite.usage().cpu.saturating_sub(cpu_before)) / PASSES as f64;
     let added = Memory::now()?.since(&before);
     let (p50, p99) = (at(&passes, 0.5), at(&passes, 0.99));
-    let holds = p99 <= PASS_MS_MAX && cpu_percent <= CPU_PERCENT_MAX && added.resident_kb <= ADDED_KB_MAX;
+    drop(suite);
+    let openings = Openings::measure()?;
+    let custody = Custody::measure()?;
+    let sensors_hold =
+        p99 <= PASS_MS_MAX && cpu_percent <= CPU_PERCENT_MAX && added.resident_kb <= ADDED_KB_MAX;
+    let holds = sensors_hold && openings.holds() && custody.holds();
     print(&usage, quiet);
     println!("start on the calling thread {start_ms:.3} ms; all sensors have looked after {ready_ms:.1} ms");
     println!(
@@ -81,13 +95,15 @@ fn measure(quiet: Duration, wants_json: bool) -> Outcome<bool> {
         "memory added: {} kB resident, of these {} kB anonymous (bar {ADDED_KB_MAX} kB)",
         added.resident_kb, added.anonymous_kb
     );
+    openings.print();
+    custody.print();
     println!("{}", if holds { "holds" } else { "MISSED" });
     if wants_json {
         let numbers = json!({
             "read_ns": read_ns, "start_ms": start_ms, "ready_ms": ready_ms, "pass_ms": {"p50": p50, "p99": p99, "cpu": pass_cpu_ms},
             "cpu_percent": cpu_percent, "quiet_s": quiet.as_secs(), "stretch_permille": usage.stretch_permille,
             "added_kb": {"resident": added.resident_kb, "anonymous": added.anonymous_kb},
-            "sensors": sensors(&usage),
+            "sensors": sensors(&usage), "openings": openings.json(), "custody": custody.json(),
         });
         println!("{}", json!({"bench": "device", "numbers": numbers, "holds": holds}));
     }

@@ -7,7 +7,7 @@ use crate::x509::{Cert, Key};
 use glacis_seal::text::parse_base64;
 
 /// The keys of a file as DER `SubjectPublicKeyInfo`, in order; none where the file holds none or anything else.
-pub fn anchor_keys(file: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn anchors(file: &[u8]) -> Option<Vec<Vec<u8>>> {
     let pem = std::str::from_utf8(file).ok().filter(|text| text.contains(BEGIN));
     let Some(mut rest) = pem else {
         return key_of(file).map(|key| vec![key]);
@@ -56,21 +56,22 @@ mod tests {
     #[test]
     fn keys_are_read_of_der_and_of_pem_and_nothing_else_is() {
         let keys = Roots::vendors().android;
-        assert_eq!(anchor_keys(&keys[1]), Some(vec![keys[1].clone()]));
+        assert_eq!(anchors(&keys[1]), Some(vec![keys[1].clone()]));
         let both = pem("PUBLIC KEY", &keys[0]) + &pem("PUBLIC KEY", &keys[1]);
-        assert_eq!(anchor_keys(both.as_bytes()), Some(keys.clone()));
+        assert_eq!(anchors(both.as_bytes()), Some(keys.clone()));
         for bad in [
             String::new(),
             "no key at all".to_owned(),
             pem("PRIVATE KEY", &keys[1]),
+            "-----BEGIN CERTIFICATE-----\nAQI=\n-----END CERTIFICATE-----\n".to_owned(),
             both.clone() + &pem("EC PRIVATE KEY", &keys[1]),
             pem("CERTIFICATE", &keys[1][1..]),
             pem("PUBLIC KEY", &keys[1]).replace("-----END", "-----EMD"),
         ] {
-            assert_eq!(anchor_keys(bad.as_bytes()), None, "{bad}");
+            assert_eq!(anchors(bad.as_bytes()), None, "{bad}");
         }
         for len in 0..keys[1].len() {
-            assert_eq!(anchor_keys(&keys[1][..len]), None, "cut at {len}");
+            assert_eq!(anchors(&keys[1][..len]), None, "cut at {len}");
         }
     }
 }

@@ -10,12 +10,15 @@
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod anchor;
 mod appraisal;
+pub mod cmw;
 pub mod code;
 pub mod pem;
 mod question;
 mod revocation;
 mod roots;
 
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+mod anchor;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
@@ -46,7 +49,7 @@ pub mod tpm;
 pub mod webauthn;
 
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
-pub use anchor::anchor_keys;
+pub use anchor::anchors;
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;

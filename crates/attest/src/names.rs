@@ -55,16 +55,24 @@ pub(crate) fn each_attribute(names: &[u8], mut each: impl FnMut(&[u8], &str)) ->
         if name.class != Class::Context || name.tag != DIRECTORY_NAME {
             continue;
         }
-        let mut sets = name.explicit()?.sequence()?;
-        while !sets.is_empty() {
-            let mut set = sets.next()?.set()?;
-            while !set.is_empty() {
-                let mut attribute = set.next()?.sequence()?;
-                let (oid, value) = (attribute.next()?.oid()?, attribute.next()?);
-                attribute.finish()?;
-                if matches!(value.tag, tag::UTF8_STRING | tag::PRINTABLE_STRING) {
-                    each(oid, std::str::from_utf8(value.body).map_err(|_| Asn1Error)?);
-                }
+        each_of_name(name.explicit()?.sequence()?, &mut each)?;
+    }
+    Ok(())
+}
+
+/// Calls back for each attribute of one name, with its text.
+pub(crate) fn each_of_name(
+    mut sets: Reader<'_>,
+    each: &mut impl FnMut(&[u8], &str),
+) -> Result<(), Asn1Error> {
+    while !sets.is_empty() {
+        let mut set = sets.next()?.set()?;
+        while !set.is_empty() {
+            let mut attribute = set.next()?.sequence()?;
+            let (oid, value) = (attribute.next()?.oid()?, attribute.next()?);
+            attribute.finish()?;
+            if matches!(value.tag, tag::UTF8_STRING | tag::PRINTABLE_STRING) {
+                each(oid, std::str::from_utf8(value.body).map_err(|_| Asn1Error)?);
             }
         }
     }

@@ -217,6 +217,21 @@ codes! {
     DeviceAnswer "G9057" FAILED "answer that cannot be verified",
         "No verdict under the session's key, or one about another request. It counts as a refusal.",
         "Ask the edge itself, and not through something that changes answers; after `--renew` verify with new headers.";
+    DeviceKeys "G9058" FAILED "key store failed",
+        "The store that keeps the device's keys is not there, refuses, or does not do what it should.",
+        "The message says what the store said; `glacis device keys` shows which store it is.";
+    DeviceStore "G9059" NOT_PERMITTED "no key store is good enough",
+        "None of the key stores that were named is worth what --require demands.",
+        "Name a better store with --keys, or demand less; a weaker one is never taken in silence.";
+    DeviceKeyEnded "G9060" NOT_PERMITTED "key signs no more",
+        "The key was revoked, is past its end, or has no use left.",
+        "`glacis device keys` shows it; `glacis device keys renew NAME` makes a new one.";
+    DeviceUnlike "G9061" NOT_FOUND "keys are in another store",
+        "The keys of this device were made in another key store, which alone can use them.",
+        "Name that store, or end the device with `glacis device wipe` and begin anew.";
+    DeviceUnasked "G9062" USAGE "not without asking",
+        "The command destroys what cannot be had again, and nobody confirmed it.",
+        "Answer its question, or give --yes.";
     Output "G9090" FAILED "cannot write the output",
         "Standard output cannot be written: the disk behind it is full, or its reader failed.",
         "Send the output elsewhere.";

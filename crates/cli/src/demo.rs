@@ -37,6 +37,9 @@ pub(crate) struct DemoArgs {
     /// Keep the control plane's files here instead of in a temporary folder
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Give some devices an emulated TPM, and bring what attacks those; needs swtpm and swtpm-tools
+    #[arg(long)]
+    tpm: bool,
     /// Do not compare decisions with the reference interpreter after the run
     #[arg(long)]
     no_check: bool,
@@ -55,6 +58,7 @@ impl DemoArgs {
             devices: self.devices,
             data_dir: self.data_dir.clone(),
             check: !self.no_check,
+            tpm: self.tpm,
             ..DemoOptions::default()
         }
     }

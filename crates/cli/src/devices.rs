@@ -134,8 +134,18 @@ fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
 }
 
 fn run_show(args: &ShowArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let answer = args.connection.open()?.get(&path(&args.thumbprint))?;
-    if args.json {
+    show(&args.connection, &args.thumbprint, args.json, out)
+}
+
+/// Shows one device with its history.
+pub(crate) fn show(
+    connection: &Connection,
+    thumbprint: &str,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let answer = connection.open()?.get(&path(thumbprint))?;
+    if json {
         return print_json(out, &answer);
     }
     print(out, &text(&typed(&answer)?))

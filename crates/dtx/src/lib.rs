@@ -30,7 +30,10 @@ pub use custody::{Custody, CustodyError, CustodyErrorKind};
 pub use enrol::{EnrolError, Enrolled, Enrolment};
 pub use keys::{End, KeyError, KeyInfo, KeyStore, UserVerification};
 pub use policy::{PolicyError, PolicyStore};
-pub use protection::{Basis, Candidate, Chosen, Protection, Requirement, Uniqueness, choose};
+pub use protection::{
+    Basis, Candidate, ChoiceError, Chosen, Offer, Protection, Requirement, Uniqueness, choose,
+    choose_of_offers,
+};
 pub use ring::KeyRing;
 pub use role::{KeyOptions, Role, Scene};
 pub use session::{Expected, Opening, Session, SessionError, Sessions, SignedRequest};

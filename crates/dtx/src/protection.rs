@@ -77,6 +77,11 @@ impl Protection {
         uniqueness: Uniqueness::None,
         basis: Basis::Nothing,
     };
+
+    /// By what one store is better than another.
+    const fn rank(&self) -> (Tier, Basis) {
+        (self.tier, self.basis)
+    }
 }
 
 /// What a policy demands of a key store; the default demands nothing.
@@ -172,12 +177,58 @@ pub fn choose(candidates: Vec<Candidate>, requirement: &Requirement) -> Result<C
             missing.push((name, lacking.join(", ")));
             continue;
         }
-        let rank = |protection: &Protection| (protection.tier, protection.basis);
-        if best.as_ref().is_none_or(|best| rank(&best.protection) < rank(&protection)) {
+        if best.as_ref().is_none_or(|best| best.protection.rank() < protection.rank()) {
             best = Some(Chosen { name, store, protection });
         }
     }
     best.ok_or(ChoiceError { missing })
+}
+
+/// A store that cannot be open beside another one, as where all would work on one vault.
+pub struct Offer<'a> {
+    /// As the configuration calls it.
+    pub name: String,
+    /// Opens it; more than once if it is chosen.
+    pub open: Box<dyn Fn() -> Result<Arc<dyn KeyStore>, KeyError> + 'a>,
+}
+
+impl fmt::Debug for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Offer({})", self.name)
+    }
+}
+
+/// As [`choose`], with one store open at a time.
+///
+/// # Errors
+/// As [`choose`]; also if the chosen one does not open again.
+pub fn choose_of_offers(offers: &[Offer<'_>], requirement: &Requirement) -> Result<Chosen, ChoiceError> {
+    let mut missing = Vec::new();
+    let mut best: Option<(&Offer<'_>, Protection)> = None;
+    for offer in offers {
+        // Closed again before the next is opened.
+        let protection = match (offer.open)() {
+            Ok(store) => store.protection(),
+            Err(error) => {
+                missing.push((offer.name.clone(), error.to_string()));
+                continue;
+            }
+        };
+        let lacking = requirement.lacking(&protection);
+        if !lacking.is_empty() {
+            missing.push((offer.name.clone(), lacking.join(", ")));
+        } else if best.as_ref().is_none_or(|(_, best)| best.rank() < protection.rank()) {
+            best = Some((offer, protection));
+        }
+    }
+    let Some((offer, protection)) = best else { return Err(ChoiceError { missing }) };
+    match (offer.open)() {
+        Ok(store) => Ok(Chosen { name: offer.name.clone(), store, protection }),
+        Err(error) => {
+            missing.push((offer.name.clone(), error.to_string()));
+            Err(ChoiceError { missing })
+        }
+    }
 }
 
 /// The store that was chosen.

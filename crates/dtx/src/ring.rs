@@ -52,7 +52,9 @@ impl<C: Custody> KeyRing<C> {
     /// Takes up the keys that the vault knows of, and ends what was begun.
     pub fn over(vault: Arc<Vault>, custody: C) -> Result<Self, KeyError> {
         let only = Vault::claim_keys(&vault).ok_or(KeyError::InUse)?;
-        let kept = Kept::load(&vault)?.map(|kept| match kept.custody == custody.name() {
+        // Where there is no key, any store may begin.
+        let kept = Kept::load(&vault)?.filter(|kept| !kept.entries.is_empty());
+        let kept = kept.map(|kept| match kept.custody == custody.name() {
             true => Ok(kept.entries),
             false => Err(KeyError::OtherCustody { made: kept.custody, opened: custody.name() }),
         });

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 /// Sealed records of one device, tenant and realm. Share it by `Arc`.
 pub struct Vault {
@@ -42,9 +43,9 @@ impl Vault {
     pub fn open(files: Arc<dyn Files>, host: Arc<dyn Host>, context: Context) -> Result<Self, VaultError> {
         let key = match files.read(KEY_FILE)? {
             Some(bytes) => {
-                let bytes =
-                    <[u8; Secret::LEN]>::try_from(bytes.as_slice()).map_err(|_| VaultError::KeyLost)?;
-                Secret::new(bytes)
+                let bytes = Zeroizing::new(bytes);
+                let key = <&[u8; Secret::LEN]>::try_from(bytes.as_slice());
+                Secret::new(*key.map_err(|_| VaultError::KeyLost)?)
             }
             // A new key over old records would hide that they are lost.
             None if files.list()?.iter().any(|name| name.ends_with(SUFFIX)) => {
@@ -122,16 +123,16 @@ impl Vault {
         Ok(())
     }
 
-    /// The newest content of a record; `None` if it was never stored.
+    /// The newest content of a record; `None` if it was never stored. The caller wipes it if it is secret.
     pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         let known = self.lock().get(name).copied().unwrap_or(0);
         let Some(sealed) = self.files.read(&file_name(name))? else {
             return if known == 0 { Ok(None) } else { Err(VaultError::Rollback(name.into())) };
         };
-        let (counter, content) = self.unseal(name, &sealed)?;
+        let (counter, mut content) = self.unseal(name, &sealed)?;
         // One ahead: the process died between the two writes of `put`.
         if counter == known || known.checked_add(1) == Some(counter) {
-            Ok(Some(content))
+            Ok(Some(std::mem::take(&mut *content)))
         } else {
             Err(VaultError::Rollback(name.into()))
         }
@@ -159,20 +160,19 @@ impl Vault {
     fn seal(&self, name: &str, counter: u64, content: &[u8]) -> Result<Vec<u8>, VaultError> {
         let mut salt = [0; SALT_BYTES];
         self.host.fill(&mut salt).map_err(|_| SealError::Entropy)?;
-        let mut plain = Writer::new();
+        let mut plain = Writer::with_capacity(content.len().saturating_add(8));
         plain.u64(counter);
         plain.raw(content);
         let key = self.key.derive(&salt, &self.context, Purpose::Storage, name.as_bytes());
-        let mut plain = plain.into_bytes();
+        let plain = Zeroizing::new(plain.into_bytes());
         let sealed = key.seal(&self.context, Purpose::Storage, NONCE, name.as_bytes(), &plain);
-        zeroize::Zeroize::zeroize(&mut plain);
         let mut record = vec![VERSION];
         record.extend_from_slice(&salt);
         record.extend_from_slice(&sealed?);
         Ok(record)
     }
 
-    fn unseal(&self, name: &str, record: &[u8]) -> Result<(u64, Vec<u8>), VaultError> {
+    fn unseal(&self, name: &str, record: &[u8]) -> Result<(u64, Zeroizing<Vec<u8>>), VaultError> {
         let broken = || VaultError::Sealed(name.into());
         let mut reader = Reader::new(record);
         if reader.u8().map_err(|_| broken())? != VERSION {
@@ -181,14 +181,12 @@ impl Vault {
         let salt: [u8; SALT_BYTES] = reader.array().map_err(|_| broken())?;
         let sealed = reader.raw(reader.remaining()).map_err(|_| broken())?;
         let key = self.key.derive(&salt, &self.context, Purpose::Storage, name.as_bytes());
-        let mut plain = key
-            .open(&self.context, Purpose::Storage, NONCE, name.as_bytes(), sealed)
-            .map_err(|_| broken())?;
+        let plain = key.open(&self.context, Purpose::Storage, NONCE, name.as_bytes(), sealed);
+        let plain = Zeroizing::new(plain.map_err(|_| broken())?);
         let mut reader = Reader::new(&plain);
-        let counter = reader.u64();
-        let content = reader.raw(reader.remaining()).map(<[u8]>::to_vec);
-        zeroize::Zeroize::zeroize(&mut plain);
-        Ok((counter.map_err(|_| broken())?, content.map_err(|_| broken())?))
+        let counter = reader.u64().map_err(|_| broken())?;
+        let content = reader.raw(reader.remaining()).map_err(|_| broken())?;
+        Ok((counter, Zeroizing::new(content.to_vec())))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {

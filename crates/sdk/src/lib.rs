@@ -8,6 +8,7 @@
 //! What must not happen here: no socket is opened, no clock or randomness is asked except through the middleware's
 //! host, no private value is encoded, and nothing unverified becomes an allow.
 
+pub mod chip;
 pub mod client;
 pub mod drive;
 pub mod flow;

@@ -5,7 +5,7 @@
 
 use crate::config::Enrolment;
 use crate::error::{ServeError, ServeErrorKind};
-use glacis_attest::{Anchors, AndroidApp, References, Revocations, anchor_keys};
+use glacis_attest::{Anchors, AndroidApp, References, Revocations};
 use glacis_cloud::Enrolling;
 use glacis_seal::Context;
 use glacis_wire::Timestamp;
@@ -44,7 +44,7 @@ fn keys_of(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ServeError> {
     let mut found = Vec::new();
     for file in files {
         let (bytes, _) = read(file, ANCHORS_BYTES_MAX)?;
-        let keys = anchor_keys(&bytes).filter(|keys| !keys.is_empty());
+        let keys = glacis_attest::anchors(&bytes).filter(|keys| !keys.is_empty());
         found.extend(keys.ok_or_else(|| {
             unusable(file, "must hold certificates or public keys, as PEM or as DER of one, and nothing else")
         })?);

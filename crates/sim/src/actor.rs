@@ -4,14 +4,17 @@
 //! is kept for the check; the snapshot is what its process knew, or what a lying process claimed.
 
 use crate::attack::{Attempt, End};
+use crate::chips::{Chip, Chips};
 use crate::deeds;
 use crate::manufacturer::{Hardware, Manufacturer};
 use crate::persona::Owner;
 use crate::schedule::{Deed, Make};
 use crate::snapshots::{Snapshot, Snapshots, text};
 use crate::world::{Line, World, WorldError};
-use glacis_dtx::{SoftwareKeyStore, Vault};
+use glacis_dtx::tpm::{DeviceTpm, Measured, TpmOptions};
+use glacis_dtx::{KeyStore, SoftwareKeyStore, Vault};
 use glacis_host::{Host, MemoryFiles};
+use glacis_sdk::chip::TpmAttester;
 use glacis_sdk::drive::{Reply, Transport, Unattended, User, drive};
 use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
 use glacis_sdk::{
@@ -28,7 +31,7 @@ use glacis_wire::message::simulated::SecurityLevel;
 use glacis_wire::message::tpm::Activation;
 use glacis_wire::{Answer, Disclosed, EventId, EventName, SignalName, Thumbprint, Timestamp, Value, Verdict};
 use std::collections::BTreeMap;
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -78,6 +81,8 @@ pub struct Device {
     holder: Holder,
     /// Its disk: whoever copies it has the keys of a software store.
     files: MemoryFiles,
+    /// Its TPM, if it has one.
+    chip: Option<Arc<Chip>>,
 }
 
 impl fmt::Debug for Device {
@@ -112,6 +117,8 @@ pub struct Kit<'a> {
     pub line: Line,
     /// What its process observes.
     pub sense: Sense,
+    /// Its TPM, which then holds its keys and gives the evidence.
+    pub chip: Option<Arc<Chip>>,
 }
 
 impl fmt::Debug for Kit<'_> {
@@ -150,7 +157,11 @@ impl Device {
         let mut attest =
             |challenge: &[u8; 32], key: &PublicKey| hardware.as_ref()?.attest(challenge, key).ok();
         let host = world.host(&format!("device-{number}"));
-        let kit = Kit { host, attest: &mut attest, holder, line, sense };
+        let chip = match make {
+            Make::Chip => Some(Arc::new(chips(world)?.make()?)),
+            _ => None,
+        };
+        let kit = Kit { host, attest: &mut attest, holder, line, sense, chip };
         Self::assemble(world.site(), kit)?
             .map_err(|end| WorldError::new("device", format!("its enrolment ended in {end}")))
     }
@@ -173,7 +184,7 @@ impl Device {
             |challenge: &[u8; 32], key: &PublicKey| hardware.as_ref()?.attest(challenge, key).ok();
         Self::assemble(
             world.site(),
-            Kit { host, attest: &mut attest, holder, line, sense: Box::new(all_clear) },
+            Kit { host, attest: &mut attest, holder, line, sense: Box::new(all_clear), chip: None },
         )
     }
 
@@ -182,16 +193,22 @@ impl Device {
     /// # Errors
     /// The outer one if the world fails, the inner one if the device is refused.
     pub fn assemble(site: &Site, kit: Kit<'_>) -> Result<Result<Self, End>, WorldError> {
-        let Kit { host, attest, holder, mut line, sense } = kit;
+        let Kit { host, attest, holder, mut line, sense, chip } = kit;
         let mind = Arc::new(Mutex::new(Mind { sense, last: Signals::new() }));
         let files = MemoryFiles::new();
-        let mut client = client(site, files.clone(), host, &mind)?;
+        let on = Machine { files: files.clone(), host, chip: chip.clone() };
+        let (mut client, tpm) = client(site, on, &mind)?.map_err(|why| WorldError::new("key store", why))?;
+        let mut own = tpm.map(|tpm| TpmAttester::new(tpm, Measured::default()));
         let mut bridge = Bridge(attest);
-        let appraised = match drive(&mut client.enrol(&mut bridge), &mut *line, &mut Unattended) {
+        let attester = own.as_mut().map_or(&mut bridge as &mut dyn Attester, |own| own);
+        let appraised = match drive(&mut client.enrol(attester), &mut *line, &mut Unattended) {
             Ok(appraised) => appraised,
+            Err(error) if error.kind() == FlowErrorKind::Unattested => {
+                return Err(WorldError::new("evidence", why(&error)));
+            }
             Err(error) => return Ok(Err(end_of_error(&error))),
         };
-        let device = Self { client, line, thumbprint: appraised.thumbprint, mind, holder, files };
+        let device = Self { client, line, thumbprint: appraised.thumbprint, mind, holder, files, chip };
         device.pulled().map(Ok)
     }
 
@@ -200,23 +217,59 @@ impl Device {
     /// # Errors
     /// If the world fails.
     pub fn restarted(self, world: &dyn World, number: u32) -> Result<Self, WorldError> {
-        let host = world.host(&format!("restarted-{number}"));
-        let client = client(world.site(), self.files.clone(), host, &self.mind)?;
-        Self { client, ..self }.pulled()
+        let files = self.files.clone();
+        self.restored(world, number, files)?.map_err(|why| WorldError::new("restart", why))
     }
 
-    /// The app started on a copy of this device's disk, on a machine of the thief's: enrolled as this device is, with
-    /// its keys and its chain of sessions.
+    /// The app started again on what this device's disk once was, under the same chip. The inner error says why it does
+    /// not open.
     ///
     /// # Errors
     /// If the world fails.
-    pub fn copied(&self, world: &dyn World, number: u32) -> Result<Self, WorldError> {
+    pub fn restored(
+        self,
+        world: &dyn World,
+        number: u32,
+        files: MemoryFiles,
+    ) -> Result<Result<Self, String>, WorldError> {
+        let Self { client: old, line, thumbprint, mind, holder, chip, .. } = self;
+        // A chip serves one process at a time.
+        drop(old);
+        let host = world.host(&format!("restarted-{number}"));
+        let on = Machine { files: files.clone(), host, chip: chip.clone() };
+        match client(world.site(), on, &mind)? {
+            Ok((client, _)) => Self { client, line, thumbprint, mind, holder, files, chip }.pulled().map(Ok),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// The app started on a copy of this device's disk, on a machine of the thief's: enrolled as this device is, with its
+    /// chain of sessions, and with its keys where no chip holds them. The inner error says why it does not open.
+    ///
+    /// # Errors
+    /// If the world fails.
+    pub fn copied(
+        &self,
+        world: &dyn World,
+        number: u32,
+        chip: Option<Arc<Chip>>,
+    ) -> Result<Result<Self, String>, WorldError> {
         let host = world.host(&format!("copied-{number}"));
         let mind = Arc::new(Mutex::new(Mind { sense: Box::new(all_clear), last: Signals::new() }));
-        let files = self.files.snapshot();
-        let client = client(world.site(), files.clone(), host, &mind)?;
+        let files = self.disk();
+        let on = Machine { files: files.clone(), host, chip: chip.clone() };
         let (line, holder) = (world.line(number)?, self.holder.clone());
-        Self { client, line, thumbprint: self.thumbprint, mind, holder, files }.pulled()
+        match client(world.site(), on, &mind)? {
+            Ok((client, _)) => {
+                Self { client, line, thumbprint: self.thumbprint, mind, holder, files, chip }.pulled().map(Ok)
+            }
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// What its disk holds now.
+    pub fn disk(&self) -> MemoryFiles {
+        self.files.snapshot()
     }
 
     fn pulled(mut self) -> Result<Self, WorldError> {
@@ -252,11 +305,11 @@ impl Device {
         snapshots: &Snapshots,
     ) -> Result<Attempt, WorldError> {
         let action = self.action(deed)?;
-        let mut asked = Asked { user, prompts: 0 };
+        let mut prompted = Prompted { user, prompts: 0 };
         let mut act = self.client.act(action).map_err(|error| WorldError::new("client", error))?;
         let event = act.event_id();
-        let result = drive(&mut act, &mut *self.line, &mut asked);
-        let prompts = asked.prompts;
+        let result = drive(&mut act, &mut *self.line, &mut prompted);
+        let prompts = prompted.prompts;
         drop(act);
         let device = lock(&self.mind).last.clone();
         self.keep(deed, event, device, snapshots)?;
@@ -310,12 +363,12 @@ impl Device {
         snapshots: &Snapshots,
     ) -> Result<Attempt, WorldError> {
         let action = self.action(deed)?;
-        let mut asked = Asked { user, prompts: 0 };
+        let mut prompted = Prompted { user, prompts: 0 };
         let act = self.client.danger_act_disclosing(action, disclosed);
         let mut act = act.map_err(|error| WorldError::new("client", error))?;
         let event = act.event_id();
-        let result = drive(&mut act, &mut *self.line, &mut asked);
-        let prompts = asked.prompts;
+        let result = drive(&mut act, &mut *self.line, &mut prompted);
+        let prompts = prompted.prompts;
         drop(act);
         self.keep(deed, event, device, snapshots)?;
         Ok(self.attempt(event, &result, prompts))
@@ -356,27 +409,71 @@ impl Device {
     }
 }
 
-/// An SDK client on these files; what they hold of keys, enrolment and sessions counts.
-fn client(
-    site: &Site,
+/// What an app runs on.
+struct Machine {
     files: MemoryFiles,
     host: Arc<dyn Host>,
+    chip: Option<Arc<Chip>>,
+}
+
+/// An SDK client and the chip that it uses.
+type Opened = (Client, Option<Arc<DeviceTpm>>);
+
+/// An SDK client on this machine; what the files hold of keys, enrolment and sessions counts. The inner error is a key
+/// store that does not open.
+fn client(
+    site: &Site,
+    machine: Machine,
     mind: &Arc<Mutex<Mind>>,
-) -> Result<Client, WorldError> {
+) -> Result<Result<Opened, String>, WorldError> {
+    let Machine { files, host, chip } = machine;
     let vault = Vault::open(Arc::new(files), host, site.context.clone());
     let vault = Arc::new(vault.map_err(|error| WorldError::new("vault", error))?);
-    let keys =
-        SoftwareKeyStore::open(Arc::clone(&vault)).map_err(|error| WorldError::new("key store", error))?;
+    let (keys, tpm) = match keys(&vault, chip.as_deref()) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(why(&*error))),
+    };
     let parts = ClientParts {
         vault,
-        keys: Arc::new(keys),
+        keys,
         pinned: site.pinned.clone(),
         authority: site.edge.clone(),
         app: None,
         source: Box::new(Remembering(Arc::clone(mind))),
         device_final_ttl: DEVICE_FINAL_TTL,
     };
-    Client::new(parts).map_err(|error| WorldError::new("client", error))
+    let client = Client::new(parts).map_err(|error| WorldError::new("client", error))?;
+    Ok(Ok((client, tpm)))
+}
+
+/// A key store and the chip that it uses.
+type Keys = (Arc<dyn KeyStore>, Option<Arc<DeviceTpm>>);
+
+/// The keys of this vault: in the chip where there is one, else in software.
+fn keys(vault: &Arc<Vault>, chip: Option<&Chip>) -> Result<Keys, Box<dyn Error>> {
+    match chip {
+        Some(chip) => {
+            let tpm = DeviceTpm::open(Arc::clone(vault), Box::new(chip.link()), TpmOptions::default())?;
+            Ok((Arc::new(tpm.key_store()?), Some(tpm)))
+        }
+        None => Ok((Arc::new(SoftwareKeyStore::open(Arc::clone(vault))?), None)),
+    }
+}
+
+/// An error with its causes, in one line.
+fn why(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// The world's maker of chips.
+fn chips(world: &dyn World) -> Result<&Chips, WorldError> {
+    world.chips().ok_or_else(|| WorldError::new("tpm", "this world has no chips"))
 }
 
 /// Secure hardware for devices that have any.
@@ -389,19 +486,19 @@ pub(crate) fn hardware(
     let level = match make {
         Make::Strong => SecurityLevel::Strongbox,
         Make::Tee => SecurityLevel::Tee,
-        Make::Software => return Ok(None),
+        Make::Software | Make::Chip => return Ok(None),
     };
     let host = world.host(&format!("factory-{number}"));
     maker.hardware(level, &*host).map(Some).map_err(|error| WorldError::new("manufacturer", error))
 }
 
 /// Passes prompts on and counts them.
-struct Asked<'a> {
+struct Prompted<'a> {
     user: &'a mut dyn User,
     prompts: u32,
 }
 
-impl User for Asked<'_> {
+impl User for Prompted<'_> {
     fn prompt(&mut self, prompt: &Prompt) -> Reply {
         self.prompts += 1;
         self.user.prompt(prompt)

@@ -47,6 +47,8 @@ pub struct DemoOptions {
     pub actions: u32,
     /// How victim processes are started; this very program where nothing is said.
     pub victim: Option<VictimCommand>,
+    /// Some devices have emulated TPMs, and their attackers come too.
+    pub tpm: bool,
     /// Records every byte on every socket, for tests.
     pub capture: Option<Arc<Capture>>,
 }
@@ -63,6 +65,7 @@ impl Default for DemoOptions {
             check: true,
             actions: Size::DEMO.actions,
             victim: None,
+            tpm: false,
             capture: None,
         }
     }
@@ -117,7 +120,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn Progress) -> Result<DemoRep
         None => VictimCommand::own().map_err(|error| WorldError::new("victim", error))?,
     };
     let capture = options.capture.clone();
-    let setup = Setup { folder: &folder.path, policies: &policies, capture, victim };
+    let setup = Setup { folder: &folder.path, policies: &policies, capture, victim, tpm: options.tpm };
     let world = HttpWorld::start(setup, progress)?;
     let stop = interrupted();
     let snapshots = Snapshots::default();
@@ -170,7 +173,11 @@ fn rounds(
 ) -> Result<bool, DemoError> {
     let host = SystemHost::new();
     let size = Size { people: options.devices.max(DEVICES_MIN), actions: options.actions };
-    let schedule = Schedule::draw(seed, size);
+    let draw = |seed| {
+        let schedule = Schedule::draw(seed, size);
+        if options.tpm { schedule.with_chips() } else { schedule }
+    };
+    let schedule = draw(seed);
     let started = host.monotonic();
     let mut fleet = Fleet::enrol(parts.world, &schedule)?;
     let took = host.monotonic().saturating_sub(started);
@@ -181,7 +188,7 @@ fn rounds(
         // Each round draws other actions; people, devices and the first round's actions follow from the seed.
         let schedule = match number {
             0 => schedule.clone(),
-            _ => Schedule::draw(seed.wrapping_add(number), size),
+            _ => draw(seed.wrapping_add(number)),
         };
         let round = Round {
             world: parts.world,

@@ -4,6 +4,7 @@
 //! sockets, and reads the control plane's file after it stopped.
 
 use crate::actor::Site;
+use crate::chips::Chips;
 use crate::gate::{self, Places};
 use crate::inprocess::{decided, open_cloud, publish};
 use crate::keys::RunKeys;
@@ -41,6 +42,8 @@ pub struct Setup<'a> {
     pub capture: Option<Arc<Capture>>,
     /// How victim processes are started.
     pub victim: VictimCommand,
+    /// Whether some devices have emulated TPMs.
+    pub tpm: bool,
 }
 
 /// The running servers.
@@ -52,6 +55,7 @@ pub struct HttpWorld {
     manufacturer: Manufacturer,
     host: Arc<SystemHost>,
     victim: VictimCommand,
+    chips: Option<Chips>,
     store: PathBuf,
     console: Option<String>,
     gateway: Option<Running>,
@@ -78,19 +82,15 @@ impl HttpWorld {
         let manufacturer = Manufacturer::found(keys.context().clone(), &*host);
         let manufacturer = manufacturer.map_err(|error| WorldError::new("manufacturer", error))?;
         progress.tick(Part::Keys, lap.took(), "keys and roots of this run");
+        let chips = chips(&setup)?;
+        chips.iter().for_each(|_| progress.tick(Part::Chips, lap.took(), "a CA for emulated TPMs"));
 
         let token = keys.token().map_err(|error| WorldError::new("keys", error))?;
         let clock: Arc<dyn Clock> = Arc::clone(&host) as Arc<dyn Clock>;
         let shop = Arc::new(Shop::new(keys.context().clone(), token, keys.decision(), clock));
-        let store = setup.folder.join("cloud.db");
-        if store.exists() {
-            let what = format!(
-                "`{}` is another run's; keys are made per run, so give an empty folder",
-                store.display()
-            );
-            return Err(WorldError::new("cloud", what));
-        }
-        let mut core = open_cloud(&keys, &manufacturer, &store, Arc::clone(&host) as Arc<dyn Host>)?;
+        let store = new_store(setup.folder)?;
+        let mut core =
+            open_cloud(&keys, &manufacturer, chips.as_ref(), &store, Arc::clone(&host) as Arc<dyn Host>)?;
         publish(&mut core, &keys, setup.policies, &*host)?;
         let bootstrap = core.bootstrap_token().map_err(|error| WorldError::new("cloud", error))?;
         let cloud = start_cloud(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
@@ -132,6 +132,7 @@ impl HttpWorld {
             manufacturer,
             host,
             victim: setup.victim,
+            chips,
             store,
             console,
             gateway: Some(gateway),
@@ -176,6 +177,21 @@ impl HttpWorld {
     }
 }
 
+/// Who makes TPMs for this run, if it has some.
+fn chips(setup: &Setup<'_>) -> Result<Option<Chips>, WorldError> {
+    setup.tpm.then(|| Chips::open(&setup.folder.join("tpm"))).transpose()
+}
+
+/// The control plane's file, which must not be there yet.
+fn new_store(folder: &Path) -> Result<PathBuf, WorldError> {
+    let store = folder.join("cloud.db");
+    if !store.exists() {
+        return Ok(store);
+    }
+    let what = "is another run's; keys are made per run, so give an empty folder";
+    Err(WorldError::new("cloud", format!("`{}` {what}", store.display())))
+}
+
 impl Drop for HttpWorld {
     fn drop(&mut self) {
         self.end();
@@ -217,6 +233,10 @@ impl World for HttpWorld {
 
     fn victim(&self) -> Option<&VictimCommand> {
         Some(&self.victim)
+    }
+
+    fn chips(&self) -> Option<&Chips> {
+        self.chips.as_ref()
     }
 
     fn decided(&self) -> (u32, u32) {

@@ -6,6 +6,7 @@
 //! TLS bytes, of which records hold none.
 
 use crate::actor::Site;
+use crate::chips::Chips;
 use crate::gate::{self, Places};
 use crate::keys::{self, RunKeys};
 use crate::manufacturer::{self, Manufacturer};
@@ -32,7 +33,9 @@ use glacis_sdk::drive::{Lost, Transport};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::decide::DecideAnswer;
 use glacis_wire::message::refusal::Refusal;
+use glacis_wire::message::{simulated, tpm};
 use glacis_wire::{Decode, Encode, Timestamp, Zone};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,7 +89,7 @@ impl Town {
         let token = keys.token().map_err(|error| WorldError::new("keys", error))?;
         let shop = Shop::new(keys.context().clone(), token, keys.decision(), Arc::new(host.clone()));
         let shop = Arc::new(shop);
-        let mut cloud = open_cloud(&keys, &manufacturer, store, Arc::new(host.stream("cloud")))?;
+        let mut cloud = open_cloud(&keys, &manufacturer, None, store, Arc::new(host.stream("cloud")))?;
         publish(&mut cloud, &keys, policies, &host)?;
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
         let places = Places { listen: nowhere, cloud: nowhere, shop: nowhere };
@@ -122,24 +125,28 @@ impl Town {
 pub(crate) fn open_cloud(
     keys: &RunKeys,
     manufacturer: &Manufacturer,
+    chips: Option<&Chips>,
     store: &Path,
     host: Arc<dyn Host>,
 ) -> Result<CloudCore, WorldError> {
     let failed = |error: &dyn std::fmt::Display| WorldError::new("cloud", error.to_string());
     let context = keys.context();
+    let mut anchors = Anchors {
+        simulated_roots: vec![manufacturer.root()],
+        apps: vec![manufacturer::app()],
+        ..Anchors::new(context.clone())
+    };
+    let mut families = BTreeSet::from([simulated::FAMILY.to_owned()]);
+    if let Some(chips) = chips {
+        anchors.roots.tpm = chips.anchors()?;
+        families.insert(tpm::FAMILY.to_owned());
+    }
     let config = CloudConfig {
         birth: Birth { tenant: context.tenant.clone(), realm: context.realm },
         key_set: keys.signed_key_set().map_err(|error| failed(&error))?,
         keys: keys.cloud().map_err(|error| failed(&error))?,
-        anchors: Anchors {
-            simulated_roots: vec![manufacturer.root()],
-            apps: vec![manufacturer::app()],
-            ..Anchors::new(context.clone())
-        },
-        enrolling: Enrolling {
-            families: [glacis_wire::message::simulated::FAMILY.to_owned()].into(),
-            ..Enrolling::default()
-        },
+        anchors,
+        enrolling: Enrolling { families, ..Enrolling::default() },
         limits: keys::limits(),
     };
     CloudCore::open(&Place::File(store), config, host).map_err(|error| failed(&error))
@@ -194,6 +201,10 @@ impl World for Town {
     }
 
     fn victim(&self) -> Option<&VictimCommand> {
+        None
+    }
+
+    fn chips(&self) -> Option<&Chips> {
         None
     }
 

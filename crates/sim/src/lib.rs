@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod attack;
 pub mod check;
+pub mod chips;
 pub mod deeds;
 pub mod demo;
 pub mod equality;

@@ -13,6 +13,8 @@ pub enum Make {
     Strong,
     /// TEE, made by the simulated manufacturer.
     Tee,
+    /// An emulated TPM 2.0, vouched for by the CA of the run.
+    Chip,
     /// Nothing: a key in software.
     Software,
 }
@@ -94,6 +96,8 @@ pub const VIP: &str = "user-01";
 impl Schedule {
     /// Index of the person whose token is stolen later; the first thing this person does is to pay.
     pub const MARK: usize = 2;
+    /// Most devices with a TPM: one process each.
+    const CHIPS: usize = 3;
 
     /// Draws a world of `size` from `seed`.
     pub fn draw(seed: u64, size: Size) -> Self {
@@ -116,6 +120,14 @@ impl Schedule {
             actions.push(Action { person, deed });
         }
         Self { people, actions }
+    }
+
+    /// The same world, in which some devices with a TEE have a TPM instead.
+    #[must_use]
+    pub fn with_chips(mut self) -> Self {
+        let tees = self.people.iter_mut().filter(|person| person.make == Make::Tee);
+        tees.take(Self::CHIPS).for_each(|person| person.make = Make::Chip);
+        self
     }
 }
 

@@ -163,7 +163,7 @@ impl Round<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<bool, WorldError> {
         let actions = &self.schedule.actions;
-        let attacks = Attack::ALL;
+        let attacks = Attack::of(self.world);
         let clock = self.world.host("watch");
         let began = clock.monotonic();
         let mut drawn = began;

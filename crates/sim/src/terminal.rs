@@ -13,6 +13,8 @@ use std::time::Duration;
 pub enum Part {
     /// Keys of the run and the manufacturer's roots.
     Keys,
+    /// Who makes emulated TPMs.
+    Chips,
     /// The control plane.
     Cloud,
     /// The gateway.
@@ -28,6 +30,7 @@ impl Part {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
+            Self::Chips => "tpm",
             Self::Cloud => "cloud",
             Self::Edge => "edge",
             Self::Shop => "shop",

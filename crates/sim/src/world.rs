@@ -5,6 +5,7 @@
 //! Actors cannot tell them apart, which is what makes their verdict totals comparable.
 
 use crate::actor::Site;
+use crate::chips::Chips;
 use crate::manufacturer::Manufacturer;
 use crate::shop::Shop;
 use glacis_host::Host;
@@ -51,6 +52,8 @@ pub trait World {
     fn pass(&self, by: Duration);
     /// Starts a victim process for the `hooked-app` attacks; none where the world has no processes.
     fn victim(&self) -> Option<&crate::victim::VictimCommand>;
+    /// Where emulated TPMs are made; none where no device has one.
+    fn chips(&self) -> Option<&Chips>;
     /// Verdicts so far: the gateway's own, and those it got from the control plane.
     fn decided(&self) -> (u32, u32);
 }

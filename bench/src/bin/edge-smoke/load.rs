@@ -9,9 +9,9 @@ use glacis_seal::httpsig::{self, Cover, Params, content_digest, profile, sfv};
 use glacis_seal::text::base64url;
 use glacis_seal::{MacKey, Purpose, Share, SigningKey, session, sha256, sign_envelope};
 use glacis_wire::http::{self, Request};
-use glacis_wire::message::Text;
 use glacis_wire::message::enrol::{AttestationResult, DeviceCertificate, TrustVector};
 use glacis_wire::message::session::{SessionOpen, SessionOpened};
+use glacis_wire::message::{Tail, Text};
 use glacis_wire::{Decode, Digest, Disclosed, Encode, NodeOutcome, Tier, Timestamp, Trust};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -88,6 +88,7 @@ impl Device {
             vector: TrustVector::default(),
             verified_at: now,
             not_after,
+            certificate: Tail::default(),
         };
         let share = Share::generate(|out: &mut [u8]| {
             out.fill(number + 1);

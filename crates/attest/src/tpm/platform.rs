@@ -10,7 +10,7 @@
 use crate::appraisal::AttestError;
 use crate::asn1::{Asn1Error, Class, Element, Reader, Rules, tag};
 use crate::code::Code;
-use crate::names::{CERTIFICATE_POLICIES, DIRECTORY_NAME, SUBJECT_ALT_NAME, each_attribute};
+use crate::names::{CERTIFICATE_POLICIES, DIRECTORY_NAME, SUBJECT_ALT_NAME, each_attribute, each_of_name};
 use crate::question::Relaxation;
 use crate::relaxed::Relaxed;
 use crate::x509::{Cert, Key, KeyKind};
@@ -220,7 +220,7 @@ fn extensions(list: Element<'_>, platform: &mut Platform) -> Result<Option<Oid>,
 
 /// Maker, model and version, in the words of either version of the profile.
 fn names(value: &[u8], platform: &mut Platform) -> Result<(), Asn1Error> {
-    each_attribute(value, |oid, text| {
+    let mut each = |oid: &[u8], text: &str| {
         let slot = match oid {
             [0x67, 0x81, 0x05, 2, 4] | [0x67, 0x81, 0x05, 5, 1, 1] => &mut platform.manufacturer,
             [0x67, 0x81, 0x05, 2, 5] | [0x67, 0x81, 0x05, 5, 1, 4] => &mut platform.model,
@@ -229,7 +229,12 @@ fn names(value: &[u8], platform: &mut Platform) -> Result<(), Asn1Error> {
             _ => return,
         };
         *slot = Some(text.to_owned());
-    })
+    };
+    // Intel's first ones have the name itself where a list of names belongs.
+    let bare = Reader::only(value, Rules::Der)?.sequence()?;
+    let mut ahead = bare;
+    let is_name = ahead.next().is_ok_and(|first| first.universal(tag::SET).is_ok());
+    if is_name { each_of_name(bare, &mut each) } else { each_attribute(value, each) }
 }
 
 fn algorithm(element: Element<'_>) -> Result<Oid, Asn1Error> {

@@ -4,7 +4,9 @@
 //! another edge or another key set is refused, never taken over.
 
 use super::Place;
+use super::custody::Shown;
 use super::home::{self, Home, PinnedBy, Profile};
+use super::init::{self, StoreArgs};
 use super::phone::Phone;
 use super::pin::{PinArgs, Trusted, fingerprint};
 use super::target::Target;
@@ -32,6 +34,11 @@ pub(crate) struct EnrolArgs {
     place: Place,
     #[command(flatten)]
     pin: PinArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Whether the device shows what its key store can prove, from now on; without evidence it enrols as software
+    #[arg(long, value_name = "WHAT")]
+    evidence: Option<Shown>,
     /// What the app calls itself: the signal `app.id` of the device slice, as claimed as everything here
     #[arg(long, value_name = "ID")]
     app_id: Option<String>,
@@ -53,7 +60,7 @@ pub(crate) fn run(args: &EnrolArgs, out: &mut dyn Write) -> Result<ExitCode, Cli
     let http = Http::new(&authority, Duration::from_secs(args.timeout));
     let mut http = http.map_err(|error| CliError::new(Code::Internal, format!("no event queue: {error}")))?;
     let (home, fresh) = match Home::find(&args.place, &host)? {
-        Some(home) => (known(args, &authority, home)?, false),
+        Some(home) => (known(args, &authority, home)?, None),
         None => {
             let trusted = args.pin.establish(&mut http)?;
             if args.dry_run {
@@ -61,16 +68,24 @@ pub(crate) fn run(args: &EnrolArgs, out: &mut dyn Write) -> Result<ExitCode, Cli
                 say(args, out, "would-enrol", &[("key_set_fingerprint", print)])?;
                 return Ok(ExitCode::SUCCESS);
             }
+            let begun = home::vault(&args.place, &host)?.is_some();
+            if begun || args.store.is_given() {
+                init::make(&args.place, &args.store, &trusted.context, &host)?;
+            }
             let profile = profile(args, &authority, &trusted)?;
-            (Home::found(&args.place, &host, &trusted.context, profile)?, true)
+            let kept = begun || args.store.is_given();
+            (Home::found(&args.place, &host, &trusted.context, profile)?, Some(kept))
         }
     };
-    let (done, facts) = match finish(args, home, http, &host, fresh) {
+    let (done, facts) = match finish(args, home, http, &host, fresh.is_some()) {
         Ok(finished) => finished,
         Err(error) => {
-            // A first contact that failed leaves nothing behind that the next would have to agree with.
-            if fresh {
-                home::forget(&args.place, &host, false)?;
+            // A first contact that failed leaves nothing behind that the next would have to agree with, but keys that
+            // were asked for.
+            match fresh {
+                Some(true) => Home::unsettle(&args.place, &host)?,
+                Some(false) => drop(home::forget(&args.place, &host, false)?),
+                None => {}
             }
             return Err(error);
         }
@@ -90,6 +105,9 @@ fn finish(
     fresh: bool,
 ) -> Result<(&'static str, Facts), CliError> {
     let by = home.profile.by;
+    if let Some(shown) = args.evidence.filter(|_| !args.dry_run) {
+        shown.keep(&home.vault)?;
+    }
     let mut phone = Phone::assemble(&home, http, host, NonZeroU32::MIN)?;
     if !fresh && !args.pin.agrees(&[&home.profile.pinned, phone.client.key_set()])? {
         let what = format!("the device in {} trusts another key set", args.place.dir.display());
@@ -124,6 +142,7 @@ fn finish(
 /// A folder that holds a device already: it must be this edge's.
 fn known(args: &EnrolArgs, authority: &str, home: Home) -> Result<Home, CliError> {
     let dir = args.place.dir.display();
+    args.store.agree(&home.vault)?;
     if args.app_id.as_ref().is_some_and(|id| *id != home.profile.app_id.0) {
         let what = format!("the device in {dir} has the app id `{}`", home.profile.app_id.0);
         return Err(CliError::new(Code::DeviceExists, what));

@@ -3,6 +3,7 @@
 //! Everything that a clock can cause says so, with the time here: it is the fault that people find last. An answer
 //! that nobody proved never counts for more than a refusal.
 
+use super::custody::key_error;
 use super::home::broken;
 use super::transport::Http;
 use crate::codes::Code;
@@ -61,11 +62,14 @@ pub(super) fn flow(http: &Http, error: FlowError, now: Timestamp) -> CliError {
             Code::DevicePin,
             format!("what {} publishes is refused: {}", http.authority(), why(&error)),
         ),
-        FlowErrorKind::Custody => match vault(&error) {
-            Some(error) => broken(error),
-            None => CliError::new(Code::DeviceBroken, format!("the device's keys: {}", why(&error))),
+        FlowErrorKind::Custody => match (vault(&error), key(&error)) {
+            (Some(error), _) => broken(error),
+            (None, Some(error)) => key_error(error),
+            (None, None) => CliError::new(Code::DeviceBroken, format!("the device's keys: {}", why(&error))),
         },
-        FlowErrorKind::Unattested => CliError::new(Code::DeviceBroken, why(&error)),
+        FlowErrorKind::Unattested => CliError::new(Code::DeviceKeys, why(&error)).help(
+            "nothing was enrolled; `glacis device enrol --evidence none` enrols as software, if that is what you want",
+        ),
         FlowErrorKind::TooLarge | FlowErrorKind::Misuse => CliError::new(Code::Argument, why(&error)),
         _ => CliError::new(Code::Internal, why(&error)),
     };
@@ -118,6 +122,22 @@ fn exhausted(error: &FlowError) -> Option<Refusal> {
         FlowErrorKind::Refused(refusal) => Some(refusal),
         _ => None,
     }
+}
+
+/// The key store's own error, however deep.
+fn key(error: &FlowError) -> Option<&KeyError> {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<KeyError>() {
+            return Some(found);
+        }
+        // As in `vault`.
+        match (error.downcast_ref::<SessionError>(), error.downcast_ref::<EnrolError>()) {
+            (Some(SessionError::Key(found)), _) | (_, Some(EnrolError::Key(found))) => return Some(found),
+            _ => next = error.source(),
+        }
+    }
+    None
 }
 
 /// The vault's own error, however deep.

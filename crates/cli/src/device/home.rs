@@ -65,42 +65,73 @@ impl Home {
         Self::find(place, host)?.ok_or_else(|| missing(&place.dir))
     }
 
-    /// Opens the folder of a device, if it holds one.
+    /// Opens the folder of a device that was enrolled, if it holds one.
     pub(super) fn find(place: &Place, host: &Arc<SystemHost>) -> Result<Option<Self>, CliError> {
-        if !place.dir.is_dir() {
+        let Some(vault) = vault(place, host)? else { return Ok(None) };
+        let Some(content) = vault.get(PROFILE).map_err(|error| broken(&error))? else { return Ok(None) };
+        if content.is_empty() {
             return Ok(None);
         }
-        let files = lock(place, host)?;
-        let Some(context) = read_owner(&files)? else { return Ok(None) };
-        let vault = Arc::new(Vault::open(Arc::new(files), host.clone(), context).map_err(|e| broken(&e))?);
-        let Some(content) = vault.get(PROFILE).map_err(|error| broken(&error))? else { return Ok(None) };
         let profile = Profile::from_bytes(&content);
         let profile = profile.map_err(|_| broken(&VaultError::Sealed(PROFILE.to_owned())))?;
         Ok(Some(Self { vault, profile }))
     }
 
-    /// Makes the folder, or takes one that a crash left without a profile.
+    /// Takes the enrolment back and leaves the keys.
+    pub(super) fn unsettle(place: &Place, host: &Arc<SystemHost>) -> Result<(), CliError> {
+        match vault(place, host)? {
+            Some(vault) => vault.put(PROFILE, &[]).map_err(|error| broken(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the folder, or takes one that `init` or a crash left without a profile.
     pub(super) fn found(
         place: &Place,
         host: &Arc<SystemHost>,
         context: &Context,
         profile: Profile,
     ) -> Result<Self, CliError> {
-        let files = lock(place, host)?;
-        match read_owner(&files)? {
-            Some(owner) if owner == *context => {}
-            Some(_) => {
-                let what = format!("{} holds a device of another tenant or realm", place.dir.display());
-                return Err(CliError::new(Code::DeviceExists, what));
-            }
-            None => write_owner(&files, context)?,
-        }
-        let vault = Vault::open(Arc::new(files), host.clone(), context.clone());
-        let vault = Arc::new(vault.map_err(|error| broken(&error))?);
+        let vault = found(place, host, context)?;
         let content = profile.to_bytes().map_err(|error| broken(&error.into()))?;
         vault.put(PROFILE, &content).map_err(|error| broken(&error))?;
         Ok(Self { vault, profile })
     }
+}
+
+/// The sealed records of a folder that was begun, enrolled or not.
+pub(super) fn vault(place: &Place, host: &Arc<SystemHost>) -> Result<Option<Arc<Vault>>, CliError> {
+    if !place.dir.is_dir() {
+        return Ok(None);
+    }
+    let files = lock(place, host)?;
+    let Some(context) = read_owner(&files)? else { return Ok(None) };
+    let vault = Vault::open(Arc::new(files), host.clone(), context);
+    vault.map(|vault| Some(Arc::new(vault))).map_err(|error| broken(&error))
+}
+
+/// The same, of a folder that must be there.
+pub(super) fn some_vault(place: &Place, host: &Arc<SystemHost>) -> Result<Arc<Vault>, CliError> {
+    vault(place, host)?.ok_or_else(|| missing(&place.dir))
+}
+
+/// Makes the folder of a device of this tenant and realm, or takes the one that is there.
+pub(super) fn found(
+    place: &Place,
+    host: &Arc<SystemHost>,
+    context: &Context,
+) -> Result<Arc<Vault>, CliError> {
+    let files = lock(place, host)?;
+    match read_owner(&files)? {
+        Some(owner) if owner == *context => {}
+        Some(_) => {
+            let what = format!("{} holds a device of another tenant or realm", place.dir.display());
+            return Err(CliError::new(Code::DeviceExists, what));
+        }
+        None => write_owner(&files, context)?,
+    }
+    let vault = Vault::open(Arc::new(files), host.clone(), context.clone());
+    Ok(Arc::new(vault.map_err(|error| broken(&error))?))
 }
 
 /// Removes everything, the storage key first; what was removed. Nothing needs to open for that.

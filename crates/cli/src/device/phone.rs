@@ -3,19 +3,20 @@
 //! The sensors are an app's sensors: what traces or patches this process shows in what it discloses. A command
 //! that lives for milliseconds gives them little to see; they are here so that the whole path is exercised.
 
+use super::custody::{Chip, Shown, StoreName, key_error};
 use super::fault;
-use super::home::Home;
+use super::home::{Home, broken};
 use super::transport::Http;
 use crate::codes::Code;
 use crate::error::CliError;
-use glacis_dtx::{KeyStore, SoftwareKeyStore};
+use glacis_dtx::{EnrolError, Enrolled, KeyStore, Role, Vault};
 use glacis_host::{Clock, SystemHost};
 use glacis_sdk::drive::{Unattended, drive};
-use glacis_sdk::flow::enrol::{Appraised, NoEvidence};
+use glacis_sdk::flow::enrol::{Appraised, Attester, NoEvidence};
 use glacis_sdk::sensor::{Guarded, Prologue, Sensor, Tracer};
 use glacis_sdk::{Client, ClientParts, DEVICE_FINAL_TTL, FlowError, FlowErrorKind, Sensors};
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Answer, AppName, SignalName, Value};
+use glacis_wire::{Answer, AppName, SignalName, Thumbprint, Value};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub(super) struct Phone {
     pub(super) client: Client,
     pub(super) http: Http,
     pub(super) host: Arc<SystemHost>,
+    pub(super) keys: Arc<dyn KeyStore>,
+    /// What proves where the keys are, if the device shows it.
+    chip: Option<Chip>,
 }
 
 impl Phone {
@@ -36,12 +40,12 @@ impl Phone {
         block: NonZeroU32,
     ) -> Result<Self, CliError> {
         let now = host.now();
-        let keys = SoftwareKeyStore::open(Arc::clone(&home.vault));
-        let keys =
-            keys.map_err(|error| CliError::new(Code::DeviceBroken, format!("the device's keys: {error}")))?;
+        let shown = Shown::of(&home.vault)?;
+        let (keys, chip) = StoreName::of(&home.vault)?.open_with_chip(&home.vault)?;
+        let chip = chip.filter(|_| shown == Shown::Native);
         let client = Client::new(ClientParts {
             vault: Arc::clone(&home.vault),
-            keys: Arc::new(keys) as Arc<dyn KeyStore>,
+            keys: Arc::clone(&keys),
             pinned: home.profile.pinned.clone(),
             authority: home.profile.authority.0.clone(),
             app: AppName::parse(&home.profile.app_id).ok(),
@@ -50,7 +54,7 @@ impl Phone {
         });
         let mut client = client.map_err(|error| fault::flow(&http, error, now))?;
         client.keep_sessions(block).map_err(|error| fault::flow(&http, error, now))?;
-        Ok(Self { client, http, host: Arc::clone(host) })
+        Ok(Self { client, http, host: Arc::clone(host), keys, chip })
     }
 
     /// Takes what the installation publishes, if it has published anything.
@@ -64,7 +68,11 @@ impl Phone {
 
     /// Enrols, or renews an enrolment with the same keys.
     pub(super) fn enrol(&mut self) -> Result<Appraised, CliError> {
-        let done = drive(&mut self.client.enrol(&mut NoEvidence), &mut self.http, &mut Unattended);
+        let attester: &mut dyn Attester = match &mut self.chip {
+            Some(chip) => chip,
+            None => &mut NoEvidence,
+        };
+        let done = drive(&mut self.client.enrol(attester), &mut self.http, &mut Unattended);
         done.map_err(|error| self.fault(error))
     }
 
@@ -82,13 +90,19 @@ impl Phone {
         checked.map_err(|error| self.fault(error))
     }
 
-    /// Whether the enrolment would not outlast a session.
+    /// Whether the enrolment would not outlast a session, or is about keys that were renewed since.
     pub(super) fn enrolment_ends_soon(&mut self) -> Result<bool, CliError> {
         let now = self.host.now();
         let enrolled = self.client.line().enrolment();
         let enrolled =
             enrolled.ok_or_else(|| CliError::new(Code::DeviceMissing, "the device is not enrolled"))?;
-        Ok(enrolled.not_after() < now.after(RENEWAL))
+        let certificate = enrolled.certificate();
+        let key = |role| self.keys.public(role).map_err(|error| key_error(&error));
+        let fits = key(Role::Device)? == Some(certificate.device_key)
+            && certificate
+                .passkey
+                .is_none_or(|passkey| key(Role::PASSKEY).is_ok_and(|key| key == Some(passkey)));
+        Ok(!fits || enrolled.not_after() < now.after(RENEWAL))
     }
 
     /// Tells the installation what the device decided itself. It is told again with the next one if this fails.
@@ -102,6 +116,16 @@ impl Phone {
     pub(super) fn fault(&self, error: FlowError) -> CliError {
         fault::flow(&self.http, error, self.host.now())
     }
+}
+
+/// The device that this folder is enrolled as.
+pub(super) fn enrolled_as(vault: &Vault) -> Result<Thumbprint, CliError> {
+    let enrolled = Enrolled::load(vault).map_err(|error| match error {
+        EnrolError::Vault(error) => broken(&error),
+        error => CliError::new(Code::DeviceBroken, error.to_string()),
+    })?;
+    let missing = || CliError::new(Code::DeviceMissing, "the device is not enrolled");
+    enrolled.map(|enrolled| enrolled.thumbprint()).ok_or_else(missing)
 }
 
 /// Sensors on this process, under the names of the shipped catalogue; a policy that reads others finds nothing.

@@ -4,6 +4,7 @@
 //! the installation knows about the device stays there.
 
 use super::Place;
+use super::custody::{StoreName, is_outside};
 use super::home::{self, Home};
 use super::phone::Phone;
 use super::pin::fingerprint;
@@ -52,6 +53,8 @@ pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, Cl
         ("key_set", json!(key_set.version)),
         ("key_set_fingerprint", json!(fingerprint(key_set)?)),
         ("pinned_by", json!(home.profile.by.name())),
+        ("key_store", json!(StoreName::of(&home.vault)?.to_string())),
+        ("key_store_worth", json!(phone.keys.protection().tier.name())),
     ];
     let now = host.now();
     let enrolled = phone.client.line().enrolment();
@@ -89,6 +92,12 @@ pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, Cl
 /// Removes the device.
 pub(crate) fn forget(args: &ForgetArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let host = Arc::new(SystemHost::new());
+    // A folder that does not open is forgotten as it is; one that opens may have keys elsewhere.
+    if home::vault(&args.place, &host).is_ok_and(|vault| vault.is_some_and(|vault| is_outside(&vault))) {
+        let what = "the keys of this device are not in its folder, and would stay where they are";
+        return Err(CliError::new(Code::DeviceUnlike, what)
+            .help("`glacis device wipe` destroys them there, then removes the folder"));
+    }
     let removed = home::forget(&args.place, &host, args.dry_run)?;
     if args.place.json {
         print_json(out, &json!({ "dry_run": args.dry_run, "removed": removed }))?;

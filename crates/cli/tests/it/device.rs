@@ -11,6 +11,10 @@ mod attack;
 #[path = "../../../sdk/examples/client.rs"]
 #[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
 mod client;
+mod stores;
+#[path = "../../../../tests/support/swtpm.rs"]
+#[expect(dead_code, reason = "shared with tests that stop and start it")]
+mod swtpm;
 mod town;
 
 use crate::{code, stderr, stdout};

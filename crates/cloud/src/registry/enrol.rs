@@ -15,7 +15,7 @@ use glacis_wire::message::enrol::{
     AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolRequest, EnrolResponse,
 };
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::message::{Signed, Text};
+use glacis_wire::message::{Signed, Tail, Text};
 use glacis_wire::{Decode as _, Digest, Encode as _, Thumbprint, Tier};
 use rusqlite::{OptionalExtension as _, params};
 use std::time::Duration;
@@ -196,6 +196,8 @@ impl Tx<'_> {
             issued: self.now,
             not_after: self.now.after(self.desk.limits.certificate_life),
         };
+        let (key, context) = (&self.desk.keys.result, &self.desk.context);
+        let certificate = sign_envelope(key, context, Purpose::Certificate, &certificate)?;
         let result = AttestationResult {
             thumbprint: *device,
             tier: appraised.tier,
@@ -204,12 +206,10 @@ impl Tx<'_> {
             vector: appraised.vector,
             verified_at: self.now,
             not_after: appraised.not_after,
+            certificate: Tail(vec![sha256(&certificate.to_bytes()?)]),
         };
-        let (key, context) = (&self.desk.keys.result, &self.desk.context);
-        Ok(EnrolResponse {
-            certificate: sign_envelope(key, context, Purpose::Certificate, &certificate)?,
-            result: sign_envelope(key, context, Purpose::Result, &result)?,
-        })
+        let result = sign_envelope(key, context, Purpose::Result, &result)?;
+        Ok(EnrolResponse { certificate, result })
     }
 
     fn register(

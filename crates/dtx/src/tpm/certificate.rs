@@ -20,7 +20,7 @@ pub(super) struct NvIndex {
 }
 
 impl Tpm {
-    /// The certificate of the platform, in DER, if its maker left one.
+    /// The certificate of the platform, in DER, if its maker left one: an attribute or a public-key certificate.
     pub fn platform_certificates(&mut self) -> Result<Vec<Vec<u8>>, TpmError> {
         self.operate(|tpm| Ok(tpm.read_certificate(PLATFORM_CERTIFICATE)?.into_iter().collect()))
     }
@@ -130,21 +130,39 @@ impl Tpm {
     }
 }
 
+/// Whether this is an attribute certificate, by its form: its content begins with version 2, where a public-key
+/// certificate has a tag of its own around its version. Both are called platform certificates; evidence has a place for
+/// the first (RFC 5755 §4.1, TCG Platform Certificate Profile 1.1, §3.2).
+pub(super) fn is_attribute_certificate(der: &[u8]) -> bool {
+    inside(der).and_then(inside).is_some_and(|content| content.starts_with(&[2, 1, 1]))
+}
+
+/// What is inside of the SEQUENCE at the start.
+fn inside(der: &[u8]) -> Option<&[u8]> {
+    let (_, length) = der_header(der)?;
+    der.get(length..)
+}
+
 /// A handle of the non-volatile memory that is not there is no reset of the chip.
 pub(super) fn missing(error: TpmError) -> TpmError {
     if error.fault() == TpmFault::HandleGone { TpmError::new(NAME, TpmFault::NvMissing) } else { error }
 }
 
-/// Length of the DER value at the start: a SEQUENCE with its length in one, two or three bytes.
+/// Length of the DER value at the start.
 fn der_length(bytes: &[u8]) -> Option<usize> {
-    let (header, content) = match bytes {
-        [0x30, short, ..] if *short < 0x80 => (2, usize::from(*short)),
-        [0x30, 0x81, a, ..] => (3, usize::from(*a)),
-        [0x30, 0x82, a, b, ..] => (4, usize::from(u16::from_be_bytes([*a, *b]))),
-        _ => return None,
-    };
+    let (content, header) = der_header(bytes)?;
     let length: usize = header + content;
     (length <= bytes.len()).then_some(length)
+}
+
+/// Lengths of content and header of a SEQUENCE, whose length is in one, two or three bytes.
+const fn der_header(bytes: &[u8]) -> Option<(usize, usize)> {
+    match bytes {
+        [0x30, short @ 0..=0x7f, ..] => Some((*short as usize, 2)),
+        [0x30, 0x81, a, ..] => Some((*a as usize, 3)),
+        [0x30, 0x82, a, b, ..] => Some((u16::from_be_bytes([*a, *b]) as usize, 4)),
+        _ => None,
+    }
 }
 
 const NAME: &str = "non-volatile memory";
@@ -178,6 +196,16 @@ mod tests {
             (&[0xff; 64], None),
         ] {
             assert_eq!(der_length(bytes), want, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_certificate_is_told_by_its_form() {
+        assert!(is_attribute_certificate(&[0x30, 9, 0x30, 7, 2, 1, 1, 0x30, 2, 5, 0]));
+        assert!(is_attribute_certificate(&[0x30, 0x81, 9, 0x30, 7, 2, 1, 1, 0x30, 2, 5, 0]));
+        let public_key = [0x30, 9, 0x30, 7, 0xa0, 3, 2, 1, 2, 2, 1];
+        for other in [&public_key[..], &[0x30, 2, 0x30, 0], &[0x30], &[]] {
+            assert!(!is_attribute_certificate(other), "{other:?}");
         }
     }
 }

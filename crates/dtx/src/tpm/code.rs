@@ -12,6 +12,8 @@ pub(super) fn fault(code: u32) -> TpmFault {
     // Bit 7: format one; its error is bits 0 to 5.
     if code & 0x80 != 0 && code < 0x1000 {
         return match code & 0xbf {
+            // Bit 11: it is about a session.
+            0x8b if code & 0x840 == 0x800 => TpmFault::SessionGone,
             0x8b => TpmFault::HandleGone,
             0x8e => TpmFault::AuthCounted,
             0xa2 => TpmFault::AuthWrong,
@@ -32,7 +34,8 @@ pub(super) fn fault(code: u32) -> TpmFault {
         0x14c => TpmFault::NvThere,
         0x902 | 0x904 => TpmFault::ObjectsFull,
         0x903 | 0x905 => TpmFault::SessionsFull,
-        0x910..=0x91e => TpmFault::HandleGone,
+        0x910..=0x916 => TpmFault::HandleGone,
+        0x918..=0x91e => TpmFault::SessionGone,
         0x921 => TpmFault::Lockout,
         _ if is_later(code) => TpmFault::Busy,
         _ => TpmFault::Code(code),
@@ -54,7 +57,9 @@ mod tests {
             (0x18b, TpmFault::HandleGone),
             (0x28b, TpmFault::HandleGone),
             (0x910, TpmFault::HandleGone),
-            (0x918, TpmFault::HandleGone),
+            (0x918, TpmFault::SessionGone),
+            (0x98b, TpmFault::SessionGone),
+            (0x1cb, TpmFault::HandleGone),
             (0x98e, TpmFault::AuthCounted),
             (0x9a2, TpmFault::AuthWrong),
             (0x99d, TpmFault::PolicyFailed),

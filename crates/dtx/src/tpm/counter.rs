@@ -33,7 +33,7 @@ impl Counter {
 
     /// For sealed storage.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Writer::new();
+        let mut out = Writer::with_capacity(64);
         out.u8(VERSION);
         out.u32(self.index);
         out.raw(self.auth.expose());
@@ -90,7 +90,7 @@ impl Tpm {
         let counter = Counter { index, auth };
         self.operate(|tpm| {
             let public = Counter::public(index, ATTRIBUTES)?;
-            let mut parameters = Writer::new();
+            let mut parameters = Writer::with_capacity(128);
             put_sized(&mut parameters, counter.auth.expose())?;
             put_sized(&mut parameters, &public)?;
             let handles = vec![Entity::permanent(OWNER)];

@@ -111,7 +111,7 @@ impl fmt::Debug for TpmCustody {
 fn said(error: &TpmError) -> CustodyError {
     use CustodyErrorKind as Kind;
     let kind = match error.fault() {
-        TpmFault::Link(TpmLinkErrorKind::Gone) | TpmFault::HandleGone => Kind::Gone,
+        TpmFault::Link(TpmLinkErrorKind::Gone) | TpmFault::HandleGone | TpmFault::SessionGone => Kind::Gone,
         TpmFault::Link(TpmLinkErrorKind::Late) => Kind::Late,
         TpmFault::Link(TpmLinkErrorKind::Busy)
         | TpmFault::Busy

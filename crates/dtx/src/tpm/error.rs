@@ -90,6 +90,9 @@ pub enum TpmFault {
     /// A handle that the chip does not know: it was reset, or somebody flushed it.
     #[error("the TPM does not know the handle")]
     HandleGone,
+    /// A session that the chip does not know, for the same reasons.
+    #[error("the TPM does not know the session")]
+    SessionGone,
     /// There is no such index in the non-volatile memory.
     #[error("there is no such index")]
     NvMissing,
@@ -144,7 +147,7 @@ impl TpmFault {
             Self::PolicyFailed => {
                 "the machine is not in the state that was sealed for; restore it, or seal again"
             }
-            Self::PcrChanged | Self::HandleGone | Self::Busy => "try again",
+            Self::PcrChanged | Self::HandleGone | Self::SessionGone | Self::Busy => "try again",
             Self::NotOfThisTpm => {
                 "the key or the sealed data belongs to another TPM: make it again and enrol again"
             }
@@ -165,12 +168,12 @@ impl TpmFault {
 
     /// Whether it can be that the chip was reset or the connection broke between calls: worth one more try.
     pub(super) const fn is_stale(self) -> bool {
-        matches!(self, Self::HandleGone | Self::Link(TpmLinkErrorKind::Gone))
+        matches!(self, Self::HandleGone | Self::SessionGone | Self::Link(TpmLinkErrorKind::Gone))
     }
 
     /// Whether what the chip holds of us is uncertain now.
     pub(super) const fn is_doubtful(self) -> bool {
-        matches!(self, Self::Link(_) | Self::Garbage(_) | Self::Forged | Self::HandleGone | Self::NotStarted)
+        matches!(self, Self::Garbage(_) | Self::Forged | Self::Link(_) | Self::NotStarted) || self.is_stale()
     }
 }
 

@@ -5,6 +5,7 @@
 //! quoted registers, all over the challenge, the context and the device key. Which chip it is leaves with both: they go to
 //! the verifier and to nobody else.
 
+use super::certificate::is_attribute_certificate;
 use super::device::{DeviceTpm, DeviceTpmError};
 use super::pcr::PcrSelection;
 use glacis_seal::hash::context_digest;
@@ -80,7 +81,8 @@ impl DeviceTpm {
         let mut chip = self.chip();
         let certified = chip.certify(&key, &attestation, &qualifying)?;
         let quoted = chip.quote(&attestation, &qualifying, &measured.pcrs)?;
-        let platform = chip.platform_certificates()?;
+        let mut platform = chip.platform_certificates()?;
+        platform.retain(|der| is_attribute_certificate(der));
         drop(chip);
         let evidence = TpmEvidence {
             identity,

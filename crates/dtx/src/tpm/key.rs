@@ -138,7 +138,8 @@ impl Tpm {
         data: &[u8],
     ) -> Result<(Public, Vec<u8>), TpmError> {
         let (root, known) = self.load_root()?;
-        let mut sensitive = Writer::new();
+        // Room enough, so that no copy is left behind where it grew.
+        let mut sensitive = Writer::with_capacity(512);
         put_sized(&mut sensitive, auth)?;
         put_sized(&mut sensitive, data)?;
         let sensitive = Zeroizing::new(sensitive.into_bytes());

@@ -113,6 +113,8 @@ impl Tpm {
             if !sealed.policy.pcrs.is_empty() {
                 tpm.play_pcrs(&policy, &sealed.policy.pcrs)?;
             }
+            // Where no value is asked for there is none, whatever the caller brings.
+            let auth = if sealed.policy.needs_auth { auth } else { &[] };
             if sealed.policy.needs_auth {
                 tpm.play_auth_value(&policy)?;
             }

@@ -2,7 +2,8 @@
 
 use crate::{key_store, vault};
 use glacis_dtx::{
-    Basis, Candidate, CustodyError, CustodyErrorKind, KeyStore, Protection, Requirement, Uniqueness, choose,
+    Basis, Candidate, CustodyError, CustodyErrorKind, KeyStore, Offer, Protection, Requirement,
+    SoftwareKeyStore, Uniqueness, choose, choose_of_offers,
 };
 use glacis_host::MemoryFiles;
 use glacis_wire::Tier;
@@ -53,4 +54,21 @@ fn less_than_demanded_is_never_taken_and_each_lack_is_named() {
     );
     let none = choose(Vec::new(), &Requirement::default()).unwrap_err();
     assert_eq!(none.to_string(), "no key store is good enough: there is none");
+}
+
+/// Several back ends on one vault, of which one at a time may be open.
+#[test]
+fn offers_are_looked_at_one_at_a_time() {
+    let vault = vault(MemoryFiles::new());
+    let software = |name: &str| Offer {
+        name: name.to_owned(),
+        open: Box::new(|| Ok(Arc::new(SoftwareKeyStore::open(Arc::clone(&vault))?) as Arc<dyn KeyStore>)),
+    };
+    let away = Offer { name: "pkcs11".into(), open: Box::new(|| away().store) };
+    let offers = [away, software("one"), software("two")];
+    let chosen = choose_of_offers(&offers, &Requirement::at_least(Tier::Software)).unwrap();
+    assert_eq!(chosen.name, "one", "of equal ones the first");
+    drop(chosen);
+    let refused = choose_of_offers(&offers, &Requirement::at_least(Tier::Hardware)).unwrap_err();
+    assert_eq!(refused.missing().len(), 3);
 }

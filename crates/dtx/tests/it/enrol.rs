@@ -14,7 +14,7 @@ use std::sync::Arc;
 fn the_request_is_signed_by_the_key_that_it_enrols() {
     let keys = key_store(&vault(MemoryFiles::new()));
     let enrolment = challenged(&keys, true);
-    assert_eq!(enrolment.challenge(), &challenge().nonce);
+    assert_eq!(enrolment.challenge(), &challenge());
     let evidence = Evidence { family: Text("simulated".to_owned()), body: Bytes(vec![1, 2]) };
     let request = enrolment.evidenced(Some(evidence.clone())).request().unwrap();
     assert_eq!(EnrolRequest::from_bytes(&request.to_bytes().unwrap()).unwrap(), request);

@@ -7,6 +7,8 @@ mod dying;
 mod enrol;
 mod foreign;
 mod kept;
+#[cfg(target_os = "linux")]
+mod memory;
 mod pkcs11;
 mod policy;
 mod session;
@@ -24,7 +26,7 @@ use glacis_wire::message::enrol::{
     AttestationResult, DeviceCertificate, EnrolChallenge, EnrolResponse, TrustVector,
 };
 use glacis_wire::message::policy::{KeySet, KeyUse, PublishedKey};
-use glacis_wire::message::{List, PublicKey, Text};
+use glacis_wire::message::{List, PublicKey, Tail, Text};
 use glacis_wire::{Realm, TenantId, Tier, Timestamp, Trust};
 use std::sync::Arc;
 
@@ -88,6 +90,7 @@ pub(crate) fn answer(device_key: PublicKey, passkey: Option<PublicKey>, signer: 
         vector: TrustVector::default(),
         verified_at: NOW,
         not_after,
+        certificate: Tail::default(),
     };
     EnrolResponse {
         certificate: sign_envelope(&key(signer), &context(), Purpose::Certificate, &certificate).unwrap(),

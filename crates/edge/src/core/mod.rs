@@ -24,6 +24,7 @@ use crate::request::RequestHead;
 use crate::state::events::Events;
 use crate::state::legs::Legs;
 use crate::state::lock;
+use crate::state::vouched::Vouched;
 use crate::trust::feed::FeedState;
 use crate::trust::proof::Challenger;
 use crate::trust::token::Verifier;
@@ -190,6 +191,7 @@ pub struct EdgeCore {
     asymmetric: Budget,
     legs: Legs,
     events: Events,
+    vouched: Vouched,
     live: RwLock<Arc<Live>>,
     feed: RwLock<Arc<FeedState>>,
     published: Mutex<PublishedState>,
@@ -251,6 +253,7 @@ impl EdgeCore {
             asymmetric: Budget::new(config.limits.asymmetric),
             legs: Legs::new(config.limits.legs),
             events: Events::new(config.limits.events),
+            vouched: Vouched::new(),
             live: RwLock::new(Arc::new(live)),
             feed: RwLock::default(),
             published: Mutex::new(PublishedState {

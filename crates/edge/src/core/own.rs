@@ -131,9 +131,9 @@ impl EdgeCore {
         }
         let feed = self.feed();
         let freshness = feed.freshness(self.config.feed_stale, self.config.feed_very_stale, now);
-        // Three verifications and one agreement follow.
+        // Up to three verifications and one agreement follow.
         self.asymmetric(now)?;
-        let standing = session::standing(&open, &device, &self.context, &self.keys(), now)?;
+        let standing = session::standing(&open, &device, &self.context, &self.keys(), &self.vouched, now)?;
         let (tier, trust) = (standing.result.tier, standing.result.trust);
         feed.apply(&device, freshness, tier, trust).ok_or(Refusal::DeviceRefused)?;
         let transcript = self.with_base(|base| {

@@ -5,6 +5,7 @@
 
 pub(crate) mod events;
 pub(crate) mod legs;
+pub(crate) mod vouched;
 pub(crate) mod window;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

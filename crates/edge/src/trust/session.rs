@@ -1,10 +1,12 @@
 //! Opening sessions and legs (DESIGN §5.3 steps 2 and 3): what is checked, and which keys follow from it.
 //!
 //! A session is opened offline: certificate and attestation result verify under published keys, the request
-//! under the device key. The key schedule itself is [`glacis_seal::session`], shared with the device.
+//! under the device key. A result names the certificate that was issued with it, so one signature vouches for both, and a
+//! result that this node has verified before is not verified again. The key schedule itself is [`glacis_seal::session`], shared with the device.
 //! The ticket carries the session secret to every node of the cluster.
 
 use crate::state::legs::Leg;
+use crate::state::vouched::Vouched;
 use crate::state::window::Window;
 use glacis_seal::{Context, Purpose, published, session, sha256, thumbprint};
 use glacis_wire::message::Signed;
@@ -36,10 +38,24 @@ pub(crate) fn standing(
     device: &Thumbprint,
     context: &Context,
     keys: &KeySet,
+    known: &Vouched,
     now: Timestamp,
 ) -> Result<Standing, Refusal> {
-    let certificate: DeviceCertificate = vouched(&open.certificate, context, Purpose::Certificate, keys)?;
-    let result: AttestationResult = vouched(&open.result, context, Purpose::Result, keys)?;
+    let result_digest = digest(&open.result)?;
+    let result: AttestationResult = if known.knows(&result_digest, keys.version) {
+        decoded(&open.result)?
+    } else {
+        let result = vouched(&open.result, context, Purpose::Result, keys)?;
+        known.learn(&result_digest, keys.version);
+        result
+    };
+    // The certificate that the result names stands under the result's signature.
+    let is_named = result.certificate.contains(&digest(&open.certificate)?);
+    let certificate: DeviceCertificate = if is_named {
+        decoded(&open.certificate)?
+    } else {
+        vouched(&open.certificate, context, Purpose::Certificate, keys)?
+    };
     let same = certificate.thumbprint == *device
         && result.thumbprint == *device
         && thumbprint(&certificate.device_key) == *device;
@@ -50,8 +66,16 @@ pub(crate) fn standing(
     if not_after <= now {
         return Err(Refusal::TicketExpired);
     }
-    let encoded = open.result.to_bytes().map_err(|_| Refusal::SessionRefused)?;
-    Ok(Standing { certificate, result, result_digest: sha256(&encoded), not_after })
+    Ok(Standing { certificate, result, result_digest, not_after })
+}
+
+/// SHA-256 of a signed message as it is encoded.
+fn digest(signed: &Signed) -> Result<Digest, Refusal> {
+    signed.to_bytes().map(|encoded| sha256(&encoded)).map_err(|_| Refusal::SessionRefused)
+}
+
+fn decoded<T: Decode>(signed: &Signed) -> Result<T, Refusal> {
+    T::from_bytes(&signed.body).map_err(|_| Refusal::SessionRefused)
 }
 
 fn vouched<T: Decode>(

@@ -8,7 +8,7 @@ use glacis_wire::message::challenge::{ChallengeNonce, Proof};
 use glacis_wire::message::decide::ClientVerdict;
 use glacis_wire::message::enrol::{AttestationResult, DeviceCertificate, TrustVector};
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
-use glacis_wire::message::{Maced, Signed, Text};
+use glacis_wire::message::{Maced, Signed, Tail, Text};
 use glacis_wire::{Decode, Digest, Disclosed, Encode, EventId, LegId, Thumbprint, Tier, Timestamp, Trust};
 
 /// An enrolled device.
@@ -77,6 +77,7 @@ impl Device {
             issued: now,
             not_after,
         };
+        let certificate = sign_envelope(result_key, context, Purpose::Certificate, &certificate).unwrap();
         let result = AttestationResult {
             thumbprint: key.thumbprint(),
             tier,
@@ -85,9 +86,10 @@ impl Device {
             vector: TrustVector::default(),
             verified_at: now,
             not_after,
+            certificate: Tail(vec![sha256(&certificate.to_bytes().unwrap())]),
         };
         Self {
-            certificate: sign_envelope(result_key, context, Purpose::Certificate, &certificate).unwrap(),
+            certificate,
             result: sign_envelope(result_key, context, Purpose::Result, &result).unwrap(),
             context: context.clone(),
             key,

@@ -4,10 +4,12 @@ use crate::device::{Device, Spec, get, key};
 use crate::world::{ATTESTED, Authority, START, World, cluster, event, says, slice, start};
 use glacis_host::MemoryFiles;
 use glacis_seal::httpsig::{content_digest, sfv};
-use glacis_seal::sha256;
+use glacis_seal::{Purpose, sha256, sign_envelope};
 use glacis_wire::http::{self, Request};
-use glacis_wire::message::policy::FeedAction;
+use glacis_wire::message::enrol::AttestationResult;
+use glacis_wire::message::policy::{FeedAction, KeyUse, Published};
 use glacis_wire::message::session::SessionOpen;
+use glacis_wire::message::{List, Tail};
 use glacis_wire::{Decode, Encode, NodeOutcome, Realm, Zone};
 use std::sync::Arc;
 
@@ -191,4 +193,62 @@ fn leg_openings_need_the_sessions_key() {
         }
     }
     assert_eq!(world.code(&swapped), "ticket-invalid");
+}
+
+/// The statements of a device, each signed anew.
+fn restated(world: &World, device: &mut Device, change: impl FnOnce(&mut AttestationResult)) {
+    let mut result = AttestationResult::from_bytes(&device.result.body).unwrap();
+    change(&mut result);
+    let context = &world.authority.context;
+    device.result = sign_envelope(&world.authority.result, context, Purpose::Result, &result).unwrap();
+}
+
+#[test]
+fn a_certificate_that_no_result_names_must_verify_by_itself() {
+    let world = World::new();
+    // A result of an earlier version names none.
+    let mut older = world.device(40, ATTESTED);
+    restated(&world, &mut older, |result| result.certificate = Tail::default());
+    world.open(&mut older);
+    // Another certificate than the one that is named, once genuine and once not.
+    let mut device = world.device(41, ATTESTED);
+    world.open(&mut device);
+    restated(&world, &mut device, |result| result.certificate = Tail(vec![sha256(b"another")]));
+    world.open(&mut device);
+    let mut forged = world.device(41, ATTESTED);
+    forged.certificate.signature[10] ^= 1;
+    let (opening, ..) = forged.opening(world.now());
+    assert_eq!(world.code(&opening), "session-refused", "the named certificate is these bytes and no others");
+    restated(&world, &mut forged, |result| result.certificate = Tail::default());
+    let (opening, ..) = forged.opening(world.now());
+    assert_eq!(world.code(&opening), "session-refused");
+}
+
+#[test]
+fn a_result_that_verified_once_is_worth_nothing_under_a_key_set_without_its_key() {
+    let mut world = World::new();
+    let mut device = world.device(42, ATTESTED);
+    world.open(&mut device);
+    world.open(&mut device);
+    let mut forged = world.device(42, ATTESTED);
+    forged.result.signature[10] ^= 1;
+    let (opening, ..) = forged.opening(world.now());
+    assert_eq!(world.code(&opening), "session-refused", "a known body under another signature is not known");
+
+    let next = key(77);
+    let mut newer = world.authority.key_set.clone();
+    newer.version = 2;
+    for named in newer.keys.0.iter_mut().filter(|named| named.usage == KeyUse::Result) {
+        (named.id, named.key) = (next.key_id(), next.public());
+    }
+    let Authority { policy, context, .. } = &world.authority;
+    let key_set = sign_envelope(policy, context, Purpose::KeySet, &newer).unwrap();
+    let bundle = world.authority.bundle(Zone::Edge, 2, vec![]);
+    let bundle = Published::from_bytes(&bundle).unwrap().bundle;
+    let published = Published { key_sets: List(vec![key_set]), bundle }.to_bytes().unwrap();
+    world.core.accept_bundle(&published).unwrap();
+    let (opening, ..) = device.opening(world.now());
+    assert_eq!(world.code(&opening), "session-refused");
+    world.authority.result = next;
+    world.open(&mut world.device(42, ATTESTED));
 }

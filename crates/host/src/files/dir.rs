@@ -55,6 +55,13 @@ impl DirFiles {
     }
 }
 
+impl Drop for DirFiles {
+    fn drop(&mut self) {
+        // Closing would do, but for a child that another thread starts now: until it runs its program it shares the lock.
+        let _gone = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).unlock();
+    }
+}
+
 impl Files for DirFiles {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, FileError> {
         check_name("read", name)?;

@@ -13,7 +13,9 @@ pub use device::TpmDevice;
 pub use socket::TpmSocket;
 
 use core::time::Duration;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Longest answer of a TPM. Source: the kernel's driver and the reference implementation both use 4,096.
 pub const TPM_ANSWER_BYTES_MAX: usize = 4_096;
@@ -97,6 +99,27 @@ impl TpmLinkError {
     }
 }
 
+/// The log of what the firmware measured, as the kernel keeps it: at most `limit` bytes; `None` where there is none.
+///
+/// # Errors
+/// If it cannot be read, or is longer: half a log replays to nothing.
+pub fn event_log(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, TpmLinkError> {
+    let place = path.display().to_string();
+    let io = |cause| TpmLinkError::io(&place, cause);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut log = Vec::new();
+    file.take(most).read_to_end(&mut log).map_err(io)?;
+    if log.len() > limit { Err(io(io::ErrorKind::FileTooLarge.into())) } else { Ok(Some(log)) }
+}
+
+/// Where Linux keeps the log of the first TPM.
+pub const EVENT_LOG: &str = "/sys/kernel/security/tpm0/binary_bios_measurements";
+
 /// Size that an answer's header states (tag, size, code), if it can be one.
 fn stated_size(header: &[u8; HEADER_BYTES]) -> Option<usize> {
     let [_, _, a, b, c, d, ..] = *header;
@@ -106,3 +129,18 @@ fn stated_size(header: &[u8; HEADER_BYTES]) -> Option<usize> {
 
 /// Tag, size, code.
 const HEADER_BYTES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        assert_eq!(event_log(&path, 4).unwrap(), None);
+        std::fs::write(&path, b"four").unwrap();
+        assert_eq!(event_log(&path, 4).unwrap().unwrap(), b"four");
+        assert!(event_log(&path, 3).is_err());
+    }
+}

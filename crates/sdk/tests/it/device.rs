@@ -89,7 +89,7 @@ impl Attester for Chip {
         if self.fails == Some("answering") {
             return Err(AttestFailure::new("the chip is gone"));
         }
-        let activation = activation.expect("it asked for one");
+        let activation = activation.unwrap();
         assert_eq!(activation.credential.0, asked.challenge.nonce, "the answer to this challenge");
         self.opened.push(activation.clone());
         Ok(Some(Evidence { family: Text(String::from("tpm")), body: Bytes(vec![7]) }))

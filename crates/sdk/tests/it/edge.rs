@@ -233,6 +233,7 @@ impl FakeEdge {
             vector: TrustVector::default(),
             verified_at: now,
             not_after: until,
+            certificate: Tail::default(),
         };
         let sign = || EnrolResponse {
             certificate: sign_envelope(&self.result_key, &self.context, Purpose::Certificate, &certificate)

@@ -84,7 +84,8 @@ pub(super) fn cloned_key(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     let shop = stage.world.shop();
     let mut attempts = vec![device.act(&Deed::View, &mut Owner::new(shop, &user), stage.snapshots)?];
     let number = stage.number();
-    let mut copy = device.copied(stage.world, number)?;
+    let copy = device.copied(stage.world, number, None)?;
+    let mut copy = copy.map_err(|why| WorldError::new("copy", why))?;
     attempts.push(copy.act(&Deed::View, &mut Stranger::default(), stage.snapshots)?);
     let mut device = device.restarted(stage.world, number)?;
     let mut asked = false;

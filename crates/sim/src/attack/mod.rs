@@ -6,6 +6,7 @@
 //! ([`zone`]), and only then compared with the expectation.
 
 mod app;
+mod chip;
 mod end;
 mod identity;
 mod tap;
@@ -33,7 +34,7 @@ pub struct Attack {
 }
 
 impl Attack {
-    /// Every attack, in the order in which they run.
+    /// Every attack that needs nothing of a world, in the order in which they run.
     pub const ALL: [Self; 10] = [
         Self { name: "emulator-farm", expected: Stop::Ecosystem, run: identity::emulator_farm },
         Self { name: "hooked-app", expected: Stop::Device, run: app::hooked },
@@ -46,6 +47,18 @@ impl Attack {
         Self { name: "stolen-account", expected: Stop::Cloud, run: identity::stolen_account },
         Self { name: "mule", expected: Stop::Cloud, run: identity::mule },
     ];
+
+    /// What attacks devices with a TPM.
+    const OF_CHIPS: [Self; 2] = [
+        Self { name: "copied-disk", expected: Stop::Ecosystem, run: chip::copied_disk },
+        Self { name: "restored-disk", expected: Stop::Ecosystem, run: chip::restored_disk },
+    ];
+
+    /// The attacks that this world has something for.
+    pub fn of(world: &dyn World) -> Vec<Self> {
+        let chips = Self::OF_CHIPS.into_iter().filter(|_| world.chips().is_some());
+        Self::ALL.into_iter().chain(chips).collect()
+    }
 
     /// Runs it to its end.
     ///

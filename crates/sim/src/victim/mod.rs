@@ -108,6 +108,7 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
         holder: Holder { user: brief.user.clone(), token: brief.token.clone() },
         line: Box::new(Loopback::new(brief.number).map_err(text)?),
         sense: Box::new(sense),
+        chip: None,
     };
     let device = Device::assemble(&site, kit).map_err(text)?;
     device.map_err(|end| format!("enrolment ended in {end}"))

@@ -47,6 +47,32 @@ fn four_zones_stop_ten_attacks_and_no_benign_user() {
     assert!(report.equality.checked >= report.decided.total());
 }
 
+#[test]
+fn devices_with_a_chip_take_part_and_their_disk_is_worth_nothing_elsewhere_or_later() {
+    if !["swtpm", "swtpm_setup"].map(exists).into_iter().all(|found| found) {
+        return;
+    }
+    let report = run(&DemoOptions { tpm: true, ..options(5) });
+    assert_eq!(report.benign.blocked, 0);
+    for (name, says) in [("copied-disk", "does not open"), ("restored-disk", "0 transfers")] {
+        let attack = report.attacks.iter().find(|attack| attack.name == name).unwrap();
+        assert_eq!(attack.zone, Some(attack.expected), "{name}: {}", attack.finding);
+        assert!(attack.finding.contains(says) && !attack.goal_reached, "{name}: {}", attack.finding);
+    }
+    assert_eq!(report.attacks.len(), 12);
+}
+
+/// Whether a program is there; in CI it must be.
+fn exists(program: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--version").output().is_ok();
+    let in_ci = glacis_host::variable("CI").is_some_and(|value| value == "true");
+    assert!(found || !in_ci, "`{program}` must be installed in CI");
+    if !found {
+        println!("skipped: `{program}` is not installed");
+    }
+    found
+}
+
 /// The Frida of the interpreter that `cargo xtask python` makes; the machine's own may be any.
 #[expect(clippy::disallowed_methods, reason = "the test step of CI names the interpreter by a variable")]
 fn frida() -> Option<Frida> {

@@ -16,5 +16,6 @@ mod revocation;
 mod shop;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;
+mod tpm;
 mod tpm_enrol;
 mod traffic;

@@ -3,7 +3,7 @@
 //! The chips are `swtpm` with certificates of its own authority, which counts because the test adds it.
 
 use crate::swtpm::Swtpm;
-use glacis_attest::{Anchors, Roots, anchor_keys};
+use glacis_attest::{Anchors, Roots};
 use glacis_cloud::registry::{Uniqueness, Why};
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudError, CloudErrorKind, Enrolling, Place};
 use glacis_dtx::enrol::Draft;
@@ -73,7 +73,7 @@ impl Chip {
     /// The key that signed its endorsement certificate.
     fn maker(&self) -> Vec<Vec<u8>> {
         let file = std::fs::read(self.swtpm.folder().join("ca/issuercert.pem")).unwrap();
-        anchor_keys(&file).unwrap()
+        glacis_attest::anchors(&file).unwrap()
     }
 
     /// Puts it into a device of the control plane's tenant, or starts that device again.

@@ -3,9 +3,9 @@
 //! The device signs challenge, keys and evidence together, so none can be exchanged. What comes back is signed
 //! by the cloud and shown at every session opening; the edge needs nobody else to believe it.
 
-use super::{Bytes, PublicKey, Signature, Signed, Text, message};
+use super::{Bytes, PublicKey, Signature, Signed, Tail, Text, message};
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
-use crate::id::Thumbprint;
+use crate::id::{Digest, Thumbprint};
 use crate::limits::{EVIDENCE_BYTES_MAX, PARTNER_BYTES_MAX};
 use crate::time::Timestamp;
 use crate::trust::{Tier, Trust};
@@ -224,6 +224,9 @@ message! {
         verified_at: Timestamp,
         /// No session may outlive it.
         not_after: Timestamp,
+        /// SHA-256 of the signed [`DeviceCertificate`] that was issued with it: who verified the result need not verify
+        /// that certificate. None in results of earlier versions.
+        certificate: Tail<Digest, 1>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The endorsement key, its certificate, and what activation proves; judged by `tpm2-tools`.
 
-use super::rig::{Swtpm, has_tools};
-use glacis_dtx::tpm::{EndorsementKind, KeyUse, TpmFault, TpmKey};
+use super::rig::{Swtpm, has_tools, host, options};
+use glacis_dtx::tpm::{EndorsementKind, KeyUse, Tpm, TpmFault, TpmKey, TpmOptions};
 use glacis_wire::message::Bytes;
 use glacis_wire::message::tpm::Activation;
 
@@ -76,6 +76,37 @@ fn a_credential_for_another_key_or_another_chip_or_a_changed_one_does_not_open()
     let unrestricted = tpm.activate(kind, &signing, &activation).unwrap_err();
     assert!(matches!(unrestricted.fault(), TpmFault::Unexpected(_)));
     assert_eq!(tpm.activate(kind, &key, &activation).unwrap().expose(), &[9; 32]);
+}
+
+#[test]
+fn values_of_the_hierarchies_are_proven_and_wrong_ones_are_told() {
+    let Some(swtpm) = Swtpm::blank() else { return };
+    if !has_tools() {
+        return;
+    }
+    let kind = EndorsementKind::P256;
+    let key = swtpm.open().create_key(KeyUse::Attestation).unwrap();
+    let activation = wrap(&swtpm, kind, &key);
+    swtpm.tool(&["changeauth", "-c", "o", "owner's value"]);
+    swtpm.tool(&["changeauth", "-c", "e", "endorser's value"]);
+    let open = |owner: &[u8], endorsement: &[u8]| {
+        let (owner_auth, endorsement_auth) = (owner.to_vec().into(), endorsement.to_vec().into());
+        let options = TpmOptions { owner_auth, endorsement_auth, ..options() };
+        Tpm::open(swtpm.link(), host(), options).unwrap()
+    };
+    for (owner, endorsement) in [(&b""[..], &b""[..]), (b"owner's valuE", b"endorser's value")] {
+        let refused = open(owner, endorsement).create_key(KeyUse::Signing).unwrap_err();
+        assert_eq!(refused.fault(), TpmFault::AuthWrong, "{refused}");
+    }
+    let refused = open(b"owner's value", b"endorser").activate(kind, &key, &activation).unwrap_err();
+    assert_eq!(refused.fault(), TpmFault::AuthWrong, "{refused}");
+    let mut tpm = open(b"owner's value", b"endorser's value");
+    assert_eq!(tpm.activate(kind, &key, &activation).unwrap().expose(), &[9; 32]);
+    let (counter, value) = tpm.define_counter(0x0180_0002).unwrap();
+    assert_eq!(tpm.count(&counter).unwrap(), value + 1);
+    tpm.remove_counter(&counter).unwrap();
+    let signing = tpm.create_key(KeyUse::Signing).unwrap();
+    tpm.certify(&signing, &key, &glacis_seal::sha256(b"nonce")).unwrap();
 }
 
 #[test]

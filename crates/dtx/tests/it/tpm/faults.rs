@@ -7,7 +7,8 @@ use glacis_dtx::tpm::{
 };
 use glacis_host::{TpmLink, TpmLinkError, TpmLinkErrorKind};
 use glacis_seal::{sha256, verify_raw};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -255,6 +256,33 @@ fn a_reset_between_two_calls_costs_nothing_but_time() {
 }
 
 #[test]
+fn a_reset_behind_an_open_connection_is_told_from_what_is_missing() {
+    let Some(swtpm) = Swtpm::blank() else { return };
+    let link = Arc::new(Mutex::new(swtpm.link()));
+    let mut tpm = Tpm::open(Box::new(Shared(Arc::clone(&link))), host(), options()).unwrap();
+    let (key, ak) = (tpm.create_key(KeyUse::Signing).unwrap(), tpm.create_key(KeyUse::Attestation).unwrap());
+    let (counter, mut last) = tpm.define_counter(0x0180_0003).unwrap();
+    let reset = || {
+        swtpm.initialise();
+        raw(link.lock().unwrap().as_mut(), 0x144, &[0, 0]);
+    };
+    for _ in 0..3 {
+        everything(&mut tpm, &key, &ak).unwrap();
+        reset();
+        assert_eq!(tpm.counter(&counter).unwrap(), last, "it is there, the session is not");
+        reset();
+        last = tpm.count(&counter).unwrap();
+        reset();
+    }
+    // Not started yet: said, not waited for; and the next operation works.
+    swtpm.initialise();
+    let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
+    assert_eq!(error.fault(), TpmFault::NotStarted, "{error}");
+    raw(link.lock().unwrap().as_mut(), 0x144, &[0, 0]);
+    everything(&mut tpm, &key, &ak).unwrap();
+}
+
+#[test]
 fn another_chip_in_its_place_is_noticed() {
     let (Some(swtpm), Some(other)) = (Swtpm::blank(), Swtpm::blank()) else { return };
     let root = swtpm.open().storage_root().unwrap();
@@ -275,12 +303,14 @@ fn silence_is_late_and_a_chip_that_wakes_up_works_again() {
     let short =
         TpmOptions { wait: Duration::from_millis(300), wait_slow: Duration::from_millis(300), ..options() };
     let link = Box::new(glacis_host::TpmSocket::new(silent.local_addr().unwrap()));
-    let error = Tpm::open(link, host(), short.clone()).unwrap_err();
+    let error = Tpm::open(link, host(), short).unwrap_err();
     assert_eq!(error.fault(), TpmFault::Link(TpmLinkErrorKind::Late));
     let mut tpm = swtpm.open();
     let key = tpm.create_key(KeyUse::Signing).unwrap();
     drop(tpm);
-    let mut tpm = Tpm::open(swtpm.link(), host(), short).unwrap();
+    // Long enough for a busy machine to open it.
+    let patient = TpmOptions { wait: Duration::from_secs(5), ..options() };
+    let mut tpm = Tpm::open(swtpm.link(), host(), patient).unwrap();
     swtpm.signal("-STOP");
     let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
     assert_eq!(error.fault(), TpmFault::Link(TpmLinkErrorKind::Late), "{error}");
@@ -304,7 +334,7 @@ fn a_chip_that_asks_for_more_time_gets_it_but_not_for_ever() {
             }
             send()
         };
-        let options = TpmOptions { wait: Duration::from_secs(1), ..options() };
+        let options = TpmOptions { wait: Duration::from_secs(4), ..options() };
         let mut tpm = between(&swtpm, options, busy).unwrap();
         match tpm.sign(&key, &sha256(b"message")) {
             Ok(_) => assert!(works, "{code:#x} {times} times"),
@@ -393,6 +423,52 @@ fn two_clients_of_one_chip_leave_each_other_room_or_say_why_not() {
 }
 
 #[test]
+fn a_second_process_is_late_while_the_first_holds_the_emulator_and_signs_afterwards() {
+    let Some(swtpm) = Swtpm::blank() else { return };
+    let mut tpm = swtpm.open();
+    let key = tpm.create_key(KeyUse::Signing).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), &*key.to_bytes().unwrap()).unwrap();
+    std::fs::write(folder.path().join("address"), swtpm.address().to_string()).unwrap();
+    let second = || {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tpm::faults::second", "--ignored", "--nocapture"])
+            .env("GLACIS_SECOND_PROCESS", folder.path())
+            .output()
+            .unwrap();
+        let out = String::from_utf8(child.stdout).unwrap();
+        let said =
+            out.lines().find_map(|line| line.find('@').and_then(|at| line.get(at..))).map(str::to_owned);
+        said.unwrap_or(out)
+    };
+    assert_eq!(second(), format!("@{}", TpmFault::Link(TpmLinkErrorKind::Late)));
+    tpm.sign(&key, &sha256(b"message")).unwrap();
+    drop(tpm);
+    assert_eq!(second(), "@signed");
+    assert_eq!(left_in(&swtpm), 0);
+}
+
+#[test]
+#[ignore = "the child of another test; does nothing on its own"]
+fn second() {
+    let Some(folder) = glacis_host::variable("GLACIS_SECOND_PROCESS").map(std::path::PathBuf::from) else {
+        return;
+    };
+    let Ok(stored) = std::fs::read(folder.join("key")) else { return };
+    let key = TpmKey::from_bytes(&stored).unwrap();
+    let address = std::fs::read_to_string(folder.join("address")).unwrap().parse().unwrap();
+    let options = TpmOptions { wait: Duration::from_secs(5), ..options() };
+    match Tpm::open(Box::new(glacis_host::TpmSocket::new(address)), host(), options) {
+        Ok(mut tpm) => {
+            let signature = tpm.sign(&key, &sha256(b"message")).unwrap();
+            verify_raw(&key.point(), b"message", &signature).unwrap();
+            println!("@signed");
+        }
+        Err(error) => println!("@{}", error.fault()),
+    }
+}
+
+#[test]
 fn what_is_no_tpm_2_is_refused() {
     let Some(swtpm) = Swtpm::blank() else { return };
     let older = |command: &[u8], send: Send<'_>| {
@@ -410,6 +486,15 @@ fn what_is_no_tpm_2_is_refused() {
 }
 
 impl Swtpm {
+    /// `CMD_INIT` on its control channel: a reset without an end of the process.
+    fn initialise(&self) {
+        let mut control = TcpStream::connect(("127.0.0.1", self.port + 1)).unwrap();
+        control.write_all(&[0, 0, 0, 2, 0, 0, 0, 0]).unwrap();
+        let mut answer = [0; 4];
+        control.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0; 4]);
+    }
+
     fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());

@@ -22,6 +22,7 @@ fn a_seal_opens_in_the_state_that_it_was_made_in_and_in_no_other() {
     let stored = Sealed::from_bytes(&sealed.to_bytes().unwrap()).unwrap();
     assert_eq!(stored, sealed);
     assert_eq!(*tpm.unseal(&stored, b"").unwrap(), secret);
+    assert_eq!(*tpm.unseal(&stored, b"whatever").unwrap(), secret, "no value is asked for");
     tpm.extend_pcr(16, &sha256(b"something else")).unwrap();
     assert_eq!(tpm.unseal(&sealed, b"").unwrap_err().fault(), TpmFault::PolicyFailed);
     drop(tpm);
