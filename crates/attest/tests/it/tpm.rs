@@ -5,6 +5,7 @@ mod boot;
 mod chip;
 mod forged;
 mod log;
+mod platform;
 mod published;
 mod soft;
 

@@ -71,16 +71,17 @@ pub(crate) struct VerifyArgs {
 
 /// Appraises and prints.
 pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    if let Some(family) = &args.family {
-        known(family)?;
-    }
+    // Arguments first: wrong usage is said before any file is read.
+    let named = args.family.as_deref();
+    named.map_or(Ok(()), known)?;
+    let challenge = challenge(&args.challenge)?;
+    let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
+    references(&args.expect, named.unwrap_or_default())?;
+    let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
     let evidence = evidence(args)?;
     let family = evidence.family.0.as_str();
     known(family)?;
-    let challenge = challenge(&args.challenge)?;
-    let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
     let references = references(&args.expect, family)?;
-    let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
     let revocations = args.collateral.as_ref().map(|path| revocations(path, now)).transpose()?;
     let released = args.activation.as_deref().map(|secret| released(secret, &evidence)).transpose()?;
     let question = Question {
