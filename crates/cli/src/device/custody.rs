@@ -14,10 +14,8 @@ use glacis_dtx::{
 };
 use glacis_host::tpm::{EVENT_LOG, event_log};
 use glacis_host::{TpmDevice, TpmLink, TpmSocket};
-use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
+use glacis_sdk::chip::TpmAttester;
 use glacis_wire::limits::EVENT_LOG_BYTES_MAX;
-use glacis_wire::message::enrol::Evidence;
-use glacis_wire::message::tpm::{Activation, ActivationRequest};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -157,25 +155,14 @@ pub(super) struct Chip {
     log: Option<PathBuf>,
 }
 
-impl Attester for Chip {
-    fn activation(&mut self, asked: &Asked<'_>) -> Result<Option<ActivationRequest>, AttestFailure> {
-        let request = self.tpm.request(asked.challenge, asked.device_key, asked.now);
-        request.map(Some).map_err(|error| AttestFailure::new(format!("{error}; {}", error.remedy())))
-    }
-
-    fn evidence(
-        &mut self,
-        asked: &Asked<'_>,
-        activation: Option<&Activation>,
-    ) -> Result<Option<Evidence>, AttestFailure> {
-        let Some(activation) = activation else { return Err(AttestFailure::new("nothing was activated")) };
+impl Chip {
+    /// What enrols with the chip's evidence: over the keys, the registers, and what the firmware measured.
+    pub(super) fn attester(&self) -> Result<TpmAttester, CliError> {
         let log = self.log.as_deref().map(|path| event_log(path, EVENT_LOG_BYTES_MAX)).transpose();
-        let measured = Measured {
-            event_log: log.map_err(AttestFailure::new)?.flatten().unwrap_or_default(),
-            ..Measured::default()
-        };
-        let evidence = self.tpm.evidence(asked.challenge, asked.device_key, activation, &measured);
-        evidence.map(Some).map_err(|error| AttestFailure::new(format!("{error}; {}", error.remedy())))
+        let log =
+            log.map_err(|error| CliError::new(Code::DeviceKeys, format!("the firmware's log: {error}")))?;
+        let measured = Measured { event_log: log.flatten().unwrap_or_default(), ..Measured::default() };
+        Ok(TpmAttester::new(Arc::clone(&self.tpm), measured))
     }
 }
 

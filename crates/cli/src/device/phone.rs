@@ -68,7 +68,8 @@ impl Phone {
 
     /// Enrols, or renews an enrolment with the same keys.
     pub(super) fn enrol(&mut self) -> Result<Appraised, CliError> {
-        let attester: &mut dyn Attester = match &mut self.chip {
+        let mut chip = self.chip.as_ref().map(Chip::attester).transpose()?;
+        let attester: &mut dyn Attester = match &mut chip {
             Some(chip) => chip,
             None => &mut NoEvidence,
         };
