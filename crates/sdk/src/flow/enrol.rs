@@ -58,7 +58,7 @@ pub struct Asked<'a> {
 /// Why a platform that has evidence gives none.
 #[derive(Debug, thiserror::Error)]
 #[error("the platform gives no evidence: {0}")]
-pub struct AttestFailure(Box<dyn Error + Send + Sync>);
+pub struct AttestFailure(#[source] Box<dyn Error + Send + Sync>);
 
 impl AttestFailure {
     /// A failure with its cause.
