@@ -45,8 +45,8 @@ pub(super) fn conclude(
     mut relaxed: Relaxed<'_>,
     question: &Question<'_>,
 ) -> Appraisal {
-    let measured = measured(proven.evidence, question, &mut relaxed);
-    let mut reasons = measured.reasons;
+    let mut measured = measured(proven.evidence, question, &mut relaxed);
+    let mut reasons = std::mem::take(&mut measured.reasons);
     if strangers {
         reasons.push(Reason::new(Code::PlatformUnanchored, ""));
     }
@@ -67,29 +67,7 @@ pub(super) fn conclude(
         (true, false) => Tier::Hardware,
         (true, true) => Tier::Strong,
     };
-    // AR4SI §2.3: 2 is affirmed, 3 is affirmed for the time of boot, 32 and 33 warn.
-    let hardware = match (genuine, program) {
-        (_, true) => 32,
-        (true, false) => 2,
-        (false, false) => 0,
-    };
-    let secure_boot = measured.boot.as_ref().and_then(|boot| boot.secure_boot);
-    let vector = TrustVector {
-        instance_identity: if genuine { 2 } else { 0 },
-        configuration: match (measured.bad_configuration, secure_boot) {
-            (true, _) => 32,
-            (false, Some(true)) => 2,
-            _ => 0,
-        },
-        executables: match (measured.foreign, measured.verified) {
-            (true, _) => 33,
-            (false, true) => 3,
-            _ => 0,
-        },
-        hardware,
-        storage_opaque: hardware,
-        ..TrustVector::default()
-    };
+    let vector = vector(&measured, genuine, program);
     let (basis, not_after) = path.map_or((Default::default(), NEVER), |path| (path.basis, path.not_after));
     let registers = proven.evidence.pcrs.iter();
     let registers =
@@ -116,6 +94,32 @@ pub(super) fn conclude(
             replayed: measured.replayed,
             boot: measured.boot,
         })),
+    }
+}
+
+/// Values of draft-ietf-rats-ar4si §2.3: 2 is affirmed, 3 is affirmed for the time of boot, 32 and 33 warn.
+fn vector(measured: &Measured, genuine: bool, program: bool) -> TrustVector {
+    let hardware = match (genuine, program) {
+        (_, true) => 32,
+        (true, false) => 2,
+        (false, false) => 0,
+    };
+    let secure_boot = measured.boot.as_ref().and_then(|boot| boot.secure_boot);
+    TrustVector {
+        instance_identity: if genuine { 2 } else { 0 },
+        configuration: match (measured.bad_configuration, secure_boot) {
+            (true, _) => 32,
+            (false, Some(true)) => 2,
+            _ => 0,
+        },
+        executables: match (measured.foreign, measured.verified) {
+            (true, _) => 33,
+            (false, true) => 3,
+            _ => 0,
+        },
+        hardware,
+        storage_opaque: hardware,
+        ..TrustVector::default()
     }
 }
 

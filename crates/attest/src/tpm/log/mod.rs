@@ -129,7 +129,8 @@ impl<'a> EventLog<'a> {
             return;
         }
         let locality = event.data.strip_prefix(STARTUP_LOCALITY);
-        if let (Some([locality]), 0, true) = (locality, event.index, self.events.is_empty()) {
+        let first = self.events.iter().all(|before| before.index != 0);
+        if let (Some([locality]), 0, true) = (locality, event.index, first) {
             self.locality = *locality;
             self.events.push(event);
         }
