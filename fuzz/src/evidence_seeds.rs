@@ -13,7 +13,7 @@ use glacis_seal::{SigningKey, sha256, sha256_parts};
 /// Target, name, bytes.
 pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let attestation = attestation();
-    vec![
+    let mut all = vec![
         ("attest_android", "chain", android()),
         (
             "attest_android",
@@ -26,7 +26,9 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("attest_apple", "receipt", [vec![2], receipt()].concat()),
         ("attest_webauthn", "none", registration("none", cbor_map(&[]))),
         ("attest_webauthn", "packed", registration("packed", packed())),
-    ]
+    ];
+    all.extend(crate::tpm::seeds());
+    all
 }
 
 fn issued(leaf: Draft, subject: &SigningKey) -> Vec<Vec<u8>> {
@@ -195,6 +197,8 @@ mod tests {
             let accepted = match target {
                 "attest_android" => crate::evidence::accepts_android(&bytes),
                 "attest_apple" => crate::evidence::accepts_apple(&bytes),
+                "tpm_evidence" => crate::tpm::accepts_evidence(&bytes),
+                "tpm_eventlog" => crate::tpm::accepts_event_log(&bytes),
                 _ => crate::evidence::accepts_webauthn(&bytes),
             };
             assert_eq!(accepted, name != "pem", "{target}/{name}");

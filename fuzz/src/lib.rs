@@ -17,5 +17,8 @@ pub mod policy;
 pub mod published;
 pub mod seeds;
 pub mod slice;
+#[path = "../../crates/attest/tests/it/tpm/soft.rs"]
+mod soft;
+pub mod tpm;
 pub mod tpm_response;
 pub mod wire;

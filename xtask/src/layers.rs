@@ -74,7 +74,7 @@ const LAYERS: &[Layer] = &[
     layer("backtest", &["wire", "policy", "seal", "compiler", "cloud"]),
     layer("serve", &["wire", "seal", "attest", "host", "compiler", "edge", "cloud"]),
     layer("sim", ALL_BELOW_SIM),
-    layer("ffi", &["sdk"]),
+    layer("ffi", &["wire", "seal", "dtx", "host", "sdk"]),
     layer("jni", &["sdk"]),
     layer("cli", ALL_BELOW_CLI),
     layer("e2e", ALL_BELOW_CLI),

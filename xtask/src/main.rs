@@ -6,6 +6,7 @@
 
 mod adversary;
 mod bench;
+mod bindings;
 mod ci;
 mod console;
 mod deny;
@@ -81,6 +82,7 @@ const TASKS: &[Task] = &[
     Task { name: "deny", usage: "", about: deny::ABOUT, run: deny::run },
     Task { name: "install", usage: "[--check]", about: install::ABOUT, run: install::run },
     Task { name: "python", usage: "", about: python::ABOUT, run: python::run },
+    Task { name: "bindings", usage: "[--test]", about: bindings::ABOUT, run: bindings::run },
     Task {
         name: "fuzz",
         usage: "[--seconds N] [--target NAME] [--seeds]",

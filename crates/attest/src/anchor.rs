@@ -1,38 +1,77 @@
-//! Anchors as operators have them: certificates in files, of which the key is what is trusted.
+//! Anchors as operators keep them: files of certificates or public keys, of which only the keys count.
 //!
-//! [`Roots`](crate::Roots) hold keys, since certificates end and keys live on in new ones. Nothing of the certificate but
-//! its key is believed, so its dates and signature are not looked at: who gives it vouches for it.
+//! PEM (RFC 7468, `CERTIFICATE` and `PUBLIC KEY` blocks, as many as there are) or DER of one. A block of any other kind
+//! refuses the file: a private key in here is a mistake that should be seen.
 
-use crate::pem;
-use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
+use crate::x509::{Cert, Key};
+use glacis_seal::text::parse_base64;
 
-/// The keys, as DER `SubjectPublicKeyInfo`, of all certificates in a file: PEM blocks, or one certificate in DER.
-/// `None` if there is none, or one that is no certificate.
+/// The keys of a file as DER `SubjectPublicKeyInfo`, in order; none where the file holds none or anything else.
 pub fn anchors(file: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let blocks = match std::str::from_utf8(file) {
-        Ok(text) => pem::certificates(text)?,
-        Err(_) => vec![file.to_vec()],
+    let pem = std::str::from_utf8(file).ok().filter(|text| text.contains(BEGIN));
+    let Some(mut rest) = pem else {
+        return key_of(file).map(|key| vec![key]);
     };
-    let keys: Option<Vec<_>> = blocks.iter().map(|block| key_of(block)).collect();
-    keys.filter(|keys| !keys.is_empty())
+    let mut found = Vec::new();
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let (kind, inside) = after.split_once("-----")?;
+        if !["CERTIFICATE", "PUBLIC KEY"].contains(&kind) {
+            return None;
+        }
+        let (body, after) = inside.split_once(&format!("-----END {kind}-----"))?;
+        let base64: String = body.split_ascii_whitespace().collect();
+        found.push(key_of(&parse_base64(&base64)?)?);
+        // LIMIT: all makers of TPMs together have fewer roots.
+        if found.len() > KEYS_MAX {
+            return None;
+        }
+        rest = after;
+    }
+    Some(found)
 }
 
-fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
+/// Of a certificate or of a key alone.
+fn key_of(der: &[u8]) -> Option<Vec<u8>> {
+    let key = Key::parse(der).or_else(|| Cert::parse(der).ok().map(|cert| cert.key));
+    key.map(|key| key.info)
 }
+
+/// What begins a block.
+const BEGIN: &str = "-----BEGIN ";
+/// Most keys of one file.
+const KEYS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::question::Roots;
+    use glacis_seal::text::base64url;
+
+    fn pem(kind: &str, der: &[u8]) -> String {
+        let base64 = base64url(der).replace('-', "+").replace('_', "/");
+        let padding = "=".repeat((4 - base64.len() % 4) % 4);
+        format!("about it\n-----BEGIN {kind}-----\n{base64}{padding}\n-----END {kind}-----\n")
+    }
 
     #[test]
-    fn what_holds_no_certificate_holds_no_anchor() {
-        for bad in [&b""[..], b"no block", b"\x30\x03\x02\x01\x01", b"\xff\xfe"] {
-            assert_eq!(anchors(bad), None, "{bad:?}");
+    fn keys_are_read_of_der_and_of_pem_and_nothing_else_is() {
+        let keys = Roots::vendors().android;
+        assert_eq!(anchors(&keys[1]), Some(vec![keys[1].clone()]));
+        let both = pem("PUBLIC KEY", &keys[0]) + &pem("PUBLIC KEY", &keys[1]);
+        assert_eq!(anchors(both.as_bytes()), Some(keys.clone()));
+        for bad in [
+            String::new(),
+            "no key at all".to_owned(),
+            pem("PRIVATE KEY", &keys[1]),
+            "-----BEGIN CERTIFICATE-----\nAQI=\n-----END CERTIFICATE-----\n".to_owned(),
+            both.clone() + &pem("EC PRIVATE KEY", &keys[1]),
+            pem("CERTIFICATE", &keys[1][1..]),
+            pem("PUBLIC KEY", &keys[1]).replace("-----END", "-----EMD"),
+        ] {
+            assert_eq!(anchors(bad.as_bytes()), None, "{bad}");
         }
-        let block = "-----BEGIN CERTIFICATE-----\nAQI=\n-----END CERTIFICATE-----\n";
-        assert_eq!(anchors(block.as_bytes()), None);
+        for len in 0..keys[1].len() {
+            assert_eq!(anchors(&keys[1][..len]), None, "cut at {len}");
+        }
     }
 }

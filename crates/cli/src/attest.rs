@@ -1,4 +1,4 @@
-//! `glacis attest`: evidence of phones and authenticators, checked offline and explained.
+//! `glacis attest`: evidence of phones, authenticators and TPMs, checked offline and explained.
 //!
 //! A thin layer over `glacis_attest`: files in, appraisal out. Nothing is fetched; what the verifier trusts are the
 //! keys in its tree, and a revocation list if one is given. Exit 0 means that the evidence is affirming, 1 anything
@@ -6,6 +6,7 @@
 
 mod corpus;
 mod explain;
+mod measured;
 mod verify;
 
 use crate::codes::Code;
@@ -83,11 +84,13 @@ fn any_base64(text: &str) -> Option<Vec<u8>> {
 
 /// The vendors' keys, for nobody in particular.
 fn anchors() -> Result<Anchors, CliError> {
-    let tenant = TenantId::parse("local").map_err(|error| {
+    let tenant = TenantId::parse(LOCAL_TENANT).map_err(|error| {
         CliError::new(Code::Internal, format!("the name of the local tenant: {error}")).caused_by(error)
     })?;
     Ok(Anchors::new(Context::new(tenant, Realm::Production)))
 }
 
+/// Nobody in particular.
+const LOCAL_TENANT: &str = "local";
 /// Longest file that is read as evidence: PEM and base64 are longer than what they hold.
 const FILE_BYTES_MAX: usize = 2 * EVIDENCE_BYTES_MAX;

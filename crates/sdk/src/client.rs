@@ -155,7 +155,7 @@ impl Client {
     }
 
     /// Enrols this device. `attester` supplies evidence over the challenge; none makes a software-only device.
-    pub fn enrol<'c>(&'c mut self, attester: &'c mut dyn Attester) -> Enrol<'c> {
+    pub fn enrol<'c, A: Attester + ?Sized>(&'c mut self, attester: &'c mut A) -> Enrol<'c, A> {
         Enrol::begin(self, attester)
     }
 

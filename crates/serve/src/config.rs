@@ -3,6 +3,10 @@
 //! Reading is strict like the edge's ([`glacis_edge::config`]): every typo names file, line, column and the nearest
 //! accepted key. Nothing is opened, resolved or made here. Defaults are the constants at the end.
 
+mod enrolment;
+
+pub use enrolment::{AndroidApps, Enrolment};
+
 use glacis_edge::config::reader::{Keys, Source};
 use glacis_edge::config::{address, name, realm};
 use glacis_edge::{ConfigError, EdgeConfig};
@@ -58,6 +62,8 @@ pub struct CloudSection {
     pub disk_quota: u64,
     /// Who is told of challenges and blocks.
     pub webhook: Option<Webhook>,
+    /// Which devices enrol.
+    pub enrolment: Enrolment,
 }
 
 /// One receiver of webhooks.
@@ -131,6 +137,9 @@ impl ServeConfig {
     pub fn resolve(&mut self, file: &Path) {
         let base = file.parent().unwrap_or(Path::new(""));
         self.data_dir = base.join(&self.data_dir);
+        if let Some(cloud) = &mut self.cloud {
+            cloud.enrolment.resolve(base);
+        }
         if let Some(webhook) = self.cloud.as_mut().and_then(|cloud| cloud.webhook.as_mut()) {
             webhook.secret_file = base.join(&webhook.secret_file);
         }
@@ -156,6 +165,7 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
     let days = keys.integer("retention_days", 1..=3_650)?.unwrap_or(RETENTION_DAYS);
     let megabytes = keys.integer("disk_quota_mb", 16..=(1 << 30))?.unwrap_or(DISK_QUOTA_MB);
     let webhook = keys.table("webhook")?.map(webhook).transpose()?;
+    let enrolment = keys.table("enrolment")?.map(enrolment::enrolment).transpose()?.unwrap_or_default();
     keys.finish()?;
     Ok(CloudSection {
         nodes_at,
@@ -165,6 +175,7 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
         retention: Duration::from_secs(days * 86_400),
         disk_quota: megabytes << 20,
         webhook,
+        enrolment,
     })
 }
 

@@ -7,6 +7,7 @@ mod backup;
 pub mod config;
 mod control;
 mod edge_api;
+pub mod enrolment;
 mod error;
 mod health;
 pub mod installation;

@@ -95,9 +95,15 @@ impl Opened {
         narrow(&mut config, role)?;
         let cloud = match &config.cloud {
             Some(section) => {
-                let (retention, disk_quota) = (section.retention, section.disk_quota);
-                let limits = CloudLimits { retention, disk_quota, ..CloudLimits::default() };
-                Some(open_cloud(&installation, &ring, &limits, &host)?)
+                let limits = CloudLimits {
+                    retention: section.retention,
+                    disk_quota: section.disk_quota,
+                    enrolments_daily_max: section.enrolment.daily_max,
+                    enrolments_prefix_hourly_max: section.enrolment.prefix_hourly_max,
+                    ..CloudLimits::default()
+                };
+                let trusted = crate::enrolment::load(&section.enrolment, ring.context())?;
+                Some(open_cloud(&installation, &ring, &limits, &trusted, &host)?)
             }
             None => None,
         };

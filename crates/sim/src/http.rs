@@ -19,7 +19,7 @@ use glacis_cloud::server::console::Links;
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::writer::WriterLimits;
 use glacis_cloud::server::{Hosted, ServerConfig};
-use glacis_cloud::{CloudCore, OtpSender};
+use glacis_cloud::{CloudCore, CloudError, CloudErrorKind, OtpSender};
 use glacis_edge::EdgeCore;
 use glacis_edge::gateway::{Gateway, Running};
 use glacis_host::{Clock, DirFiles, Host, SystemHost};
@@ -139,6 +139,20 @@ impl HttpWorld {
             cloud: Some(cloud),
             doors: Some(doors),
         })
+    }
+
+    /// What an operator does or sees at the control plane.
+    ///
+    /// # Errors
+    /// What the control plane says; also if it has stopped.
+    pub fn cloud<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
+    ) -> Result<T, CloudError> {
+        let Some(cloud) = &self.cloud else {
+            return Err(CloudError::new(CloudErrorKind::Stopped, "the control plane has stopped"));
+        };
+        cloud.handle.call_blocking(run)
     }
 
     /// What opened the console, once.

@@ -114,6 +114,11 @@ impl Town {
         };
         Ok(Self { site, plain: "shop.demo".to_owned(), shop, manufacturer, host, zones })
     }
+
+    /// What an operator does or sees at the control plane.
+    pub fn cloud<T>(&self, run: impl FnOnce(&mut CloudCore) -> T) -> T {
+        run(&mut self.zones.cloud())
+    }
 }
 
 /// Opens the control plane of a run.
@@ -275,6 +280,9 @@ impl Zones {
         let mut cloud = self.cloud();
         let done = match relay.path {
             "/v1/device/enrol/challenge" => cloud.enrol_challenge().map(|challenge| encoded(&challenge)),
+            "/v1/device/enrol/activation" => message(&relay.body)
+                .and_then(|request| cloud.enrol_activation(&request))
+                .map(|made| encoded(&made)),
             "/v1/device/enrol" => {
                 message(&relay.body).and_then(|request| cloud.enrol(&request)).map(|done| encoded(&done))
             }

@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod answer;
 pub mod civil;
+pub mod cmw;
 pub mod codec;
 pub mod disclosure;
 pub mod http;

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run everything: programs, format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, oracle, demo, console, help\n\
+pub(crate) const ABOUT: &str = "run everything: programs, format, lints, layers, tidy, deny, docs, tests, features, policies, fuzz, oracle, bindings, demo, console, help\n\
     --only STEP[,STEP]  only these steps\n\
     --list              print the steps\n\
     Programs that the default build must not need are hidden from PATH. With CI=true nothing may be skipped\n\
@@ -136,6 +136,7 @@ const STEPS: &[(&str, StepFn)] = &[
     ("policies", steps::policies),
     ("fuzz", steps::fuzz),
     ("oracle", steps::oracle),
+    ("bindings", steps::bindings),
     ("demo", steps::demo),
     ("console", steps::console),
     ("help", steps::help),

@@ -13,8 +13,8 @@ use crate::options::Options;
 use crate::process::{Job, Show, strict};
 use crate::report::{Counts, Ended};
 use crate::{
-    console as pages, deny as denied, fuzz as fuzzing, layers as layering, python as environment,
-    tidy as tidying,
+    bindings as foreign, console as pages, deny as denied, fuzz as fuzzing, layers as layering,
+    python as environment, tidy as tidying,
 };
 use serde_json::Value;
 use std::path::PathBuf;
@@ -194,6 +194,20 @@ pub(super) fn oracle(context: &mut Context) -> Result<Done, Failure> {
         }
     }
     Ok(Done::new(Ended::Passed))
+}
+
+/// The client library from Python, against the binary of the test build, and its bindings for other languages.
+pub(super) fn bindings(context: &mut Context) -> Result<Done, Failure> {
+    let package = foreign::write(&context.root, context.cargo(&[], BUILD_LIMIT))?;
+    let Some(python) = &context.python else {
+        return Ok(Done::new(Ended::Skipped(
+            "no Python of tests/python; the step `python` makes one".into(),
+        )));
+    };
+    let counts = foreign::test(&context.root, &package, python)?;
+    let skipped = strict() && counts.skipped > 0;
+    let good = counts.failed == 0 && counts.passed > 0 && !skipped;
+    Ok(Done { counts, ..Done::check(good, format!("{} failed, {} skipped", counts.failed, counts.skipped)) })
 }
 
 /// The demo, once, with the binary of the test build.

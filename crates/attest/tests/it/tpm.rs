@@ -5,6 +5,7 @@ mod boot;
 mod chip;
 mod forged;
 mod log;
+mod platform;
 mod published;
 mod soft;
 
@@ -12,15 +13,16 @@ use glacis_attest::tpm::TpmClaims;
 use glacis_attest::{
     Anchors, Appraisal, AttestError, Constraints, Question, References, Relaxation, Released, Roots,
 };
+use glacis_seal::sha256;
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::tpm::{FAMILY, TpmEvidence, TpmIdentity};
 use glacis_wire::message::{Bytes, PublicKey, Text};
 use glacis_wire::{Encode, Realm, Timestamp};
+pub(crate) use soft::{CHALLENGE, SECRET};
+use soft::{Log, Soft, authority};
 
 /// In the years of certificates that tests make.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-pub(crate) const CHALLENGE: [u8; 32] = [5; 32];
-pub(crate) const SECRET: [u8; 32] = *b"only one TPM can open this text.";
 
 /// What is asked of evidence.
 #[derive(Clone)]
@@ -104,4 +106,18 @@ pub(crate) fn line(outcome: &Result<Appraisal, AttestError>) -> String {
 pub(crate) fn claims(found: &Appraisal) -> &TpmClaims {
     let glacis_attest::Claims::Tpm(claims) = &found.claims else { panic!("{:?}", found.claims) };
     claims
+}
+
+/// Evidence of a good boot, and what is asked for it.
+pub(crate) fn booted() -> (Soft, Ask) {
+    let mut soft = Soft::new();
+    Log::boot(&[1], &authority("vendor")).into(&mut soft);
+    let mut ask = ask(&soft);
+    ask.references.boot_authorities = vec![sha256(&authority("vendor"))];
+    (soft, ask)
+}
+
+/// What is asked of this TPM: its own maker is anchored, its own keys had a credential.
+pub(crate) fn ask(soft: &Soft) -> Ask {
+    Ask::new(crate::forge::spki(&soft.root)).released(&soft.evidence().identity)
 }

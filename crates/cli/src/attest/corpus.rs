@@ -4,7 +4,7 @@
 //! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence
 //! *is*, never that it is fresh or ours: a replay looks like the original here.
 
-use super::{FILE_BYTES_MAX, anchors, any_base64, read};
+use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
@@ -32,11 +32,13 @@ pub(crate) struct CorpusArgs {
 }
 
 /// What a file turned out to be.
-enum Found {
+pub(super) enum Found {
     /// Nothing that a verifier knows.
     Unknown,
     /// Something that can be read and not appraised.
-    Read(&'static str),
+    Read(String),
+    /// Quotes of a TPM with their registers, and whether the key beside them made them.
+    Quotes(Vec<Result<String, AttestError>>),
     /// Evidence.
     Evidence { family: &'static str, at: Timestamp, outcome: Result<Box<Appraisal>, AttestError> },
 }
@@ -81,6 +83,9 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     if bytes.len() > FILE_BYTES_MAX {
         return Ok(Found::Unknown);
     }
+    if let Some(found) = measured::recognise(bytes) {
+        return Ok(found);
+    }
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(binary(bytes)) };
     if let Some(chain) = pem::certificates(text)
         .filter(|chain| !chain.is_empty() && !text.trim_start().starts_with(['[', '{']))
@@ -92,7 +97,7 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     }
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(Found::Unknown) };
     if Revocations::parse_google(bytes, now).is_ok() {
-        return Ok(Found::Read("revocation list"));
+        return Ok(Found::Read("revocation list".to_owned()));
     }
     registration(&document, now)
 }
@@ -100,15 +105,15 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
 /// One certificate as DER.
 fn binary(bytes: &[u8]) -> Found {
     match android::read_statement(bytes, true) {
-        Ok(_) => Found::Read("certificate with a statement"),
-        Err(error) if error.code() == Said::NoStatement => Found::Read("certificate"),
+        Ok(_) => Found::Read("certificate with a statement".to_owned()),
+        Err(error) if error.code() == Said::NoStatement => Found::Read("certificate".to_owned()),
         Err(_) => Found::Unknown,
     }
 }
 
 fn chain_of(chain: &[Vec<u8>], now: Timestamp) -> Result<Found, CliError> {
     let statement = chain.first().map(|leaf| android::read_statement(leaf, true));
-    let Some(Ok(statement)) = statement else { return Ok(Found::Read("certificates")) };
+    let Some(Ok(statement)) = statement else { return Ok(Found::Read("certificates".to_owned())) };
     let lists = [&statement.software_enforced, &statement.hardware_enforced];
     let made = lists.iter().find_map(|list| list.creation_date_time);
     let at = made.map_or(now, Timestamp::from_ms);
@@ -191,6 +196,15 @@ fn line(name: &str, found: &Found) -> String {
     match found {
         Found::Unknown => format!("unknown   {name}"),
         Found::Read(what) => format!("parsed    {name}: {what}"),
+        Found::Quotes(quotes) => {
+            let each = quotes.iter().map(|quote| match quote {
+                Ok(what) => format!("verified  {name}: tpm quote: {what}"),
+                Err(refused) => {
+                    format!("refused   {name}: tpm quote: {} {}", refused.code(), refused.detail())
+                }
+            });
+            each.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+        }
         Found::Evidence { family, outcome: Err(refused), .. } => {
             format!("refused   {name}: {family}: {} {}", refused.code(), refused.detail())
                 .trim_end()
@@ -214,6 +228,17 @@ fn row(name: &str, found: &Found) -> Value {
     match found {
         Found::Unknown => json!({"file": name, "outcome": "unknown"}),
         Found::Read(what) => json!({"file": name, "outcome": "parsed", "what": what}),
+        Found::Quotes(quotes) => {
+            let each = quotes.iter().map(|quote| match quote {
+                Ok(what) => json!({"outcome": "verified", "what": what}),
+                Err(refused) => {
+                    let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
+                    json!({"outcome": "refused", "reasons": [reason]})
+                }
+            });
+            let outcome = if quotes.iter().all(Result::is_ok) { "verified" } else { "refused" };
+            json!({"file": name, "outcome": outcome, "quotes": each.collect::<Vec<Value>>()})
+        }
         Found::Evidence { family, at, outcome } => {
             let (word, status, reasons): (_, _, Vec<Value>) = match outcome {
                 Ok(found) => {

@@ -3,21 +3,23 @@
 //! The arguments become one question of the library; the answer is printed as it is. Hardware ids are among the claims:
 //! who runs this has the evidence anyway.
 
-use super::{FILE_BYTES_MAX, anchors, any_base64, body, read};
+use super::{FILE_BYTES_MAX, LOCAL_TENANT, any_base64, body, read};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::time::Moment;
 use clap::Args;
 use glacis_attest::{
-    AndroidApp, Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
-    Status, named,
+    Anchors, AndroidApp, Appraisal, AttestError, Constraints, Question, References, Relaxation, Released,
+    Revocations, Site, Status, cmw, named, pem, public_key_of, tpm,
 };
 use glacis_host::Host;
 use glacis_seal::text::parse_hex;
-use glacis_wire::Timestamp;
+use glacis_seal::{Context, sha256};
 use glacis_wire::message::enrol::Evidence;
+use glacis_wire::message::tpm::TpmEvidence;
 use glacis_wire::message::{Bytes, Text};
+use glacis_wire::{Decode, Realm, TenantId, Timestamp};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -27,12 +29,25 @@ use std::process::ExitCode;
 /// Arguments of `glacis attest verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Which verifier: android-key, app-attest, webauthn
+    /// Which verifier: android-key, app-attest, tpm, webauthn; a wrapped record names its own
     #[arg(long)]
-    family: String,
-    /// The evidence: a chain as PEM or DER; an attestation object, also as base64; a registration as JSON
+    family: Option<String>,
+    /// The evidence: a chain as PEM or DER; an attestation object, also as base64; a registration as JSON; what a TPM
+    /// proves, as it is sent; or any of them in a record (RATS CMW, JSON or CBOR)
     #[arg(long, value_name = "FILE")]
     evidence: PathBuf,
+    /// Whose challenge it was (tpm)
+    #[arg(long, value_name = "NAME", default_value = LOCAL_TENANT)]
+    tenant: String,
+    /// In which realm: production, demo (tpm)
+    #[arg(long, value_name = "REALM", default_value = "production")]
+    realm: String,
+    /// A certificate, as PEM or DER, whose key is trusted as a maker's (tpm, webauthn); may be repeated
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
+    /// The secret that was in the credential for these keys, in hexadecimal (tpm)
+    #[arg(long, value_name = "HEX")]
+    activation: Option<String>,
     /// What the evidence must have been made for, in hexadecimal or base64
     #[arg(long, value_name = "HEX|BASE64")]
     challenge: String,
@@ -42,7 +57,8 @@ pub(crate) struct VerifyArgs {
     /// Google's revocation list, as published and as fresh as --at
     #[arg(long, value_name = "FILE")]
     collateral: Option<PathBuf>,
-    /// What is expected: app=NAME, signer=SHA256, site=DOMAIN, origin=URL, boot-key=HEX, patch-level=YYYYMM
+    /// What is expected: app=NAME, signer=SHA256, site=DOMAIN, origin=URL, boot-key=HEX, patch-level=YYYYMM,
+    /// boot-authority=SHA256
     #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',')]
     expect: Vec<String>,
     /// A relaxation that may be used, such as danger_expired; may be repeated
@@ -55,37 +71,100 @@ pub(crate) struct VerifyArgs {
 
 /// Appraises and prints.
 pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    if !glacis_attest::FAMILIES.contains(&args.family.as_str()) {
-        let known = glacis_attest::FAMILIES.join(", ");
-        return Err(usage(format!("--family: `{}` is none of {known}", args.family)));
-    }
+    // Arguments first: wrong usage is said before any file is read.
+    let named = args.family.as_deref();
+    named.map_or(Ok(()), known)?;
     let challenge = challenge(&args.challenge)?;
     let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
-    let references = references(&args.expect, &args.family)?;
+    references(&args.expect, named.unwrap_or_default())?;
     let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
+    let evidence = evidence(args)?;
+    let family = evidence.family.0.as_str();
+    known(family)?;
+    let references = references(&args.expect, family)?;
     let revocations = args.collateral.as_ref().map(|path| revocations(path, now)).transpose()?;
-    let evidence = Evidence {
-        family: Text(args.family.clone()),
-        body: Bytes(body(&args.family, read(&args.evidence, FILE_BYTES_MAX)?)),
-    };
+    let released = args.activation.as_deref().map(|secret| released(secret, &evidence)).transpose()?;
     let question = Question {
-        anchors: &anchors()?,
+        anchors: &anchored(args)?,
         references: &references,
         revocations: revocations.as_ref(),
         constraints: &Constraints { allow, ..Constraints::default() },
         challenge: &challenge,
         device_key: None,
-        activation: None,
+        activation: released.as_ref(),
         now,
     };
     let outcome = glacis_attest::appraise(&evidence, &question);
     let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
     if args.json {
-        print_json(out, &document(&args.family, now, &outcome)?)?;
+        print_json(out, &document(family, now, &outcome)?)?;
     } else {
-        print(out, plain(&text(&args.family, now, &outcome)?).trim_end())?;
+        print(out, plain(&text(family, now, &outcome)?).trim_end())?;
     }
     Ok(if affirming { ExitCode::SUCCESS } else { ExitCode::from(crate::codes::FAILED) })
+}
+
+fn known(family: &str) -> Result<(), CliError> {
+    if glacis_attest::FAMILIES.contains(&family) {
+        return Ok(());
+    }
+    let known = glacis_attest::FAMILIES.join(", ");
+    Err(usage(format!("--family: `{family}` is none of {known}")))
+}
+
+/// The evidence, out of its record if it is in one.
+fn evidence(args: &VerifyArgs) -> Result<Evidence, CliError> {
+    let bytes = read(&args.evidence, FILE_BYTES_MAX)?;
+    let wrapped = cmw::read_record(&bytes);
+    if let (Ok(Some(found)), family) = (&wrapped, &args.family) {
+        if family.as_ref().is_some_and(|family| *family != found.family.0) {
+            return Err(usage(format!("--family: the record says `{}`", found.family.0)));
+        }
+        let body = Bytes(body(&found.family.0, found.body.0.clone()));
+        return Ok(Evidence { family: found.family.clone(), body });
+    }
+    match (&args.family, wrapped) {
+        (Some(family), _) => Ok(Evidence { family: Text(family.clone()), body: Bytes(body(family, bytes)) }),
+        (None, Err(refused)) => Err(usage(format!("{}: {refused}", args.evidence.display()))),
+        (None, Ok(_)) => Err(usage("--family: not given, and the evidence is in no record that names it")),
+    }
+}
+
+/// The vendors' keys and those that are given.
+fn anchored(args: &VerifyArgs) -> Result<Anchors, CliError> {
+    let tenant = TenantId::parse(&args.tenant).map_err(|error| usage(format!("--tenant: {error}")))?;
+    let realm = match args.realm.as_str() {
+        "production" => Realm::Production,
+        "demo" => Realm::Demo,
+        other => return Err(usage(format!("--realm: `{other}` is none of production, demo"))),
+    };
+    let mut anchors = Anchors::new(Context::new(tenant, realm));
+    for path in &args.anchor {
+        let bytes = read(path, FILE_BYTES_MAX)?;
+        let text = std::str::from_utf8(&bytes).ok();
+        let found = text.and_then(pem::certificates).filter(|found| !found.is_empty());
+        for certificate in found.unwrap_or_else(|| vec![bytes.clone()]) {
+            let key = public_key_of(&certificate)
+                .map_err(|error| usage(format!("--anchor: {}: {}", path.display(), error.detail())))?;
+            for roots in
+                [&mut anchors.roots.tpm, &mut anchors.roots.platforms, &mut anchors.roots.authenticators]
+            {
+                roots.push(key.clone());
+            }
+        }
+    }
+    Ok(anchors)
+}
+
+/// The secret of the credential that was made for the keys in this evidence.
+fn released(secret: &str, evidence: &Evidence) -> Result<Released, CliError> {
+    let secret = parse_hex(secret).and_then(|bytes| bytes.try_into().ok());
+    let secret = secret.ok_or_else(|| usage("--activation: not 32 bytes in hexadecimal"))?;
+    let of_a_tpm = Some(&evidence.body).filter(|_| *evidence.family.0 == *tpm::FAMILY);
+    let found = of_a_tpm.and_then(|body| TpmEvidence::from_bytes(body).ok());
+    // What cannot be read is refused when it is appraised, for whatever identity.
+    let identity = found.map_or_else(|| sha256(&[]), |found| tpm::identity_digest(&found.identity));
+    Ok(Released { identity, secret })
 }
 
 /// The outcome as JSON.
@@ -195,6 +274,10 @@ fn references(expected: &[String], family: &str) -> Result<References, CliError>
             }
             "site" => sites.push(value.to_owned()),
             "origin" => origins.push(value.to_owned()),
+            "boot-authority" => {
+                let digest = parse_hex(value).and_then(|bytes| bytes.as_slice().try_into().ok());
+                found.boot_authorities.push(digest.ok_or_else(unusable)?);
+            }
             "boot-key" => found.boot_keys.push(parse_hex(value).ok_or_else(unusable)?),
             "patch-level" => found.patch_level_min = Some(value.parse().map_err(|_| unusable())?),
             _ => return Err(unusable()),

@@ -134,3 +134,64 @@ fn a_corpus_of_anything_is_read_to_the_end() {
     }
     assert_eq!(rows.len(), 8);
 }
+
+/// Evidence that is none, wrapped: the record says which verifier it is for.
+#[test]
+fn a_record_names_its_family() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    let cbor = file("record.cbor", &glacis_wire::cmw::cbor_record("tpm", b"noise"));
+    let json = file("record.json", glacis_wire::cmw::json_record("tpm", "bm9pc2U").as_bytes());
+    for record in [&cbor, &json] {
+        let base = ["attest", "verify", "--evidence", record, "--challenge", "00"];
+        let (exit, found) = document(&base);
+        assert_eq!((exit, &found["family"], &found["status"]), (1, &"tpm".into(), &"refused".into()));
+        assert_eq!(found["reasons"][0]["code"], "malformed");
+        assert_eq!(document(&[&base[..], &["--family", "tpm"]].concat()).0, 1);
+        assert_eq!(code(&glacis(&[&base[..], &["--family", "webauthn"]].concat())), 2, "two families");
+    }
+    let foreign = file("foreign.json", br#"["application/eat+cwt","bm9pc2U",4]"#);
+    let bare = file("bare", b"noise");
+    for (evidence, rest) in [
+        (&foreign, &[][..]),
+        (&bare, &[]),
+        (&cbor, &["--realm", "test"]),
+        (&cbor, &["--tenant", "No Name"]),
+        (&cbor, &["--activation", "00"]),
+        (&cbor, &["--anchor", &bare]),
+        (&cbor, &["--expect", "boot-authority=00"]),
+    ] {
+        let base = ["attest", "verify", "--evidence", evidence, "--challenge", "00"];
+        assert_eq!(code(&glacis(&[&base[..], rest].concat())), 2, "{evidence} {rest:?}");
+    }
+}
+
+#[test]
+fn the_corpus_of_tpms_is_read() {
+    let Some(folder) = corpus("tpm") else { return };
+    let (exit, rows) = document(&["attest", "corpus", &folder]);
+    assert_eq!(exit, 0);
+    let row = |file: &str| {
+        let all = rows.as_array().expect("rows");
+        all.iter().find(|row| row["file"] == file).unwrap_or_else(|| panic!("{file}: {rows}")).clone()
+    };
+    let what = |file: &str| row(file)["what"].as_str().unwrap_or_default().to_owned();
+    let log = what("go-tpm-tools/eventlogs/cos-93-amd-sev.bin");
+    assert_eq!(log, "log of measured boot, 45 events: secure boot on, 3 loaders");
+    assert!(what("go-attestation/crypto_agile_eventlog").contains("secure boot not shown"));
+    assert_eq!(what("platform-certs/Intel_pc2.cer"), "platform certificate of Intel DE3815TYKH H26998-402");
+    let dump = row("go-attestation/windows_gcp_shielded_vm.json");
+    assert_eq!(dump["outcome"], "verified", "{dump}");
+    let quotes = row("go-tpm-tools/gce-cos-85-nonce9009.pb");
+    assert_eq!(
+        (&quotes["outcome"], quotes["quotes"].as_array().map(Vec::len)),
+        (&"verified".into(), Some(3))
+    );
+    let second = quotes["quotes"][1]["what"].as_str().unwrap_or_default();
+    assert!(second.starts_with("bank 0x000b, ") && second.contains("secure boot on"), "{second}");
+    assert_eq!(row("keylime/binary_bios_measurements-bogus")["outcome"], "unknown");
+}

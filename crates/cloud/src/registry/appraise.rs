@@ -8,12 +8,14 @@ use super::hardware::{Chip, Uniqueness};
 use super::partner::NO_EVIDENCE;
 use crate::core::Tx;
 use crate::error::CloudError;
-use glacis_attest::{Appraisal, Claims};
+use glacis_attest::tpm::identity_digest;
+use glacis_attest::{Appraisal, Claims, Released};
 use glacis_seal::Purpose;
-use glacis_wire::message::enrol::{EnrolBody, TrustVector};
+use glacis_wire::message::enrol::{EnrolBody, Evidence, TrustVector};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated;
-use glacis_wire::{Digest, Tier, Timestamp, Trust};
+use glacis_wire::message::tpm::{self, TpmEvidence};
+use glacis_wire::{Decode as _, Digest, Tier, Timestamp, Trust};
 
 /// What an appraisal is worth to the registry.
 pub(super) struct Appraised {
@@ -52,6 +54,7 @@ impl Tx<'_> {
             let why = format!("evidence of family `{}` enrols nothing here", evidence.family.0);
             return Err(CloudError::refused(Refusal::EnrolmentRefused, why));
         }
+        let released = self.released(evidence, body);
         let question = glacis_attest::Question {
             anchors: &self.desk.anchors,
             references: &enrolling.references,
@@ -59,7 +62,7 @@ impl Tx<'_> {
             constraints: &glacis_attest::Constraints::default(),
             challenge: &body.challenge.nonce,
             device_key: Some(&body.device_key),
-            activation: None,
+            activation: released.as_ref(),
             now: self.now,
         };
         let found = glacis_attest::appraise(evidence, &question).map_err(|error| {
@@ -80,6 +83,18 @@ impl Tx<'_> {
         })
     }
 
+    /// What the TPM of this evidence must have released: what [`enrol_activation`](crate::CloudCore::enrol_activation) put
+    /// into the credential for exactly its two keys, this challenge and this device key.
+    fn released(&self, evidence: &Evidence, body: &EnrolBody) -> Option<Released> {
+        if *evidence.family != *tpm::FAMILY {
+            return None;
+        }
+        // What cannot be read is the verifier's to refuse; it refuses evidence without this as well.
+        let identity = TpmEvidence::from_bytes(&evidence.body).ok()?.identity;
+        let secret = self.activation_secret(&body.challenge, &identity, &body.device_key);
+        Some(Released { identity: identity_digest(&identity), secret })
+    }
+
     /// A chip as this operator alone knows it.
     fn pseudonym(&self, family: &str, hardware: &Digest) -> Chip {
         let parts: [&[u8]; 4] = [b"hardware\0", family.as_bytes(), &[0], hardware.as_bytes()];
@@ -92,6 +107,9 @@ fn hardware_of(found: &Appraisal) -> (Uniqueness, Option<Digest>) {
     match &found.claims {
         // Apple estimates how many keys a device has attested of late; the receipt tells.
         Claims::AppAttest(_) => (Uniqueness::Estimate, None),
+        Claims::Tpm(claims) if claims.is_unique() => {
+            (Uniqueness::Hardware, Some(*claims.hardware_id.expose()))
+        }
         // Each simulated device has an attestation key of its own.
         _ if found.family == simulated::FAMILY => {
             (Uniqueness::Hardware, found.basis.issuers.first().copied())

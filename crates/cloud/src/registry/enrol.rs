@@ -126,7 +126,7 @@ impl Tx<'_> {
         self.count_enrolment(Counted::All, Span::Day, limits.enrolments_daily_max)
     }
 
-    fn check_challenge(&self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
+    pub(super) fn check_challenge(&self, challenge: &EnrolChallenge) -> Result<(), CloudError> {
         let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
         let parts: [&[u8]; 2] = [&challenge.nonce, &challenge.not_after.as_ms().to_be_bytes()];
         let own = &self.desk.keys.own;
@@ -159,6 +159,11 @@ impl Tx<'_> {
             }
             None => Err(CloudError::refused(Refusal::EnrolmentRefused, "the challenge was used before")),
         }
+    }
+
+    pub(super) fn is_spent(&self, challenge: &EnrolChallenge) -> Result<bool, CloudError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM used_challenge WHERE nonce = ?1)";
+        Ok(self.conn.prepare_cached(sql)?.query_row([challenge.nonce], |row| row.get(0))?)
     }
 
     fn spend_challenge(

@@ -5,6 +5,7 @@
 //! holds the key. Both branches are capped at `software` by the [`feed`]; a new key, enrolled anew, cures it. Nothing is
 //! ever blocked because of a fork. Which key came in the place of which is its [`lineage`].
 
+mod activation;
 mod appraise;
 mod enrol;
 mod feed;

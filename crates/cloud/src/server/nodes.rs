@@ -182,6 +182,10 @@ async fn device(
     let (handle, body) = (&shared.handle, &request.body);
     match duty {
         "enrol/challenge" => Reply::message(&handle.call(|core| core.enrol_challenge()).await?),
+        "enrol/activation" => {
+            let request = decode(body)?;
+            Reply::message(&handle.call(move |core| core.enrol_activation(&request)).await?)
+        }
         "enrol" => {
             let prefix = prefix_of(&request.query)?;
             let request = decode(body)?;

@@ -8,6 +8,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod activation;
 mod api;
 mod attack;
 mod audit;

@@ -73,6 +73,7 @@ impl EdgeCore {
                 Ok((MESSAGE_BYTES_MAX, Wanted::Records(Box::new(self.signed(head, now)?))))
             }
             ("POST", http::PATH_ENROL_CHALLENGE) => relay("/v1/device/enrol/challenge"),
+            ("POST", http::PATH_ENROL_ACTIVATION) => relay("/v1/device/enrol/activation"),
             ("POST", http::PATH_ENROL) => from("/v1/device/enrol"),
             ("POST", http::PATH_OTP_START) => relay("/v1/device/otp/start"),
             ("POST", http::PATH_OTP_VERIFY) => relay("/v1/device/otp/verify"),

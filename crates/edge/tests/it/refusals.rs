@@ -432,7 +432,8 @@ fn unreadable_paths_unknown_routes_and_own_endpoints() {
         (post(http::PATH_CHALLENGE, vec![]), "signature-missing"),
         (post(http::PATH_RECORDS, vec![]), "signature-missing"),
         (get(http::PATH_BUNDLE), "unavailable"),
-        (post(http::PATH_ENROL, vec![1]), "relay /v1/device/enrol"),
+        (post(http::PATH_ENROL_ACTIVATION, vec![1]), "relay /v1/device/enrol/activation"),
+        (post(http::PATH_ENROL, vec![1]), "relay /v1/device/enrol?from=0000000000c00002"),
         (post(http::PATH_OTP_VERIFY, vec![1]), "relay /v1/device/otp/verify"),
     ] {
         assert_eq!(b.world.code(&request), want, "{} {}", request.method, request.path);

@@ -58,7 +58,7 @@ pub struct Asked<'a> {
 /// Why a platform that has evidence gives none.
 #[derive(Debug, thiserror::Error)]
 #[error("the platform gives no evidence: {0}")]
-pub struct AttestFailure(Box<dyn Error + Send + Sync>);
+pub struct AttestFailure(#[source] Box<dyn Error + Send + Sync>);
 
 impl AttestFailure {
     /// A failure with its cause.
@@ -92,10 +92,10 @@ pub struct Appraised {
     pub trust: Trust,
 }
 
-/// One enrolment. See [`Client::enrol`].
-pub struct Enrol<'c> {
+/// One enrolment. See [`Client::enrol`]. It can go to another thread if its attester can.
+pub struct Enrol<'c, A: Attester + ?Sized> {
     client: &'c mut Client,
-    attester: &'c mut dyn Attester,
+    attester: &'c mut A,
     patience: Patience,
     stage: Stage,
 }
@@ -111,8 +111,8 @@ enum Stage {
     Ended(Option<Result<Appraised, FlowError>>),
 }
 
-impl<'c> Enrol<'c> {
-    pub(crate) const fn begin(client: &'c mut Client, attester: &'c mut dyn Attester) -> Self {
+impl<'c, A: Attester + ?Sized> Enrol<'c, A> {
+    pub(crate) const fn begin(client: &'c mut Client, attester: &'c mut A) -> Self {
         Self { client, attester, patience: Patience::new(), stage: Stage::Drafting }
     }
 
@@ -189,7 +189,7 @@ impl<'c> Enrol<'c> {
     }
 }
 
-impl Flow for Enrol<'_> {
+impl<A: Attester + ?Sized> Flow for Enrol<'_, A> {
     type Output = Appraised;
 
     fn next(&mut self) -> Step<Appraised> {
@@ -221,7 +221,7 @@ impl Flow for Enrol<'_> {
     }
 }
 
-impl std::fmt::Debug for Enrol<'_> {
+impl<A: Attester + ?Sized> std::fmt::Debug for Enrol<'_, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Enrol").field("stage", &self.stage).finish_non_exhaustive()
     }

@@ -15,8 +15,18 @@ fn the_samples_are_accepted() {
     assert_eq!((basic.log.as_str(), basic.log_format), ("info", LogFormat::Text));
     let advanced = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
     assert_eq!(advanced.log_format, LogFormat::Json);
-    assert_eq!(advanced.cloud.unwrap().webhook.unwrap().events, ["challenge", "block"]);
+    let advanced_cloud = advanced.cloud.unwrap();
+    assert_eq!(advanced_cloud.webhook.unwrap().events, ["challenge", "block"]);
+    let enrolment = advanced_cloud.enrolment;
+    assert_eq!(
+        enrolment.families.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["android-key", "app-attest", "tpm"]
+    );
+    let android = enrolment.android.unwrap();
+    assert_eq!((android.apps.len(), android.apps[0].1.len()), (1, 1));
+    assert_eq!((enrolment.tpm_anchors.len(), enrolment.apple_apps.len()), (1, 1));
     assert_eq!(advanced.edge.unwrap().routes.len(), 2);
+    assert_eq!(cloud.enrolment, Enrolment::default(), "nothing enrols by default");
 }
 
 #[test]
@@ -47,6 +57,57 @@ fn mistakes_name_place_rule_and_nearest_key() {
     assert!(
         ServeConfig::parse("basic.toml", &alone).unwrap_err().to_string().contains("`edge.cloud` is missing")
     );
+}
+
+#[test]
+fn a_family_enrols_complete_or_not_at_all() {
+    for (from, to, want) in [
+        (
+            "\"tpm\", \"android-key\"",
+            "\"moon\", \"android-key\"",
+            "must be a list of tpm, android-key, app-attest",
+        ),
+        ("\"tpm\", \"android-key\"", "\"simulated\", \"android-key\"", "must be a list of"),
+        (
+            "\"tpm\", \"android-key\"",
+            "\"android-key\"",
+            "`cloud.enrolment.tpm` is for a family that is not in",
+        ),
+        ("[cloud.enrolment.tpm]", "[cloud.enrolment.tmp]", "`cloud.enrolment.tpm` is missing"),
+        ("anchors = [\"tpm-makers.pem\"]", "anchors = []", "must name at least one file"),
+        ("anchors = [\"tpm-makers.pem\"]", "anchor = [\"x\"]", "must name at least one file"),
+        ("revocations =", "revocation =", "`cloud.enrolment.android-key.revocations` is missing"),
+        ("signers = [\"", "signers = [\"zz", "must be a list of SHA-256 digests"),
+        ("signers =", "signer =", "must be a list of SHA-256 digests"),
+        ("patch_level_min = 202601", "patch_level_min = 26", "must be an integer in 201501..=999912"),
+        ("apps = [\"ABCDE12345.", "apps = [\"ABC.", "must be a list of TEAMID.bundle.identifier"),
+        ("daily_max = 1000000", "dayly_max = 1", "did you mean `daily_max`?"),
+    ] {
+        assert!(ADVANCED.contains(from), "{from}");
+        let error = ServeConfig::parse("x.toml", &ADVANCED.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(want), "{to}: {error}");
+    }
+}
+
+#[test]
+fn anchors_and_lists_are_read_from_their_files_or_the_start_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
+    config.resolve(&dir.path().join("glacis.toml"));
+    let context = glacis_seal::Context::new(config.tenant.clone(), config.realm);
+    let section = config.cloud.unwrap().enrolment;
+    let load = || crate::enrolment::load(&section, &context).map_err(|error| error.to_string());
+    assert!(load().unwrap_err().contains("tpm-makers.pem"), "a file that is not there");
+    let keys = glacis_attest::Roots::vendors();
+    std::fs::write(dir.path().join("tpm-makers.pem"), &keys.android[1]).unwrap();
+    assert!(load().unwrap_err().contains("status.json"));
+    std::fs::write(dir.path().join("status.json"), "{\"entries\": {}}").unwrap();
+    let (anchors, enrolling) = load().unwrap();
+    assert_eq!(anchors.roots.tpm, [keys.android[1].clone()]);
+    assert_eq!((anchors.roots.android, enrolling.references.android_apps.len()), (keys.android, 1));
+    assert!(enrolling.revocations.unwrap().is_empty());
+    std::fs::write(dir.path().join("tpm-makers.pem"), "-----BEGIN PRIVATE KEY-----").unwrap();
+    assert!(load().unwrap_err().contains("and nothing else"));
 }
 
 #[test]

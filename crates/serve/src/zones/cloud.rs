@@ -25,6 +25,7 @@ pub(crate) fn open_cloud(
     installation: &Installation,
     ring: &Ring,
     limits: &CloudLimits,
+    (anchors, enrolling): &(Anchors, Enrolling),
     host: &Arc<dyn Host>,
 ) -> Result<CloudCore, ServeError> {
     let context = ring.context();
@@ -35,9 +36,8 @@ pub(crate) fn open_cloud(
             birth: Birth { tenant: context.tenant.clone(), realm: context.realm },
             key_set: first_key_set(ring)?,
             keys,
-            // No hardware family is built in yet: without anchors every device is of tier software.
-            anchors: Anchors::new(context.clone()),
-            enrolling: Enrolling::default(),
+            anchors: anchors.clone(),
+            enrolling: enrolling.clone(),
             limits: limits.clone(),
         };
         match CloudCore::open(&Place::File(&store), config, Arc::clone(host)) {

@@ -8,11 +8,14 @@
 )]
 
 mod capture;
+mod chains;
 mod demo;
 mod equality;
 mod inprocess;
+mod revocation;
 mod shop;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;
 mod tpm;
+mod tpm_enrol;
 mod traffic;

@@ -1,10 +1,10 @@
 //! What a boot is worth: the table of tiers, and every way to bend a log that we could think of.
 
 use super::soft::{
-    ACTION, APPLICATION, AUTHORITY, DRIVER_CONFIG, EFI_GLOBAL, Log, SHA256, Soft, authority, booted,
-    certificate, variable, vouch,
+    ACTION, APPLICATION, AUTHORITY, DRIVER_CONFIG, EFI_GLOBAL, Log, SHA256, Soft, authority, certificate,
+    variable, vouch,
 };
-use super::{Ask, claims};
+use super::{Ask, booted, claims};
 use glacis_attest::{Relaxation, Status};
 use glacis_seal::sha256;
 use glacis_wire::{Realm, Tier, Trust};
@@ -59,7 +59,10 @@ fn nothing_that_is_kept_or_printed_names_the_chip() {
     assert_eq!(*id.expose(), sha256(&crate::forge::spki(&soft.ek)));
     // The rest of the public area is nobody's word: it does not give the chip another name.
     let varied = Soft { ek_attributes: soft.ek_attributes | 1 << 10, ..booted().0 };
-    assert_eq!(*claims(&varied.ask().of(&varied.evidence()).unwrap()).hardware_id.expose(), *id.expose());
+    assert_eq!(
+        *claims(&super::ask(&varied).of(&varied.evidence()).unwrap()).hardware_id.expose(),
+        *id.expose()
+    );
     let kept = format!("{:?} {:?} {}", found.basis, claims(&found), found.claims.json().unwrap());
     let ek = soft.ek.public();
     for secret in [id.expose().as_bytes().as_slice(), &ek.0[1..33], &ek.0[33..]] {
@@ -68,7 +71,10 @@ fn nothing_that_is_kept_or_printed_names_the_chip() {
     }
     // And the whole of it is the same for the same chip, and another for another.
     let other = Soft { ek: crate::forge::key(9), ..Soft::new() };
-    assert_ne!(*claims(&other.ask().of(&other.evidence()).unwrap()).hardware_id.expose(), *id.expose());
+    assert_ne!(
+        *claims(&super::ask(&other).of(&other.evidence()).unwrap()).hardware_id.expose(),
+        *id.expose()
+    );
 }
 
 #[test]

@@ -35,7 +35,6 @@ impl Chip {
             "tpm2_evictcontrol -Q -C o -c ak.ctx 0x81000010",
             "tpm2_evictcontrol -Q -C o -c device.ctx 0x81000011",
             "tpm2_nvread -C o -o ek.crt 0x1c00002",
-            "tpm2_nvread -C o -o platform.crt 0x1c08000",
         ]);
         let device = tpm.read_sized("device.pub");
         let point =

@@ -1,7 +1,7 @@
 //! What does not count: forged, changed, cut, replayed and mixed evidence.
 
-use super::soft::{BOUND, DECRYPT, RESTRICTED, SIGN, Soft, area, booted, certificate, signature};
-use super::{Ask, SECRET};
+use super::soft::{BOUND, DECRYPT, RESTRICTED, SIGN, Soft, area, certificate, signature};
+use super::{Ask, SECRET, booted};
 use crate::forge::{Draft, key, seq, spki};
 use glacis_attest::Code;
 use glacis_wire::message::tpm::{Attested, Pcr, TpmEvidence};

@@ -3,13 +3,12 @@
 //! A verifier cannot tell it from a chip, since it has what a chip has: an endorsement certificate of a maker, and keys
 //! that sign. Whatever an attacker could send without a secret of somebody else is one of its outputs.
 
-use super::{CHALLENGE, NOW, SECRET};
-use crate::forge::{Draft, context, key, oid, seq, set, spki, tlv};
+use crate::forge::{Draft, context, key, oid, seq, set, tlv};
 use glacis_seal::hash::context_digest;
-use glacis_seal::{Purpose, SigningKey, sha256, sha256_parts};
-use glacis_wire::Realm;
+use glacis_seal::{Context, Purpose, SigningKey, sha256, sha256_parts};
 use glacis_wire::message::tpm::{Attested, Pcr, TpmEvidence, TpmIdentity};
 use glacis_wire::message::{Bytes, List};
+use glacis_wire::{Realm, TenantId};
 
 /// fixedTPM, fixedParent, sensitiveDataOrigin.
 pub(crate) const BOUND: u32 = 1 << 1 | 1 << 4 | 1 << 5;
@@ -17,6 +16,9 @@ pub(crate) const RESTRICTED: u32 = 1 << 16;
 pub(crate) const DECRYPT: u32 = 1 << 17;
 pub(crate) const SIGN: u32 = 1 << 18;
 pub(crate) const SHA256: u16 = 0x000b;
+
+pub(crate) const CHALLENGE: [u8; 32] = [5; 32];
+pub(crate) const SECRET: [u8; 32] = *b"only one TPM can open this text.";
 
 /// Keys, and what they will be made to say.
 pub(crate) struct Soft {
@@ -57,10 +59,6 @@ impl Soft {
         }
     }
 
-    pub(crate) fn ask(&self) -> super::Ask {
-        super::Ask::new(spki(&self.root)).released(&self.evidence().identity)
-    }
-
     pub(crate) fn ek_area(&self) -> Vec<u8> {
         area(self.ek_attributes, true, &self.ek)
     }
@@ -75,7 +73,7 @@ impl Soft {
 
     /// What both statements carry.
     pub(crate) fn qualifying(&self) -> Vec<u8> {
-        let context = crate::context(self.tenant, self.realm);
+        let context = Context::new(TenantId::parse(self.tenant).unwrap(), self.realm);
         let public = self.device.public();
         context_digest(&context, Purpose::TpmEvidence, &[&self.challenge, &public.0]).as_bytes().to_vec()
     }
@@ -295,13 +293,3 @@ pub(crate) const EFI_GLOBAL: [u8; 16] =
     [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0, 0xe0, 0x98, 0x03, 0x2b, 0x8c];
 pub(crate) const SECURITY: [u8; 16] =
     [0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f];
-
-/// Evidence of a good boot, and what is asked for it.
-pub(crate) fn booted() -> (Soft, super::Ask) {
-    let mut soft = Soft::new();
-    Log::boot(&[1], &authority("vendor")).into(&mut soft);
-    let mut ask = soft.ask();
-    ask.references.boot_authorities = vec![sha256(&authority("vendor"))];
-    ask.now = NOW;
-    (soft, ask)
-}

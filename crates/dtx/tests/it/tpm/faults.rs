@@ -79,7 +79,7 @@ fn a_listener_on_the_bus_learns_no_secret() {
     assert_eq!(*tpm.unseal(&sealed, b"a value of its user").unwrap(), b"a secret of the device");
     let (counter, _) = tpm.define_counter(0x0180_0001).unwrap();
     let random = tpm.random(32).unwrap();
-    let heard = heard.lock().unwrap();
+    let heard = heard.lock().unwrap().clone();
     let was_heard = |what: &[u8]| heard.windows(what.len()).any(|window| window == what);
     assert!(was_heard(&key.point().0[1..33]), "the control: public keys are heard");
     let (key, counter) = (key.to_bytes().unwrap(), counter.to_bytes());
@@ -303,12 +303,15 @@ fn silence_is_late_and_a_chip_that_wakes_up_works_again() {
     let short =
         TpmOptions { wait: Duration::from_millis(300), wait_slow: Duration::from_millis(300), ..options() };
     let link = Box::new(glacis_host::TpmSocket::new(silent.local_addr().unwrap()));
-    let error = Tpm::open(link, host(), short.clone()).unwrap_err();
+    let error = Tpm::open(link, host(), short).unwrap_err();
     assert_eq!(error.fault(), TpmFault::Link(TpmLinkErrorKind::Late));
     let mut tpm = swtpm.open();
     let key = tpm.create_key(KeyUse::Signing).unwrap();
     drop(tpm);
-    let mut tpm = Tpm::open(swtpm.link(), host(), short).unwrap();
+    // Long enough for a busy machine to open it.
+    let five = Duration::from_secs(5);
+    let patient = TpmOptions { wait: five, wait_slow: five, ..options() };
+    let mut tpm = Tpm::open(swtpm.link(), host(), patient).unwrap();
     swtpm.signal("-STOP");
     let error = tpm.sign(&key, &sha256(b"message")).unwrap_err();
     assert_eq!(error.fault(), TpmFault::Link(TpmLinkErrorKind::Late), "{error}");
@@ -332,7 +335,7 @@ fn a_chip_that_asks_for_more_time_gets_it_but_not_for_ever() {
             }
             send()
         };
-        let options = TpmOptions { wait: Duration::from_secs(1), ..options() };
+        let options = TpmOptions { wait: Duration::from_secs(4), ..options() };
         let mut tpm = between(&swtpm, options, busy).unwrap();
         match tpm.sign(&key, &sha256(b"message")) {
             Ok(_) => assert!(works, "{code:#x} {times} times"),
@@ -418,6 +421,52 @@ fn two_clients_of_one_chip_leave_each_other_room_or_say_why_not() {
     assert_eq!(error.fault(), TpmFault::Link(TpmLinkErrorKind::Late));
     drop((one, two, greedy, link));
     assert_eq!(left_in(&swtpm), 0);
+}
+
+#[test]
+fn a_second_process_is_late_while_the_first_holds_the_emulator_and_signs_afterwards() {
+    let Some(swtpm) = Swtpm::blank() else { return };
+    let mut tpm = swtpm.open();
+    let key = tpm.create_key(KeyUse::Signing).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), &*key.to_bytes().unwrap()).unwrap();
+    std::fs::write(folder.path().join("address"), swtpm.address().to_string()).unwrap();
+    let second = || {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tpm::faults::second", "--ignored", "--nocapture"])
+            .env("GLACIS_SECOND_PROCESS", folder.path())
+            .output()
+            .unwrap();
+        let out = String::from_utf8(child.stdout).unwrap();
+        let said =
+            out.lines().find_map(|line| line.find('@').and_then(|at| line.get(at..))).map(str::to_owned);
+        said.unwrap_or(out)
+    };
+    assert_eq!(second(), format!("@{}", TpmFault::Link(TpmLinkErrorKind::Late)));
+    tpm.sign(&key, &sha256(b"message")).unwrap();
+    drop(tpm);
+    assert_eq!(second(), "@signed");
+    assert_eq!(left_in(&swtpm), 0);
+}
+
+#[test]
+#[ignore = "the child of another test; does nothing on its own"]
+fn second() {
+    let Some(folder) = glacis_host::variable("GLACIS_SECOND_PROCESS").map(std::path::PathBuf::from) else {
+        return;
+    };
+    let Ok(stored) = std::fs::read(folder.join("key")) else { return };
+    let key = TpmKey::from_bytes(&stored).unwrap();
+    let address = std::fs::read_to_string(folder.join("address")).unwrap().parse().unwrap();
+    let options = TpmOptions { wait: Duration::from_secs(5), ..options() };
+    match Tpm::open(Box::new(glacis_host::TpmSocket::new(address)), host(), options) {
+        Ok(mut tpm) => {
+            let signature = tpm.sign(&key, &sha256(b"message")).unwrap();
+            verify_raw(&key.point(), b"message", &signature).unwrap();
+            println!("@signed");
+        }
+        Err(error) => println!("@{}", error.fault()),
+    }
 }
 
 #[test]

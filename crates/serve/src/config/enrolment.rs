@@ -1,0 +1,161 @@
+//! `[cloud.enrolment]`: which families of evidence enrol, whom they are anchored in, and how many devices may come.
+//!
+//! The default is closed: evidence of no family enrols. A family that is named has to be complete (anchors, apps,
+//! revocation list), since a verifier without references would call anything good. Files are named here and read when
+//! the control plane starts.
+
+use glacis_edge::ConfigError;
+use glacis_edge::config::reader::Keys;
+use glacis_seal::text::parse_hex;
+use glacis_wire::Digest;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Which devices enrol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Families of evidence that enrol.
+    pub families: BTreeSet<String>,
+    /// Enrolments a day in all.
+    pub daily_max: u64,
+    /// Enrolments an hour from one address prefix.
+    pub prefix_hourly_max: u64,
+    /// Files with keys of makers of TPMs.
+    pub tpm_anchors: Vec<PathBuf>,
+    /// What is expected of Android devices, where they enrol.
+    pub android: Option<AndroidApps>,
+    /// Apple apps that are ours.
+    pub apple_apps: Vec<String>,
+}
+
+/// What is expected of Android devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AndroidApps {
+    /// Packages that are ours, with the certificates that may sign them.
+    pub apps: Vec<(String, Vec<Digest>)>,
+    /// Google's revocation list as published, as of the time of its file.
+    pub revocations: PathBuf,
+    /// Keys of systems that are trusted although their owner signed them.
+    pub boot_keys: Vec<Vec<u8>>,
+    /// Oldest good patch level, as `YYYYMM`.
+    pub patch_level_min: Option<u32>,
+    /// Files with further roots, beside Google's.
+    pub anchors: Vec<PathBuf>,
+}
+
+impl Default for Enrolment {
+    fn default() -> Self {
+        Self {
+            families: BTreeSet::new(),
+            daily_max: DAILY_MAX,
+            prefix_hourly_max: PREFIX_HOURLY_MAX,
+            tpm_anchors: Vec::new(),
+            android: None,
+            apple_apps: Vec::new(),
+        }
+    }
+}
+
+impl Enrolment {
+    /// Makes relative files relative to `base`.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        let android = self
+            .android
+            .iter_mut()
+            .flat_map(|android| android.anchors.iter_mut().chain(std::iter::once(&mut android.revocations)));
+        for file in self.tpm_anchors.iter_mut().chain(android) {
+            *file = base.join(&*file);
+        }
+    }
+}
+
+pub(super) fn enrolment(mut keys: Keys<'_>) -> Result<Enrolment, ConfigError> {
+    let families = keys.texts("families")?.unwrap_or_default();
+    if families.iter().any(|family| !FAMILIES.contains(family)) {
+        return Err(keys.bad("families", format_args!("must be a list of {}", FAMILIES.join(", "))));
+    }
+    let families: BTreeSet<String> = families.into_iter().map(ToOwned::to_owned).collect();
+    let daily_max = keys.integer("daily_max", 0..=(1 << 40))?.unwrap_or(DAILY_MAX);
+    let hourly = keys.integer("prefix_hourly_max", 0..=(1 << 40))?.unwrap_or(PREFIX_HOURLY_MAX);
+    let [tpm, android, apple] = FAMILIES;
+    let tpm_anchors = section(&mut keys, &families, tpm)?.map(tpm_section).transpose()?.unwrap_or_default();
+    let android = section(&mut keys, &families, android)?.map(android_section).transpose()?;
+    let apple_apps =
+        section(&mut keys, &families, apple)?.map(apple_section).transpose()?.unwrap_or_default();
+    keys.finish()?;
+    Ok(Enrolment { families, daily_max, prefix_hourly_max: hourly, tpm_anchors, android, apple_apps })
+}
+
+/// The table of a family: there where it enrols, and only there.
+fn section<'a>(
+    keys: &mut Keys<'a>,
+    families: &BTreeSet<String>,
+    family: &'static str,
+) -> Result<Option<Keys<'a>>, ConfigError> {
+    let table = keys.table(family)?;
+    match (table, families.contains(family)) {
+        (None, true) => keys.need(family, None),
+        (Some(_), false) => Err(keys.bad(family, "is for a family that is not in `families`")),
+        (table, _) => Ok(table),
+    }
+}
+
+fn tpm_section(mut keys: Keys<'_>) -> Result<Vec<PathBuf>, ConfigError> {
+    let anchors = files(&mut keys, "anchors")?;
+    if anchors.is_empty() {
+        return Err(keys.bad("anchors", "must name at least one file: no maker of TPMs is trusted by itself"));
+    }
+    keys.finish()?;
+    Ok(anchors)
+}
+
+fn android_section(mut keys: Keys<'_>) -> Result<AndroidApps, ConfigError> {
+    let revocations = keys.text("revocations")?;
+    let revocations = PathBuf::from(keys.need("revocations", revocations)?);
+    let hex = |text: &&str| parse_hex(text).filter(|bytes| !bytes.is_empty());
+    let boot_keys: Option<Vec<_>> = keys.texts("boot_keys")?.unwrap_or_default().iter().map(hex).collect();
+    let boot_keys =
+        boot_keys.ok_or_else(|| keys.bad("boot_keys", "must be a list of keys in hexadecimal"))?;
+    let patch_level_min = keys.integer("patch_level_min", 201_501..=999_912)?;
+    let patch_level_min = patch_level_min.and_then(|level| u32::try_from(level).ok());
+    let anchors = files(&mut keys, "anchors")?;
+    let mut apps = Vec::new();
+    for (package, mut app) in keys.entries("app")? {
+        let rule = "must be a list of SHA-256 digests in hexadecimal, at least one";
+        let digest = |text: &&str| parse_hex(text)?.as_slice().try_into().ok();
+        let signers: Option<Vec<Digest>> =
+            app.texts("signers")?.unwrap_or_default().iter().map(digest).collect();
+        let signers = signers.filter(|signers| !signers.is_empty());
+        apps.push((package.to_owned(), signers.ok_or_else(|| app.bad("signers", rule))?));
+        app.finish()?;
+    }
+    if apps.is_empty() {
+        return Err(
+            keys.bad("app", "must name at least one app: a device alone says nothing about what runs on it")
+        );
+    }
+    keys.finish()?;
+    Ok(AndroidApps { apps, revocations, boot_keys, patch_level_min, anchors })
+}
+
+fn apple_section(mut keys: Keys<'_>) -> Result<Vec<String>, ConfigError> {
+    let apps = keys.texts("apps")?.unwrap_or_default();
+    let is_app =
+        |app: &&str| app.split_once('.').is_some_and(|(team, id)| team.len() == 10 && !id.is_empty());
+    if apps.is_empty() || !apps.iter().all(is_app) {
+        return Err(keys.bad("apps", "must be a list of TEAMID.bundle.identifier, at least one"));
+    }
+    keys.finish()?;
+    Ok(apps.into_iter().map(ToOwned::to_owned).collect())
+}
+
+fn files(keys: &mut Keys<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigError> {
+    Ok(keys.texts(key)?.unwrap_or_default().into_iter().map(PathBuf::from).collect())
+}
+
+/// Families that can enrol here; `simulated` is for demos, which no installation serves.
+const FAMILIES: [&str; 3] = ["tpm", "android-key", "app-attest"];
+/// Default of enrolments a day in all: a device enrols again every day.
+const DAILY_MAX: u64 = 1_000_000;
+/// Default of enrolments an hour from one address prefix: whole cities share one behind a carrier.
+const PREFIX_HOURLY_MAX: u64 = 10_000;

@@ -1,0 +1,7 @@
+//! Logs of measured boot, in both forms.
+//!
+//! The check itself is `glacis_fuzz::tpm`, so that it can be read, tested and replayed without the fuzzer; this
+//! file only ties it to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| glacis_fuzz::tpm::event_log(data));

@@ -1,0 +1,7 @@
+//! Evidence of TPMs, records around it, and certificates that speak of them.
+//!
+//! The check itself is `glacis_fuzz::tpm`, so that it can be read, tested and replayed without the fuzzer; this
+//! file only ties it to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| glacis_fuzz::tpm::evidence(data));
