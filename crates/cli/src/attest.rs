@@ -34,7 +34,7 @@ pub(crate) struct AttestArgs {
 enum Action {
     /// Appraise one piece of evidence
     #[command(after_help = crate::EXIT_CODES)]
-    Verify(verify::VerifyArgs),
+    Verify(Box<verify::VerifyArgs>),
     /// Appraise every file of a folder, and say which relaxations each needed
     #[command(after_help = crate::EXIT_CODES)]
     Corpus(corpus::CorpusArgs),
