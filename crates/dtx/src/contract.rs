@@ -102,6 +102,11 @@ fn a_passkey_needs_its_user(store: &impl KeyStore) {
         matches!(other, Err(KeyError::VerificationMismatch)),
         "an approval is for one message: {other:?}"
     );
+    let unattended = store.renew_with(Role::PASSKEY, &KeyOptions::default());
+    assert!(
+        matches!(unattended, Err(KeyError::VerificationMissing(Role::PASSKEY))),
+        "there is no passkey that asks nobody: {unattended:?}"
+    );
     let signature = verified(store, Role::PASSKEY, b"pay 5", b"pay 5").unwrap();
     let public = store.public(Role::PASSKEY).unwrap().unwrap();
     verify(&public, &context(), Purpose::Challenge, b"pay 5", &signature).unwrap();

@@ -534,6 +534,8 @@ fn live(entry: &Entry) -> Result<&Entry, KeyError> {
 
 fn check_options(role: Role, options: &KeyOptions) -> Result<(), KeyError> {
     match role {
+        // Whoever makes it first must not be able to make one that asks nobody.
+        Role::PASSKEY if !options.user_verification => Err(KeyError::VerificationMissing(role)),
         Role::Scene(_) => Ok(()),
         Role::Device | Role::App if *options == KeyOptions::default() => Ok(()),
         Role::Device | Role::App => Err(KeyError::NoOptions(role)),

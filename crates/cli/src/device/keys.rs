@@ -178,8 +178,15 @@ fn run_renew(args: &RenewArgs, out: &mut dyn Write) -> Result<ExitCode, CliError
     }
     let renew = |role| opened.keys.renew(role).map_err(|error| key_error(&error));
     renew(role)?;
-    if role == Role::Device && opened.list()?.iter().any(|key| key.role == Role::PASSKEY) {
-        renew(Role::PASSKEY)?;
+    if role == Role::Device {
+        let keys = opened.list()?;
+        // An app key that ended with the device key has to come before what stands below it.
+        if keys.iter().any(|key| key.role == Role::App && key.ended.is_some()) {
+            renew(Role::App)?;
+        }
+        if keys.iter().any(|key| key.role == Role::PASSKEY) {
+            renew(Role::PASSKEY)?;
+        }
     }
     say(&opened, &args.place, "renewed", role, out)
 }

@@ -208,3 +208,36 @@ fn an_approval_is_used_up_even_if_the_disk_is_full() {
     let info = keys.list().unwrap().into_iter().find(|info| info.role == pay()).unwrap();
     assert_eq!(info.uses, Some(0));
 }
+
+#[test]
+fn threads_together_get_no_more_signatures_than_one() {
+    let keys = key_store(&vault(MemoryFiles::new()));
+    keys.create_with(pay(), &KeyOptions { uses_max: NonZeroU64::new(20), ..limited() }).unwrap();
+    let signatures = |keys: Arc<dyn KeyStore>| {
+        std::thread::spawn(move || std::iter::from_fn(|| sign(&*keys, pay()).ok()).count())
+    };
+    let threads: Vec<_> = (0..4).map(|_| signatures(Arc::clone(&keys))).collect();
+    let counts: Vec<usize> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 20, "{counts:?}");
+}
+
+/// Putting back the count alone, or taking it away, gives no use back.
+#[test]
+fn an_older_count_put_back_is_noticed() {
+    let files = MemoryFiles::new();
+    let keys = key_store(&vault(files.clone()));
+    keys.create_with(pay(), &limited()).unwrap();
+    sign(&*keys, pay()).unwrap();
+    let old = files.read("key-uses.sealed").unwrap().unwrap();
+    while sign(&*keys, pay()).is_ok() {}
+    drop(keys);
+    for put_back in [Some(old), None] {
+        let copy = files.snapshot();
+        match put_back {
+            Some(old) => copy.replace("key-uses.sealed", &old).unwrap(),
+            None => copy.remove("key-uses.sealed").unwrap(),
+        }
+        let opened = SoftwareKeyStore::open(vault(copy));
+        assert!(matches!(opened, Err(KeyError::Vault(VaultError::Rollback(_)))), "{opened:?}");
+    }
+}

@@ -144,6 +144,9 @@ fn a_renewed_key_makes_the_device_enrol_again_by_itself() {
     let refused = device.fetch(&town, SMALL, &[]);
     assert_eq!(code(&refused), 3, "{}", stderr(&refused));
     assert!(stderr(&refused).contains("G9060"), "{}", stderr(&refused));
+    json(&device.keys(&["renew", "device"]));
+    let approved = device.fetch(&town, MUCH, &["--approve"]);
+    assert_eq!(code(&approved), 0, "renewed on purpose: {}", stderr(&approved));
 }
 
 #[test]
