@@ -7,8 +7,6 @@
 //! Strict by default: whatever passes less than every check needed a [`Relaxation`] whose name says `danger`, and the
 //! appraisal says which. Why something was refused, or is not worth more, is a [`Code`] of one table.
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
-mod anchor;
 mod appraisal;
 pub mod cmw;
 pub mod code;
