@@ -89,7 +89,7 @@ fn a_refused_device_is_refused_at_the_gateway_within_ten_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let policies = Policies::shipped().unwrap();
     let victim = VictimCommand::own().unwrap();
-    let setup = Setup { folder: folder.path(), policies: &policies, capture: None, victim };
+    let setup = Setup { folder: folder.path(), policies: &policies, capture: None, victim, tpm: false };
     let world = HttpWorld::start(setup, &mut Silent).unwrap();
     let clock = SystemHost::new();
     let mut took = Vec::new();
