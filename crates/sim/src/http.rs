@@ -24,7 +24,7 @@ use glacis_edge::EdgeCore;
 use glacis_edge::gateway::{Gateway, Running};
 use glacis_host::{Clock, DirFiles, Host, SystemHost};
 use glacis_seal::MacKey;
-use glacis_wire::NodeName;
+use glacis_wire::{NodeName, Thumbprint};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -237,6 +237,10 @@ impl World for HttpWorld {
 
     fn chips(&self) -> Option<&Chips> {
         self.chips.as_ref()
+    }
+
+    fn is_listed(&self, device: &Thumbprint) -> bool {
+        self.gateway.as_ref().is_some_and(|gateway| gateway.core().listed(device).is_some())
     }
 
     fn decided(&self) -> (u32, u32) {

@@ -34,7 +34,7 @@ use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::decide::DecideAnswer;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{simulated, tpm};
-use glacis_wire::{Decode, Encode, Timestamp, Zone};
+use glacis_wire::{Decode, Encode, Thumbprint, Timestamp, Zone};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -206,6 +206,10 @@ impl World for Town {
 
     fn chips(&self) -> Option<&Chips> {
         None
+    }
+
+    fn is_listed(&self, device: &Thumbprint) -> bool {
+        self.zones.edge.listed(device).is_some()
     }
 
     fn decided(&self) -> (u32, u32) {

@@ -10,6 +10,7 @@ use crate::manufacturer::Manufacturer;
 use crate::shop::Shop;
 use glacis_host::Host;
 use glacis_sdk::drive::Transport;
+use glacis_wire::Thumbprint;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub trait World {
     fn pass(&self, by: Duration);
     /// Starts a victim process for the `hooked-app` attacks; none where the world has no processes.
     fn victim(&self) -> Option<&crate::victim::VictimCommand>;
+    /// Whether the gateway has heard that this device is not what it was.
+    fn is_listed(&self, device: &Thumbprint) -> bool;
     /// Where emulated TPMs are made; none where no device has one.
     fn chips(&self) -> Option<&Chips>;
     /// Verdicts so far: the gateway's own, and those it got from the control plane.

@@ -109,6 +109,11 @@ impl EdgeCore {
         *feed = Arc::new(feed.confirmed(now));
     }
 
+    /// What the feed that this node holds says of a device.
+    pub fn listed(&self, device: &Thumbprint) -> Option<FeedAction> {
+        self.feed().action(device)
+    }
+
     /// Version of the key set that is held, for the next pull.
     pub fn key_set_version(&self) -> u64 {
         lock(&self.published).held.key_set.version

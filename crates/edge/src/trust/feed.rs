@@ -68,7 +68,7 @@ impl FeedState {
     }
 
     /// The strictest action that is listed for this device.
-    fn action(&self, device: &Thumbprint) -> Option<FeedAction> {
+    pub(crate) fn action(&self, device: &Thumbprint) -> Option<FeedAction> {
         let from = self.entries.partition_point(|entry| entry.thumbprint < *device);
         let listed = self.entries.iter().skip(from).take_while(|entry| entry.thumbprint == *device);
         listed.map(|entry| entry.action).max()
