@@ -230,6 +230,24 @@ fn keys_in_a_tpm_sign_prove_and_are_worth_more() {
     assert!(stderr(&away).contains("G9058"), "{}", stderr(&away));
 }
 
+/// From the chip to the registry, over the edge: the installation takes the TPM since its operator anchors the maker, and
+/// knows that this one is a program, which in production is worth what software is.
+#[test]
+fn a_tpm_of_a_maker_that_the_operator_anchors_enrols_with_its_evidence() {
+    let Some(swtpm) = Swtpm::certified() else { return };
+    let town = Town::with_tpms(&swtpm.folder().join("ca/issuercert.pem"));
+    let device = town.folder("phone");
+    let store = format!("tpm2:{}", swtpm.address());
+    let enrolled = json(&device.enrol(&town, &["--key-set", &town.key_set(), "--keys", &store, "--json"]));
+
+    let allowed = device.fetch(&town, SMALL, &[]);
+    assert_eq!(code(&allowed), 0, "{}", stderr(&allowed));
+    let data = town.path().join("data").display().to_string();
+    let known = json(&device.run("history", &["--data-dir", &data, "--json"]));
+    assert_eq!((&known["family"], &known["uniqueness"]), (&"tpm".into(), &"hardware".into()));
+    assert_eq!((&known["tier"], &enrolled["tier"]), (&"software".into(), &"software".into()));
+}
+
 /// A token of SoftHSM.
 struct Token {
     folder: tempfile::TempDir,

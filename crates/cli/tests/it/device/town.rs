@@ -149,6 +149,20 @@ type = "int"
         town
     }
 
+    /// One that enrols devices with TPMs of this maker (a file with certificates).
+    pub(crate) fn with_tpms(maker: &Path) -> Self {
+        let mut town = Self::stopped();
+        let path = town.folder.path().join("glacis.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let families = format!(
+            "[cloud.enrolment]\nfamilies = [\"tpm\"]\n\n[cloud.enrolment.tpm]\nanchors = [\"{}\"]\n\n[edge]\n",
+            maker.display()
+        );
+        std::fs::write(&path, config.replacen("[edge]\n", &families, 1)).unwrap();
+        town.serve();
+        town
+    }
+
     /// The same installation in this process, with a clock that is so many seconds ahead. It ends with the process.
     pub(crate) fn start_ahead(seconds: i64) -> Self {
         let mut town = Self::stopped();
