@@ -144,6 +144,40 @@ fn lists_are_shown_changed_and_rehearsed() {
 }
 
 #[test]
+fn partners_are_added_limited_and_rehearsed_and_their_keys_are_shown_once() {
+    let at = Installation::start();
+    let add = ["partner", "add", "maker", "--family", "none", "--per-day", "5", "--total", "9"];
+    let rehearsed = at.json(&[&add[..], &["--tier", "software", "--dry-run"]].concat());
+    assert_eq!((rehearsed["dry_run"].as_bool(), rehearsed.get("key")), (Some(true), None));
+    assert_eq!(at.json(&["partner", "list"])["partners"].as_array().unwrap().len(), 0);
+    let added = stdout(&at.run(&[&add[..], &["--tier", "software"]].concat()));
+    let key = added.lines().last().unwrap();
+    assert!(key.starts_with("glacis_partner_"), "{added}");
+    assert_eq!(code(&at.run(&add)), 4, "there is one of this name");
+    assert_eq!(code(&at.run(&[&add[..], &["--dry-run"]].concat())), 4);
+    let listed = stdout(&at.run(&["partner", "list"]));
+    assert!(
+        listed.starts_with("maker  0 of 5 today, 0 of 9 in total  up to software  none  set "),
+        "{listed}"
+    );
+    assert!(!listed.contains("glacis_partner_"), "a key is shown once");
+    assert_eq!(code(&at.run(&["partner", "limit", "maker"])), 2, "nothing is to change");
+    assert_eq!(code(&at.run(&["partner", "limit", "nobody", "--per-day", "1"])), 4);
+    assert_eq!(code(&at.run(&["partner", "limit", "maker", "--family", "moon"])), 2);
+    at.json(&["partner", "limit", "maker", "--per-day", "0", "--dry-run"]);
+    let limited = at.json(&["partner", "limit", "maker", "--per-day", "0", "--new-key"]);
+    assert_eq!(
+        (limited["partner"]["daily_max"].as_u64(), limited["partner"]["total_max"].as_u64()),
+        (Some(0), Some(9))
+    );
+    assert_ne!(limited["key"].as_str().unwrap(), key);
+    let reads = at.token("reader", &["read"]);
+    let denied = at.with_token(&reads, &["partner", "limit", "maker", "--per-day", "3"]);
+    assert_eq!(code(&denied), 3, "{}", stderr(&denied));
+    assert_eq!(at.json(&["partner", "list"])["partners"][0]["daily_max"].as_u64(), Some(0));
+}
+
+#[test]
 fn a_thousand_items_come_in_pages() {
     let at = Installation::start();
     let items: Vec<String> = (0..250).map(|item| format!("item-{item:04}")).collect();
