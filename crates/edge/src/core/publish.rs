@@ -12,9 +12,9 @@ use crate::trust::feed::FeedState;
 use glacis_host::Files;
 use glacis_seal::Context;
 use glacis_seal::published::{self, Held, PublishedError};
-use glacis_wire::message::policy::{KeySet, Published};
+use glacis_wire::message::policy::{FeedAction, KeySet, Published};
 use glacis_wire::message::{List, Signed};
-use glacis_wire::{Decode, Encode, Reader, Timestamp, Writer, Zone};
+use glacis_wire::{Decode, Encode, Reader, Thumbprint, Timestamp, Writer, Zone};
 use std::sync::{Arc, PoisonError};
 
 /// File of the accepted key set and bundle.
