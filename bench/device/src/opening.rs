@@ -134,7 +134,7 @@ impl Cloud {
         let (now, not_after) = (host.now(), host.now().after(Duration::from_secs(3_600)));
         let challenge = EnrolChallenge { nonce: [7; 32], not_after, mac: [0; 32] };
         let enrolment = Enrolment::begin(Arc::clone(&keys), self.context.clone(), false)?;
-        let enrolment = enrolment.challenged(challenge, now)?.evidenced(None);
+        let enrolment = enrolment.challenged(challenge, now)?.evidenced(None)?;
         let device_key = *enrolment.device_key();
         let thumbprint = thumbprint(&device_key);
         let certificate = DeviceCertificate { thumbprint, device_key, passkey: None, issued: now, not_after };

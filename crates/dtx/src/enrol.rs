@@ -24,6 +24,8 @@ pub struct Enrolment<S> {
     context: Context,
     device_key: PublicKey,
     passkey: Option<PublicKey>,
+    /// The device key is the successor of the present one.
+    succeeds: bool,
     step: S,
 }
 
@@ -50,7 +52,15 @@ impl Enrolment<Draft> {
     pub fn begin(keys: Arc<dyn KeyStore>, context: Context, passkey: bool) -> Result<Self, EnrolError> {
         let device_key = keys.create(Role::Device)?;
         let passkey = if passkey { Some(keys.create(Role::PASSKEY)?) } else { None };
-        Ok(Self { keys, context, device_key, passkey, step: Draft })
+        Ok(Self { keys, context, device_key, passkey, succeeds: false, step: Draft })
+    }
+
+    /// Makes a successor of the device key, if there is none yet, which the present key vouches for and which takes its
+    /// place when the answer has come. The passkey stays.
+    pub fn begin_successor(keys: Arc<dyn KeyStore>, context: Context) -> Result<Self, EnrolError> {
+        let device_key = keys.prepare(Role::Device)?;
+        let passkey = keys.public(Role::PASSKEY)?;
+        Ok(Self { keys, context, device_key, passkey, succeeds: true, step: Draft })
     }
 
     /// Takes the challenge that the cloud issued.
@@ -72,10 +82,15 @@ impl Enrolment<Challenged> {
         &self.step.challenge
     }
 
-    /// Takes the evidence; `None` enrols a software-only device.
-    pub fn evidenced(self, evidence: Option<Evidence>) -> Enrolment<Evidenced> {
+    /// Takes the evidence; `None` enrols a software-only device. A successor is vouched for here.
+    ///
+    /// # Errors
+    /// If the present device key does not sign.
+    pub fn evidenced(self, evidence: Option<Evidence>) -> Result<Enrolment<Evidenced>, EnrolError> {
+        let (succeeds, keys) = (self.succeeds, Arc::clone(&self.keys));
         let extras = EnrolExtras::default();
-        self.step(|Challenged { challenge }| Evidenced { challenge, evidence, extras })
+        let evidenced = self.step(|Challenged { challenge }| Evidenced { challenge, evidence, extras });
+        if succeeds { evidenced.replacing(&*keys) } else { Ok(evidenced) }
     }
 }
 
@@ -106,7 +121,11 @@ impl Enrolment<Evidenced> {
     pub fn request(&self) -> Result<EnrolRequest, EnrolError> {
         let (body, extras) = (self.body(), self.step.extras.clone());
         let signed = EnrolRequest::signed_bytes(&body, &extras)?;
-        let signature = self.keys.sign(Role::Device, &self.context, Purpose::Enrol, &signed)?;
+        let (role, purpose) = (Role::Device, Purpose::Enrol);
+        let signature = match self.succeeds {
+            true => self.keys.sign_as_successor(role, &self.context, purpose, &signed)?,
+            false => self.keys.sign(role, &self.context, purpose, &signed)?,
+        };
         Ok(EnrolRequest { body, signature, extras })
     }
 
@@ -119,7 +138,8 @@ impl Enrolment<Evidenced> {
         }
     }
 
-    /// Takes the answer: certificate and result must be signed by the cloud, about these keys, and valid now.
+    /// Takes the answer: certificate and result must be signed by the cloud, about these keys, and valid now. A successor
+    /// is the device key from here on, and the old key is destroyed.
     pub fn finish(
         self,
         response: EnrolResponse,
@@ -129,7 +149,13 @@ impl Enrolment<Evidenced> {
         let enrolled = Enrolled::check(response, trusted, &self.context, now)?;
         let ours = enrolled.certificate.device_key == self.device_key
             && enrolled.certificate.passkey == self.passkey;
-        if ours { Ok(enrolled) } else { Err(EnrolError::OtherDevice) }
+        if !ours {
+            return Err(EnrolError::OtherDevice);
+        }
+        if self.succeeds {
+            self.keys.promote(Role::Device)?;
+        }
+        Ok(enrolled)
     }
 }
 
@@ -140,8 +166,8 @@ impl<S> Enrolment<S> {
     }
 
     fn step<T>(self, next: impl FnOnce(S) -> T) -> Enrolment<T> {
-        let Self { keys, context, device_key, passkey, step } = self;
-        Enrolment { keys, context, device_key, passkey, step: next(step) }
+        let Self { keys, context, device_key, passkey, succeeds, step } = self;
+        Enrolment { keys, context, device_key, passkey, succeeds, step: next(step) }
     }
 }
 

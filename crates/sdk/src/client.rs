@@ -156,7 +156,13 @@ impl Client {
 
     /// Enrols this device. `attester` supplies evidence over the challenge; none makes a software-only device.
     pub fn enrol<'c, A: Attester + ?Sized>(&'c mut self, attester: &'c mut A) -> Enrol<'c, A> {
-        Enrol::begin(self, attester)
+        Enrol::begin(self, attester, false)
+    }
+
+    /// Enrols a new device key in the place of the present one, which vouches for it: the same device, as the cloud sees
+    /// it, with its history. Where the present key is listed the cloud refuses; a new device enrols then.
+    pub fn replace_key<'c, A: Attester + ?Sized>(&'c mut self, attester: &'c mut A) -> Enrol<'c, A> {
+        Enrol::begin(self, attester, true)
     }
 
     /// Opens a session ahead of need; a guarded action opens one itself.

@@ -272,6 +272,11 @@ impl Line {
         Enrolment::begin(Arc::clone(&self.keys), self.context().clone(), true)
     }
 
+    /// An enrolment of a new key in the place of the present one.
+    pub(crate) fn draft_successor(&self) -> Result<Enrolment<Draft>, EnrolError> {
+        Enrolment::begin_successor(Arc::clone(&self.keys), self.context().clone())
+    }
+
     /// Keeps an enrolment; whatever session there was belongs to the one before.
     pub(crate) fn enrolled(&mut self, enrolled: Enrolled) -> Result<(), FlowError> {
         Session::forget(&self.vault).map_err(unkept)?;

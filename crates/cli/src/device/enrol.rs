@@ -45,6 +45,9 @@ pub(crate) struct EnrolArgs {
     /// Renew the enrolment also where it lasts
     #[arg(long)]
     renew: bool,
+    /// Enrol a new device key in the place of the present one, which vouches for it; the old one is destroyed
+    #[arg(long)]
+    new_key: bool,
     /// Longest wait for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
@@ -114,13 +117,21 @@ fn finish(
         return Err(CliError::new(Code::DevicePin, what));
     }
     let enrolled = phone.client.line().enrolment().is_some();
-    let done = match enrolled && !args.renew && !phone.enrolment_ends_soon()? {
+    if args.new_key && !enrolled {
+        let what = "no key to replace: the device is not enrolled; leave out --new-key";
+        return Err(CliError::new(Code::DeviceMissing, what));
+    }
+    let done = match enrolled && !args.renew && !args.new_key && !phone.enrolment_ends_soon()? {
         true => "already-enrolled",
         false if args.dry_run => "would-enrol",
         false => {
             phone.pull()?;
-            phone.enrol()?;
-            if enrolled { "renewed" } else { "enrolled" }
+            phone.enrol(args.new_key)?;
+            match enrolled {
+                true if args.new_key => "replaced",
+                true => "renewed",
+                false => "enrolled",
+            }
         }
     };
     let print = fingerprint(phone.client.key_set())?;

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &FetchArgs, out: &mut dyn Write) -> Result<ExitCode, Cli
     let mut phone = args.request.phone(&args.place, &target, NonZeroU32::MIN.saturating_add(7))?;
     phone.pull()?;
     if phone.enrolment_ends_soon()? {
-        phone.enrol()?;
+        phone.enrol(false)?;
     }
     let mut user = Operator { approves: args.approve };
     let outcome = match phone.client.act(action) {

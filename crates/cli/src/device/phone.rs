@@ -66,14 +66,15 @@ impl Phone {
         }
     }
 
-    /// Enrols, or renews an enrolment with the same keys.
-    pub(super) fn enrol(&mut self) -> Result<Appraised, CliError> {
+    /// Enrols, or renews an enrolment: with the same keys, or with a new device key that the present one vouches for.
+    pub(super) fn enrol(&mut self, new_key: bool) -> Result<Appraised, CliError> {
         let mut chip = self.chip.as_ref().map(Chip::attester).transpose()?;
         let attester: &mut dyn Attester = match &mut chip {
             Some(chip) => chip,
             None => &mut NoEvidence,
         };
-        let done = drive(&mut self.client.enrol(attester), &mut self.http, &mut Unattended);
+        let mut flow = if new_key { self.client.replace_key(attester) } else { self.client.enrol(attester) };
+        let done = drive(&mut flow, &mut self.http, &mut Unattended);
         done.map_err(|error| self.fault(error))
     }
 
@@ -82,7 +83,7 @@ impl Phone {
     pub(super) fn make_ready(&mut self, renew: bool) -> Result<(), CliError> {
         self.pull()?;
         if self.enrolment_ends_soon()? {
-            self.enrol()?;
+            self.enrol(false)?;
         }
         if renew {
             self.client.distrust_leg();

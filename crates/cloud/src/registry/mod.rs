@@ -1,9 +1,9 @@
 //! The registry: enrolment, tiers with their history, session chains, the revocation feed.
 //!
-//! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols ([`enrol`]). Two openings of one
-//! device with the same parent (or the same counter) and different chain values are a *fork* ([`fork`]): somebody else
-//! holds the key. Both branches are capped at `software` by the [`feed`]; a new key, enrolled anew, cures it. Nothing is
-//! ever blocked because of a fork. Which key came in the place of which is its [`lineage`].
+//! A challenge is MAC'd, expires, and is spent by a row in the transaction that enrols (`enrol`). Two openings of one
+//! device with the same parent (or the same counter) and different chain values are a *fork* (`fork`): somebody else
+//! holds the key. Both branches are capped at `software` by the feed (`feed`); a new key, enrolled anew, cures it. Nothing
+//! is ever blocked because of a fork. Which key came in the place of which is its `lineage`.
 
 mod activation;
 mod appraise;

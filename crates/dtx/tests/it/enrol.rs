@@ -16,7 +16,7 @@ fn the_request_is_signed_by_the_key_that_it_enrols() {
     let enrolment = challenged(&keys, true);
     assert_eq!(enrolment.challenge(), &challenge());
     let evidence = Evidence { family: Text("simulated".to_owned()), body: Bytes(vec![1, 2]) };
-    let request = enrolment.evidenced(Some(evidence.clone())).request().unwrap();
+    let request = enrolment.evidenced(Some(evidence.clone())).unwrap().request().unwrap();
     assert_eq!(EnrolRequest::from_bytes(&request.to_bytes().unwrap()).unwrap(), request);
     let body = &request.body;
     assert_eq!(
@@ -53,7 +53,7 @@ fn answers_by_another_key_about_another_device_or_too_late_are_refused() {
     let keys = key_store(&vault(MemoryFiles::new()));
     let device_key = keys.create(Role::Device).unwrap();
     let finish = |keys: &Arc<dyn KeyStore>, response, now| {
-        challenged(keys, false).evidenced(None).finish(response, &key_set(1, &["policy"]), now)
+        challenged(keys, false).evidenced(None).unwrap().finish(response, &key_set(1, &["policy"]), now)
     };
     finish(&keys, answer(device_key, None, "result"), NOW).unwrap();
     for signer in ["policy", "somebody"] {
@@ -88,7 +88,7 @@ fn an_old_key_vouches_for_exactly_this_enrolment_and_never_for_itself() {
     // Both worlds have one seed, and so the same first key.
     keys.create(Role::Device).unwrap();
     keys.renew(Role::Device).unwrap();
-    let enrolment = challenged(&keys, false).evidenced(None).replacing(&*old).unwrap();
+    let enrolment = challenged(&keys, false).evidenced(None).unwrap().replacing(&*old).unwrap();
     let request = enrolment.request().unwrap();
     assert_eq!(EnrolRequest::from_bytes(&request.to_bytes().unwrap()).unwrap(), request);
     let old_key = old.public(Role::Device).unwrap().unwrap();
@@ -99,9 +99,9 @@ fn an_old_key_vouches_for_exactly_this_enrolment_and_never_for_itself() {
     let signed = EnrolRequest::signed_bytes(&request.body, &request.extras).unwrap();
     verify(&request.body.device_key, &context(), Purpose::Enrol, &signed, &request.signature).unwrap();
     verify(&request.body.device_key, &context(), Purpose::Enrol, &body, &request.signature).unwrap_err();
-    let same = challenged(&keys, false).evidenced(None).replacing(&*keys);
+    let same = challenged(&keys, false).evidenced(None).unwrap().replacing(&*keys);
     assert!(matches!(same, Err(EnrolError::SameKey)));
     let empty = key_store(&vault(MemoryFiles::new()));
-    let none = challenged(&keys, false).evidenced(None).replacing(&*empty);
+    let none = challenged(&keys, false).evidenced(None).unwrap().replacing(&*empty);
     assert!(matches!(none, Err(EnrolError::Key(_))));
 }

@@ -106,7 +106,7 @@ pub(crate) fn challenged(keys: &Arc<dyn KeyStore>, passkey: bool) -> Enrolment<C
 }
 
 pub(crate) fn enrolled(keys: &Arc<dyn KeyStore>) -> Enrolled {
-    let enrolment = challenged(keys, false).evidenced(None);
+    let enrolment = challenged(keys, false).evidenced(None).unwrap();
     let response = answer(*enrolment.device_key(), None, "result");
     enrolment.finish(response, &key_set(1, &["policy"]), NOW).unwrap()
 }

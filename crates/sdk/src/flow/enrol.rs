@@ -98,6 +98,8 @@ pub struct Enrol<'c, A: Attester + ?Sized> {
     attester: &'c mut A,
     patience: Patience,
     stage: Stage,
+    /// A new key takes the place of the present one.
+    succeeds: bool,
 }
 
 #[derive(Debug)]
@@ -112,8 +114,8 @@ enum Stage {
 }
 
 impl<'c, A: Attester + ?Sized> Enrol<'c, A> {
-    pub(crate) const fn begin(client: &'c mut Client, attester: &'c mut A) -> Self {
-        Self { client, attester, patience: Patience::new(), stage: Stage::Drafting }
+    pub(crate) const fn begin(client: &'c mut Client, attester: &'c mut A, succeeds: bool) -> Self {
+        Self { client, attester, patience: Patience::new(), stage: Stage::Drafting, succeeds }
     }
 
     fn send(&mut self, stage: Stage) -> Result<Request, FlowError> {
@@ -126,7 +128,9 @@ impl<'c, A: Attester + ?Sized> Enrol<'c, A> {
                 (Stage::AwaitingAnswer(evidenced), PATH_ENROL, body)
             }
             _ => {
-                let draft = self.client.line.draft().map_err(failed)?;
+                let line = &self.client.line;
+                let draft = if self.succeeds { line.draft_successor() } else { line.draft() };
+                let draft = draft.map_err(failed)?;
                 (Stage::AwaitingChallenge(draft), PATH_ENROL_CHALLENGE, Vec::new())
             }
         };
@@ -153,7 +157,7 @@ impl<'c, A: Attester + ?Sized> Enrol<'c, A> {
     ) -> Result<Stage, FlowError> {
         let asked = self.asked(&challenged);
         let evidence = self.attester.evidence(&asked, activation).map_err(unattested)?;
-        Ok(Stage::Evidenced(challenged.evidenced(evidence)))
+        challenged.evidenced(evidence).map(Stage::Evidenced).map_err(failed)
     }
 
     fn answered(&mut self, stage: Stage, response: &Response) -> Result<Stage, FlowError> {

@@ -6,12 +6,12 @@ use glacis_sdk::drive::{Lost, Transport, Unattended, drive};
 use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester, NoEvidence};
 use glacis_sdk::flow::pull::Pulled;
 use glacis_sdk::{Answered, Client, FlowErrorKind};
-use glacis_seal::{Purpose, SigningKey, sign_envelope};
+use glacis_seal::{Purpose, SigningKey, sign_envelope, verify};
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::enrol::{EnrolRequest, Evidence};
 use glacis_wire::message::tpm::{Activation, ActivationRequest, TpmIdentity};
 use glacis_wire::message::{Bytes, List, PublicKey, Text};
-use glacis_wire::{Answer, Decode, Tier, Value};
+use glacis_wire::{Answer, Decode, Encode as _, Tier, Value};
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -116,6 +116,36 @@ fn a_platform_that_fails_enrols_nothing_not_even_as_software() {
         assert!(rig.edge.log.iter().all(|request| request.path != http::PATH_ENROL), "{fails}");
         assert!(rig.client.line().enrolment().is_none());
     }
+}
+
+#[test]
+fn a_new_key_takes_the_place_of_the_old_one_which_vouches_for_it() {
+    let mut rig = Rig::new(25);
+    drive(&mut rig.client.enrol(&mut NoEvidence), &mut rig.edge, &mut Unattended).unwrap();
+    let old = rig.client.line().enrolment().unwrap().certificate().clone();
+    drive(&mut rig.client.open(), &mut rig.edge, &mut Unattended).unwrap();
+    // An answer that is lost changes nothing yet.
+    let before = rig.edge.log.len();
+    let mut lossy = Lossy { edge: &mut rig.edge, path: http::PATH_ENROL, left: 1 };
+    drive(&mut rig.client.replace_key(&mut NoEvidence), &mut lossy, &mut Unattended).unwrap();
+    let new = rig.client.line().enrolment().unwrap().certificate().clone();
+    assert_ne!(new.device_key, old.device_key);
+    assert_eq!(new.passkey, old.passkey, "the user's key stays");
+    let enrolments: Vec<EnrolRequest> = rig.edge.log[before..]
+        .iter()
+        .filter(|request| request.path == http::PATH_ENROL)
+        .map(|request| EnrolRequest::from_bytes(&request.body).unwrap())
+        .collect();
+    assert_eq!(enrolments.len(), 2);
+    for EnrolRequest { body, extras, .. } in &enrolments {
+        assert_eq!(body.device_key, new.device_key, "one successor, however often it is sent");
+        let replaces = extras.replaces.as_ref().unwrap();
+        assert_eq!(replaces.thumbprint, old.thumbprint);
+        let bytes = body.to_bytes().unwrap();
+        let context = &rig.edge.context;
+        verify(&old.device_key, context, Purpose::Succession, &bytes, &replaces.signature).unwrap();
+    }
+    drive(&mut rig.client.open(), &mut rig.edge, &mut Unattended).unwrap();
 }
 
 #[test]

@@ -97,7 +97,7 @@ pub(crate) struct FakeEdge {
     pub(crate) window: Option<BTreeSet<(LegId, String)>>,
     sessions: BTreeMap<SessionId, Line>,
     legs: BTreeMap<LegId, SessionId>,
-    parents: BTreeMap<Digest, u64>,
+    parents: BTreeMap<(Thumbprint, Digest), u64>,
     /// Decided events: what a repeated request is answered.
     pub(crate) decided: BTreeMap<EventId, (Digest, Verdict, u32)>,
 }
@@ -253,7 +253,7 @@ impl FakeEdge {
         assert_eq!(params.nonce.as_deref(), Some(open.epoch_ctr.to_string().as_str()));
         verify_raw(&certificate.device_key, base.as_bytes(), &signature).unwrap();
         let transcript = session::transcript(&base);
-        let parents = self.parents.insert(open.parent, open.epoch_ctr);
+        let parents = self.parents.insert((certificate.thumbprint, open.parent), open.epoch_ctr);
         assert_eq!(parents, None, "two openings with one parent are a fork");
         let share = Share::generate(|out| self.host.fill(out)).unwrap();
         let (public, id, leg) = (share.public(), SessionId::new(self.random()), LegId::new(self.random()));

@@ -76,7 +76,7 @@ pub enum Line {
     },
 }
 
-/// Bytes of lower-case hex: what [`hex`](glacis_seal::text::hex) wrote, and nothing else.
+/// Bytes of lower-case hex: what [`hex`] wrote, and nothing else.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     parse_hex(text).filter(|bytes| hex(bytes) == text)
 }

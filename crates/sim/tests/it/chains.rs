@@ -75,7 +75,7 @@ impl Place {
         let challenged = draft.challenged(challenge, host.now()).unwrap();
         let evidence = hardware
             .map(|hardware| hardware.attest(&challenged.challenge().nonce, challenged.device_key()).unwrap());
-        let mut enrolment = challenged.evidenced(evidence);
+        let mut enrolment = challenged.evidenced(evidence).unwrap();
         if let Some(old) = old {
             enrolment = enrolment.replacing(old).unwrap();
         }

@@ -54,7 +54,7 @@ impl Phone {
         let challenge = ask(&mut line, &site.edge, http::PATH_ENROL_CHALLENGE, Vec::new());
         let challenge = EnrolChallenge::from_bytes(&challenge.body).unwrap();
         let draft = Enrolment::<Draft>::begin(Arc::clone(&keys), site.context.clone(), false).unwrap();
-        let enrolment = draft.challenged(challenge, host.now()).unwrap().evidenced(None);
+        let enrolment = draft.challenged(challenge, host.now()).unwrap().evidenced(None).unwrap();
         let body = enrolment.request().unwrap().to_bytes().unwrap();
         let answer = ask(&mut line, &site.edge, http::PATH_ENROL, body);
         let answer = EnrolResponse::from_bytes(&answer.body).unwrap();

@@ -119,7 +119,7 @@ impl Chip {
         let context = cloud.keys.context().clone();
         let draft = Enrolment::<Draft>::begin(self.store(), context, false).unwrap();
         let challenged = draft.challenged(challenge.clone(), SystemHost::new().now()).unwrap();
-        challenged.evidenced(evidence).request().unwrap()
+        challenged.evidenced(evidence).unwrap().request().unwrap()
     }
 
     /// The whole way.

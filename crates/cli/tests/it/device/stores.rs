@@ -150,6 +150,28 @@ fn a_renewed_key_makes_the_device_enrol_again_by_itself() {
 }
 
 #[test]
+fn a_new_key_continues_the_device_and_the_old_one_is_its_past() {
+    let town = Town::start();
+    let device = town.device("phone");
+    let old = device.status()["device"].as_str().unwrap().to_owned();
+    let replaced = json(&device.enrol(&town, &["--new-key", "--json"]));
+    assert_eq!(replaced["result"], "replaced");
+    let new = replaced["device"].as_str().unwrap().to_owned();
+    assert_ne!(new, old);
+    assert_eq!(device.role("device")["thumbprint"], new.as_str());
+    let approved = device.fetch(&town, MUCH, &["--approve"]);
+    assert_eq!(code(&approved), 0, "{}", stderr(&approved));
+    let data = town.path().join("data").display().to_string();
+    let text = stdout(&device.run("history", &["--data-dir", &data]));
+    assert!(text.contains(&old) && text.contains(&new), "its line of keys: {text}");
+    let past = json(&device.run("history", &[&old, "--data-dir", &data, "--json"]));
+    assert_eq!(past["listed"], "cap", "{past}");
+    let (_folder, nobody) = alone("nobody");
+    let refused = nobody.enrol(&town, &["--new-key", "--key-set", &town.key_set()]);
+    assert_eq!(code(&refused), 4, "{}", stderr(&refused));
+}
+
+#[test]
 fn a_wipe_asks_first_and_takes_everything() {
     let town = Town::start();
     let device = town.device("phone");
