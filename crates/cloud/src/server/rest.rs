@@ -214,8 +214,11 @@ pub(super) fn whole_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Optio
     Ok(Option::<Whole>::deserialize(input)?.map(|Whole(number)| number))
 }
 
-/// JSON of the form of `T`.
+/// A JSON object of the form of `T`. A list of the members' values, which serde would take for it, is none.
 pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CloudError> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(CloudError::invalid("body: a list, where an object is wanted"));
+    }
     serde_json::from_slice(bytes).map_err(|error| CloudError::invalid(format!("body: {error}")))
 }
 
@@ -321,6 +324,18 @@ mod tests {
         }
         for bad in [&["7"][..], &["\"7"], &[""], &["\"1\"", "\"2\""], &["\"a\"b\""]] {
             assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_object_although_its_items_would_fit() {
+        #[derive(Debug, Deserialize)]
+        struct Body {
+            one: u64,
+        }
+        assert_eq!(read_json::<Body>(b" {\"one\": 1}").unwrap().one, 1);
+        for bad in [&b"[1]"[..], b"\n [1]", b"1", b"null", b"", b"{\"one\": 1} 2"] {
+            assert!(read_json::<Body>(bad).is_err(), "{bad:?}");
         }
     }
 
