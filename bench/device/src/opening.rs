@@ -1,16 +1,20 @@
-//! What opening a session costs the edge: CPU time of the trust pipeline for one opening, without sockets.
+//! What opening a session costs the edge: CPU time of the trust pipeline for one opening, without sockets. And how long an
+//! enrolment takes: challenge, keys, request, appraisal, the commit of a real store, and the device's look at the answer.
 //!
 //! Devices are real ones of the middleware, their openings made and signed before. "Known" is a device whose attestation
 //! result this node has verified before, "first sight" one whose it has not. Medians of rounds over many devices, by the
 //! kernel's account of the thread.
 
 use crate::Outcome;
+use glacis_attest::Anchors;
+use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place};
 use glacis_dtx::{Enrolment, KeyStore, Sessions, SoftwareKeyStore, Vault};
 use glacis_edge::core::Body;
 use glacis_edge::{EdgeConfig, EdgeCore, EdgeKeys, RequestHead, Step};
 use glacis_host::{Clock, Host, MemoryFiles, SystemHost};
 use glacis_seal::{
-    ClusterKey, ClusterKeys, Context, Purpose, Secret, SigningKey, key_id, sha256, sign_envelope, thumbprint,
+    ClusterKey, ClusterKeys, Context, MacKey, Purpose, Secret, SigningKey, key_id, sha256, sign_envelope,
+    thumbprint,
 };
 use glacis_wire::http::Request;
 use glacis_wire::message::enrol::{
@@ -23,7 +27,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Source: the bars of session openings.
 const KNOWN_US_MAX: f64 = 120.0;
@@ -37,6 +41,7 @@ const AUTHORITY: &str = "edge.bench";
 pub(crate) struct Openings {
     first_us: f64,
     known_us: f64,
+    enrolment_us: f64,
 }
 
 impl Openings {
@@ -63,7 +68,8 @@ impl Openings {
                 costs.push((cpu() - began).as_secs_f64() * 1e6 / DEVICES as f64);
             }
         }
-        Ok(Self { first_us: median(&mut first), known_us: median(&mut known) })
+        let enrolment_us = median(&mut cloud.enrolments(&host)?);
+        Ok(Self { first_us: median(&mut first), known_us: median(&mut known), enrolment_us })
     }
 
     pub(crate) fn holds(&self) -> bool {
@@ -73,10 +79,13 @@ impl Openings {
     pub(crate) fn print(&self) {
         println!("session opening at the edge, first sight: {:.1} us (bar {FIRST_US_MAX} us)", self.first_us);
         println!("session opening at the edge, known:       {:.1} us (bar {KNOWN_US_MAX} us)", self.known_us);
+        println!("enrolment round trip, software keys:      {:.0} us", self.enrolment_us);
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({"first_sight_us": self.first_us, "known_us": self.known_us})
+        json!({
+            "first_sight_us": self.first_us, "known_us": self.known_us, "enrolment_us": self.enrolment_us,
+        })
     }
 }
 
@@ -152,6 +161,41 @@ impl Cloud {
         let result = sign_envelope(&self.result, &self.context, Purpose::Result, &result)?;
         let enrolled = enrolment.finish(EnrolResponse { certificate, result }, &self.key_set, now)?;
         Ok(Device { sessions: Sessions::open(vault, keys)?, enrolled })
+    }
+
+    /// Elapsed times of enrolments of new devices at a real store, one after another. Unit: microseconds.
+    fn enrolments(&self, host: &Arc<dyn Host>) -> Outcome<Vec<f64>> {
+        let folder = tempfile::tempdir()?;
+        let copy = |key: &SigningKey| SigningKey::from_scalar(key.scalar().expose());
+        let config = CloudConfig {
+            birth: Birth { tenant: self.context.tenant.clone(), realm: self.context.realm },
+            key_set: sign_envelope(&self.policy, &self.context, Purpose::KeySet, &self.key_set)?,
+            keys: CloudKeys {
+                result: copy(&self.result)?,
+                feed: copy(&self.feed)?,
+                nonce: MacKey::new([7; 32]),
+                own: MacKey::new([9; 32]),
+            },
+            anchors: Anchors::new(self.context.clone()),
+            enrolling: Enrolling::default(),
+            limits: CloudLimits::default(),
+        };
+        let place = folder.path().join("cloud.db");
+        let mut core = CloudCore::open(&Place::File(&place), config, Arc::clone(host))?;
+        let mut took = Vec::new();
+        for _ in 0..DEVICES {
+            let files = Arc::new(MemoryFiles::new());
+            let vault = Arc::new(Vault::open(files, Arc::clone(host), self.context.clone())?);
+            let keys: Arc<dyn KeyStore> = Arc::new(SoftwareKeyStore::open(vault)?);
+            let began = Instant::now();
+            let challenge = core.enrol_challenge()?;
+            let enrolment = Enrolment::begin(keys, self.context.clone(), true)?;
+            let enrolment = enrolment.challenged(challenge, host.now())?.evidenced(None)?;
+            let answer = core.enrol(&enrolment.request()?)?;
+            enrolment.finish(answer, &self.key_set, host.now())?;
+            took.push(began.elapsed().as_secs_f64() * 1e6);
+        }
+        Ok(took)
     }
 
     /// A node that has seen nobody, with an empty policy and a fresh feed.
