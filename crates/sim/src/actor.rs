@@ -195,9 +195,8 @@ impl Device {
     pub fn assemble(site: &Site, kit: Kit<'_>) -> Result<Result<Self, End>, WorldError> {
         let Kit { host, attest, holder, mut line, sense, chip } = kit;
         let mind = Arc::new(Mutex::new(Mind { sense, last: Signals::new() }));
-        let files = MemoryFiles::new();
-        let on = Machine { files: files.clone(), host, chip: chip.clone() };
-        let (mut client, tpm) = client(site, on, &mind)?.map_err(|why| WorldError::new("key store", why))?;
+        let on = Machine { files: MemoryFiles::new(), host, chip };
+        let (mut client, tpm) = client(site, &on, &mind)?.map_err(|why| WorldError::new("key store", why))?;
         let mut own = tpm.map(|tpm| TpmAttester::new(tpm, Measured::default()));
         let mut bridge = Bridge(attest);
         let attester = own.as_mut().map_or(&mut bridge as &mut dyn Attester, |own| own);
@@ -208,6 +207,7 @@ impl Device {
             }
             Err(error) => return Ok(Err(end_of_error(&error))),
         };
+        let Machine { files, chip, .. } = on;
         let device = Self { client, line, thumbprint: appraised.thumbprint, mind, holder, files, chip };
         device.pulled().map(Ok)
     }
@@ -236,11 +236,8 @@ impl Device {
         // A chip serves one process at a time.
         drop(old);
         let host = world.host(&format!("restarted-{number}"));
-        let on = Machine { files: files.clone(), host, chip: chip.clone() };
-        match client(world.site(), on, &mind)? {
-            Ok((client, _)) => Self { client, line, thumbprint, mind, holder, files, chip }.pulled().map(Ok),
-            Err(why) => Ok(Err(why)),
-        }
+        let app = App { line, thumbprint, mind, holder };
+        app.started(world.site(), Machine { files, host, chip })
     }
 
     /// The app started on a copy of this device's disk, on a machine of the thief's: enrolled as this device is, with its
@@ -256,15 +253,9 @@ impl Device {
     ) -> Result<Result<Self, String>, WorldError> {
         let host = world.host(&format!("copied-{number}"));
         let mind = Arc::new(Mutex::new(Mind { sense: Box::new(all_clear), last: Signals::new() }));
-        let files = self.disk();
-        let on = Machine { files: files.clone(), host, chip: chip.clone() };
         let (line, holder) = (world.line(number)?, self.holder.clone());
-        match client(world.site(), on, &mind)? {
-            Ok((client, _)) => {
-                Self { client, line, thumbprint: self.thumbprint, mind, holder, files, chip }.pulled().map(Ok)
-            }
-            Err(why) => Ok(Err(why)),
-        }
+        let app = App { line, thumbprint: self.thumbprint, mind, holder };
+        app.started(world.site(), Machine { files: self.disk(), host, chip })
     }
 
     /// What its disk holds now.
@@ -416,18 +407,36 @@ struct Machine {
     chip: Option<Arc<Chip>>,
 }
 
+/// An app that was enrolled before, and who uses it.
+struct App {
+    line: Line,
+    thumbprint: Thumbprint,
+    mind: Arc<Mutex<Mind>>,
+    holder: Holder,
+}
+
+impl App {
+    /// Starts it on this machine, without session. The inner error says why its files do not open there.
+    fn started(self, site: &Site, on: Machine) -> Result<Result<Device, String>, WorldError> {
+        let Self { line, thumbprint, mind, holder } = self;
+        match client(site, &on, &mind)? {
+            Ok((client, _)) => {
+                let Machine { files, chip, .. } = on;
+                Device { client, line, thumbprint, mind, holder, files, chip }.pulled().map(Ok)
+            }
+            Err(why) => Ok(Err(why)),
+        }
+    }
+}
+
 /// An SDK client and the chip that it uses.
 type Opened = (Client, Option<Arc<DeviceTpm>>);
 
 /// An SDK client on this machine; what the files hold of keys, enrolment and sessions counts. The inner error is a key
 /// store that does not open.
-fn client(
-    site: &Site,
-    machine: Machine,
-    mind: &Arc<Mutex<Mind>>,
-) -> Result<Result<Opened, String>, WorldError> {
-    let Machine { files, host, chip } = machine;
-    let vault = Vault::open(Arc::new(files), host, site.context.clone());
+fn client(site: &Site, on: &Machine, mind: &Arc<Mutex<Mind>>) -> Result<Result<Opened, String>, WorldError> {
+    let Machine { files, host, chip } = on;
+    let vault = Vault::open(Arc::new(files.clone()), Arc::clone(host), site.context.clone());
     let vault = Arc::new(vault.map_err(|error| WorldError::new("vault", error))?);
     let (keys, tpm) = match keys(&vault, chip.as_deref()) {
         Ok(opened) => opened,
@@ -472,7 +481,7 @@ fn why(error: &dyn Error) -> String {
 }
 
 /// The world's maker of chips.
-fn chips(world: &dyn World) -> Result<&Chips, WorldError> {
+pub(crate) fn chips(world: &dyn World) -> Result<&Chips, WorldError> {
     world.chips().ok_or_else(|| WorldError::new("tpm", "this world has no chips"))
 }
 

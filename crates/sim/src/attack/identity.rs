@@ -3,12 +3,11 @@
 //! Each is technically sound (signed, fresh, bound to its content), so nothing in the traffic gives it away: it
 //! takes what vouches for the hardware, or what the control plane knows of past events and of payees.
 
-use super::{Attempt, End, Ended, Stage};
+use super::{Attempt, End, Ended, LOOK_PAUSE, LOOKS_MAX, Stage};
 use crate::actor::{Device, all_clear};
 use crate::persona::{Owner, Stranger};
 use crate::schedule::{Deed, MULE, Make};
 use crate::world::WorldError;
-use std::time::Duration;
 
 /// Devices in the farm.
 const EMULATORS: u32 = 6;
@@ -47,11 +46,7 @@ pub(super) fn stolen_account(stage: &mut Stage<'_>) -> Result<Ended, WorldError>
     const THIEF: &str = "drop-stolen";
     let holder = stage.mark.clone();
     let mut device = stage.device(Make::Strong, holder, all_clear)?;
-    let mut attempts = Vec::new();
-    for amount in [2_000, 4_500, 1_200] {
-        let deed = Deed::Transfer { payee: THIEF.to_owned(), amount };
-        attempts.push(device.act(&deed, &mut Stranger::default(), stage.snapshots)?);
-    }
+    let attempts = stage.steal(&mut device, THIEF)?;
     Ok(Ended::by_money(stage, attempts, THIEF))
 }
 
@@ -99,21 +94,9 @@ pub(super) fn cloned_key(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
         }
         stage.world.pass(LOOK_PAUSE);
     }
-    for amount in [2_000, 4_500, 1_200] {
-        let deed = Deed::Transfer { payee: THIEF.to_owned(), amount };
-        attempts.push(copy.act(&deed, &mut Stranger::default(), stage.snapshots)?);
-    }
-    let Ended { goal_reached, finding, .. } = Ended::by_money(stage, Vec::new(), THIEF);
+    attempts.extend(stage.steal(&mut copy, THIEF)?);
+    let ended = Ended::by_money(stage, attempts, THIEF);
     let lot = if asked { "was asked for presence and went on" } else { "was not told apart from the copy" };
-    Ok(Ended {
-        attempts,
-        goal_reached: goal_reached || !asked,
-        finding: format!("{finding}; the owner {lot}"),
-        tools: None,
-    })
+    let finding = format!("{}; the owner {lot}", ended.finding);
+    Ok(Ended { goal_reached: ended.goal_reached || !asked, finding, ..ended })
 }
-
-/// How often the owner of a cloned device looks, and how long between two looks: what reaches the gateway by the feed
-/// does so within ten seconds (DESIGN §5.3).
-const LOOKS_MAX: u32 = 40;
-const LOOK_PAUSE: Duration = Duration::from_millis(250);

@@ -17,11 +17,13 @@ pub(crate) use app::{HOOKED_AMOUNT, HOOKED_TRANSFERS};
 pub use end::{Attempt, End};
 
 use crate::actor::{Device, Holder, Signals};
+use crate::persona::Stranger;
 use crate::policies::Policies;
 use crate::report::Stop;
-use crate::schedule::Make;
+use crate::schedule::{Deed, Make};
 use crate::snapshots::Snapshots;
 use crate::world::{World, WorldError};
+use std::time::Duration;
 
 /// One attack.
 #[derive(Clone, Copy, Debug)]
@@ -115,11 +117,30 @@ impl Stage<'_> {
         Device::enrolled(self.world, number, make, holder, line, Box::new(sense))
     }
 
+    /// What a thief does with a device: transfers to `payee` that nobody agreed to.
+    ///
+    /// # Errors
+    /// If the world fails.
+    pub fn steal(&self, device: &mut Device, payee: &str) -> Result<Vec<Attempt>, WorldError> {
+        let transfer = |amount| {
+            let deed = Deed::Transfer { payee: payee.to_owned(), amount };
+            device.act(&deed, &mut Stranger::default(), self.snapshots)
+        };
+        STOLEN_AMOUNTS.into_iter().map(transfer).collect()
+    }
+
     /// How many transfers to `payee` the shop executed.
     pub fn paid(&self, payee: &str) -> usize {
         self.world.shop().transfers().iter().filter(|transfer| transfer.payee == payee).count()
     }
 }
+
+/// Of so much each are the transfers of a thief: above what a weak device may send, in no order.
+const STOLEN_AMOUNTS: [i64; 3] = [2_000, 4_500, 1_200];
+/// How often it is looked whether the gateway has heard of a fork, and how long between two looks: what reaches it by the
+/// feed does so within ten seconds (DESIGN §5.3).
+const LOOKS_MAX: u32 = 40;
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// How an attack ended.
 #[derive(Clone, Debug)]
