@@ -3,31 +3,16 @@
 //! PEM (RFC 7468, `CERTIFICATE` and `PUBLIC KEY` blocks, as many as there are) or DER of one. A block of any other kind
 //! refuses the file: a private key in here is a mistake that should be seen.
 
+use crate::pem::{BEGIN, blocks};
 use crate::x509::{Cert, Key};
-use glacis_seal::text::parse_base64;
 
 /// The keys of a file as DER `SubjectPublicKeyInfo`, in order; none where the file holds none or anything else.
 pub fn anchors(file: &[u8]) -> Option<Vec<Vec<u8>>> {
     let pem = std::str::from_utf8(file).ok().filter(|text| text.contains(BEGIN));
-    let Some(mut rest) = pem else {
+    let Some(text) = pem else {
         return key_of(file).map(|key| vec![key]);
     };
-    let mut found = Vec::new();
-    while let Some((_, after)) = rest.split_once(BEGIN) {
-        let (kind, inside) = after.split_once("-----")?;
-        if !["CERTIFICATE", "PUBLIC KEY"].contains(&kind) {
-            return None;
-        }
-        let (body, after) = inside.split_once(&format!("-----END {kind}-----"))?;
-        let base64: String = body.split_ascii_whitespace().collect();
-        found.push(key_of(&parse_base64(&base64)?)?);
-        // LIMIT: all makers of TPMs together have fewer roots.
-        if found.len() > KEYS_MAX {
-            return None;
-        }
-        rest = after;
-    }
-    Some(found)
+    blocks(text, &["CERTIFICATE", "PUBLIC KEY"], KEYS_MAX)?.iter().map(|block| key_of(block)).collect()
 }
 
 /// Of a certificate or of a key alone.
@@ -36,9 +21,7 @@ fn key_of(der: &[u8]) -> Option<Vec<u8>> {
     key.map(|key| key.info)
 }
 
-/// What begins a block.
-const BEGIN: &str = "-----BEGIN ";
-/// Most keys of one file.
+/// LIMIT: keys of one file; all makers of TPMs together have fewer roots.
 const KEYS_MAX: usize = 256;
 
 #[cfg(test)]

@@ -269,7 +269,7 @@ pub(crate) fn hex_public_key<S: serde::Serializer>(
 }
 
 /// Several byte strings in claims, as JSON shows them.
-#[cfg(feature = "tpm")]
+#[cfg(any(feature = "android-key", feature = "tpm"))]
 pub(crate) fn hexes<S: serde::Serializer>(all: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(all.iter().map(|bytes| glacis_seal::text::hex(bytes)))
 }

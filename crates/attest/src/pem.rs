@@ -7,15 +7,22 @@ use glacis_seal::text::parse_base64;
 
 /// The DER of every certificate in a text, in order; none if the text has a block that is no certificate.
 pub fn certificates(text: &str) -> Option<Vec<Vec<u8>>> {
+    blocks(text, &["CERTIFICATE"], CERTIFICATES_MAX)
+}
+
+/// The bytes of every block in a text, in order; none if it has one of another kind, or more than `most`.
+pub(crate) fn blocks(text: &str, kinds: &[&str], most: usize) -> Option<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some((_, after)) = rest.split_once("-----BEGIN ") {
-        let inside = after.strip_prefix("CERTIFICATE-----")?;
-        let (body, after) = inside.split_once("-----END CERTIFICATE-----")?;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let (kind, inside) = after.split_once("-----")?;
+        if !kinds.contains(&kind) {
+            return None;
+        }
+        let (body, after) = inside.split_once(&format!("-----END {kind}-----"))?;
         let base64: String = body.split_ascii_whitespace().collect();
         found.push(parse_base64(&base64)?);
-        // LIMIT: far above any chain, far below what would hurt.
-        if found.len() > CERTIFICATES_MAX {
+        if found.len() > most {
             return None;
         }
         rest = after;
@@ -23,7 +30,9 @@ pub fn certificates(text: &str) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// Most certificates of a text.
+/// What begins a block.
+pub(crate) const BEGIN: &str = "-----BEGIN ";
+/// LIMIT: certificates of a text; far above any chain, far below what would hurt.
 const CERTIFICATES_MAX: usize = 64;
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ pub struct ApplicationId {
     /// The packages.
     pub packages: Vec<AppPackage>,
     /// SHA-256 of the certificates that signed them.
-    #[serde(serialize_with = "hex_list")]
+    #[serde(serialize_with = "crate::appraisal::hexes")]
     pub signatures: Vec<Vec<u8>>,
 }
 
@@ -285,10 +285,6 @@ fn hex_option<S: serde::Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> R
         Some(bytes) => crate::appraisal::hex(bytes, serializer),
         None => serializer.serialize_none(),
     }
-}
-
-fn hex_list<S: serde::Serializer>(items: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(items.iter().map(|item| glacis_seal::text::hex(item)))
 }
 
 /// Most tags of a list.
