@@ -81,7 +81,7 @@ impl KeyTag {
 
 impl fmt::Display for KeyTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&glacis_seal::text::hex(&self.0))
     }
 }
 

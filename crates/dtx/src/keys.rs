@@ -134,9 +134,6 @@ pub enum End {
 }
 
 impl End {
-    /// Every end.
-    pub const ALL: [Self; 4] = [Self::Revoked, Self::Expired, Self::UsedUp, Self::Wiped];
-
     /// The name in output.
     pub const fn name(self) -> &'static str {
         match self {

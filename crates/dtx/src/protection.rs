@@ -139,7 +139,18 @@ impl Requirement {
         }
         lacking
     }
+
+    /// A store that is enough, with what it protects; else what is missing.
+    fn fit(&self, opened: Result<Arc<dyn KeyStore>, KeyError>) -> Result<Fit, String> {
+        let store = opened.map_err(|error| error.to_string())?;
+        let protection = store.protection();
+        let lacking = self.lacking(&protection);
+        if lacking.is_empty() { Ok((store, protection)) } else { Err(lacking.join(", ")) }
+    }
 }
+
+/// A store that is enough.
+type Fit = (Arc<dyn KeyStore>, Protection);
 
 /// A store that a device may have.
 pub struct Candidate {
@@ -164,21 +175,13 @@ pub fn choose(candidates: Vec<Candidate>, requirement: &Requirement) -> Result<C
     let mut missing = Vec::new();
     let mut best: Option<Chosen> = None;
     for Candidate { name, store } in candidates {
-        let store = match store {
-            Ok(store) => store,
-            Err(error) => {
-                missing.push((name, error.to_string()));
-                continue;
+        match requirement.fit(store) {
+            Err(what) => missing.push((name, what)),
+            Ok((store, protection)) => {
+                if best.as_ref().is_none_or(|best| best.protection.rank() < protection.rank()) {
+                    best = Some(Chosen { name, store, protection });
+                }
             }
-        };
-        let protection = store.protection();
-        let lacking = requirement.lacking(&protection);
-        if !lacking.is_empty() {
-            missing.push((name, lacking.join(", ")));
-            continue;
-        }
-        if best.as_ref().is_none_or(|best| best.protection.rank() < protection.rank()) {
-            best = Some(Chosen { name, store, protection });
         }
     }
     best.ok_or(ChoiceError { missing })
@@ -207,18 +210,13 @@ pub fn choose_of_offers(offers: &[Offer<'_>], requirement: &Requirement) -> Resu
     let mut best: Option<(&Offer<'_>, Protection)> = None;
     for offer in offers {
         // Closed again before the next is opened.
-        let protection = match (offer.open)() {
-            Ok(store) => store.protection(),
-            Err(error) => {
-                missing.push((offer.name.clone(), error.to_string()));
-                continue;
+        match requirement.fit((offer.open)()).map(|(_closed, protection)| protection) {
+            Err(what) => missing.push((offer.name.clone(), what)),
+            Ok(protection) => {
+                if best.as_ref().is_none_or(|(_, best)| best.rank() < protection.rank()) {
+                    best = Some((offer, protection));
+                }
             }
-        };
-        let lacking = requirement.lacking(&protection);
-        if !lacking.is_empty() {
-            missing.push((offer.name.clone(), lacking.join(", ")));
-        } else if best.as_ref().is_none_or(|(_, best)| best.rank() < protection.rank()) {
-            best = Some((offer, protection));
         }
     }
     let Some((offer, protection)) = best else { return Err(ChoiceError { missing }) };

@@ -67,9 +67,9 @@ impl<C: Custody> KeyRing<C> {
         let ring = Self { vault, custody, state: Mutex::new(state), _only: only };
         {
             let mut state = ring.lock();
-            for entry in state.entries.clone().iter().filter(|entry| entry.held && !entry.is_doomed()) {
-                let key = ring.custody.load(&entry.stored())?;
-                state.ready.insert(entry.tag, Arc::new(key));
+            let State { entries, ready, .. } = &mut *state;
+            for entry in entries.iter().filter(|entry| entry.held && !entry.is_doomed()) {
+                ready.insert(entry.tag, Arc::new(ring.custody.load(&entry.stored())?));
             }
             ring.destroy_doomed(&mut state);
         }
@@ -218,7 +218,7 @@ impl<C: Custody> KeyRing<C> {
     /// Destroys what is to be destroyed, as far as the back end can be reached. What it keeps refuses already, and is
     /// shown as lingering.
     fn destroy_doomed(&self, state: &mut State<C::Key>) {
-        if state.uncertain {
+        if state.uncertain || !state.entries.iter().any(Entry::is_doomed) {
             return;
         }
         let mut entries = state.entries.clone();
@@ -320,6 +320,11 @@ impl<K> State<K> {
     fn find(&self, role: Role, place: Place) -> Option<&Entry> {
         self.entries.iter().find(|entry| (entry.role, entry.place) == (role, place))
     }
+
+    /// The key of a role, if it has not ended.
+    fn current(&self, role: Role) -> Result<&Entry, KeyError> {
+        live(self.find(role, Place::Current).ok_or(KeyError::Missing(role))?)
+    }
 }
 
 impl<C: Custody> KeyStore for KeyRing<C> {
@@ -353,7 +358,7 @@ impl<C: Custody> KeyStore for KeyRing<C> {
             return Err(KeyError::NoSuccession(role));
         }
         let mut state = self.lock();
-        live(state.find(role, Place::Current).ok_or(KeyError::Missing(role))?)?;
+        state.current(role)?;
         match state.find(role, Place::Next) {
             Some(entry) => live(entry).map(|entry| entry.public),
             None => self.make(&mut state, role, Place::Next, Wanted::with(&role.usual_options())),
@@ -451,7 +456,7 @@ impl<C: Custody> KeyStore for KeyRing<C> {
         let mut chain = self.chain(parent, context)?;
         let (key, options) = {
             let state = self.lock();
-            let entry = live(state.find(role, Place::Current).ok_or(KeyError::Missing(role))?)?;
+            let entry = state.current(role)?;
             (entry.public, entry.options)
         };
         let above = self.public(parent)?.ok_or(KeyError::Missing(parent))?;
@@ -507,7 +512,7 @@ impl<C: Custody> KeyStore for KeyRing<C> {
     fn attest(&self, role: Role, challenge: &[u8]) -> Result<Option<Evidence>, KeyError> {
         let key = {
             let state = self.lock();
-            let entry = live(state.find(role, Place::Current).ok_or(KeyError::Missing(role))?)?;
+            let entry = state.current(role)?;
             state.ready.get(&entry.tag).cloned().ok_or(KeyError::Missing(role))?
         };
         self.custody.attest(&key, challenge)

@@ -134,14 +134,17 @@ impl StoreName {
         requirement: &Requirement,
         vault: &Arc<Vault>,
     ) -> Result<(Self, Arc<dyn KeyStore>), CliError> {
+        // One store alone is opened once, and fails as itself, so that its own remedy is shown.
+        let alone = match names {
+            [name] => Some(name.offer(vault).map_err(|error| key_error(&error))?),
+            _ => None,
+        };
+        let open =
+            |name: &Self| alone.as_ref().map_or_else(|| name.offer(vault), |alone| Ok(Arc::clone(alone)));
         let offers: Vec<Offer<'_>> = names
             .iter()
-            .map(|name| Offer { name: name.to_string(), open: Box::new(|| name.offer(vault)) })
+            .map(|name| Offer { name: name.to_string(), open: Box::new(move || open(name)) })
             .collect();
-        // One store alone fails as itself, so that its own remedy is shown.
-        if let ([offer], [_]) = (offers.as_slice(), names) {
-            let _asked = (offer.open)().map_err(|error| key_error(&error))?;
-        }
         let Chosen { name, store, .. } =
             choose_of_offers(&offers, requirement).map_err(|error| not_good_enough(&error))?;
         let name = name.parse().map_err(|what: String| CliError::new(Code::Internal, what))?;

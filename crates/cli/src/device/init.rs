@@ -145,9 +145,9 @@ pub(super) fn make(
 
 fn begin(args: &StoreArgs, vault: &Arc<Vault>) -> Result<Made, CliError> {
     let held = StoreName::of(vault)?;
-    let known = { held.open(vault)?.list().map_err(|error| key_error(&error))? };
+    let keys = held.open(vault)?;
+    let known = keys.list().map_err(|error| key_error(&error))?;
     if !known.is_empty() {
-        let keys = held.open(vault)?;
         fits(args, &held, &*keys)?;
         let complete = [Role::Device, Role::PASSKEY].iter().all(|role| known.iter().any(|k| k.role == *role));
         if !complete {
@@ -155,6 +155,8 @@ fn begin(args: &StoreArgs, vault: &Arc<Vault>) -> Result<Made, CliError> {
         }
         return Ok(Made { store: held, keys, fresh: false });
     }
+    // A vault serves one store at a time.
+    drop(keys);
     let named = if args.stores.is_empty() { vec![StoreName::Software] } else { args.stores.clone() };
     let (store, keys) = StoreName::choose(&named, &args.requirement(), vault)?;
     store.keep(vault)?;

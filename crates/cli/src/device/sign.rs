@@ -15,6 +15,7 @@ use crate::output::{print, print_json};
 use clap::Args;
 use glacis_host::SystemHost;
 use glacis_sdk::Action;
+use glacis_seal::text::parse_hex;
 use glacis_wire::http::Request;
 use glacis_wire::{EventId, EventName};
 use serde_json::json;
@@ -87,11 +88,7 @@ struct EventIdText(EventId);
 impl std::str::FromStr for EventIdText {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digit = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-        let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let bytes: Option<Vec<u8>> =
-            plain.then(|| (0..32).step_by(2).map(digit).collect::<Option<_>>()).flatten();
-        let id = bytes.and_then(|bytes| EventId::try_from(bytes.as_slice()).ok());
+        let id = parse_hex(text).and_then(|bytes| EventId::try_from(bytes.as_slice()).ok());
         id.map(Self).ok_or("32 hexadecimal digits")
     }
 }
