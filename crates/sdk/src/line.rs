@@ -3,7 +3,7 @@
 //! Flows ask for upkeep before each signed request: it yields the opening or leg that is missing,
 //! and `None` when the line is up. Everything durable (number and chain of openings) is the middleware's.
 
-use crate::flow::{Patience, own_answer, read, refusal_of};
+use crate::flow::{Patience, bytes, own_answer, read, refusal_of};
 use crate::outcome::{FlowError, FlowErrorKind};
 use glacis_dtx::enrol::Draft;
 use glacis_dtx::{
@@ -155,7 +155,7 @@ impl Line {
             method: String::from("POST"),
             path: path.to_owned(),
             headers: [media_type].into_iter().chain(principal).collect(),
-            body: body.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?,
+            body: bytes(body)?,
             ..Request::default()
         };
         let event_id = self.event_id()?;
@@ -168,7 +168,7 @@ impl Line {
         nonce: &ChallengeNonce,
         verification: UserVerification,
     ) -> Result<Signature, FlowError> {
-        let message = nonce.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?;
+        let message = bytes(nonce)?;
         let signed = self.keys.sign_verified(
             Role::PASSKEY,
             verification,

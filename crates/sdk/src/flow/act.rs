@@ -6,7 +6,7 @@
 
 use crate::client::Client;
 use crate::drive::Reply;
-use crate::flow::{Flow, Patience, Prompt, Step, own_answer, read, refused};
+use crate::flow::{Flow, Patience, Prompt, Step, bytes, own_answer, read, refused};
 use crate::line::{Upkeep, is_curable, nothing};
 use crate::outcome::{Answered, FlowError, FlowErrorKind, Outcome};
 use crate::slice::{Judged, Local};
@@ -197,9 +197,7 @@ impl<'c> Act<'c> {
     }
 
     fn prompt(&self, method: Method) -> Result<Prompt, FlowError> {
-        let message =
-            self.asked()?.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))?;
-        Ok(Prompt { method, message })
+        Ok(Prompt { method, message: bytes(&self.asked()?)? })
     }
 
     fn asked(&self) -> Result<ChallengeNonce, FlowError> {

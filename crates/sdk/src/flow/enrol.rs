@@ -7,7 +7,7 @@
 //! result key of the key set in force, about the keys of this device.
 
 use crate::client::Client;
-use crate::flow::{Flow, Patience, Step, own_answer, read};
+use crate::flow::{Flow, Patience, Step, bytes, own_answer, read};
 use crate::outcome::{FlowError, FlowErrorKind};
 use glacis_dtx::EnrolError;
 use glacis_dtx::Enrolment;
@@ -18,7 +18,7 @@ use glacis_wire::http::{
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::{EnrolChallenge, Evidence};
 use glacis_wire::message::tpm::{Activation, ActivationRequest};
-use glacis_wire::{Encode, Thumbprint, Tier, Timestamp, Trust};
+use glacis_wire::{Thumbprint, Tier, Timestamp, Trust};
 use std::error::Error;
 
 /// Supplies evidence of the platform; the app's bridge to what the hardware can prove.
@@ -229,10 +229,6 @@ impl<A: Attester + ?Sized> std::fmt::Debug for Enrol<'_, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Enrol").field("stage", &self.stage).finish_non_exhaustive()
     }
-}
-
-fn bytes(message: &impl Encode) -> Result<Vec<u8>, FlowError> {
-    message.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))
 }
 
 fn unattested(error: AttestFailure) -> FlowError {

@@ -16,7 +16,7 @@ use crate::outcome::{FlowError, FlowErrorKind};
 use crate::problem;
 use glacis_wire::http::{Request, Response};
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Decode, Method};
+use glacis_wire::{Decode, Encode, Method};
 
 /// What the owner of a flow has to do.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ pub trait Flow {
 
     /// What the user replied to the last `Prompt`. Flows that never prompt ignore it.
     fn reply(&mut self, _reply: Reply) {}
+}
+
+/// A message of ours in its encoding.
+pub(crate) fn bytes(message: &impl Encode) -> Result<Vec<u8>, FlowError> {
+    message.to_bytes().map_err(|error| FlowError::because(FlowErrorKind::TooLarge, error))
 }
 
 /// A message of ours, all of it.
