@@ -10,9 +10,9 @@ use super::quota::{Counted, Span};
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::int;
-use glacis_seal::{Purpose, sha256, sign_envelope, thumbprint, verify};
+use glacis_seal::{Purpose, sha256, sha256_parts, sign_envelope, thumbprint, verify};
 use glacis_wire::message::enrol::{
-    AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolRequest, EnrolResponse,
+    AttestationResult, DeviceCertificate, EnrolBody, EnrolChallenge, EnrolExtras, EnrolRequest, EnrolResponse,
 };
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::{Signed, Tail, Text};
@@ -67,7 +67,8 @@ impl Tx<'_> {
         let signed = EnrolRequest::signed_bytes(body, extras)?;
         verify(&body.device_key, &self.desk.context, Purpose::Enrol, &signed, &request.signature)
             .map_err(|error| refuse("the enrolment is not signed by its device key").caused_by(error))?;
-        let enrolment = identity(request)?;
+        let said = body.to_bytes()?;
+        let enrolment = identity(&said, extras)?;
         if let Some(answer) = self.answered(&body.challenge, &enrolment)? {
             return Ok(answer);
         }
@@ -76,7 +77,7 @@ impl Tx<'_> {
         self.count(prefix)?;
         let replaced = match &extras.replaces {
             None => None,
-            Some(predecessor) => self.vouching(predecessor, body, &device)?,
+            Some(predecessor) => self.vouching(predecessor, &said, &device)?,
         };
         let partner = match &extras.voucher {
             None => None,
@@ -266,9 +267,7 @@ impl Tx<'_> {
 
 /// What makes two requests one enrolment: everything that is said, but not the signatures, which a device that sends it
 /// again may have to make again.
-fn identity(request: &EnrolRequest) -> Result<Digest, CloudError> {
-    let extras = &request.extras;
+fn identity(body: &[u8], extras: &EnrolExtras) -> Result<Digest, CloudError> {
     let replaces = extras.replaces.as_ref().map(|predecessor| predecessor.thumbprint);
-    let said = [request.body.to_bytes()?, replaces.to_bytes()?, extras.voucher.to_bytes()?];
-    Ok(sha256(&said.concat()))
+    Ok(sha256_parts(&[body, &replaces.to_bytes()?, &extras.voucher.to_bytes()?]))
 }

@@ -136,7 +136,7 @@ impl CloudCore {
     pub fn refuse_device(&mut self, device: &Thumbprint, reason: &str) -> Result<(), CloudError> {
         crate::admin::check_text("reason", reason)?;
         self.call(|tx| {
-            if tx.device(device)?.is_none() {
+            if tx.tier_of(device)?.is_none() {
                 return Err(CloudError::not_found(format!("device {device}")));
             }
             tx.list_device(device, FeedAction::Refuse, reason, None)

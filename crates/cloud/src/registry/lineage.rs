@@ -9,9 +9,9 @@ use crate::core::Tx;
 use crate::error::CloudError;
 use crate::store::{int, uint};
 use glacis_seal::{Purpose, verify};
-use glacis_wire::message::enrol::{EnrolBody, Predecessor};
+use glacis_wire::message::enrol::Predecessor;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Encode as _, Thumbprint, Timestamp};
+use glacis_wire::{Thumbprint, Timestamp};
 use rusqlite::params;
 use std::collections::BTreeSet;
 
@@ -61,11 +61,11 @@ pub struct Succession {
 }
 
 impl Tx<'_> {
-    /// The key that vouches for `device`; none where the registry has that on record already.
+    /// The key that vouches for `device`, whose enrolment says this; none where the registry has that on record already.
     pub(super) fn vouching(
         &self,
         predecessor: &Predecessor,
-        body: &EnrolBody,
+        said: &[u8],
         device: &Thumbprint,
     ) -> Result<Option<Thumbprint>, CloudError> {
         let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
@@ -76,12 +76,11 @@ impl Tx<'_> {
         let Some(certificate) = self.certificate_of(&old)? else {
             return Err(refuse("the key to be replaced is not enrolled here"));
         };
-        let signed = body.to_bytes()?;
         verify(
             &certificate.device_key,
             &self.desk.context,
             Purpose::Succession,
-            &signed,
+            said,
             &predecessor.signature,
         )
         .map_err(|error| refuse("the key to be replaced did not sign this enrolment").caused_by(error))?;

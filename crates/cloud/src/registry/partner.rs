@@ -68,8 +68,6 @@ pub struct PartnerView {
     pub today: u64,
     /// Enrolments in total.
     pub total: u64,
-    /// The row that the key in force was made for.
-    key_made: i64,
 }
 
 /// The key of a partner, to be shown once. `Debug` does not show it.
@@ -132,7 +130,7 @@ impl CloudCore {
         by: &str,
     ) -> Result<PartnerView, CloudError> {
         self.call(|tx| {
-            let PartnerView { terms: old, key_made, .. } = tx.known_partner(name)?;
+            let Partner { terms: old, key_made, .. } = tx.known_partner(name)?;
             let terms = PartnerTerms {
                 families: change.families.clone().unwrap_or(old.families),
                 tier_max: change.tier_max.unwrap_or(old.tier_max),
@@ -140,14 +138,14 @@ impl CloudCore {
                 total_max: change.total_max.unwrap_or(old.total_max),
             };
             tx.set_partner(name, &terms, Some(key_made), by)?;
-            tx.known_partner(name)
+            tx.view_of(tx.known_partner(name)?)
         })
     }
 
     /// Makes a new key for a partner; what the old one vouches for is refused from now on.
     pub fn renew_partner_key(&mut self, name: &str, by: &str) -> Result<PartnerKey, CloudError> {
         self.call(|tx| {
-            let PartnerView { terms, .. } = tx.known_partner(name)?;
+            let Partner { terms, .. } = tx.known_partner(name)?;
             let made = tx.set_partner(name, &terms, None, by)?;
             Ok(tx.partner_key(name, made))
         })
@@ -162,7 +160,7 @@ impl CloudCore {
             let mut rows = statement.query([])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(tx.partner_of(row)?);
+                found.push(tx.view_of(partner_of(row)?)?);
             }
             Ok(found)
         })
@@ -171,13 +169,23 @@ impl CloudCore {
 
 const PARTNER: &str = "SELECT name, families, tier_max, daily_max, total_max, at, by, key_made FROM partner";
 
+/// A partner as it is kept, without what it did.
+pub(super) struct Partner {
+    name: String,
+    terms: PartnerTerms,
+    set_at: Timestamp,
+    set_by: String,
+    /// The row that its key was made for.
+    key_made: i64,
+}
+
 impl Tx<'_> {
     /// The partner that vouches for this enrolment.
     pub(super) fn vouching_partner(
         &self,
         voucher: &Voucher,
         body: &EnrolBody,
-    ) -> Result<PartnerView, CloudError> {
+    ) -> Result<Partner, CloudError> {
         let refuse = |why: String| CloudError::refused(Refusal::EnrolmentRefused, why);
         let name = &voucher.partner.0;
         let partner = self.partner(name)?.ok_or_else(|| refuse(format!("there is no partner `{name}`")))?;
@@ -189,8 +197,8 @@ impl Tx<'_> {
     }
 
     /// Counts an enrolment of a partner and holds it to the partner's terms.
-    pub(super) fn hold_to(&self, partner: &PartnerView, appraised: &mut Appraised) -> Result<(), CloudError> {
-        let PartnerView { name, terms, .. } = partner;
+    pub(super) fn hold_to(&self, partner: &Partner, appraised: &mut Appraised) -> Result<(), CloudError> {
+        let Partner { name, terms, .. } = partner;
         if !terms.families.contains(&appraised.family) {
             let why = format!("partner `{name}` does not enrol devices of family `{}`", appraised.family);
             return Err(CloudError::refused(Refusal::EnrolmentRefused, why));
@@ -207,34 +215,23 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn known_partner(&self, name: &str) -> Result<PartnerView, CloudError> {
+    fn known_partner(&self, name: &str) -> Result<Partner, CloudError> {
         check_code("name", name)?;
         self.partner(name)?.ok_or_else(|| CloudError::not_found(format!("partner `{name}`")))
     }
 
-    fn partner(&self, name: &str) -> Result<Option<PartnerView>, CloudError> {
+    fn partner(&self, name: &str) -> Result<Option<Partner>, CloudError> {
         let sql = format!("{PARTNER} WHERE name = ?1 ORDER BY id DESC LIMIT 1");
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let found = statement.query_row([name], |row| Ok(self.partner_of(row))).optional()?;
+        let found = statement.query_row([name], |row| Ok(partner_of(row))).optional()?;
         found.transpose()
     }
 
-    fn partner_of(&self, row: &Row<'_>) -> Result<PartnerView, CloudError> {
-        let (name, families): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok(PartnerView {
-            terms: PartnerTerms {
-                families: families.split(',').map(ToOwned::to_owned).collect(),
-                tier_max: tier_of_code(row.get(2)?)?,
-                daily_max: uint(row.get(3)?),
-                total_max: uint(row.get(4)?),
-            },
-            set_at: Timestamp::from_ms(uint(row.get(5)?)),
-            set_by: row.get(6)?,
-            today: self.enrolments(Counted::Partner(&name), Span::Day)?,
-            total: self.enrolments(Counted::Partner(&name), Span::Ever)?,
-            key_made: row.get(7)?,
-            name,
-        })
+    fn view_of(&self, partner: Partner) -> Result<PartnerView, CloudError> {
+        let Partner { name, terms, set_at, set_by, .. } = partner;
+        let today = self.enrolments(Counted::Partner(&name), Span::Day)?;
+        let total = self.enrolments(Counted::Partner(&name), Span::Ever)?;
+        Ok(PartnerView { name, terms, today, total, set_at, set_by })
     }
 
     /// Puts terms into force; gives the row that the key in force was made for.
@@ -265,6 +262,22 @@ impl Tx<'_> {
         let parts: [&[u8]; 3] = [b"key", &made.to_be_bytes(), name.as_bytes()];
         PartnerKey(self.desk.keys.own.mac_parts(&self.desk.context, Purpose::Partner, &parts))
     }
+}
+
+fn partner_of(row: &Row<'_>) -> Result<Partner, CloudError> {
+    let families: String = row.get(1)?;
+    Ok(Partner {
+        name: row.get(0)?,
+        terms: PartnerTerms {
+            families: families.split(',').map(ToOwned::to_owned).collect(),
+            tier_max: tier_of_code(row.get(2)?)?,
+            daily_max: uint(row.get(3)?),
+            total_max: uint(row.get(4)?),
+        },
+        set_at: Timestamp::from_ms(uint(row.get(5)?)),
+        set_by: row.get(6)?,
+        key_made: row.get(7)?,
+    })
 }
 
 fn check_terms(terms: &PartnerTerms) -> Result<(), CloudError> {

@@ -10,6 +10,7 @@ use crate::error::CloudError;
 use crate::fleet::{DeviceFile, DeviceRow, LOOK_BACK_STEPS, Wanted, words};
 use crate::lines::Line;
 use crate::page::{Ask, Page};
+use crate::registry::NO_EVIDENCE;
 use crate::server::rest::{Named, NoQuery, ROWS_DEFAULT, Reply, parse_thumbprint};
 use axum::Extension;
 use axum::extract::State;
@@ -22,8 +23,6 @@ use serde::{Deserialize, Serialize};
 const PAGE_MAX: u32 = 200;
 /// Decisions that are shown of one device.
 const LINES_MAX: usize = 50;
-/// Family of a device that gave no evidence.
-pub(super) const NO_FAMILY: &str = "none";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,7 +257,7 @@ impl Device {
             history: view.history.iter().map(change).collect(),
             lineage: view.lineage.iter().map(step).collect(),
             // A device without evidence was not appraised.
-            appraisal: (appraisal.family.0 != NO_FAMILY).then_some(appraised),
+            appraisal: (appraisal.family.0 != NO_EVIDENCE).then_some(appraised),
             sessions: file.sessions.iter().map(session).collect(),
             forks: forks
                 .map(|fork| Fork { at_ms: fork.at.as_ms(), node: fork.node.clone(), words: words(FORK) })

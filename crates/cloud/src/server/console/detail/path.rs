@@ -6,7 +6,7 @@
 use crate::pulse::took_ms;
 use crate::record::StoredDecision;
 use crate::registry::DeviceView;
-use crate::server::console::devices::NO_FAMILY;
+use crate::registry::NO_EVIDENCE;
 use crate::server::console::line::RESOLUTION_US;
 use glacis_wire::message::decide::{ClosedBy, Record};
 use glacis_wire::{Verdict, Zone};
@@ -43,7 +43,7 @@ fn ecosystem(record: &Record, device: Option<&DeviceView>) -> Step {
     match (record.facts.thumbprint, device) {
         (None, _) => Step::new(zone, "silent", "No device signed the request, so nobody vouches for one."),
         (Some(_), None) => Step::new(zone, "unknown", "The device is not in the registry any more."),
-        (Some(_), Some(device)) if device.family == NO_FAMILY => {
+        (Some(_), Some(device)) if device.family == NO_EVIDENCE => {
             Step::new(zone, "silent", "The device enrolled without evidence of its hardware: tier software.")
                 .at(device.enrolled.as_ms())
         }
