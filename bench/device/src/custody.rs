@@ -7,6 +7,7 @@
 use crate::Outcome;
 use glacis_dtx::tpm::{EndorsementKind, KeyUse, PcrSelection, Tpm, TpmKey, TpmOptions};
 use glacis_host::{Entropy, SystemHost, TpmSocket};
+use glacis_seal::text::hex;
 use glacis_seal::{SigningKey, sha256};
 use glacis_wire::message::Bytes;
 use glacis_wire::message::tpm::Activation;
@@ -179,10 +180,6 @@ fn wrap(swtpm: &Swtpm, key: &TpmKey) -> Outcome<Activation> {
     Ok(Activation { credential: Bytes(credential.to_vec()), secret: Bytes(secret.to_vec()) })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Median wall time in microseconds; what a round marks as untimed is not counted.
 fn median(rounds: usize, mut round: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
     round()?;
@@ -193,8 +190,7 @@ fn median(rounds: usize, mut round: impl FnMut() -> Outcome<()>) -> Outcome<f64>
         round()?;
         times.push(began.elapsed().saturating_sub(UNTIMED.get()).as_secs_f64() * 1e6);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(crate::at(&times, 0.5))
+    Ok(crate::median(&mut times))
 }
 
 thread_local! {

@@ -174,6 +174,11 @@ fn at(sorted: &[f64], share: f64) -> f64 {
     sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    at(values, 0.5)
+}
+
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }

@@ -5,7 +5,7 @@
 //! result this node has verified before, "first sight" one whose it has not. Medians of rounds over many devices, by the
 //! kernel's account of the thread.
 
-use crate::Outcome;
+use crate::{Outcome, median};
 use glacis_attest::Anchors;
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place};
 use glacis_dtx::{Enrolment, KeyStore, Sessions, SoftwareKeyStore, Vault};
@@ -136,10 +136,16 @@ impl Cloud {
         Ok(Self { context, policy, result, feed, key_set })
     }
 
-    fn enrol(&self, host: &Arc<dyn Host>) -> Outcome<Device> {
+    /// An empty store of keys, and the vault that it is in.
+    fn keys(&self, host: &Arc<dyn Host>) -> Outcome<(Arc<Vault>, Arc<dyn KeyStore>)> {
         let files = Arc::new(MemoryFiles::new());
         let vault = Arc::new(Vault::open(files, Arc::clone(host), self.context.clone())?);
-        let keys: Arc<dyn KeyStore> = Arc::new(SoftwareKeyStore::open(Arc::clone(&vault))?);
+        let keys = Arc::new(SoftwareKeyStore::open(Arc::clone(&vault))?);
+        Ok((vault, keys))
+    }
+
+    fn enrol(&self, host: &Arc<dyn Host>) -> Outcome<Device> {
+        let (vault, keys) = self.keys(host)?;
         let (now, not_after) = (host.now(), host.now().after(Duration::from_secs(3_600)));
         let challenge = EnrolChallenge { nonce: [7; 32], not_after, mac: [0; 32] };
         let enrolment = Enrolment::begin(Arc::clone(&keys), self.context.clone(), false)?;
@@ -184,9 +190,7 @@ impl Cloud {
         let mut core = CloudCore::open(&Place::File(&place), config, Arc::clone(host))?;
         let mut took = Vec::new();
         for _ in 0..DEVICES {
-            let files = Arc::new(MemoryFiles::new());
-            let vault = Arc::new(Vault::open(files, Arc::clone(host), self.context.clone())?);
-            let keys: Arc<dyn KeyStore> = Arc::new(SoftwareKeyStore::open(vault)?);
+            let (_, keys) = self.keys(host)?;
             let began = Instant::now();
             let challenge = core.enrol_challenge()?;
             let enrolment = Enrolment::begin(keys, self.context.clone(), true)?;
@@ -246,9 +250,4 @@ fn cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let (secs, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
     Duration::new(secs.unwrap_or_default(), nanos.unwrap_or_default())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -49,7 +49,7 @@ async function tabTo(page, wanted) {
  * @param {Page} page
  */
 async function pointAtBlock(page) {
-  for (;;) {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; ) {
     await page.mouse.move(5, 5);
     await blocks(page).first().waitFor();
     await page.locator('tbody tr[data-row]').first().hover();
@@ -57,6 +57,7 @@ async function pointAtBlock(page) {
     await blocks(page).first().locator('td').nth(3).hover();
     return;
   }
+  assert.fail('no block stays in view');
 }
 
 /**
@@ -90,7 +91,8 @@ const JOURNEYS = {
     },
     keyboard: async (page) => {
       // Rows rush by: until it stands still with a block in view.
-      for (;;) {
+      for (const end = Date.now() + WAIT_MS; ; ) {
+        assert.ok(Date.now() < end, 'a block in view when the table stands still');
         await blocks(page).first().waitFor();
         await page.keyboard.press('p');
         if ((await blocks(page).count()) > 0) break;
@@ -169,12 +171,13 @@ const JOURNEYS = {
  */
 async function forked(page, again) {
   const rows = page.locator('tbody tr');
-  for (;;) {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; ) {
     await rows.first().waitFor();
     if ((await rows.filter({ hasText: 'fork' }).count()) > 0) return;
     await page.waitForTimeout(500);
     await again();
   }
+  assert.fail('no device forks');
 }
 
 /**

@@ -166,11 +166,7 @@ fn run_list(args: &ListArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if args.json {
         return print_json(out, &answer);
     }
-    let rows = answer.get("partners").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for row in rows {
-        print(out, &line(&typed(row)?))?;
-    }
-    Ok(())
+    rows(&answer).iter().try_for_each(|row| print(out, &line(&typed(row)?)))
 }
 
 fn run_limit(args: &LimitArgs, out: &mut dyn Write) -> Result<(), CliError> {
@@ -222,8 +218,12 @@ fn run_limit(args: &LimitArgs, out: &mut dyn Write) -> Result<(), CliError> {
 
 /// The partner of this name in an answer.
 fn named<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
-    let partners = answer.get("partners")?.as_array()?;
-    partners.iter().find(|partner| partner.get("name").and_then(Value::as_str) == Some(name))
+    rows(answer).iter().find(|partner| partner.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// The partners in an answer.
+fn rows(answer: &Value) -> &[Value] {
+    answer.get("partners").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn line(partner: &Partner) -> String {

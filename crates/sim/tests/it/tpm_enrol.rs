@@ -16,7 +16,7 @@ use glacis_wire::message::enrol::{EnrolChallenge, EnrolRequest, Evidence};
 use glacis_wire::message::policy::FeedAction;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::tpm::{Activation, FAMILY, TpmEvidence};
-use glacis_wire::message::{Bytes, List, PublicKey};
+use glacis_wire::message::{Bytes, PublicKey};
 use glacis_wire::{Decode as _, Encode as _, Tier};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +56,6 @@ impl Cloud {
 /// A device with its TPM.
 struct Chip {
     swtpm: Swtpm,
-    files: MemoryFiles,
     tpm: Option<(Arc<DeviceTpm>, Arc<dyn KeyStore>)>,
 }
 
@@ -67,7 +66,7 @@ impl Chip {
     }
 
     fn of(swtpm: Swtpm) -> Self {
-        Self { swtpm, files: MemoryFiles::new(), tpm: None }
+        Self { swtpm, tpm: None }
     }
 
     /// The key that signed its endorsement certificate.
@@ -76,11 +75,10 @@ impl Chip {
         glacis_attest::anchors(&file).unwrap()
     }
 
-    /// Puts it into a device of the control plane's tenant, or starts that device again.
+    /// Puts it into a device of the control plane's tenant.
     fn at(mut self, cloud: &Cloud) -> Self {
-        self.tpm = None;
         let host: Arc<dyn Host> = Arc::new(SystemHost::new());
-        let vault = Vault::open(Arc::new(self.files.clone()), host, cloud.keys.context().clone()).unwrap();
+        let vault = Vault::open(Arc::new(MemoryFiles::new()), host, cloud.keys.context().clone()).unwrap();
         let options = TpmOptions { wait: Duration::from_secs(60), ..TpmOptions::default() };
         let link = Box::new(TpmSocket::new(self.swtpm.address()));
         let tpm = DeviceTpm::open(Arc::new(vault), link, options).unwrap();
@@ -103,10 +101,7 @@ impl Chip {
     }
 
     fn prove(&self, challenge: &EnrolChallenge, key: &PublicKey, activation: &Activation) -> Evidence {
-        let evidence = self.tpm().evidence(challenge, key, activation, &Measured::default()).unwrap();
-        // What swtpm has of its platform is an ordinary certificate, and not the attribute certificate of the TCG.
-        let body = TpmEvidence { platform_certificates: List(Vec::new()), ..body_of(&evidence) };
-        with_body(&evidence, &body)
+        self.tpm().evidence(challenge, key, activation, &Measured::default()).unwrap()
     }
 
     /// An enrolment with this evidence, signed by the device key in the chip.
@@ -212,7 +207,6 @@ fn evidence_that_was_moved_repeated_or_made_up_enrols_nobody() {
     let their_good = theirs.prove(&challenge, &their_key, &their_activation);
     let (body, their_body) = (body_of(&good), body_of(&their_good));
     let enrolment = mine.enrolment(&cloud, &challenge, Some(good.clone()));
-    let mine = mine.at(&cloud);
     let other = core.enrol_challenge().unwrap();
     let other_activation = mine.activation(&mut core, &other, &key);
     let other_body = body_of(&mine.prove(&other, &key, &other_activation));
@@ -268,7 +262,7 @@ fn evidence_that_was_moved_repeated_or_made_up_enrols_nobody() {
     core.enrol(&enrolment).unwrap();
     let again = core.enrol(&theirs.enrolment(&cloud, &challenge, Some(their_good))).unwrap_err();
     assert_eq!(again.kind(), REFUSED, "the challenge was spent");
-    theirs.at(&cloud).enrol(&cloud, &mut core).unwrap();
+    theirs.enrol(&cloud, &mut core).unwrap();
     assert_eq!(core.counts().unwrap().devices, 2);
 }
 
