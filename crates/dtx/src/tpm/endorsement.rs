@@ -97,18 +97,22 @@ impl Tpm {
             let mut policy = tpm.start_policy()?;
             tpm.play_endorsement(&policy)?;
             let mut session = tpm.take_session()?;
-            let mut parameters = Writer::new();
-            parameters.raw(&activation.credential);
-            parameters.raw(&activation.secret);
-            let handles = vec![attestation, Entity::named(endorsement, public.name().as_bytes())];
-            let command =
-                Call::new(ACTIVATE_NAME, ACTIVATE_CREDENTIAL, handles, parameters).hiding(Hide::Answer);
             let handle = policy.handle;
-            let authorisations = &mut [
-                Authorisation::session(&mut session, key.auth()),
-                Authorisation::last(&mut policy, &[]),
-            ];
-            let answer = tpm.wire.call(command, authorisations).map_err(|error| match error.fault() {
+            // A persistent endorsement key takes a place while it is used.
+            let answer = tpm.with_room(|tpm| {
+                let mut parameters = Writer::new();
+                parameters.raw(&activation.credential);
+                parameters.raw(&activation.secret);
+                let handles = vec![attestation.clone(), Entity::named(endorsement, public.name().as_bytes())];
+                let command =
+                    Call::new(ACTIVATE_NAME, ACTIVATE_CREDENTIAL, handles, parameters).hiding(Hide::Answer);
+                let authorisations = &mut [
+                    Authorisation::session(&mut session, key.auth()),
+                    Authorisation::last(&mut policy, &[]),
+                ];
+                tpm.wire.call(command, authorisations)
+            });
+            let answer = answer.map_err(|error| match error.fault() {
                 // A blob for another key: its integrity, its size or its value does not hold.
                 TpmFault::Code(code) if code & 0x80 != 0 => wrong(),
                 _ => error,
