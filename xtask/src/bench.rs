@@ -1,5 +1,6 @@
 //! Benches beside a peer: the gateway beside nginx, durable decisions beside bare appends, the policy engine beside
-//! those of others; what the sensors cost an app; and the size of the engine in a library.
+//! those of others; appraisals of evidence beside other verifiers; what the sensors cost an app; and the size of the engine
+//! in a library.
 //!
 //! `bench/` is a workspace of its own, so that peers and load generators never enter the product's lock file.
 //! This installs the peer, runs the bench optimised and passes its exit code on.
@@ -11,18 +12,21 @@ use crate::files;
 use crate::install::{self, PROGRAMS};
 use crate::options::Options;
 use crate::process::{Job, Show, Stopwatch};
+use crate::python;
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smoke`, `group-commit`, `engine`, `device` or `size`\n\
+pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smoke`, `group-commit`, `engine`, `attest`, `device` or `size`\n\
     edge-smoke    CPU time a request of our gateway with trust checks, beside plain nginx in the same run\n\
     group-commit  durable decisions of 64 clients, beside bare append + fdatasync in the same run\n\
     engine        one decision over 20, 200 and 2,000 rules, beside the policy engines of others; hits compared\n\
+    attest        appraisals of real evidence, beside the signatures in it alone and beside verifiers of others\n\
     device        time, CPU and memory that the sensors of the app zone cost an app; keys in software and in a TPM,\n\
     \x20             beside tpm2-tools on the same emulator\n\
     size          a stripped library that loads and runs a slice, beside an empty one\n\
-    --json        (engine, device, size) end with one line of JSON\n\
-    --quick       (engine) compare hits of fewer events; (device) a short quiet time: times only roughly";
+    --json        (engine, attest, device, size) end with one line of JSON\n\
+    --quick       (engine) compare hits of fewer events; (device) a short quiet time: times only roughly;\n\
+    \x20             (attest) fewer appraisals for memory";
 
 /// A bench and the peers that it starts.
 struct Bench {
@@ -32,24 +36,35 @@ struct Bench {
     build: &'static [&'static str],
     /// What it takes, passed on.
     flags: &'static [&'static str],
+    /// Lock file of the peers in Python.
+    python: Option<&'static str>,
 }
 
 const RELEASE: &[&str] = &["--release"];
 
-const BENCHES: [Bench; 4] = [
-    Bench { name: "edge-smoke", peers: &["nginx", "taskset"], build: RELEASE, flags: &[] },
-    Bench { name: "group-commit", peers: &[], build: RELEASE, flags: &[] },
+const BENCHES: [Bench; 5] = [
+    Bench { name: "edge-smoke", peers: &["nginx", "taskset"], build: RELEASE, flags: &[], python: None },
+    Bench { name: "group-commit", peers: &[], build: RELEASE, flags: &[], python: None },
     Bench {
         name: "engine",
         peers: &[],
         build: &["--profile", "engine", "--features", "peers"],
         flags: &["--json", "--quick"],
+        python: None,
+    },
+    Bench {
+        name: "attest",
+        peers: &[],
+        build: &["--profile", "engine", "--package", "glacis-bench-attest"],
+        flags: &["--json", "--quick"],
+        python: Some("bench/attest/python/requirements.txt"),
     },
     Bench {
         name: "device",
         peers: &["swtpm", "tpm2"],
         build: &["--release", "--package", "glacis-bench-device"],
         flags: &["--json", "--quick"],
+        python: None,
     },
 ];
 
@@ -75,7 +90,12 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let clock = Stopwatch::start();
     let args = ["run", "--locked", "--manifest-path", "bench/Cargo.toml", "--bin", bench.name];
     let args = [&args, bench.build, &["--"], flags.as_slice()].concat();
-    let done = Job::cargo().args(args).dir(&files::root()?).limit(LIMIT).show(Show::All).run()?;
+    let root = files::root()?;
+    let mut job = Job::cargo().args(args).dir(&root).limit(LIMIT).show(Show::All);
+    if let Some(lock) = bench.python {
+        job = job.env("GLACIS_PYTHON", python::environment(&root, lock, "target/python-bench")?);
+    }
+    let done = job.run()?;
     let seconds = clock.elapsed().as_secs_f64();
     if flags.contains(&"--json") {
         // The line of JSON stays the last.

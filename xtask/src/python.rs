@@ -1,4 +1,4 @@
-//! The Python that tests use: a virtual environment in `target/python`, pinned by hash.
+//! The Python that tests and a bench use: virtual environments below `target`, pinned by hash.
 //!
 //! Made once for a content of the lock file and used again; a half-made one is made anew. Tests find the
 //! interpreter in `GLACIS_PYTHON`, which the test step of CI sets.
@@ -27,8 +27,13 @@ pub(crate) fn run(options: Options) -> Result<bool, Failure> {
 
 /// The interpreter of the environment, made where it is missing or of another lock file.
 pub(crate) fn ensure(root: &Path) -> Result<PathBuf, Failure> {
-    let lock = fs::read_to_string(root.join(LOCK)).map_err(Failure::doing(LOCK))?;
-    let folder = root.join("target/python");
+    environment(root, LOCK, "target/python")
+}
+
+/// The interpreter of the environment in `folder`, of the lock file `lock`; both below `root`.
+pub(crate) fn environment(root: &Path, lock: &str, folder: &str) -> Result<PathBuf, Failure> {
+    let (lock_file, folder) = (root.join(lock), root.join(folder));
+    let lock = fs::read_to_string(&lock_file).map_err(Failure::doing(lock))?;
     let (interpreter, stamp) = (folder.join("bin/python"), folder.join("made-from.txt"));
     if interpreter.exists() && fs::read_to_string(&stamp).is_ok_and(|made| made == lock) {
         return Ok(interpreter);
@@ -41,7 +46,6 @@ pub(crate) fn ensure(root: &Path) -> Result<PathBuf, Failure> {
     }
     must(Job::new("python3").args(["-m", "venv", "--clear"]).args([&folder]))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
-    let lock_file = root.join(LOCK);
     must(
         Job::new(&interpreter)
             .args(pip)

@@ -3,7 +3,9 @@
 //!
 //! Devices are real ones of the middleware, their openings made and signed before. "Known" is a device whose attestation
 //! result this node has verified before, "first sight" one whose it has not. Medians of rounds over many devices, by the
-//! kernel's account of the thread.
+//! kernel's account of the thread. Beside them stands what no opening can do without, measured alone in the same rounds: one
+//! verification of a signature (two at first sight) and both multiplications of the agreement. The bars are for a machine
+//! on which a verification takes 55 us; the shares are for any.
 
 use crate::{Outcome, median};
 use glacis_attest::Anchors;
@@ -13,15 +15,15 @@ use glacis_edge::core::Body;
 use glacis_edge::{EdgeConfig, EdgeCore, EdgeKeys, RequestHead, Step};
 use glacis_host::{Clock, Host, MemoryFiles, SystemHost};
 use glacis_seal::{
-    ClusterKey, ClusterKeys, Context, MacKey, Purpose, Secret, SigningKey, key_id, sha256, sign_envelope,
-    thumbprint,
+    ClusterKey, ClusterKeys, Context, MacKey, Purpose, Secret, Share, SigningKey, key_id, sha256,
+    sign_envelope, thumbprint, verify_raw,
 };
 use glacis_wire::http::Request;
 use glacis_wire::message::enrol::{
     AttestationResult, DeviceCertificate, EnrolChallenge, EnrolResponse, TrustVector,
 };
 use glacis_wire::message::policy::{Bundle, Feed, KeySet, KeyUse, Published, PublishedKey};
-use glacis_wire::message::{List, Tail, Text};
+use glacis_wire::message::{List, PublicKey, Signature, Tail, Text};
 use glacis_wire::{Encode, Realm, TenantId, Tier, Timestamp, Trust, Zone};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -41,6 +43,8 @@ const AUTHORITY: &str = "edge.bench";
 pub(crate) struct Openings {
     first_us: f64,
     known_us: f64,
+    verification_us: f64,
+    agreement_us: f64,
     enrolment_us: f64,
 }
 
@@ -53,6 +57,8 @@ impl Openings {
             devices.push(cloud.enrol(&host)?);
         }
         let (mut first, mut known) = (Vec::new(), Vec::new());
+        let (mut verification, mut agreement) = (Vec::new(), Vec::new());
+        let alone = Alone::new(&host)?;
         for _ in 0..ROUNDS {
             // A node that has seen nobody.
             let edge = cloud.edge(&host)?;
@@ -67,9 +73,17 @@ impl Openings {
                 }
                 costs.push((cpu() - began).as_secs_f64() * 1e6 / DEVICES as f64);
             }
+            verification.push(each_us(|| alone.verify())?);
+            agreement.push(each_us(|| alone.agree(&host))?);
         }
         let enrolment_us = median(&mut cloud.enrolments(&host)?);
-        Ok(Self { first_us: median(&mut first), known_us: median(&mut known), enrolment_us })
+        Ok(Self {
+            first_us: median(&mut first),
+            known_us: median(&mut known),
+            verification_us: median(&mut verification),
+            agreement_us: median(&mut agreement),
+            enrolment_us,
+        })
     }
 
     pub(crate) fn holds(&self) -> bool {
@@ -77,15 +91,59 @@ impl Openings {
     }
 
     pub(crate) fn print(&self) {
-        println!("session opening at the edge, first sight: {:.1} us (bar {FIRST_US_MAX} us)", self.first_us);
-        println!("session opening at the edge, known:       {:.1} us (bar {KNOWN_US_MAX} us)", self.known_us);
-        println!("enrolment round trip, software keys:      {:.0} us", self.enrolment_us);
+        let (verification, agreement) = (self.verification_us, self.agreement_us);
+        let line = |name: &str, us: f64, bar: f64, signatures: f64| {
+            let share = us / (signatures * verification + agreement);
+            println!(
+                "session opening at the edge, {name}: {us:.1} us (bar {bar} us), {share:.2} of its cryptography alone"
+            );
+        };
+        line("first sight", self.first_us, FIRST_US_MAX, 2.0);
+        line("known", self.known_us, KNOWN_US_MAX, 1.0);
+        println!("    alone: a verification {verification:.1} us, an agreement {agreement:.1} us");
+        println!("enrolment round trip, software keys: {:.0} us", self.enrolment_us);
     }
 
     pub(crate) fn json(&self) -> Value {
         json!({
-            "first_sight_us": self.first_us, "known_us": self.known_us, "enrolment_us": self.enrolment_us,
+            "first_sight_us": self.first_us, "known_us": self.known_us, "verification_us": self.verification_us,
+            "agreement_us": self.agreement_us, "enrolment_us": self.enrolment_us,
         })
+    }
+}
+
+/// CPU time of one call in microseconds, as many of them as there are devices.
+fn each_us(mut call: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
+    let began = cpu();
+    for _ in 0..DEVICES {
+        call()?;
+    }
+    Ok((cpu() - began).as_secs_f64() * 1e6 / DEVICES as f64)
+}
+
+/// What an opening cannot do without.
+struct Alone {
+    key: PublicKey,
+    signature: Signature,
+    peer: [u8; 32],
+}
+
+impl Alone {
+    const MESSAGE: [u8; 32] = [7; 32];
+
+    fn new(host: &Arc<dyn Host>) -> Outcome<Self> {
+        let key = SigningKey::generate(|out| host.fill(out))?;
+        let peer = Share::generate(|out: &mut [u8]| host.fill(out))?.public();
+        Ok(Self { key: key.public(), signature: key.sign_raw(&Self::MESSAGE)?, peer })
+    }
+
+    fn verify(&self) -> Outcome<()> {
+        Ok(verify_raw(&self.key, &Self::MESSAGE, &self.signature)?)
+    }
+
+    fn agree(&self, host: &Arc<dyn Host>) -> Outcome<()> {
+        Share::generate(|out: &mut [u8]| host.fill(out))?.agree(&self.peer)?;
+        Ok(())
     }
 }
 
