@@ -8,8 +8,12 @@
 //! appraisal says which. Why something was refused, or is not worth more, is a [`Code`] of one table.
 
 mod appraisal;
+mod cbor;
 pub mod cmw;
 pub mod code;
+pub mod corim;
+mod cose;
+pub mod ear;
 pub mod pem;
 mod question;
 mod revocation;
@@ -21,8 +25,6 @@ mod anchor;
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
-mod cbor;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
 mod names;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]

@@ -52,6 +52,8 @@ purposes! {
     Certificate = "certificate",
     /// The cloud signs an attestation result.
     Result = "result",
+    /// Audience of an attestation result in the IETF's form (EAR), whose signed bytes a standard fixes.
+    Ear = "ear",
     /// A policy key signs the next key set.
     KeySet = "key-set",
     /// A policy key signs a bundle.
@@ -114,6 +116,12 @@ impl Context {
         Self { tenant, realm }
     }
 
+    /// The same triple as text, for formats whose signed bytes a standard fixes: `glacis/<purpose>/v1/<tenant>/<realm>`.
+    /// Neither a tenant nor a realm holds a slash, so no two triples have one text.
+    pub fn audience(&self, purpose: Purpose) -> String {
+        format!("{}/{}/{}", purpose.label(), self.tenant, self.realm.name())
+    }
+
     /// Feeds the prefix to `sink`, piece by piece.
     pub(crate) fn prefix(&self, purpose: Purpose, mut sink: impl FnMut(&[u8])) {
         let tenant = self.tenant.as_str().as_bytes();
@@ -168,5 +176,6 @@ mod tests {
         }
         let context = Context::new(TenantId::parse("acme").unwrap(), Realm::Demo);
         assert_eq!(context.prefix_bytes(Purpose::Bundle), b"glacis/bundle/v1\0\x04acme\x01");
+        assert_eq!(context.audience(Purpose::Ear), "glacis/ear/v1/acme/demo");
     }
 }

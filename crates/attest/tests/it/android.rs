@@ -141,11 +141,11 @@ fn file(row: &Row) -> String {
 }
 
 /// The chain of a row, and what is asked about it; `None` where there is no corpus.
-fn case(row: &Row) -> Option<(Vec<Vec<u8>>, Ask)> {
+pub(crate) fn case(row: &Row) -> Option<(Vec<Vec<u8>>, Ask)> {
     Some((corpus::chain(&file(row))?, Ask::new(row.challenge, secs(row.at))))
 }
 
-fn named(name: &str) -> &'static Row {
+pub(crate) fn named(name: &str) -> &'static Row {
     CHAINS.iter().find(|row| row.file == name).unwrap()
 }
 

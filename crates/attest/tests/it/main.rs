@@ -12,8 +12,9 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
-#[cfg(any(feature = "android-key", feature = "tpm"))]
 mod corpus;
+#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod ear;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
