@@ -7,6 +7,7 @@
 mod corpus;
 mod explain;
 mod measured;
+mod result;
 mod verify;
 
 use crate::codes::Code;
@@ -38,6 +39,9 @@ enum Action {
     /// Appraise every file of a folder, and say which relaxations each needed
     #[command(after_help = crate::EXIT_CODES)]
     Corpus(corpus::CorpusArgs),
+    /// Verify and show an attestation result that somebody signed (EAR, as JWT or CWT)
+    #[command(after_help = crate::EXIT_CODES)]
+    Result(result::ResultArgs),
     /// Say what a code or a relaxation means and what to do about it
     #[command(after_help = crate::EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -48,6 +52,7 @@ pub(crate) fn run(args: &AttestArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     match &args.action {
         Action::Verify(verify) => verify::run(verify, host, out),
         Action::Corpus(corpus) => corpus::run(corpus, host, out).map(crate::done),
+        Action::Result(result) => result::run(result, host, out),
         Action::Explain(explain) => explain::run(explain, out).map(crate::done),
     }
 }

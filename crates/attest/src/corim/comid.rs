@@ -46,6 +46,13 @@ pub enum Identifier {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// A text in a tag: a key as PEM (tag 554), for one.
+    Tagged {
+        /// The tag.
+        tag: u64,
+        /// The text.
+        text: String,
+    },
 }
 
 /// Which environment something is about; what is not given is left open.
@@ -285,7 +292,11 @@ impl Identifier {
             Value::Tagged(37, inner) => inner.bytes().and_then(fixed).ok_or_else(|| broken("a UUID")),
             Value::Tagged(111, inner) => bytes_of(inner).map(Self::Oid),
             Value::Tagged(551, inner) => inner.integer().map(Self::Number).ok_or_else(|| broken("a number")),
-            Value::Tagged(tag, inner) => Ok(Self::Bytes { tag: Some(*tag), bytes: bytes_of(inner)? }),
+            Value::Tagged(tag, inner) => match (inner.text(), inner.bytes()) {
+                (Some(text), _) => Ok(Self::Tagged { tag: *tag, text: text.to_owned() }),
+                (_, Some(bytes)) => Ok(Self::Bytes { tag: Some(*tag), bytes: bytes.to_vec() }),
+                _ => Err(broken("a name")),
+            },
             _ => Err(broken("a name")),
         }
     }
@@ -300,6 +311,7 @@ impl fmt::Display for Identifier {
             Self::Oid(bytes) => write!(f, "oid:{}", hex(bytes)),
             Self::Bytes { tag: Some(tag), bytes } => write!(f, "{tag}:{}", hex(bytes)),
             Self::Bytes { tag: None, bytes } => f.write_str(&hex(bytes)),
+            Self::Tagged { tag, text } => write!(f, "{tag}:{text}"),
         }
     }
 }

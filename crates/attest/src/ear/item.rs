@@ -50,7 +50,7 @@ pub enum Item {
     Text(String),
     /// A sequence.
     List(Vec<Item>),
-    /// A map, in the order of arrival.
+    /// A map, sorted by label: neither serialisation gives its order a meaning.
     Map(Vec<(Label, Item)>),
     /// Bytes: CBOR only.
     Bytes(Vec<u8>),
@@ -90,7 +90,7 @@ impl Item {
             Value::Text(text) => Self::Text((*text).to_owned()),
             Value::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
             Value::List(items) => Self::List(items.iter().map(Self::of).collect()),
-            Value::Map(entries) => Self::Map(entries.iter().filter_map(entry).collect()),
+            Value::Map(entries) => Self::sorted(entries.iter().filter_map(entry).collect()),
             Value::Tagged(tag, inner) => Self::Tagged(*tag, Box::new(Self::of(inner))),
             Value::Simple(bytes) => Self::Simple(bytes.to_vec()),
         }
@@ -155,10 +155,15 @@ impl Item {
             },
             serde_json::Value::String(text) => Self::Text(text.clone()),
             serde_json::Value::Array(items) => Self::List(items.iter().map(Self::of_json).collect()),
-            serde_json::Value::Object(members) => Self::Map(
+            serde_json::Value::Object(members) => Self::sorted(
                 members.iter().map(|(name, item)| (Label::Name(name.clone()), Self::of_json(item))).collect(),
             ),
         }
+    }
+
+    fn sorted(mut entries: Vec<(Label, Self)>) -> Self {
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self::Map(entries)
     }
 
     pub(super) fn text(&self) -> Option<&str> {
@@ -268,7 +273,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             }
             found.push((Label::Name(name), members.next_value_seed(self.below())?));
         }
-        Ok(Item::Map(found))
+        Ok(Item::sorted(found))
     }
 }
 

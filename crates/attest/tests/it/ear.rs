@@ -16,7 +16,7 @@ use glacis_wire::{Realm, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-mod attack;
+pub(crate) mod attack;
 mod peers;
 
 pub(crate) fn signer(label: &str) -> SigningKey {

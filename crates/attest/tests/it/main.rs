@@ -12,6 +12,8 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
+#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod corim;
 mod corpus;
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod ear;
@@ -23,6 +25,7 @@ mod simulated;
 #[cfg(feature = "tpm")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod swtpm;
+mod table;
 #[cfg(feature = "tpm")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod tpm;

@@ -4,15 +4,17 @@
 //! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence
 //! *is*, never that it is fresh or ours: a replay looks like the original here.
 
+use super::result::Kind;
 use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use clap::Args;
+use glacis_attest::ear::{Ear, VerifyKey};
 use glacis_attest::{
     Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
 };
-use glacis_attest::{Code as Said, android, apple, pem, webauthn};
+use glacis_attest::{Code as Said, android, apple, corim, pem, webauthn};
 use glacis_host::Host;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::Evidence;
@@ -83,7 +85,7 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     if bytes.len() > FILE_BYTES_MAX {
         return Ok(Found::Unknown);
     }
-    if let Some(found) = measured::recognise(bytes) {
+    if let Some(found) = measured::recognise(bytes).or_else(|| written(bytes)) {
         return Ok(found);
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(binary(bytes)) };
@@ -100,6 +102,53 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
         return Ok(Found::Read("revocation list".to_owned()));
     }
     registration(&document, now)
+}
+
+/// Results and reference values. No key is given here, so that a signature is only named.
+fn written(bytes: &[u8]) -> Option<Found> {
+    match Kind::of(bytes) {
+        Kind::Claims(form) => {
+            if let Ok(ear) = Ear::from_bytes(bytes, form) {
+                return Some(Found::Read(format!("attestation result, not signed: {}", ear.status().name())));
+            }
+        }
+        Kind::Jwt(_) => return Some(Found::Read("signed token".to_owned())),
+        Kind::Cwt(_) => {}
+    }
+    if let Ok(document) = corim::read(bytes) {
+        return Some(Found::Read(manifest(&document)));
+    }
+    if let Ok(template) = corim::read_template(bytes) {
+        return Some(Found::Read(format!("template of a manifest, by {}", template.entities.join(", "))));
+    }
+    if VerifyKey::from_jwk(bytes).is_ok() {
+        return Some(Found::Read("public key, ES256".to_owned()));
+    }
+    matches!(Kind::of(bytes), Kind::Cwt(_)).then(|| Found::Read("signed message".to_owned()))
+}
+
+fn manifest(document: &corim::Document) -> String {
+    let values = |comids: &[corim::Comid]| comids.iter().map(|comid| comid.references.len()).sum::<usize>();
+    match document {
+        corim::Document::Unsigned(found) => {
+            format!("manifest, not signed: reference values of {} environments", values(&found.comids))
+        }
+        corim::Document::Signed(found) => {
+            let signer = found.signer.as_deref().unwrap_or("nobody in particular");
+            let count = values(&found.corim.comids);
+            format!("manifest signed in the name of {signer}: reference values of {count} environments")
+        }
+        corim::Document::Comid(found) => {
+            format!("module: reference values of {} environments", found.references.len())
+        }
+        corim::Document::Evidence(found) => {
+            format!("concise evidence of {} environments", found.measured.len())
+        }
+        corim::Document::Coserv(found) => {
+            format!("query for reference values of {} environments", found.environments.len())
+        }
+        _ => "reference values".to_owned(),
+    }
 }
 
 /// One certificate as DER.

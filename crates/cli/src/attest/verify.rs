@@ -3,6 +3,7 @@
 //! The arguments become one question of the library; the answer is printed as it is. Hardware ids are among the claims:
 //! who runs this has the evidence anyway.
 
+use super::result::{Appraised, SignArgs};
 use super::{FILE_BYTES_MAX, LOCAL_TENANT, any_base64, body, read};
 use crate::codes::Code;
 use crate::error::CliError;
@@ -64,6 +65,8 @@ pub(crate) struct VerifyArgs {
     /// A relaxation that may be used, such as danger_expired; may be repeated
     #[arg(long, value_name = "NAME")]
     allow: Vec<String>,
+    #[command(flatten)]
+    sign: SignArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,6 +78,7 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     let named = args.family.as_deref();
     named.map_or(Ok(()), known)?;
     let challenge = challenge(&args.challenge)?;
+    args.sign.check()?;
     let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
     references(&args.expect, named.unwrap_or_default())?;
     let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
@@ -96,7 +100,10 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     };
     let outcome = glacis_attest::appraise(&evidence, &question);
     let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
-    if args.json {
+    let appraised = Appraised { family, outcome: &outcome, at: now, now: host.now() };
+    if args.sign.run(&appraised, out)? {
+        // The result says it all.
+    } else if args.json {
         print_json(out, &document(family, now, &outcome)?)?;
     } else {
         print(out, plain(&text(family, now, &outcome)?).trim_end())?;

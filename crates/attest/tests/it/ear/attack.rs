@@ -213,7 +213,7 @@ fn bombs_end_at_the_limits() {
 }
 
 /// The parts of a message of ours: protected headers, unprotected, payload, signature.
-fn message(protected: &[u8], unprotected: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn message(protected: &[u8], unprotected: &[u8], payload: &[u8]) -> Vec<u8> {
     let bytes = |bytes: &[u8]| {
         let length = u16::try_from(bytes.len()).unwrap();
         match length {
