@@ -15,6 +15,7 @@ pub mod model_import;
 pub mod model_load;
 pub mod policy;
 pub mod published;
+pub mod results;
 pub mod seeds;
 pub mod slice;
 #[path = "../../crates/attest/tests/it/tpm/soft.rs"]
