@@ -109,6 +109,7 @@ pub struct Reason {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -146,6 +147,12 @@ pub enum Claims {
     /// Family `app-attest`.
     #[cfg(feature = "app-attest")]
     AppAttest(Box<crate::apple::AppAttestClaims>),
+    /// Family `play-integrity`.
+    #[cfg(feature = "play-integrity")]
+    PlayIntegrity(Box<crate::play_integrity::PlayClaims>),
+    /// Family `soter`.
+    #[cfg(feature = "soter")]
+    Soter(Box<crate::soter::SoterClaims>),
     /// Family `tpm`.
     #[cfg(feature = "tpm")]
     Tpm(Box<crate::tpm::TpmClaims>),
@@ -157,6 +164,7 @@ pub enum Claims {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -179,6 +187,10 @@ impl Claims {
             Self::AndroidKey(claims) => serde_json::to_value(claims),
             #[cfg(feature = "app-attest")]
             Self::AppAttest(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "play-integrity")]
+            Self::PlayIntegrity(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "soter")]
+            Self::Soter(claims) => serde_json::to_value(claims),
             #[cfg(feature = "tpm")]
             Self::Tpm(claims) => serde_json::to_value(claims),
             #[cfg(feature = "webauthn")]
@@ -275,7 +287,7 @@ pub(crate) fn hexes<S: serde::Serializer>(all: &[Vec<u8>], serializer: S) -> Res
 }
 
 /// Several digests in claims, as JSON shows them.
-#[cfg(feature = "tpm")]
+#[cfg(any(feature = "play-integrity", feature = "tpm"))]
 pub(crate) fn hex_digests<S: serde::Serializer>(all: &[Digest], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(all.iter().map(ToString::to_string))
 }

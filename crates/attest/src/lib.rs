@@ -15,14 +15,28 @@ mod question;
 mod revocation;
 mod roots;
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 mod anchor;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
 mod cbor;
+#[cfg(any(feature = "play-integrity", feature = "soter"))]
+mod json;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
 mod names;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
@@ -32,21 +46,37 @@ mod relaxed;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
 #[cfg_attr(not(feature = "tpm"), expect(dead_code, reason = "a format of WebAuthn reads a part of it"))]
 mod structures;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 mod x509;
 
 #[cfg(feature = "android-key")]
 pub mod android;
 #[cfg(feature = "app-attest")]
 pub mod apple;
+#[cfg(feature = "play-integrity")]
+pub mod play_integrity;
 #[cfg(feature = "simulated")]
 mod simulated;
+#[cfg(feature = "soter")]
+pub mod soter;
 #[cfg(feature = "tpm")]
 pub mod tpm;
 #[cfg(feature = "webauthn")]
 pub mod webauthn;
 
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 pub use anchor::anchors;
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
@@ -58,7 +88,13 @@ pub use question::{
 pub use revocation::{Revocations, Status as RevocationStatus};
 #[cfg(feature = "simulated")]
 pub use simulated::SimulatedClaims;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "tpm",
+    feature = "webauthn"
+))]
 pub use x509::public_key_of;
 
 /// Families that this build verifies; every other is [`Code::UnknownFamily`].
@@ -69,6 +105,10 @@ pub const FAMILIES: &[&str] = &[
     android::FAMILY,
     #[cfg(feature = "app-attest")]
     apple::FAMILY,
+    #[cfg(feature = "play-integrity")]
+    play_integrity::FAMILY,
+    #[cfg(feature = "soter")]
+    soter::FAMILY,
     #[cfg(feature = "tpm")]
     tpm::FAMILY,
     #[cfg(feature = "webauthn")]
@@ -94,6 +134,10 @@ pub fn appraise(evidence: &Evidence, question: &Question<'_>) -> Result<Appraisa
         android::FAMILY => android::appraise(&evidence.body, question),
         #[cfg(feature = "app-attest")]
         apple::FAMILY => apple::appraise(&evidence.body, question),
+        #[cfg(feature = "play-integrity")]
+        play_integrity::FAMILY => play_integrity::appraise(&evidence.body, question),
+        #[cfg(feature = "soter")]
+        soter::FAMILY => soter::appraise(&evidence.body, question),
         #[cfg(feature = "tpm")]
         tpm::FAMILY => tpm::appraise(&evidence.body, question),
         #[cfg(feature = "webauthn")]
