@@ -15,21 +15,9 @@ mod question;
 mod revocation;
 mod roots;
 
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "tpm",
-    feature = "webauthn"
-))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod anchor;
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "tpm",
-    feature = "webauthn"
-))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
@@ -46,13 +34,7 @@ mod relaxed;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
 #[cfg_attr(not(feature = "tpm"), expect(dead_code, reason = "a format of WebAuthn reads a part of it"))]
 mod structures;
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "tpm",
-    feature = "webauthn"
-))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod x509;
 
 #[cfg(feature = "android-key")]
@@ -70,13 +52,7 @@ pub mod tpm;
 #[cfg(feature = "webauthn")]
 pub mod webauthn;
 
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "tpm",
-    feature = "webauthn"
-))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 pub use anchor::anchors;
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
@@ -88,13 +64,7 @@ pub use question::{
 pub use revocation::{Revocations, Status as RevocationStatus};
 #[cfg(feature = "simulated")]
 pub use simulated::SimulatedClaims;
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "tpm",
-    feature = "webauthn"
-))]
+#[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 pub use x509::public_key_of;
 
 /// Families that this build verifies; every other is [`Code::UnknownFamily`].

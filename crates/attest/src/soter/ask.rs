@@ -186,9 +186,9 @@ fn quirks(
     if leaf.issuer() != device.subject() {
         relaxed.use_up(Relaxation::DangerNameChain, Code::NameChain)?;
     }
-    // Nobody asks those lists; but what stands in a certificate must be what it says it is.
+    // Nobody asks those lists; but what stands in a certificate must be what it says it is. Real devices write a zero.
     match leaf.extension(CRL_DISTRIBUTION_POINTS) {
-        Some([]) => relaxed.use_up(Relaxation::DangerLenientDer, Code::Malformed),
+        Some([] | [0]) => relaxed.use_up(Relaxation::DangerLenientDer, Code::Malformed),
         Some(points) if Reader::only(points, Rules::Der).and_then(|points| points.sequence()).is_err() => {
             Err(AttestError::new(Code::Malformed, "an extension cannot be read"))
         }
