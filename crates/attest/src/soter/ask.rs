@@ -149,9 +149,6 @@ fn certified(
     let certs: Vec<Cert<'_>> = parse(&chain)?;
     let (leaf, above) = certs.split_first().ok_or(Code::Malformed)?;
     let device = above.first().ok_or_else(|| AttestError::new(Code::UnknownRoot, "one certificate alone"))?;
-    if above.iter().any(|cert| cert.extension(KEY_DESCRIPTION).is_some()) {
-        return Err(Code::ExtensionPlace.into());
-    }
     if leaf.is_ca() {
         return Err(AttestError::new(Code::Purpose, "the leaf may issue certificates"));
     }
@@ -228,6 +225,10 @@ fn device_chain(
     relaxed: &mut Relaxed<'_>,
 ) -> Result<Vouched, AttestError> {
     let device = certs.first().ok_or(Code::UnknownRoot)?;
+    // A key with a statement is one of an app's, which signs what the app likes.
+    if certs.iter().any(|cert| cert.extension(KEY_DESCRIPTION).is_some()) {
+        return Err(Code::ExtensionPlace.into());
+    }
     if question.anchors.roots.soter.contains(&device.key.info) {
         return by_anchor(&device.key, SoterVoucher::DeviceKey, question, relaxed);
     }

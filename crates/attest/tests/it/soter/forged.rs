@@ -399,6 +399,17 @@ fn chains_end_at_an_anchored_maker_and_carry_one_statement() {
     let below = Draft::new("device", "inner").sign(&key(3), &key(4));
     let inner = Draft::new("inner", "issuer").sign(&key(4), &key(2));
     assert_eq!(check(&[good.clone(), below, inner, issuer.clone()]), "refused: not-ca");
+    // An ordinary key that a key store attested, and that its app may sign with, in the place of a device's.
+    let store = Draft::new("store", "root").ca(None).sign(&key(2), &key(1));
+    let ordinary = Draft::new("device", "store")
+        .with(STATEMENT, false, description(1, &stated(), &enforced(2, 3, 0)))
+        .sign_for(ATTK.spki(), &key(2));
+    let mut by_app = older();
+    by_app["attk"] = json!({"certs": base64url(certs(&[ordinary, store.clone()]).as_bytes())});
+    assert_eq!(line(&appraise(&makers(), &by_app)), "refused: extension-place");
+    let made = Draft::new("device", "store").sign_for(ATTK.spki(), &key(2));
+    by_app["attk"] = json!({"certs": base64url(certs(&[made, store]).as_bytes())});
+    assert_eq!(line(&appraise(&makers(), &by_app)), "affirming, hardware:");
     let bare = Draft::new("app key", "device").sign_for(ASK.spki(), &key(3));
     assert_eq!(check(&[bare, device_cert.clone(), issuer.clone()]), "refused: no-statement");
     let odd = Draft::new("app key", "device").with(
