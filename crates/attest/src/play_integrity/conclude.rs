@@ -80,7 +80,7 @@ fn device_findings(claims: &PlayClaims) -> Vec<Reason> {
     if unevaluated(claims) {
         return vec![Reason::new(Code::Unevaluated, "device")];
     }
-    if claims.meets(DeviceVerdict::Strong) || claims.meets(DeviceVerdict::Device) {
+    if claims.certified() {
         return Vec::new();
     }
     let code =
@@ -115,7 +115,7 @@ fn unevaluated(claims: &PlayClaims) -> bool {
 
 /// Values of draft-ietf-rats-ar4si §2.3. Nothing is claimed of instance and storage: no key of the device is in the verdict.
 fn vector(claims: &PlayClaims, app: App) -> TrustVector {
-    let certified = claims.meets(DeviceVerdict::Strong) || claims.meets(DeviceVerdict::Device);
+    let certified = claims.certified();
     let looked_at = !unevaluated(claims);
     let harmful = matches!(claims.play_protect, Some(PlayProtect::MediumRisk | PlayProtect::HighRisk));
     let executables = match app {

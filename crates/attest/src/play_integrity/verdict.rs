@@ -198,11 +198,17 @@ impl PlayClaims {
         self.device.as_ref().is_some_and(|labels| labels.contains(&grade))
     }
 
+    /// Whether Google vouches for the device, and for one that is no emulator.
+    pub fn certified(&self) -> bool {
+        let vouched = self.meets(DeviceVerdict::Strong) || self.meets(DeviceVerdict::Device);
+        vouched && !self.meets(DeviceVerdict::Virtual)
+    }
+
     /// Whether Google says that hardware verified the boot: the strong grade does, and from Android 13 on (API level 33) the
     /// ordinary one.
     pub fn verified_boot(&self) -> bool {
         let recent = self.sdk_version.is_some_and(|level| level >= ANDROID_13);
-        self.meets(DeviceVerdict::Strong) || self.meets(DeviceVerdict::Device) && recent
+        self.certified() && (self.meets(DeviceVerdict::Strong) || recent)
     }
 }
 

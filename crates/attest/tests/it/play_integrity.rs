@@ -185,6 +185,11 @@ fn grades_are_worth_what_the_table_says() {
             "warning, software: virtual-device key-unproven",
             Trust::Claimed,
         ),
+        (
+            device(&["MEETS_VIRTUAL_INTEGRITY", ordinary], json!(36)),
+            "warning, software: virtual-device key-unproven",
+            Trust::Claimed,
+        ),
         (device(&["UNKNOWN"], json!(36)), "none, software: unevaluated key-unproven", Trust::Claimed),
         (device(&["MEETS_NEXT"], json!(36)), "none, software: unevaluated key-unproven", Trust::Claimed),
         (with(&["deviceIntegrity"], json!(null)), "none, software: unevaluated key-unproven", Trust::Claimed),
