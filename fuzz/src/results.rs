@@ -4,11 +4,11 @@
 //! audience; what is read is written and read again as the same; a document of reference values has one form.
 
 use crate::evidence::signer;
+use glacis_attest::Status;
 use glacis_attest::corim;
 use glacis_attest::ear::{
     Detail, Ear, Expected, Form, Found, PROFILE, Submod, VerifierId, VerifyKey, verify_cwt, verify_jwt,
 };
-use glacis_attest::Status;
 use glacis_seal::SigningKey;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::TrustVector;
@@ -105,9 +105,11 @@ pub(crate) fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     };
     let mut all: Vec<_> = signer(3).and_then(signed).into_iter().flatten().collect();
     let claims = [("json", 2, Form::Json), ("cbor", 3, Form::Cbor)];
-    all.extend(claims.into_iter().filter_map(|(name, kind, form)| {
-        Some((name, with(kind, result().to_bytes(form).ok()?)))
-    }));
+    all.extend(
+        claims
+            .into_iter()
+            .filter_map(|(name, kind, form)| Some((name, with(kind, result().to_bytes(form).ok()?)))),
+    );
     let least = format!(
         r#"{{"eat_profile":"{PROFILE}","iat":1,"ear.verifier-id":{{"developer":"","build":""}},"submods":{{"a":{{"ear.status":"none"}}}}}}"#
     );
@@ -126,7 +128,8 @@ const CORIMS: &[(&str, &[u8])] = &[
     ("evidence", b"\xd9\x02\x3b\xa1\x00\xa1\x00\x81\x82\xa1\x00\xa1\x01\x61v\x81\xa1\x01\xa1\x01\xd9\x02\x28\x01"),
     ("query", b"\xa2\x00\x61p\x01\xa3\x00\x02\x01\xa1\x01\x81\x81\xd9\x02\x30\x41\x07\x02\x00"),
 ];
-const COMID: &[u8] = b"\xa2\x01\xa1\x00\x61a\x04\xa1\x00\x81\x82\xa1\x00\xa1\x01\x61v\x81\xa1\x01\xa1\x02\x81\x82\x01\x41\x00";
+const COMID: &[u8] =
+    b"\xa2\x01\xa1\x00\x61a\x04\xa1\x00\x81\x82\xa1\x00\xa1\x01\x61v\x81\xa1\x01\xa1\x02\x81\x82\x01\x41\x00";
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +139,8 @@ mod tests {
         let seeds = super::seeds();
         assert_eq!(seeds.len(), 10);
         for (target, name, bytes) in seeds {
-            let accepted = if target == "ear" { super::accepts_ear(&bytes) } else { super::accepts_corim(&bytes) };
+            let accepted =
+                if target == "ear" { super::accepts_ear(&bytes) } else { super::accepts_corim(&bytes) };
             assert!(accepted, "{target}/{name}");
         }
     }

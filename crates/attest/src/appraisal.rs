@@ -132,6 +132,7 @@ pub struct Reason {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -169,6 +170,12 @@ pub enum Claims {
     /// Family `app-attest`.
     #[cfg(feature = "app-attest")]
     AppAttest(Box<crate::apple::AppAttestClaims>),
+    /// Family `play-integrity`.
+    #[cfg(feature = "play-integrity")]
+    PlayIntegrity(Box<crate::play_integrity::PlayClaims>),
+    /// Family `soter`.
+    #[cfg(feature = "soter")]
+    Soter(Box<crate::soter::SoterClaims>),
     /// Family `tpm`.
     #[cfg(feature = "tpm")]
     Tpm(Box<crate::tpm::TpmClaims>),
@@ -180,6 +187,7 @@ pub enum Claims {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -202,6 +210,10 @@ impl Claims {
             Self::AndroidKey(claims) => serde_json::to_value(claims),
             #[cfg(feature = "app-attest")]
             Self::AppAttest(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "play-integrity")]
+            Self::PlayIntegrity(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "soter")]
+            Self::Soter(claims) => serde_json::to_value(claims),
             #[cfg(feature = "tpm")]
             Self::Tpm(claims) => serde_json::to_value(claims),
             #[cfg(feature = "webauthn")]
@@ -229,6 +241,17 @@ impl Claims {
             // The chip's name has no form in JSON.
             #[cfg(feature = "tpm")]
             Self::Tpm(_) => self.json().ok(),
+            #[cfg(feature = "play-integrity")]
+            Self::PlayIntegrity(_) => self.json().ok(),
+            #[cfg(feature = "soter")]
+            Self::Soter(_) => {
+                let mut claims = self.json().ok()?;
+                // The processor's name, and the finger's.
+                let members = claims.as_object_mut()?;
+                members.remove("cpu_id");
+                members.remove("fid");
+                Some(claims)
+            }
             #[cfg(feature = "webauthn")]
             Self::Webauthn(claims) => {
                 let android = claims.android.as_ref();
@@ -331,7 +354,7 @@ pub(crate) fn hexes<S: serde::Serializer>(all: &[Vec<u8>], serializer: S) -> Res
 }
 
 /// Several digests in claims, as JSON shows them.
-#[cfg(feature = "tpm")]
+#[cfg(any(feature = "play-integrity", feature = "tpm"))]
 pub(crate) fn hex_digests<S: serde::Serializer>(all: &[Digest], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(all.iter().map(ToString::to_string))
 }

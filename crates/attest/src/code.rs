@@ -203,6 +203,30 @@ codes! {
         "Split them.";
     Relaxed "relaxed" Found "A check was relaxed by name.",
         "Remove the relaxation when the devices that need it are gone.";
+    NoTokenKeys "no-token-keys" Refused "The family's tokens are sealed, and no keys were given.",
+        "Give the two keys that the Play Console shows for the app.";
+    Decryption "decryption" Refused "The token does not open with any key that was given.",
+        "A token of another app, of an app whose keys Google manages, or a changed one.";
+    StaleVerdict "stale-verdict" Refused "The verdict is older than it may be.",
+        "Ask for a new one with a new challenge.";
+    FutureVerdict "future-verdict" Refused "The verdict is from the future.",
+        "Compare the clocks.";
+    KeyUnproven "key-unproven" Found "Nothing shows where the device key lives.",
+        "The evidence vouches for device or app and names the key; for the key itself use evidence of the key store.";
+    Unevaluated "unevaluated" Found "The vendor looked at nothing.",
+        "Play services are missing or too old, or the app did not come from Play; rely on other signals.";
+    DeviceUnrecognized "device-unrecognized" Found "The vendor does not vouch for the device.",
+        "A device that is rooted, unlocked, under attack, or not certified.";
+    VirtualDevice "virtual-device" Found "The device is an emulator that the vendor knows.",
+        "Accept it where the app is meant to run there.";
+    Unlicensed "unlicensed" Found "The account did not get the app from the store.",
+        "Have the user install the app from the store.";
+    Hyperactive "hyperactive" Found "The device asks for very many verdicts.",
+        "Somebody farms tokens there, or the app asks too often.";
+    RiskyApps "risky-apps" Found "Other apps can read the screen, draw over the app, or control the device.",
+        "Have the user close them before what matters.";
+    HarmfulApps "harmful-apps" Found "The device has apps that may be harmful, or does not look for them.",
+        "Have the user turn Play Protect on and remove what it finds.";
 }
 
 impl Code {

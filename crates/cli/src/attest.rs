@@ -1,4 +1,4 @@
-//! `glacis attest`: evidence of phones, authenticators and TPMs, checked offline and explained.
+//! `glacis attest`: evidence of phones, authenticators and TPMs, and verdicts about phones, checked offline and explained.
 //!
 //! A thin layer over `glacis_attest`: files in, appraisal out. Nothing is fetched; what the verifier trusts are the
 //! keys in its tree, and a revocation list if one is given. Exit 0 means that the evidence is affirming, 1 anything
@@ -8,6 +8,7 @@ mod corpus;
 mod explain;
 mod measured;
 mod result;
+mod statements;
 mod verify;
 
 use crate::codes::Code;
@@ -75,6 +76,9 @@ fn body(family: &str, bytes: Vec<u8>) -> Vec<u8> {
             Some(chain) if !chain.is_empty() => chain.concat(),
             _ => bytes,
         };
+    }
+    if family == glacis_attest::play_integrity::FAMILY {
+        return text.trim().as_bytes().to_vec();
     }
     if family == glacis_attest::apple::FAMILY {
         return any_base64(text.trim()).unwrap_or(bytes);

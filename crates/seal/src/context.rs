@@ -96,6 +96,10 @@ purposes! {
     Attestation = "attestation",
     /// Qualifying data of what a TPM attests (family `tpm`).
     TpmEvidence = "tpm-evidence",
+    /// Challenge and device key in what a SOTER device signs (family `soter`).
+    SoterEvidence = "soter-evidence",
+    /// Challenge and device key in a request for a verdict of Play Integrity.
+    PlayIntegrity = "play-integrity",
     /// The secret that the TPM of one endorsement key gives to one attestation key.
     Activation = "activation",
     /// Derives ids and pseudonyms.

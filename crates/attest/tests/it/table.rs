@@ -39,6 +39,8 @@ const FAMILIES: &[Family] = &[
     ("App Attest", "apple-app-attest", crate::apple::rows),
     #[cfg(feature = "webauthn")]
     ("Web Authentication", "webauthn", crate::webauthn::rows),
+    #[cfg(feature = "soter")]
+    ("Tencent SOTER", "tencent-soter", crate::soter::rows),
     ("Results and reference values", "ear-corim", crate::corim::rows),
 ];
 
@@ -51,7 +53,7 @@ comes out, and the clause or reference that says so. The files themselves are no
 [attestation.md](attestation.md).
 ";
 
-#[cfg(all(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
+#[cfg(all(feature = "android-key", feature = "app-attest", feature = "webauthn", feature = "soter"))]
 #[expect(
     clippy::disallowed_methods,
     reason = "tests are told by the environment to write their golden files"

@@ -5,7 +5,7 @@
 //! *is*, never that it is fresh or ours: a replay looks like the original here.
 
 use super::result::Kind;
-use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read};
+use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read, statements};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
@@ -14,7 +14,7 @@ use glacis_attest::ear::{Ear, VerifyKey};
 use glacis_attest::{
     Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
 };
-use glacis_attest::{Code as Said, android, apple, corim, pem, webauthn};
+use glacis_attest::{Code as Said, android, apple, corim, pem, soter, webauthn};
 use glacis_host::Host;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::Evidence;
@@ -39,6 +39,8 @@ pub(super) enum Found {
     Unknown,
     /// Something that can be read and not appraised.
     Read(String),
+    /// A part of evidence that vouches for itself, checked.
+    Part { what: &'static str, outcome: Result<String, AttestError> },
     /// Quotes of a TPM with their registers, and whether the key beside them made them.
     Quotes(Vec<Result<String, AttestError>>),
     /// Evidence.
@@ -97,9 +99,15 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     if let Some((object, data)) = app_attest(text) {
         return appraise(apple::FAMILY, object, &data, now);
     }
-    let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(Found::Unknown) };
+    let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(statements::token_or_key(text)) };
     if Revocations::parse_google(bytes, now).is_ok() {
         return Ok(Found::Read("revocation list".to_owned()));
+    }
+    if let Some(challenge) = statements::of_soter(&document) {
+        return appraise(soter::FAMILY, bytes.to_vec(), &challenge, now);
+    }
+    if let Some(found) = statements::part_of_soter(bytes, &document, now)? {
+        return Ok(found);
     }
     registration(&document, now)
 }
@@ -226,8 +234,19 @@ fn appraise_with(
     references: &References,
 ) -> Result<Found, CliError> {
     let evidence = Evidence { family: Text(family.to_owned()), body: Bytes(body) };
+    let outcome = asking(challenge, at, references, |question| glacis_attest::appraise(&evidence, question))?;
+    Ok(Found::Evidence { family, at, outcome: outcome.map(Box::new) })
+}
+
+/// Asks with every relaxation allowed.
+pub(super) fn asking<T>(
+    challenge: &[u8],
+    now: Timestamp,
+    references: &References,
+    ask: impl FnOnce(&Question<'_>) -> T,
+) -> Result<T, CliError> {
     let allow = Relaxation::ALL.iter().copied().collect();
-    let question = Question {
+    Ok(ask(&Question {
         anchors: &anchors()?,
         references,
         revocations: None,
@@ -235,16 +254,18 @@ fn appraise_with(
         challenge,
         device_key: None,
         activation: None,
-        now: at,
-    };
-    let outcome = glacis_attest::appraise(&evidence, &question).map(Box::new);
-    Ok(Found::Evidence { family, at, outcome })
+        now,
+    }))
 }
 
 fn line(name: &str, found: &Found) -> String {
     match found {
         Found::Unknown => format!("unknown   {name}"),
         Found::Read(what) => format!("parsed    {name}: {what}"),
+        Found::Part { what, outcome: Ok(said) } => format!("verified  {name}: {what}: {said}"),
+        Found::Part { what, outcome: Err(refused) } => {
+            format!("refused   {name}: {what}: {} {}", refused.code(), refused.detail()).trim_end().to_owned()
+        }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
                 Ok(what) => format!("verified  {name}: tpm quote: {what}"),
@@ -277,6 +298,13 @@ fn row(name: &str, found: &Found) -> Value {
     match found {
         Found::Unknown => json!({"file": name, "outcome": "unknown"}),
         Found::Read(what) => json!({"file": name, "outcome": "parsed", "what": what}),
+        Found::Part { what, outcome: Ok(said) } => {
+            json!({"file": name, "outcome": "verified", "what": format!("{what}: {said}")})
+        }
+        Found::Part { what, outcome: Err(refused) } => {
+            let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
+            json!({"file": name, "outcome": "refused", "what": what, "reasons": [reason]})
+        }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
                 Ok(what) => json!({"outcome": "verified", "what": what}),
