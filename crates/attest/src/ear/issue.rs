@@ -41,9 +41,9 @@ impl Ear {
         };
         submod.policy = issue.policy.map(str::to_owned);
         Self {
-            issued_at: issue.issued_at,
+            issued_at: whole(issue.issued_at),
             not_before: None,
-            expires: Some(expires),
+            expires: Some(whole(expires)),
             issuer: None,
             audience: Some(issue.context.audience(Purpose::Ear)),
             verifier: issue.verifier.clone(),
@@ -53,6 +53,11 @@ impl Ear {
             unknown: Vec::new(),
         }
     }
+}
+
+/// Rounded down: tokens have whole seconds, and none may outlive what it rests on.
+const fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_secs(at.as_secs())
 }
 
 fn affirm(found: &Appraisal, issue: &Issue<'_>) -> Submod {

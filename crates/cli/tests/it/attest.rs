@@ -4,6 +4,8 @@ use crate::{code, glacis, stderr, stdout};
 use serde_json::Value;
 use std::path::PathBuf;
 
+mod results;
+
 /// A registration without a statement: data of the standard's form, signed by nobody.
 const REGISTRATION: &str = r#"{"id":"aWQ","rawId":"aWQ","type":"public-key","response":{"attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVhU5sa2nx7cKDdyeFPzcVqUbMGN6Zl-oH0OI3Y7y9KAKWVBAAAAAQAAAAAAAAAAAAAAAAAAAAAAAmlk","clientDataJSON":"e30"}}"#;
 
