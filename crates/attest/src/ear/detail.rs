@@ -175,7 +175,6 @@ impl<'a> Taken<'a> {
     }
 
     /// Outer none: it is there and cannot be read. Inner none: it is not there.
-    #[expect(clippy::option_option, reason = "unreadable and absent are two answers")]
     fn read<T>(&mut self, name: &str, read: impl Fn(&Item) -> Option<T>) -> Option<Option<T>> {
         let Some(at) = self.left.iter().position(|(other, _)| *other == name) else { return Some(None) };
         let (_, item) = self.left.swap_remove(at);

@@ -389,7 +389,8 @@ fn statements_read_as_the_references_say() {
 
 /// Our reading of a statement, and the reference's, in our form.
 fn compared(chain: &[Vec<u8>], reference: &str) -> Option<(Value, Value)> {
-    let ours = serde_json::to_value(android::read_statement(&chain[0], false).unwrap()).unwrap();
+    let leaf = chain.first().unwrap();
+    let ours = serde_json::to_value(android::read_statement(leaf, false).unwrap()).unwrap();
     Some((ours, ours_of(serde_json::from_str(&corpus::text(reference)?).unwrap())))
 }
 

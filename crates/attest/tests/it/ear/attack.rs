@@ -215,11 +215,11 @@ fn bombs_end_at_the_limits() {
 /// The parts of a message of ours: protected headers, unprotected, payload, signature.
 pub(crate) fn message(protected: &[u8], unprotected: &[u8], payload: &[u8]) -> Vec<u8> {
     let bytes = |bytes: &[u8]| {
-        let length = u16::try_from(bytes.len()).unwrap();
-        match length {
-            0..=23 => [&[0x40 | length as u8][..], bytes].concat(),
-            24..=255 => [&[0x58, length as u8][..], bytes].concat(),
-            _ => [&[0x59][..], &length.to_be_bytes(), bytes].concat(),
+        let [high, low] = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+        match (high, low) {
+            (0, 0..=23) => [&[0x40 | low][..], bytes].concat(),
+            (0, _) => [&[0x58, low][..], bytes].concat(),
+            _ => [&[0x59, high, low][..], bytes].concat(),
         }
     };
     let signed = [&[0x84, 0x6a][..], b"Signature1", &bytes(protected), &[0x40], &bytes(payload)].concat();
