@@ -87,6 +87,7 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     named.map_or(Ok(()), known)?;
     let challenge = challenge(&args.challenge)?;
     args.sign.check()?;
+    let device_key = args.device_key.as_deref().map(device_key).transpose()?;
     let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
     references(&args.expect, named.unwrap_or_default())?;
     let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
@@ -95,7 +96,6 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     known(family)?;
     let references = references(&args.expect, family)?;
     let revocations = args.collateral.as_ref().map(|path| revocations(path, now)).transpose()?;
-    let device_key = args.device_key.as_deref().map(device_key).transpose()?;
     let released = args.activation.as_deref().map(|secret| released(secret, &evidence)).transpose()?;
     let question = Question {
         anchors: &anchored(args)?,

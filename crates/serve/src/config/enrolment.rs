@@ -140,8 +140,10 @@ fn anchors_section(mut keys: Keys<'_>, why: &str) -> Result<Vec<PathBuf>, Config
 fn play_section(mut keys: Keys<'_>) -> Result<PlayApps, ConfigError> {
     let files = files(&mut keys, "keys")?;
     if files.is_empty() || files.len() > PLAY_KEYS_MAX {
-        let rule = format_args!("must name one to {PLAY_KEYS_MAX} files, each with the two keys of an app");
-        return Err(keys.bad("keys", rule));
+        return Err(keys.bad(
+            "keys",
+            format_args!("must name one to {PLAY_KEYS_MAX} files, each with the two keys of an app"),
+        ));
     }
     let apps = apps(&mut keys)?;
     keys.finish()?;
