@@ -123,7 +123,8 @@ fn roots() -> Roots {
         apple_webauthn: key.clone(),
         authenticators: key.clone(),
         tpm: key.clone(),
-        platforms: key,
+        platforms: key.clone(),
+        soter: key,
     }
 }
 

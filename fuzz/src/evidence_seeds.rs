@@ -27,6 +27,7 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("attest_webauthn", "none", registration("none", cbor_map(&[]))),
         ("attest_webauthn", "packed", registration("packed", packed())),
     ];
+    all.extend(crate::statements::seeds());
     all.extend(crate::tpm::seeds());
     all
 }
@@ -197,6 +198,8 @@ mod tests {
             let accepted = match target {
                 "attest_android" => crate::evidence::accepts_android(&bytes),
                 "attest_apple" => crate::evidence::accepts_apple(&bytes),
+                "attest_play" => crate::statements::accepts_play(&bytes),
+                "attest_soter" => crate::statements::accepts_soter(&bytes),
                 "tpm_evidence" => crate::tpm::accepts_evidence(&bytes),
                 "tpm_eventlog" => crate::tpm::accepts_event_log(&bytes),
                 _ => crate::evidence::accepts_webauthn(&bytes),

@@ -15,10 +15,15 @@ pub mod model_import;
 pub mod model_load;
 pub mod policy;
 pub mod published;
+pub mod results;
+#[path = "../../crates/attest/tests/it/rsa.rs"]
+#[expect(dead_code, reason = "the tests that it is shared with have more keys")]
+mod rsa;
 pub mod seeds;
 pub mod slice;
 #[path = "../../crates/attest/tests/it/tpm/soft.rs"]
 mod soft;
+pub mod statements;
 pub mod tpm;
 pub mod tpm_response;
 pub mod wire;

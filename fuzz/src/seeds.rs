@@ -52,6 +52,7 @@ pub fn all() -> Seeds {
     seeds.extend(
         crate::tpm_response::seeds().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)),
     );
+    seeds.extend(crate::results::seeds().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)));
     Ok(seeds)
 }
 

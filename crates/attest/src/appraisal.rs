@@ -72,6 +72,29 @@ impl Status {
         named(vector).iter().map(|(_, claim)| Self::of_claim(*claim)).max().unwrap_or(Self::None)
     }
 
+    /// The tier of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// The tier of this number in EAR's CBOR form.
+    pub fn from_number(number: i128) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| i128::from(status.number()) == number)
+    }
+
+    /// Every answer.
+    pub const ALL: [Self; 4] = [Self::None, Self::Affirming, Self::Warning, Self::Contraindicated];
+
+    /// The number of EAR.
+    pub const fn number(self) -> i8 {
+        match self {
+            Self::None => 0,
+            Self::Affirming => 2,
+            Self::Warning => 32,
+            Self::Contraindicated => 96,
+        }
+    }
+
     /// The word of EAR.
     pub const fn name(self) -> &'static str {
         match self {
@@ -109,6 +132,7 @@ pub struct Reason {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -146,6 +170,12 @@ pub enum Claims {
     /// Family `app-attest`.
     #[cfg(feature = "app-attest")]
     AppAttest(Box<crate::apple::AppAttestClaims>),
+    /// Family `play-integrity`.
+    #[cfg(feature = "play-integrity")]
+    PlayIntegrity(Box<crate::play_integrity::PlayClaims>),
+    /// Family `soter`.
+    #[cfg(feature = "soter")]
+    Soter(Box<crate::soter::SoterClaims>),
     /// Family `tpm`.
     #[cfg(feature = "tpm")]
     Tpm(Box<crate::tpm::TpmClaims>),
@@ -157,6 +187,7 @@ pub enum Claims {
 #[cfg(any(
     feature = "android-key",
     feature = "app-attest",
+    feature = "play-integrity",
     feature = "simulated",
     feature = "tpm",
     feature = "webauthn"
@@ -179,6 +210,10 @@ impl Claims {
             Self::AndroidKey(claims) => serde_json::to_value(claims),
             #[cfg(feature = "app-attest")]
             Self::AppAttest(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "play-integrity")]
+            Self::PlayIntegrity(claims) => serde_json::to_value(claims),
+            #[cfg(feature = "soter")]
+            Self::Soter(claims) => serde_json::to_value(claims),
             #[cfg(feature = "tpm")]
             Self::Tpm(claims) => serde_json::to_value(claims),
             #[cfg(feature = "webauthn")]
@@ -187,7 +222,50 @@ impl Claims {
     }
 }
 
-/// Evidence that proves nothing.
+impl Claims {
+    /// The claims as JSON without hardware ids: for results, which travel. None where a value has no form in JSON.
+    pub fn public_json(&self) -> Option<serde_json::Value> {
+        match self {
+            #[cfg(feature = "simulated")]
+            Self::Simulated(_) => self.json().ok(),
+            #[cfg(feature = "android-key")]
+            Self::AndroidKey(claims) => {
+                let public = crate::android::AndroidClaims {
+                    description: claims.description.without_hardware_ids(),
+                    ..(**claims).clone()
+                };
+                serde_json::to_value(public).ok()
+            }
+            #[cfg(feature = "app-attest")]
+            Self::AppAttest(_) => self.json().ok(),
+            // The chip's name has no form in JSON.
+            #[cfg(feature = "tpm")]
+            Self::Tpm(_) => self.json().ok(),
+            #[cfg(feature = "play-integrity")]
+            Self::PlayIntegrity(_) => self.json().ok(),
+            #[cfg(feature = "soter")]
+            Self::Soter(_) => {
+                let mut claims = self.json().ok()?;
+                // The processor's name, and the finger's.
+                let members = claims.as_object_mut()?;
+                members.remove("cpu_id");
+                members.remove("fid");
+                Some(claims)
+            }
+            #[cfg(feature = "webauthn")]
+            Self::Webauthn(claims) => {
+                let android = claims.android.as_ref();
+                let public = crate::webauthn::WebauthnClaims {
+                    android: android.map(crate::android::KeyDescription::without_hardware_ids),
+                    ..(**claims).clone()
+                };
+                serde_json::to_value(public).ok()
+            }
+        }
+    }
+}
+
+/// Evidence that proves nothing, or a result or reference values that are not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestError {
     code: Code,
@@ -197,7 +275,7 @@ pub struct AttestError {
 
 impl AttestError {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        debug_assert!(code.effect() == Effect::Refused, "a finding is no error");
+        debug_assert!(code.effect() != Effect::Found, "a finding is no error");
         Self { code, detail: detail.into(), cause: None }
     }
 
@@ -214,7 +292,8 @@ impl AttestError {
 
 impl fmt::Display for AttestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "evidence refused: {}", self.code)?;
+        let what = if self.code.effect() == Effect::Rejected { "refused" } else { "evidence refused" };
+        write!(f, "{what}: {}", self.code)?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }
 }
@@ -275,7 +354,7 @@ pub(crate) fn hexes<S: serde::Serializer>(all: &[Vec<u8>], serializer: S) -> Res
 }
 
 /// Several digests in claims, as JSON shows them.
-#[cfg(feature = "tpm")]
+#[cfg(any(feature = "play-integrity", feature = "tpm"))]
 pub(crate) fn hex_digests<S: serde::Serializer>(all: &[Digest], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(all.iter().map(ToString::to_string))
 }

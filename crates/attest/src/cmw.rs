@@ -6,6 +6,7 @@
 //! Source: draft-ietf-rats-msg-wrap, §3.1.
 
 use crate::appraisal::AttestError;
+use crate::cbor::{self, Value};
 use crate::code::Code;
 use glacis_seal::text::parse_base64url;
 use glacis_wire::cmw::{EVIDENCE, family_of};
@@ -50,39 +51,13 @@ fn json(bytes: &[u8]) -> Option<Parts> {
 }
 
 fn cbor(bytes: &[u8]) -> Option<Parts> {
-    let (count, mut rest) = head(bytes, 4)?;
-    let mut take = |major| {
-        let (length, after) = head(rest, major)?;
-        let (taken, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
-        rest = after;
-        Some(taken)
-    };
-    let kind = std::str::from_utf8(take(3)?).ok()?.to_owned();
-    let value = take(2)?.to_vec();
-    let mut indicator = None;
-    if count == 3 {
-        let (number, after) = head(rest, 0)?;
-        (indicator, rest) = (Some(number), after);
-    }
-    rest.is_empty().then_some((kind, value, indicator))
-}
-
-/// The argument of an item of this major type, in the shortest form, and what follows.
-fn head(bytes: &[u8], major: u8) -> Option<(u64, &[u8])> {
-    let (first, rest) = bytes.split_first()?;
-    if first >> 5 != major {
-        return None;
-    }
-    let (count, least) = match first & 0x1f {
-        short @ 0..=23 => return Some((u64::from(short), rest)),
-        24 => (1, 24),
-        25 => (2, 0x100),
-        26 => (4, 0x1_0000),
+    let Value::List(parts) = cbor::read(bytes).ok()? else { return None };
+    let (kind, value, indicator) = match parts.as_slice() {
+        [kind, value] => (kind, value, None),
+        [kind, value, indicator] => (kind, value, Some(u64::try_from(indicator.integer()?).ok()?)),
         _ => return None,
     };
-    let (digits, rest) = rest.split_at_checked(count)?;
-    let number = digits.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    (number >= least).then_some((number, rest))
+    Some((kind.text()?.to_owned(), value.bytes()?.to_vec(), indicator))
 }
 
 const RECORD_BYTES_MAX: usize = EVIDENCE_BYTES_MAX / 3 * 4 + 256;

@@ -12,6 +12,8 @@ pub enum Effect {
     Refused,
     /// The evidence is genuine, and this is what it says.
     Found,
+    /// It is about no evidence: a result or reference values that somebody else made are not taken.
+    Rejected,
 }
 
 macro_rules! codes {
@@ -171,8 +173,60 @@ codes! {
         "Expect the certificates of your loaders; the claims list those that were used.";
     PlatformUnanchored "platform-unanchored" Found "Nobody who is trusted vouches for the platform certificate.",
         "Anchor the key of the machine's maker, or ask him for a certificate that is in its time.";
+    ResultMalformed "result-malformed" Rejected "The bytes are no attestation result (EAR), or one that contradicts itself.",
+        "The message names what is wrong; ask the verifier that made it.";
+    ResultTooLarge "result-too-large" Rejected "An attestation result is over a limit.",
+        "Ask its verifier to leave the raw evidence out.";
+    ResultProfile "result-profile" Rejected "An attestation result of another profile than the one that is read here.",
+        "Profiles differ in what names mean; ask for `tag:github.com,2023:veraison/ear`.";
+    ResultAlgorithm "result-algorithm" Rejected "A token signed with another algorithm than the key is for.",
+        "Only ES256 is taken; a token that chooses another is forged until somebody shows otherwise.";
+    ResultType "result-type" Rejected "A token of another kind, or one with a critical header that nobody here knows.",
+        "Send the attestation result, as JWT or as CWT with its tag.";
+    ResultKey "result-key" Rejected "A token signed by none of the given keys, by the name of its key.",
+        "Give the verifier's current keys.";
+    ResultSignature "result-signature" Rejected "The signature of a token is wrong.",
+        "Changed, forged, or signed by another key.";
+    ResultAudience "result-audience" Rejected "An attestation result for somebody else.",
+        "A result is for one tenant and one realm; ask for one that is for you.";
+    ResultNonce "result-nonce" Rejected "An attestation result for another question.",
+        "A replay: ask again with a new nonce.";
+    ResultExpired "result-expired" Rejected "An attestation result has ended.",
+        "Ask again.";
+    ResultNotYetValid "result-not-yet-valid" Rejected "An attestation result from the future.",
+        "Compare the clocks.";
+    ResultForm "result-form" Rejected "An attestation result holds what its other serialisation cannot express.",
+        "Ask its verifier for the serialisation that you need.";
+    ReferencesMalformed "references-malformed" Rejected "The bytes are no reference values (CoRIM, CoMID, concise evidence, CoSERV).",
+        "The message names what cannot be read; ask whoever made them.";
+    ReferencesTooLarge "references-too-large" Rejected "Reference values are over a limit.",
+        "Split them.";
     Relaxed "relaxed" Found "A check was relaxed by name.",
         "Remove the relaxation when the devices that need it are gone.";
+    NoTokenKeys "no-token-keys" Refused "The family's tokens are sealed, and no keys were given.",
+        "Give the two keys that the Play Console shows for the app.";
+    Decryption "decryption" Refused "The token does not open with any key that was given.",
+        "A token of another app, of an app whose keys Google manages, or a changed one.";
+    StaleVerdict "stale-verdict" Refused "The verdict is older than it may be.",
+        "Ask for a new one with a new challenge.";
+    FutureVerdict "future-verdict" Refused "The verdict is from the future.",
+        "Compare the clocks.";
+    KeyUnproven "key-unproven" Found "Nothing shows where the device key lives.",
+        "The evidence vouches for device or app and names the key; for the key itself use evidence of the key store.";
+    Unevaluated "unevaluated" Found "The vendor looked at nothing.",
+        "Play services are missing or too old, or the app did not come from Play; rely on other signals.";
+    DeviceUnrecognized "device-unrecognized" Found "The vendor does not vouch for the device.",
+        "A device that is rooted, unlocked, under attack, or not certified.";
+    VirtualDevice "virtual-device" Found "The device is an emulator that the vendor knows.",
+        "Accept it where the app is meant to run there.";
+    Unlicensed "unlicensed" Found "The account did not get the app from the store.",
+        "Have the user install the app from the store.";
+    Hyperactive "hyperactive" Found "The device asks for very many verdicts.",
+        "Somebody farms tokens there, or the app asks too often.";
+    RiskyApps "risky-apps" Found "Other apps can read the screen, draw over the app, or control the device.",
+        "Have the user close them before what matters.";
+    HarmfulApps "harmful-apps" Found "The device has apps that may be harmful, or does not look for them.",
+        "Have the user turn Play Protect on and remove what it finds.";
 }
 
 impl Code {

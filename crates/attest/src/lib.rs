@@ -8,8 +8,12 @@
 //! appraisal says which. Why something was refused, or is not worth more, is a [`Code`] of one table.
 
 mod appraisal;
+mod cbor;
 pub mod cmw;
 pub mod code;
+pub mod corim;
+mod cose;
+pub mod ear;
 pub mod pem;
 mod question;
 mod revocation;
@@ -21,8 +25,8 @@ mod anchor;
 mod asn1;
 #[cfg(any(feature = "app-attest", feature = "webauthn"))]
 mod authdata;
-#[cfg(any(feature = "android-key", feature = "app-attest", feature = "webauthn"))]
-mod cbor;
+#[cfg(any(feature = "play-integrity", feature = "soter"))]
+mod json;
 #[cfg(any(feature = "tpm", feature = "webauthn"))]
 mod names;
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
@@ -39,8 +43,12 @@ mod x509;
 pub mod android;
 #[cfg(feature = "app-attest")]
 pub mod apple;
+#[cfg(feature = "play-integrity")]
+pub mod play_integrity;
 #[cfg(feature = "simulated")]
 mod simulated;
+#[cfg(feature = "soter")]
+pub mod soter;
 #[cfg(feature = "tpm")]
 pub mod tpm;
 #[cfg(feature = "webauthn")]
@@ -69,6 +77,10 @@ pub const FAMILIES: &[&str] = &[
     android::FAMILY,
     #[cfg(feature = "app-attest")]
     apple::FAMILY,
+    #[cfg(feature = "play-integrity")]
+    play_integrity::FAMILY,
+    #[cfg(feature = "soter")]
+    soter::FAMILY,
     #[cfg(feature = "tpm")]
     tpm::FAMILY,
     #[cfg(feature = "webauthn")]
@@ -94,6 +106,10 @@ pub fn appraise(evidence: &Evidence, question: &Question<'_>) -> Result<Appraisa
         android::FAMILY => android::appraise(&evidence.body, question),
         #[cfg(feature = "app-attest")]
         apple::FAMILY => apple::appraise(&evidence.body, question),
+        #[cfg(feature = "play-integrity")]
+        play_integrity::FAMILY => play_integrity::appraise(&evidence.body, question),
+        #[cfg(feature = "soter")]
+        soter::FAMILY => soter::appraise(&evidence.body, question),
         #[cfg(feature = "tpm")]
         tpm::FAMILY => tpm::appraise(&evidence.body, question),
         #[cfg(feature = "webauthn")]

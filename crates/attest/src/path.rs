@@ -35,8 +35,8 @@ pub(crate) struct Path {
     pub(crate) used_expired: bool,
     /// Whether nobody anchored the end and that was let pass.
     #[cfg_attr(
-        not(any(feature = "tpm", feature = "webauthn")),
-        expect(dead_code, reason = "only authenticators and TPMs may be strangers")
+        not(any(feature = "soter", feature = "tpm", feature = "webauthn")),
+        expect(dead_code, reason = "only authenticators, TPMs and devices with SOTER may be strangers")
     )]
     pub(crate) used_unanchored: bool,
 }

@@ -62,12 +62,22 @@ pub struct Anchors {
     pub apps: Vec<Digest>,
     /// Root keys of makers, as DER `SubjectPublicKeyInfo`: keys and not certificates, since certificates end.
     pub roots: Roots,
+    /// Keys of our apps' tokens (family `play-integrity`); 16 are tried at most.
+    #[cfg(feature = "play-integrity")]
+    pub play_integrity: Vec<crate::play_integrity::PlayKeys>,
 }
 
 impl Anchors {
     /// The vendors' roots, no simulated manufacturer, no app.
     pub fn new(context: Context) -> Self {
-        Self { context, simulated_roots: Vec::new(), apps: Vec::new(), roots: Roots::vendors() }
+        Self {
+            context,
+            simulated_roots: Vec::new(),
+            apps: Vec::new(),
+            roots: Roots::vendors(),
+            #[cfg(feature = "play-integrity")]
+            play_integrity: Vec::new(),
+        }
     }
 }
 
@@ -88,10 +98,13 @@ pub struct Roots {
     pub tpm: Vec<Vec<u8>>,
     /// Platform certificates, by the keys that sign them.
     pub platforms: Vec<Vec<u8>>,
+    /// SOTER: roots of makers, keys of devices (ATTK), or keys of apps (ASK) that a maker's service has confirmed.
+    pub soter: Vec<Vec<u8>>,
 }
 
 impl Roots {
-    /// The keys that Google and Apple publish. Makers of security keys and TPMs are the operator's choice.
+    /// The keys that Google and Apple publish. Makers of security keys, TPMs and devices with SOTER are the
+    /// operator's choice.
     pub fn vendors() -> Self {
         let keys = |texts: &[&str]| texts.iter().filter_map(|text| roots::decode(text)).collect();
         Self {
@@ -102,6 +115,7 @@ impl Roots {
             authenticators: Vec::new(),
             tpm: Vec::new(),
             platforms: Vec::new(),
+            soter: Vec::new(),
         }
     }
 }
@@ -148,6 +162,8 @@ pub struct Constraints {
     pub allow: BTreeSet<Relaxation>,
     /// How old a revocation list may be.
     pub revocation_age_max: Duration,
+    /// How old a verdict may be (family `play-integrity`).
+    pub verdict_age_max: Duration,
     /// The user must have been verified (WebAuthn).
     pub user_verification: bool,
 }
@@ -158,6 +174,8 @@ impl Default for Constraints {
         Self {
             allow: BTreeSet::new(),
             revocation_age_max: Duration::from_secs(3 * 86_400),
+            // An enrolment takes seconds; a user who has to update Play services takes minutes.
+            verdict_age_max: Duration::from_secs(600),
             user_verification: false,
         }
     }
@@ -201,8 +219,9 @@ relaxations! {
     DangerLenientDer "danger_lenient_der" "Statements in an encoding that is not canonical.";
     DangerDevelopment "danger_development" "App Attest keys of the development environment.";
     DangerSha1 "danger_sha1" "Signatures and digests that rest on SHA-1.";
-    DangerUnanchored "danger_unanchored" "Authenticators and TPMs whose maker is not anchored.";
+    DangerUnanchored "danger_unanchored" "Authenticators, TPMs and devices whose maker is not anchored.";
     DangerNoActivation "danger_no_activation" "TPMs that did not prove to hold their endorsement key.";
+    DangerNameChain "danger_name_chain" "Keys of SOTER whose certificate names another issuer than the device that signed it.";
 }
 
 impl Relaxation {

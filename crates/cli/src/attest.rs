@@ -1,4 +1,4 @@
-//! `glacis attest`: evidence of phones, authenticators and TPMs, checked offline and explained.
+//! `glacis attest`: evidence of phones, authenticators and TPMs, and verdicts about phones, checked offline and explained.
 //!
 //! A thin layer over `glacis_attest`: files in, appraisal out. Nothing is fetched; what the verifier trusts are the
 //! keys in its tree, and a revocation list if one is given. Exit 0 means that the evidence is affirming, 1 anything
@@ -7,6 +7,8 @@
 mod corpus;
 mod explain;
 mod measured;
+mod result;
+mod statements;
 mod verify;
 
 use crate::codes::Code;
@@ -38,6 +40,9 @@ enum Action {
     /// Appraise every file of a folder, and say which relaxations each needed
     #[command(after_help = crate::EXIT_CODES)]
     Corpus(corpus::CorpusArgs),
+    /// Verify and show an attestation result that somebody signed (EAR, as JWT or CWT)
+    #[command(after_help = crate::EXIT_CODES)]
+    Result(result::ResultArgs),
     /// Say what a code or a relaxation means and what to do about it
     #[command(after_help = crate::EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -48,6 +53,7 @@ pub(crate) fn run(args: &AttestArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     match &args.action {
         Action::Verify(verify) => verify::run(verify, host, out),
         Action::Corpus(corpus) => corpus::run(corpus, host, out).map(crate::done),
+        Action::Result(result) => result::run(result, host, out),
         Action::Explain(explain) => explain::run(explain, out).map(crate::done),
     }
 }
@@ -70,6 +76,9 @@ fn body(family: &str, bytes: Vec<u8>) -> Vec<u8> {
             Some(chain) if !chain.is_empty() => chain.concat(),
             _ => bytes,
         };
+    }
+    if family == glacis_attest::play_integrity::FAMILY {
+        return text.trim().as_bytes().to_vec();
     }
     if family == glacis_attest::apple::FAMILY {
         return any_base64(text.trim()).unwrap_or(bytes);

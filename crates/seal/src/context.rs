@@ -52,6 +52,8 @@ purposes! {
     Certificate = "certificate",
     /// The cloud signs an attestation result.
     Result = "result",
+    /// Audience of an attestation result in the IETF's form (EAR), whose signed bytes a standard fixes.
+    Ear = "ear",
     /// A policy key signs the next key set.
     KeySet = "key-set",
     /// A policy key signs a bundle.
@@ -94,6 +96,10 @@ purposes! {
     Attestation = "attestation",
     /// Qualifying data of what a TPM attests (family `tpm`).
     TpmEvidence = "tpm-evidence",
+    /// Challenge and device key in what a SOTER device signs (family `soter`).
+    SoterEvidence = "soter-evidence",
+    /// Challenge and device key in a request for a verdict of Play Integrity.
+    PlayIntegrity = "play-integrity",
     /// The secret that the TPM of one endorsement key gives to one attestation key.
     Activation = "activation",
     /// Derives ids and pseudonyms.
@@ -112,6 +118,12 @@ impl Context {
     /// A context of this tenant in this realm.
     pub const fn new(tenant: TenantId, realm: Realm) -> Self {
         Self { tenant, realm }
+    }
+
+    /// The same triple as text, for formats whose signed bytes a standard fixes: `glacis/<purpose>/v1/<tenant>/<realm>`.
+    /// Neither a tenant nor a realm holds a slash, so no two triples have one text.
+    pub fn audience(&self, purpose: Purpose) -> String {
+        format!("{}/{}/{}", purpose.label(), self.tenant, self.realm.name())
     }
 
     /// Feeds the prefix to `sink`, piece by piece.
@@ -168,5 +180,6 @@ mod tests {
         }
         let context = Context::new(TenantId::parse("acme").unwrap(), Realm::Demo);
         assert_eq!(context.prefix_bytes(Purpose::Bundle), b"glacis/bundle/v1\0\x04acme\x01");
+        assert_eq!(context.audience(Purpose::Ear), "glacis/ear/v1/acme/demo");
     }
 }

@@ -11,8 +11,8 @@ use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
     ECDSA_P521_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey,
-    VerificationAlgorithm,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
+    RsaPssSaltLength, UnparsedPublicKey, VerificationAlgorithm,
 };
 
 /// A curve of NIST (FIPS 186-5); its keys are uncompressed points.
@@ -46,6 +46,9 @@ pub enum Scheme {
     RsaPkcs1(HashName),
     /// RSASSA-PSS (RFC 8017 §8.1), salt as long as the hash, MGF1 with the same hash, 2048 to 8192 bits.
     RsaPss(HashName),
+    /// RSASSA-PSS with SHA-256, MGF1 with the same hash and a salt of 20 bytes (the default of RFC 8017 §A.2.3, which was
+    /// made for SHA-1), as devices of SOTER sign; 2048 to 8192 bits.
+    RsaPssSalt20,
     /// RSASSA-PKCS1-v1_5 with SHA-1, which is broken: collisions are affordable. For callers that record it.
     DangerRsaPkcs1Sha1,
     /// Ed25519 (RFC 8032).
@@ -71,6 +74,7 @@ impl Scheme {
             Self::RsaPss(Sha256) => &RSA_PSS_2048_8192_SHA256,
             Self::RsaPss(Sha384) => &RSA_PSS_2048_8192_SHA384,
             Self::RsaPss(Sha512) => &RSA_PSS_2048_8192_SHA512,
+            Self::RsaPssSalt20 => &PSS_SALT_20,
             Self::DangerRsaPkcs1Sha1 => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Ed25519 => &ED25519,
         }
@@ -102,7 +106,7 @@ fn has_form(scheme: Scheme, key: &[u8]) -> bool {
         Scheme::Ecdsa(Curve::P521, _) => point(66),
         Scheme::Ed25519 => key.len() == 32,
         // `RSAPublicKey ::= SEQUENCE { modulus INTEGER, … }`; in a SubjectPublicKeyInfo a SEQUENCE comes first.
-        Scheme::RsaPkcs1(_) | Scheme::RsaPss(_) | Scheme::DangerRsaPkcs1Sha1 => {
+        Scheme::RsaPkcs1(_) | Scheme::RsaPss(_) | Scheme::RsaPssSalt20 | Scheme::DangerRsaPkcs1Sha1 => {
             let header = match key {
                 [0x30, length, ..] if *length < 0x80 => 2,
                 [0x30, length, ..] => 2 + usize::from(length & 0x7f),
@@ -128,6 +132,8 @@ pub fn danger_sha1(bytes: &[u8]) -> Vec<u8> {
     digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec()
 }
 
+static PSS_SALT_20: RsaParameters =
+    RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(20));
 /// Longest public key: `RSAPublicKey` of 8192 bits with a long exponent.
 const KEY_BYTES_MAX: usize = 2_100;
 /// Longest signature: RSA of 8192 bits.

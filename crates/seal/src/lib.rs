@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod foreign;
 pub mod hash;
 pub mod httpsig;
+pub mod jwe;
 pub mod jws;
 pub mod kdf;
 pub mod key;

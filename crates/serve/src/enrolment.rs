@@ -5,15 +5,18 @@
 
 use crate::config::Enrolment;
 use crate::error::{ServeError, ServeErrorKind};
+use glacis_attest::play_integrity::PlayKeys;
 use glacis_attest::{Anchors, AndroidApp, References, Revocations};
 use glacis_cloud::Enrolling;
 use glacis_seal::Context;
-use glacis_wire::Timestamp;
+use glacis_wire::{Digest, Timestamp};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Longest file of anchors. Unit: bytes; all makers of TPMs together are below a tenth of it.
 const ANCHORS_BYTES_MAX: u64 = 1 << 20;
+/// Longest file of an app's two keys. Unit: bytes; they have about 170.
+const PLAY_BYTES_MAX: u64 = 4_096;
 /// Longest revocation list. Unit: bytes; the published one has about 200 KB.
 const LIST_BYTES_MAX: u64 = 16 << 20;
 
@@ -24,20 +27,33 @@ const LIST_BYTES_MAX: u64 = 16 << 20;
 pub fn load(section: &Enrolment, context: &Context) -> Result<(Anchors, Enrolling), ServeError> {
     let mut anchors = Anchors::new(context.clone());
     anchors.roots.tpm = keys_of(&section.tpm_anchors)?;
+    anchors.roots.soter = keys_of(&section.soter_anchors)?;
     let mut references = References { apple_apps: section.apple_apps.clone(), ..References::default() };
     let mut revocations = None;
     if let Some(android) = &section.android {
         anchors.roots.android.extend(keys_of(&android.anchors)?);
-        let app = |(package, signers): &(String, Vec<_>)| AndroidApp {
-            package: package.clone(),
-            signers: signers.clone(),
-        };
         references.android_apps = android.apps.iter().map(app).collect();
         references.boot_keys.clone_from(&android.boot_keys);
         references.patch_level_min = android.patch_level_min;
         revocations = Some(list(&android.revocations)?);
     }
+    if let Some(play) = &section.play {
+        anchors.play_integrity = play.keys.iter().map(|file| play_keys(file)).collect::<Result<_, _>>()?;
+        references.android_apps.extend(play.apps.iter().map(app));
+    }
     Ok((anchors, Enrolling { families: section.families.clone(), references, revocations }))
+}
+
+fn app((package, signers): &(String, Vec<Digest>)) -> AndroidApp {
+    AndroidApp { package: package.clone(), signers: signers.clone() }
+}
+
+/// The two keys of an app, as the Play Console shows them: a line each.
+fn play_keys(file: &Path) -> Result<PlayKeys, ServeError> {
+    let (bytes, _) = read(file, PLAY_BYTES_MAX)?;
+    let mut lines = std::str::from_utf8(&bytes).unwrap_or_default().lines().map(str::trim);
+    let keys = lines.next().zip(lines.next()).and_then(|(opens, signs)| PlayKeys::parse(opens, signs));
+    keys.ok_or_else(|| unusable(file, "must hold a decryption key and a verification key, a line each"))
 }
 
 fn keys_of(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ServeError> {

@@ -117,6 +117,20 @@ impl AuthorizationList {
     }
 }
 
+impl AuthorizationList {
+    /// The same without what names one device or one user of it. Brand, model and the like name many.
+    pub(super) fn without_hardware_ids(&self) -> Self {
+        Self {
+            attestation_id_serial: None,
+            attestation_id_imei: None,
+            attestation_id_meid: None,
+            attestation_id_second_imei: None,
+            user_secure_id: None,
+            ..self.clone()
+        }
+    }
+}
+
 fn set<T: FromElement>(field: &mut Option<T>, element: Element<'_>) -> Result<(), Asn1Error> {
     *field = Some(T::from_element(element)?);
     Ok(())

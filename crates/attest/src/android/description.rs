@@ -54,6 +54,16 @@ impl KeyDescription {
         read(bytes, rules)
             .map_err(|Asn1Error| AttestError::new(Code::Malformed, "the statement cannot be read"))
     }
+
+    /// The same without what names one device: serials, IMEIs, MEID, and the id for privileged apps.
+    pub(crate) fn without_hardware_ids(&self) -> Self {
+        Self {
+            unique_id: Vec::new(),
+            software_enforced: self.software_enforced.without_hardware_ids(),
+            hardware_enforced: self.hardware_enforced.without_hardware_ids(),
+            ..self.clone()
+        }
+    }
 }
 
 fn read(bytes: &[u8], rules: Rules) -> Result<KeyDescription, Asn1Error> {

@@ -3,6 +3,7 @@
 
 use crate::context;
 use crate::corpus;
+use crate::table::Line;
 use glacis_attest::android::{self, AndroidClaims, SecurityLevel};
 use glacis_attest::{
     Anchors, AndroidApp, Appraisal, AttestError, Claims, Code, Constraints, Question, References, Relaxation,
@@ -141,11 +142,11 @@ fn file(row: &Row) -> String {
 }
 
 /// The chain of a row, and what is asked about it; `None` where there is no corpus.
-fn case(row: &Row) -> Option<(Vec<Vec<u8>>, Ask)> {
+pub(crate) fn case(row: &Row) -> Option<(Vec<Vec<u8>>, Ask)> {
     Some((corpus::chain(&file(row))?, Ask::new(row.challenge, secs(row.at))))
 }
 
-fn named(name: &str) -> &'static Row {
+pub(crate) fn named(name: &str) -> &'static Row {
     CHAINS.iter().find(|row| row.file == name).unwrap()
 }
 
@@ -158,6 +159,72 @@ fn every_chain_of_the_corpus_comes_out_as_the_table_says() {
     for found in corpus::files("android-key-attestation").iter().filter(|file| file.ends_with(".pem")) {
         assert!(CHAINS.iter().any(|row| file(row) == *found), "{found} is in no row");
     }
+}
+
+/// Every file of the family, for the table of the documentation; none where there is no corpus.
+pub(crate) fn rows() -> Option<Vec<Line>> {
+    let mut rows = Vec::new();
+    for row in CHAINS {
+        let (chain, ask) = case(row)?;
+        rows.push(Line::new(&file(row), row.want, &line(&ask.chain(&chain)), row.clause));
+        let reference = file(row).replace(".pem", ".json");
+        if corpus::files("android-key-attestation").contains(&reference) {
+            let (ours, theirs) = compared(&chain, &reference)?;
+            let obtained = if ours == theirs { ALIKE } else { "other fields" };
+            rows.push(Line::new(
+                &reference,
+                ALIKE,
+                obtained,
+                "the source's reading of the chain of this name",
+            ));
+        }
+    }
+    for name in DER_CHAINS {
+        let (row, chain) = der_chain(name)?;
+        let whole = line(&Ask::new(row.challenge, secs(row.at)).chain(&chain));
+        for place in 0..chain.len() {
+            let path = format!("android-key-attestation/aka/{name}/cert{place}.der");
+            rows.push(Line::new(&path, row.want, &whole, "as a chain of four; as the chain in PEM"));
+        }
+    }
+    let list = corpus::bytes("android-key-attestation/status.json")?;
+    let list = Revocations::parse_google(&list, Timestamp::ZERO).map_or_else(
+        |refused| format!("refused: {}", refused.code()),
+        |list| format!("revocation list: {} serials", list.len()),
+    );
+    rows.push(Line::new("android-key-attestation/status.json", "revocation list: 5 serials", &list, LIST));
+    let roots = corpus::text("android-key-attestation/roots.json")?;
+    let anchored = if unanchored(&roots) == 0 { "keys of the tree" } else { "other keys" };
+    rows.push(Line::new(
+        "android-key-attestation/roots.json",
+        "keys of the tree",
+        anchored,
+        "anchors are compared by key",
+    ));
+    let complete: Value =
+        serde_json::from_str(&corpus::text("android-key-attestation/complete_authlist.json")?).ok()?;
+    let missing = unnamed(&complete);
+    let fields = if missing.is_empty() { "every name is known".to_owned() } else { missing.join(" ") };
+    let path = "android-key-attestation/complete_authlist.json";
+    rows.push(Line::new(path, "every name is known", &fields, "Android: schema of AuthorizationList"));
+    let path = "android-key-attestation/marlin/sdk29/metadata.txt";
+    let text = corpus::text(path)?;
+    let what = if text.starts_with("Build.BOARD: marlin") { "no evidence" } else { "something else" };
+    rows.push(Line::new(path, "no evidence", what, "properties of the device, for people"));
+    Some(rows)
+}
+
+const ALIKE: &str = "every field as ours";
+const LIST: &str = "Google: attestation/status; decimal and hexadecimal serials";
+const DER_CHAINS: [&str; 2] = ["EC_SecurityLevel_StrongBox", "EC_SecurityLevel_TEE"];
+
+/// Names of fields in a reference that no field of ours has.
+fn unnamed(reference: &Value) -> Vec<String> {
+    let known = include_str!("../../src/android/authorization.rs");
+    let lists = ["softwareEnforced", "hardwareEnforced"].map(|list| &reference[list]);
+    let names = lists.iter().filter_map(|list| list.as_object()).flat_map(serde_json::Map::keys);
+    let names = names.filter(|name| *name != "areTagsOrdered");
+    names.map(|name| snake(name)).filter(|name| !known.contains(&format!(" {name}: "))).collect()
 }
 
 /// Real devices are believed with and without the root, and as of any time while their certificates last, whatever
@@ -306,21 +373,33 @@ fn evidence_is_for_one_challenge_and_one_key() {
 /// Field by field against the JSON that the source of the corpus states for each chain.
 #[test]
 fn statements_read_as_the_references_say() {
-    let mut compared = 0;
+    let mut count = 0;
     for row in CHAINS {
         let reference = file(row).replace(".pem", ".json");
         if !corpus::files("android-key-attestation").contains(&reference) {
             continue;
         }
-        let (Some(chain), Some(reference)) = (corpus::chain(&file(row)), corpus::text(&reference)) else {
-            return;
-        };
-        let ours = serde_json::to_value(android::read_statement(&chain[0], false).unwrap()).unwrap();
-        let theirs: Value = serde_json::from_str(&reference).unwrap();
-        assert_eq!(ours, ours_of(theirs), "{}", row.file);
-        compared += 1;
+        let Some(chain) = corpus::chain(&file(row)) else { return };
+        let Some((ours, theirs)) = compared(&chain, &reference) else { return };
+        assert_eq!(ours, theirs, "{}", row.file);
+        count += 1;
     }
-    assert!(compared >= 11 || corpus::files("android-key-attestation").is_empty(), "{compared}");
+    assert!(count >= 11 || corpus::files("android-key-attestation").is_empty(), "{count}");
+}
+
+/// Our reading of a statement, and the reference's, in our form.
+fn compared(chain: &[Vec<u8>], reference: &str) -> Option<(Value, Value)> {
+    let leaf = chain.first().unwrap();
+    let ours = serde_json::to_value(android::read_statement(leaf, false).unwrap()).unwrap();
+    Some((ours, ours_of(serde_json::from_str(&corpus::text(reference)?).unwrap())))
+}
+
+fn snake(name: &str) -> String {
+    let letters = name.chars().flat_map(|letter| {
+        let upper = letter.is_ascii_uppercase();
+        upper.then_some('_').into_iter().chain([letter.to_ascii_lowercase()])
+    });
+    letters.collect()
 }
 
 /// The reference's JSON in our form: our names, numbers as numbers, bytes in hexadecimal.
@@ -328,13 +407,6 @@ fn ours_of(theirs: Value) -> Value {
     let Value::Object(members) = theirs else { return theirs };
     let mut out = serde_json::Map::new();
     for (name, value) in members {
-        let snake: String = name
-            .chars()
-            .flat_map(|letter| {
-                let upper = letter.is_ascii_uppercase();
-                upper.then_some('_').into_iter().chain([letter.to_ascii_lowercase()])
-            })
-            .collect();
         let value = match name.as_str() {
             "areTagsOrdered" => continue,
             "attestationChallenge" | "uniqueId" | "verifiedBootKey" | "verifiedBootHash" | "moduleHash" => {
@@ -355,7 +427,7 @@ fn ours_of(theirs: Value) -> Value {
             "packages" => value.as_array().unwrap().iter().cloned().map(ours_of).collect::<Vec<_>>().into(),
             _ => number_of(ours_of(value), name.starts_with("attestationId")),
         };
-        out.insert(snake, value);
+        out.insert(snake(&name), value);
     }
     Value::Object(out)
 }
@@ -390,17 +462,15 @@ fn statements_out_of_order_are_read_only_where_that_is_allowed() {
 /// The corpus holds two chains in DER too; of the StrongBox one it is another key of the same device.
 #[test]
 fn the_der_files_come_out_as_their_pem_files() {
-    for name in ["EC_SecurityLevel_StrongBox", "EC_SecurityLevel_TEE"] {
-        let folder = format!("android-key-attestation/aka/{name}");
-        let read = |place| corpus::bytes(&format!("{folder}/cert{place}.der"));
-        let Some(chain) = (0..4).map(read).collect::<Option<Vec<_>>>() else { return };
-        let row = named(if name.ends_with("TEE") {
-            "aka/EC_SecurityLevel_TEE.pem"
-        } else {
-            "aka/EC_SecurityLevel_StrongBox.pem"
-        });
+    for name in DER_CHAINS {
+        let Some((row, chain)) = der_chain(name) else { return };
         assert_eq!(line(&Ask::new(row.challenge, secs(row.at)).chain(&chain)), row.want, "{name}");
     }
+}
+
+fn der_chain(name: &str) -> Option<(&'static Row, Vec<Vec<u8>>)> {
+    let read = |place| corpus::bytes(&format!("android-key-attestation/aka/{name}/cert{place}.der"));
+    Some((named(&format!("aka/{name}.pem")), (0..4).map(read).collect::<Option<_>>()?))
 }
 
 /// A P-256 key may sign with SHA-384: the chain reaches its test root, and only then lacks what it lacks.
@@ -421,13 +491,20 @@ fn curve_and_hash_need_not_be_of_one_strength() {
 #[test]
 fn the_anchors_are_the_published_ones() {
     let Some(roots) = corpus::text("android-key-attestation/roots.json") else { return };
-    let roots: Vec<String> = serde_json::from_str(&roots).unwrap();
+    assert_eq!(glacis_attest::Roots::vendors().android.len(), 2);
+    assert_eq!(unanchored(&roots), 0);
+}
+
+/// How many published roots have a key that is not in the tree.
+fn unanchored(roots: &str) -> usize {
+    let roots: Vec<String> = serde_json::from_str(roots).unwrap();
+    assert!(!roots.is_empty());
     let ours = glacis_attest::Roots::vendors().android;
-    assert_eq!(ours.len(), 2);
-    for pem in roots {
-        let der = glacis_attest::pem::certificates(&pem).unwrap().remove(0);
-        assert!(ours.iter().any(|key| der.windows(key.len()).any(|part| part == key)));
-    }
+    let anchored = |pem: &&String| {
+        let der = glacis_attest::pem::certificates(pem).unwrap().remove(0);
+        ours.iter().any(|key| der.windows(key.len()).any(|part| part == key))
+    };
+    roots.len() - roots.iter().filter(anchored).count()
 }
 
 /// Every certificate swapped, left out, doubled, or taken from another chain.

@@ -1,6 +1,7 @@
 //! Family `app-attest` against the corpus: attestations, assertions, receipts; and what an attacker does with them.
 
 use crate::android::{Ask, line};
+use crate::table::Line;
 use crate::{corpus, forge};
 use glacis_attest::apple::{
     self, AppAttestClaims, Environment, ReceiptKind, Stored, check_assertion, check_receipt,
@@ -70,6 +71,81 @@ fn claims(appraisal: &Appraisal) -> &AppAttestClaims {
 
 const DEVELOPMENT: &str = "affirming, software: relaxed";
 
+/// Every file of the family, for the table of the documentation; none where there is no corpus.
+pub(crate) fn rows() -> Option<Vec<Line>> {
+    let mut rows = Vec::new();
+    for file in FILES {
+        let (body, ask, documents) = genuine(file)?;
+        let outcome = ask.appraise(apple::FAMILY, &body);
+        let verified = outcome.as_ref().ok().map_or((0, 0), |found| {
+            let key = claims(found).key;
+            let asserted = of_kind(&documents, "assertion").into_iter().filter(|document| {
+                let (app, counter) = (app(document), document["counter"].parse().ok());
+                let stored = Stored { key: &key, app: &app, counter: 0 };
+                let data = base64(document, "clientDataBase64");
+                let found = check_assertion(&base64(document, "assertionBase64"), &data, &stored);
+                found.ok().map(|found| found.counter) == counter
+            });
+            let receipts = of_kind(&documents, "receipt").into_iter().filter(|document| {
+                let (bytes, app, now) =
+                    (base64(document, "receiptBase64"), app(document), at(document, "creationTime"));
+                check_receipt(&bytes, &Roots::vendors().apple, &app, &key, now).is_ok()
+            });
+            (asserted.count(), receipts.count())
+        });
+        let shown = |first: &str, (assertions, receipts): (usize, usize)| {
+            format!("{first}; assertions {assertions}, receipts {receipts}")
+        };
+        let all = (of_kind(&documents, "assertion").len(), of_kind(&documents, "receipt").len());
+        let (want, found) = (shown(DEVELOPMENT, all), shown(&line(&outcome), verified));
+        rows.push(Line::new(&format!("apple-app-attest/{file}"), &want, &found, OWN_TIME));
+    }
+    let (_, ask, _) = genuine("ios-14.4.yaml")?;
+    let sample = line(&ask.appraise(apple::FAMILY, &takimoto()?));
+    let file = "apple-app-attest/ios-14.4.takimoto3.json";
+    rows.push(Line::new(file, DEVELOPMENT, &sample, "the attestation of ios-14.4.yaml"));
+    let (body, ask) = sample_of_2024()?;
+    let sample = line(&ask.appraise(apple::FAMILY, &body));
+    let file = "apple-app-attest/node-attestation-development.json";
+    rows.push(Line::new(
+        file,
+        "refused: development",
+        &sample,
+        "development is refused where it is not allowed",
+    ));
+    for (file, ours) in [
+        ("Apple_App_Attestation_Root_CA.pem", Roots::vendors().app_attest),
+        ("AppleRootCA-G3.cer", Roots::vendors().apple),
+    ] {
+        let bytes = corpus::bytes(&format!("apple-app-attest/{file}"))?;
+        let text = std::str::from_utf8(&bytes).ok().and_then(glacis_attest::pem::certificates);
+        let der = text.and_then(|mut all| all.pop()).unwrap_or(bytes);
+        let key = glacis_attest::public_key_of(&der).unwrap_or_default();
+        let found = if ours.contains(&key) { "a key of the tree" } else { "another key" };
+        let file = format!("apple-app-attest/{file}");
+        rows.push(Line::new(&file, "a key of the tree", found, "anchors are compared by key"));
+    }
+    Some(rows)
+}
+
+const OWN_TIME: &str =
+    "Apple: validating apps that connect to your server; as of its own time, development allowed";
+
+/// The attestation of another project's sample.
+fn takimoto() -> Option<Vec<u8>> {
+    let json: serde_json::Value =
+        serde_json::from_str(&corpus::text("apple-app-attest/ios-14.4.takimoto3.json")?).unwrap();
+    parse_base64(json["attestation"]["attestationBase64"].as_str().unwrap())
+}
+
+/// The sample of 2024, and what is asked about it.
+fn sample_of_2024() -> Option<(Vec<u8>, Ask)> {
+    let json = corpus::text("apple-app-attest/node-attestation-development.json")?;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let read = |name: &str| parse_base64(json[name].as_str().unwrap()).unwrap();
+    Some((read("attestation"), Ask::new(&read("challenge"), crate::android::secs("2024-03-01T00:00Z"))))
+}
+
 #[test]
 fn every_attestation_of_the_corpus_verifies_as_of_its_own_time() {
     for file in FILES {
@@ -92,9 +168,7 @@ fn every_attestation_of_the_corpus_verifies_as_of_its_own_time() {
 #[test]
 fn the_json_sample_is_the_yaml_sample() {
     let Some((body, ask, _)) = genuine("ios-14.4.yaml") else { return };
-    let Some(json) = corpus::text("apple-app-attest/ios-14.4.takimoto3.json") else { return };
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let theirs = parse_base64(json["attestation"]["attestationBase64"].as_str().unwrap()).unwrap();
+    let Some(theirs) = takimoto() else { return };
     assert_eq!(theirs, body);
     assert_eq!(line(&ask.appraise(apple::FAMILY, &theirs)), DEVELOPMENT);
 }
@@ -102,17 +176,14 @@ fn the_json_sample_is_the_yaml_sample() {
 /// The sample of 2024: its certificate lives for eleven months, its app was blotted out in the source.
 #[test]
 fn the_sample_of_2024_is_of_development_and_of_another_app() {
-    let Some(json) = corpus::text("apple-app-attest/node-attestation-development.json") else { return };
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let read = |name: &str| parse_base64(json[name].as_str().unwrap()).unwrap();
-    let mut ask = Ask::new(&read("challenge"), crate::android::secs("2024-03-01T00:00Z"));
-    assert_eq!(line(&ask.appraise(apple::FAMILY, &read("attestation"))), "refused: development");
+    let Some((body, mut ask)) = sample_of_2024() else { return };
+    assert_eq!(line(&ask.appraise(apple::FAMILY, &body)), "refused: development");
     ask = ask.allowing(&[Relaxation::DangerDevelopment]);
-    let found = ask.appraise(apple::FAMILY, &read("attestation")).unwrap();
+    let found = ask.appraise(apple::FAMILY, &body).unwrap();
     assert_eq!(claims(&found).app.as_deref(), Some("V8H6LQ9448.io.uebelacker.AppAttestExample"));
     assert_eq!(found.vector.executables, 0, "no app is expected, so none is approved");
     ask.references = References { apple_apps: vec!["TEAM.other".to_owned()], ..References::default() };
-    assert_eq!(line(&ask.appraise(apple::FAMILY, &read("attestation"))), "refused: app");
+    assert_eq!(line(&ask.appraise(apple::FAMILY, &body)), "refused: app");
 }
 
 #[test]

@@ -120,6 +120,11 @@ impl Draft {
 
     /// The certificate of `subject`, signed by `issuer`.
     pub(crate) fn sign(&self, subject: &SigningKey, issuer: &SigningKey) -> Vec<u8> {
+        self.sign_for(spki(subject), issuer)
+    }
+
+    /// The certificate of a key of any kind (`SubjectPublicKeyInfo`), signed by `issuer`.
+    pub(crate) fn sign_for(&self, subject: Vec<u8>, issuer: &SigningKey) -> Vec<u8> {
         let algorithm = seq(&[oid("1.2.840.10045.4.3.2")]);
         let time = |text: &str| {
             if text < "2050" { tlv(&[0x17], &text.as_bytes()[2..]) } else { tlv(&[0x18], text.as_bytes()) }
@@ -141,7 +146,7 @@ impl Draft {
             self.issuer.clone(),
             seq(&[time(self.begins), time(self.ends)]),
             self.subject.clone(),
-            spki(subject),
+            subject,
         ];
         if !extensions.is_empty() {
             parts.push(context(3, &seq(&extensions)));

@@ -12,16 +12,29 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
-#[cfg(any(feature = "android-key", feature = "tpm"))]
+#[expect(clippy::panic, reason = "helpers of a test binary")]
+mod corim;
 mod corpus;
+#[expect(clippy::string_slice, clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod ear;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
+#[cfg(all(feature = "android-key", feature = "play-integrity"))]
+#[expect(clippy::panic, reason = "helpers of a test binary")]
+mod play_integrity;
+#[cfg(feature = "soter")]
+#[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod rsa;
 #[cfg(feature = "simulated")]
 mod simulated;
+#[cfg(feature = "soter")]
+#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod soter;
 #[cfg(feature = "tpm")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod swtpm;
+mod table;
 #[cfg(feature = "tpm")]
 #[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod tpm;

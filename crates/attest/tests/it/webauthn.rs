@@ -3,6 +3,7 @@
 
 use crate::android::{Ask, line, secs};
 use crate::corpus;
+use crate::table::Line;
 use glacis_attest::webauthn::{self, Voucher, WebauthnClaims};
 use glacis_attest::{Appraisal, Claims, References, Relaxation, Site};
 use glacis_seal::text::{base64url, parse_base64, parse_base64url};
@@ -83,6 +84,16 @@ fn register(ask: &Ask, credential: &Value) -> Result<Appraisal, glacis_attest::A
 fn claims(appraisal: &Appraisal) -> &WebauthnClaims {
     let Claims::Webauthn(claims) = &appraisal.claims else { panic!("{:?}", appraisal.claims) };
     claims
+}
+
+/// Every file of the family, for the table of the documentation; none where there is no corpus.
+pub(crate) fn rows() -> Option<Vec<Line>> {
+    let row = |row: &Row| {
+        let (credential, ask) = case(row)?;
+        let outcome = line(&register(&ask, &credential));
+        Some(Line::new(&format!("webauthn/{}.json", row.file), row.want, &outcome, row.clause))
+    };
+    ROWS.iter().map(row).collect()
 }
 
 #[test]

@@ -4,15 +4,17 @@
 //! made, with every relaxation allowed, so that the answer names what it would have needed. This says what evidence
 //! *is*, never that it is fresh or ours: a replay looks like the original here.
 
-use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read};
+use super::result::Kind;
+use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read, statements};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use clap::Args;
+use glacis_attest::ear::{Ear, VerifyKey};
 use glacis_attest::{
     Appraisal, AttestError, Constraints, Question, References, Relaxation, Revocations, Site,
 };
-use glacis_attest::{Code as Said, android, apple, pem, webauthn};
+use glacis_attest::{Code as Said, android, apple, corim, pem, soter, webauthn};
 use glacis_host::Host;
 use glacis_wire::Timestamp;
 use glacis_wire::message::enrol::Evidence;
@@ -37,6 +39,8 @@ pub(super) enum Found {
     Unknown,
     /// Something that can be read and not appraised.
     Read(String),
+    /// A part of evidence that vouches for itself, checked.
+    Part { what: &'static str, outcome: Result<String, AttestError> },
     /// Quotes of a TPM with their registers, and whether the key beside them made them.
     Quotes(Vec<Result<String, AttestError>>),
     /// Evidence.
@@ -83,7 +87,7 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     if bytes.len() > FILE_BYTES_MAX {
         return Ok(Found::Unknown);
     }
-    if let Some(found) = measured::recognise(bytes) {
+    if let Some(found) = measured::recognise(bytes).or_else(|| written(bytes)) {
         return Ok(found);
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(binary(bytes)) };
@@ -95,11 +99,64 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
     if let Some((object, data)) = app_attest(text) {
         return appraise(apple::FAMILY, object, &data, now);
     }
-    let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(Found::Unknown) };
+    let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(statements::token_or_key(text)) };
     if Revocations::parse_google(bytes, now).is_ok() {
         return Ok(Found::Read("revocation list".to_owned()));
     }
+    if let Some(challenge) = statements::of_soter(&document) {
+        return appraise(soter::FAMILY, bytes.to_vec(), &challenge, now);
+    }
+    if let Some(found) = statements::part_of_soter(bytes, &document, now)? {
+        return Ok(found);
+    }
     registration(&document, now)
+}
+
+/// Results and reference values. No key is given here, so that a signature is only named.
+fn written(bytes: &[u8]) -> Option<Found> {
+    match Kind::of(bytes) {
+        Kind::Claims(form) => {
+            if let Ok(ear) = Ear::from_bytes(bytes, form) {
+                return Some(Found::Read(format!("attestation result, not signed: {}", ear.status().name())));
+            }
+        }
+        Kind::Jwt(_) => return Some(Found::Read("signed token".to_owned())),
+        Kind::Cwt(_) => {}
+    }
+    if let Ok(document) = corim::read(bytes) {
+        return Some(Found::Read(manifest(&document)));
+    }
+    if let Ok(template) = corim::read_template(bytes) {
+        return Some(Found::Read(format!("template of a manifest, by {}", template.entities.join(", "))));
+    }
+    if VerifyKey::from_jwk(bytes).is_ok() {
+        return Some(Found::Read("public key, ES256".to_owned()));
+    }
+    matches!(Kind::of(bytes), Kind::Cwt(_)).then(|| Found::Read("signed message".to_owned()))
+}
+
+fn manifest(document: &corim::Document) -> String {
+    let values = |comids: &[corim::Comid]| comids.iter().map(|comid| comid.references.len()).sum::<usize>();
+    match document {
+        corim::Document::Unsigned(found) => {
+            format!("manifest, not signed: reference values of {} environments", values(&found.comids))
+        }
+        corim::Document::Signed(found) => {
+            let signer = found.signer.as_deref().unwrap_or("nobody in particular");
+            let count = values(&found.corim.comids);
+            format!("manifest signed in the name of {signer}: reference values of {count} environments")
+        }
+        corim::Document::Comid(found) => {
+            format!("module: reference values of {} environments", found.references.len())
+        }
+        corim::Document::Evidence(found) => {
+            format!("concise evidence of {} environments", found.measured.len())
+        }
+        corim::Document::Coserv(found) => {
+            format!("query for reference values of {} environments", found.environments.len())
+        }
+        _ => "reference values".to_owned(),
+    }
 }
 
 /// One certificate as DER.
@@ -177,8 +234,19 @@ fn appraise_with(
     references: &References,
 ) -> Result<Found, CliError> {
     let evidence = Evidence { family: Text(family.to_owned()), body: Bytes(body) };
+    let outcome = asking(challenge, at, references, |question| glacis_attest::appraise(&evidence, question))?;
+    Ok(Found::Evidence { family, at, outcome: outcome.map(Box::new) })
+}
+
+/// Asks with every relaxation allowed.
+pub(super) fn asking<T>(
+    challenge: &[u8],
+    now: Timestamp,
+    references: &References,
+    ask: impl FnOnce(&Question<'_>) -> T,
+) -> Result<T, CliError> {
     let allow = Relaxation::ALL.iter().copied().collect();
-    let question = Question {
+    Ok(ask(&Question {
         anchors: &anchors()?,
         references,
         revocations: None,
@@ -186,16 +254,18 @@ fn appraise_with(
         challenge,
         device_key: None,
         activation: None,
-        now: at,
-    };
-    let outcome = glacis_attest::appraise(&evidence, &question).map(Box::new);
-    Ok(Found::Evidence { family, at, outcome })
+        now,
+    }))
 }
 
 fn line(name: &str, found: &Found) -> String {
     match found {
         Found::Unknown => format!("unknown   {name}"),
         Found::Read(what) => format!("parsed    {name}: {what}"),
+        Found::Part { what, outcome: Ok(said) } => format!("verified  {name}: {what}: {said}"),
+        Found::Part { what, outcome: Err(refused) } => {
+            format!("refused   {name}: {what}: {} {}", refused.code(), refused.detail()).trim_end().to_owned()
+        }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
                 Ok(what) => format!("verified  {name}: tpm quote: {what}"),
@@ -228,6 +298,13 @@ fn row(name: &str, found: &Found) -> Value {
     match found {
         Found::Unknown => json!({"file": name, "outcome": "unknown"}),
         Found::Read(what) => json!({"file": name, "outcome": "parsed", "what": what}),
+        Found::Part { what, outcome: Ok(said) } => {
+            json!({"file": name, "outcome": "verified", "what": format!("{what}: {said}")})
+        }
+        Found::Part { what, outcome: Err(refused) } => {
+            let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
+            json!({"file": name, "outcome": "refused", "what": what, "reasons": [reason]})
+        }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
                 Ok(what) => json!({"outcome": "verified", "what": what}),

@@ -64,6 +64,7 @@ fn entries() -> impl Iterator<Item = Entry> {
         effect: match code.effect() {
             Effect::Refused => "refused",
             Effect::Found => "found",
+            Effect::Rejected => "rejected",
         },
         what: code.what(),
         cure: Some(code.cure()),

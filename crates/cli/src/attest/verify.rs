@@ -3,22 +3,24 @@
 //! The arguments become one question of the library; the answer is printed as it is. Hardware ids are among the claims:
 //! who runs this has the evidence anyway.
 
+use super::result::{Appraised, SignArgs};
 use super::{FILE_BYTES_MAX, LOCAL_TENANT, any_base64, body, read};
 use crate::codes::Code;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::time::Moment;
 use clap::Args;
+use glacis_attest::play_integrity::PlayKeys;
 use glacis_attest::{
     Anchors, AndroidApp, Appraisal, AttestError, Constraints, Question, References, Relaxation, Released,
-    Revocations, Site, Status, cmw, named, pem, public_key_of, tpm,
+    Revocations, Site, Status, cmw, named, tpm,
 };
 use glacis_host::Host;
 use glacis_seal::text::parse_hex;
 use glacis_seal::{Context, sha256};
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::tpm::TpmEvidence;
-use glacis_wire::message::{Bytes, Text};
+use glacis_wire::message::{Bytes, PublicKey, Text};
 use glacis_wire::{Decode, Realm, TenantId, Timestamp};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -29,22 +31,29 @@ use std::process::ExitCode;
 /// Arguments of `glacis attest verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Which verifier: android-key, app-attest, tpm, webauthn; a wrapped record names its own
+    /// Which verifier: android-key, app-attest, play-integrity, soter, tpm, webauthn; a wrapped record names its own
     #[arg(long)]
     family: Option<String>,
-    /// The evidence: a chain as PEM or DER; an attestation object, also as base64; a registration as JSON; what a TPM
-    /// proves, as it is sent; or any of them in a record (RATS CMW, JSON or CBOR)
+    /// The evidence: a chain as PEM or DER; an attestation object, also as base64; a registration or parts of SOTER as JSON;
+    /// a token; what a TPM proves, as it is sent; or any of them in a record (RATS CMW, JSON or CBOR)
     #[arg(long, value_name = "FILE")]
     evidence: PathBuf,
-    /// Whose challenge it was (tpm)
+    /// Whose challenge it was (tpm; soter and play-integrity with --device-key)
     #[arg(long, value_name = "NAME", default_value = LOCAL_TENANT)]
     tenant: String,
-    /// In which realm: production, demo (tpm)
+    /// In which realm: production, demo (as --tenant)
     #[arg(long, value_name = "REALM", default_value = "production")]
     realm: String,
-    /// A certificate, as PEM or DER, whose key is trusted as a maker's (tpm, webauthn); may be repeated
+    /// Certificates or public keys, as PEM or DER, whose keys are trusted as a maker's (soter, tpm, webauthn); may be
+    /// repeated
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
+    /// The two keys of an app that the Play Console shows, decryption key first, a line each (play-integrity)
+    #[arg(long, value_name = "FILE")]
+    play_keys: Vec<PathBuf>,
+    /// The device key that the evidence must be about: a P-256 point of 65 bytes in hexadecimal; any if it is not given
+    #[arg(long, value_name = "HEX")]
+    device_key: Option<String>,
     /// The secret that was in the credential for these keys, in hexadecimal (tpm)
     #[arg(long, value_name = "HEX")]
     activation: Option<String>,
@@ -64,6 +73,8 @@ pub(crate) struct VerifyArgs {
     /// A relaxation that may be used, such as danger_expired; may be repeated
     #[arg(long, value_name = "NAME")]
     allow: Vec<String>,
+    #[command(flatten)]
+    sign: SignArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,6 +86,8 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     let named = args.family.as_deref();
     named.map_or(Ok(()), known)?;
     let challenge = challenge(&args.challenge)?;
+    args.sign.check()?;
+    let device_key = args.device_key.as_deref().map(device_key).transpose()?;
     let now = args.at.map_or_else(|| host.now(), |at| at.at(host.now()));
     references(&args.expect, named.unwrap_or_default())?;
     let allow = args.allow.iter().map(|name| relaxation(name)).collect::<Result<_, _>>()?;
@@ -90,13 +103,16 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         revocations: revocations.as_ref(),
         constraints: &Constraints { allow, ..Constraints::default() },
         challenge: &challenge,
-        device_key: None,
+        device_key: device_key.as_ref(),
         activation: released.as_ref(),
         now,
     };
     let outcome = glacis_attest::appraise(&evidence, &question);
     let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
-    if args.json {
+    let appraised = Appraised { family, outcome: &outcome, at: now, now: host.now() };
+    if args.sign.run(&appraised, out)? {
+        // The result says it all.
+    } else if args.json {
         print_json(out, &document(family, now, &outcome)?)?;
     } else {
         print(out, plain(&text(family, now, &outcome)?).trim_end())?;
@@ -140,20 +156,28 @@ fn anchored(args: &VerifyArgs) -> Result<Anchors, CliError> {
     };
     let mut anchors = Anchors::new(Context::new(tenant, realm));
     for path in &args.anchor {
-        let bytes = read(path, FILE_BYTES_MAX)?;
-        let text = std::str::from_utf8(&bytes).ok();
-        let found = text.and_then(pem::certificates).filter(|found| !found.is_empty());
-        for certificate in found.unwrap_or_else(|| vec![bytes.clone()]) {
-            let key = public_key_of(&certificate)
-                .map_err(|error| usage(format!("--anchor: {}: {}", path.display(), error.detail())))?;
-            for roots in
-                [&mut anchors.roots.tpm, &mut anchors.roots.platforms, &mut anchors.roots.authenticators]
-            {
-                roots.push(key.clone());
-            }
+        let keys = glacis_attest::anchors(&read(path, FILE_BYTES_MAX)?).filter(|keys| !keys.is_empty());
+        let keys = keys
+            .ok_or_else(|| usage(format!("--anchor: {}: not certificates or public keys", path.display())))?;
+        let roots = &mut anchors.roots;
+        for roots in [&mut roots.tpm, &mut roots.platforms, &mut roots.authenticators, &mut roots.soter] {
+            roots.extend(keys.iter().cloned());
         }
     }
+    for path in &args.play_keys {
+        let bytes = read(path, FILE_BYTES_MAX)?;
+        let mut lines = std::str::from_utf8(&bytes).unwrap_or_default().lines().map(str::trim);
+        let keys = lines.next().zip(lines.next()).and_then(|(opens, signs)| PlayKeys::parse(opens, signs));
+        anchors.play_integrity.push(keys.ok_or_else(|| {
+            usage(format!("--play-keys: {}: not a decryption key and a verification key", path.display()))
+        })?);
+    }
     Ok(anchors)
+}
+
+fn device_key(text: &str) -> Result<PublicKey, CliError> {
+    let key = parse_hex(text).and_then(|bytes| bytes.try_into().ok()).map(PublicKey);
+    key.ok_or_else(|| usage("--device-key: not 65 bytes in hexadecimal"))
 }
 
 /// The secret of the credential that was made for the keys in this evidence.

@@ -4,6 +4,8 @@ use crate::{code, glacis, stderr, stdout};
 use serde_json::Value;
 use std::path::PathBuf;
 
+mod results;
+
 /// A registration without a statement: data of the standard's form, signed by nobody.
 const REGISTRATION: &str = r#"{"id":"aWQ","rawId":"aWQ","type":"public-key","response":{"attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVhU5sa2nx7cKDdyeFPzcVqUbMGN6Zl-oH0OI3Y7y9KAKWVBAAAAAQAAAAAAAAAAAAAAAAAAAAAAAmlk","clientDataJSON":"e30"}}"#;
 
@@ -168,6 +170,121 @@ fn a_record_names_its_family() {
         let base = ["attest", "verify", "--evidence", evidence, "--challenge", "00"];
         assert_eq!(code(&glacis(&[&base[..], rest].concat())), 2, "{evidence} {rest:?}");
     }
+}
+
+/// The parts of the corpus as evidence, with the app's key as the anchor.
+fn soter(folder: &std::path::Path) -> Option<(String, String)> {
+    use glacis_seal::text::base64url;
+    let key = corpus("tencent-soter/ask.pem")?;
+    let read = |name: &str| std::fs::read(corpus(&format!("tencent-soter/{name}"))?).ok();
+    let signed = |json: &str, signature: &str| {
+        Some(serde_json::json!({"json": base64url(&read(json)?), "signature": base64url(&read(signature)?)}))
+    };
+    let info = glacis_attest::anchors(&read("ask.pem")?)?.pop()?;
+    let body = serde_json::json!({
+        "ask": {"key": base64url(&info)},
+        "auth_key": signed("auth_key_json.txt", "auth_key_signature.bin")?,
+        "final": signed("final_json.txt", "final_signature.bin")?,
+    });
+    let path = folder.join("soter.json");
+    std::fs::write(&path, body.to_string()).expect("a file");
+    Some((path.to_string_lossy().into_owned(), key))
+}
+
+#[test]
+fn statements_of_soter_verify_under_an_anchored_key_and_their_parts_are_recognised() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((evidence, key)) = soter(folder.path()) else { return };
+    // "I'm a demo challenge string"
+    let challenge = "49276d20612064656d6f206368616c6c656e676520737472696e67";
+    let base = ["attest", "verify", "--family", "soter", "--evidence", &evidence, "--challenge", challenge];
+    let (exit, found) = document(&[&base[..], &["--anchor", &key]].concat());
+    assert_eq!(
+        (exit, &found["status"], &found["tier"]),
+        (0, &"affirming".into(), &"hardware".into()),
+        "{found}"
+    );
+    assert_eq!((&found["claims"]["counter"], &found["claims"]["uid"]), (&246.into(), &"10115".into()));
+    let (exit, stranger) = document(&base);
+    assert_eq!((exit, &stranger["reasons"][0]["code"]), (1, &"unknown-root".into()));
+    let keyed = [&base[..], &["--anchor", &key, "--device-key"]].concat();
+    assert_eq!(code(&glacis(&[&keyed[..], &["00"]].concat())), 2, "no point");
+    let point = format!("04{}", "00".repeat(64));
+    let (exit, unbound) = document(&[&keyed[..], &[&point]].concat());
+    assert_eq!((exit, &unbound["reasons"][0]["code"]), (1, &"challenge".into()), "bound to no key");
+    let (_, rows) = document(&["attest", "corpus", &folder.path().to_string_lossy()]);
+    assert_eq!((&rows[0]["outcome"], &rows[0]["status"]), (&"verified".into(), &"none".into()), "{rows}");
+    let Some(corpus) = corpus("tencent-soter") else { return };
+    let (_, rows) = document(&["attest", "corpus", &corpus]);
+    let outcome = |file: &str| {
+        let all = rows.as_array().expect("rows");
+        let row = all.iter().find(|row| row["file"] == file).unwrap_or_else(|| panic!("{file}: {rows}"));
+        (
+            row["outcome"].as_str().unwrap_or_default().to_owned(),
+            row["what"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let key = outcome("ask_cert_json.txt");
+    assert_eq!(key.0, "verified", "{key:?}");
+    for needed in ["counter 88", "danger_unanchored", "danger_name_chain", "danger_lenient_der"] {
+        assert!(key.1.contains(needed), "{needed}: {key:?}");
+    }
+    assert_eq!(outcome("ask.pem"), ("parsed".to_owned(), "public key".to_owned()));
+    assert!(outcome("final_json.txt").1.contains("without its signature"));
+    assert!(outcome("auth_key_json.txt").1.contains("without its signature"));
+    assert_eq!(outcome("final_signature.bin").0, "unknown");
+}
+
+#[test]
+fn verdicts_of_play_integrity_open_with_the_keys_that_the_console_shows() {
+    use glacis_seal::text::base64url;
+    use glacis_seal::{Secret, SigningKey, jwe, jws};
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    // Scalar 1: its public key is the generator of P-256.
+    let google = SigningKey::from_scalar(&std::array::from_fn(|at| u8::from(at == 31))).expect("a key");
+    let payload = serde_json::json!({
+        "requestDetails": {
+            "requestPackageName": "com.example", "requestHash": base64url(b"challenge"),
+            "timestampMillis": "1767225600000",
+        },
+        "deviceIntegrity": {"deviceRecognitionVerdict": ["MEETS_DEVICE_INTEGRITY"]},
+    });
+    let inner =
+        jws::sign_es256(&google, br#"{"alg":"ES256"}"#, payload.to_string().as_bytes()).expect("a token");
+    let header = br#"{"alg":"A256KW","enc":"A256GCM"}"#;
+    let zeros = jwe::WrapKey::new([0; 32]);
+    let token =
+        jwe::seal(header, inner.as_bytes(), &zeros, (&Secret::new([1; 32]), [2; 12])).expect("a token");
+    let evidence = file("token.txt", &format!("{token}\n"));
+    let keys = file(
+        "play.keys",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
+         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n",
+    );
+    let base = ["attest", "verify", "--family", "play-integrity", "--evidence", &evidence, "--challenge"];
+    let at = ["6368616c6c656e6765", "--at", "2026-01-01T00:05:00Z"];
+    let keyed = [&base[..], &at, &["--play-keys", &keys]].concat();
+    let (exit, found) = document(&keyed);
+    assert_eq!(
+        (exit, &found["status"], &found["tier"]),
+        (0, &"affirming".into(), &"software".into()),
+        "{found}"
+    );
+    assert_eq!(found["reasons"][0]["code"], "key-unproven");
+    assert_eq!(found["claims"]["device"][0], "MEETS_DEVICE_INTEGRITY");
+    let (exit, bare) = document(&[&base[..], &at].concat());
+    assert_eq!((exit, &bare["reasons"][0]["code"]), (1, &"no-token-keys".into()));
+    let (exit, foreign) = document(&[&keyed[..], &["--expect", "app=other.app"]].concat());
+    assert_eq!((exit, &foreign["reasons"][0]["code"]), (1, &"app".into()));
+    assert_eq!(code(&glacis(&[&keyed[..], &["--play-keys", &evidence]].concat())), 2, "no keys in there");
+    let (_, rows) = document(&["attest", "corpus", &folder.path().to_string_lossy()]);
+    let sealed = rows.as_array().and_then(|rows| rows.iter().find(|row| row["file"] == "token.txt"));
+    assert_eq!(sealed.map(|row| &row["outcome"]), Some(&"parsed".into()), "{rows}");
 }
 
 #[test]

@@ -8,9 +8,10 @@ use super::hardware::{Chip, Uniqueness};
 use super::partner::NO_EVIDENCE;
 use crate::core::Tx;
 use crate::error::CloudError;
+use glacis_attest::soter::SoterVoucher;
 use glacis_attest::tpm::identity_digest;
 use glacis_attest::{Appraisal, Claims, Released};
-use glacis_seal::Purpose;
+use glacis_seal::{Purpose, sha256};
 use glacis_wire::message::enrol::{EnrolBody, Evidence, TrustVector};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated;
@@ -109,6 +110,10 @@ fn hardware_of(found: &Appraisal) -> (Uniqueness, Option<Digest>) {
         Claims::AppAttest(_) => (Uniqueness::Estimate, None),
         Claims::Tpm(claims) if claims.is_unique() => {
             (Uniqueness::Hardware, Some(*claims.hardware_id.expose()))
+        }
+        // The device itself names its processor, below a key that the maker or the operator vouches for.
+        Claims::Soter(claims) if claims.voucher != SoterVoucher::Nobody => {
+            (Uniqueness::Hardware, Some(sha256(claims.cpu_id.expose().as_bytes())))
         }
         // Each simulated device has an attestation key of its own.
         _ if found.family == simulated::FAMILY => {

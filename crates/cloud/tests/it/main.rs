@@ -32,5 +32,6 @@ mod schemathesis;
 #[path = "../../../../tests/support/tmpfs.rs"]
 mod tmpfs;
 mod upgrade;
+mod verdicts;
 mod webhook;
 mod world;

@@ -26,6 +26,19 @@ pub struct Enrolment {
     pub android: Option<AndroidApps>,
     /// Apple apps that are ours.
     pub apple_apps: Vec<String>,
+    /// Files with keys of makers, devices or apps of SOTER.
+    pub soter_anchors: Vec<PathBuf>,
+    /// What is expected of verdicts of Play Integrity, where they enrol.
+    pub play: Option<PlayApps>,
+}
+
+/// What is expected of verdicts of Play Integrity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayApps {
+    /// Files with the two keys of an app: the decryption key on the first line, the verification key on the second.
+    pub keys: Vec<PathBuf>,
+    /// Packages that are ours, with the certificates that may sign them.
+    pub apps: Vec<(String, Vec<Digest>)>,
 }
 
 /// What is expected of Android devices.
@@ -52,6 +65,8 @@ impl Default for Enrolment {
             tpm_anchors: Vec::new(),
             android: None,
             apple_apps: Vec::new(),
+            soter_anchors: Vec::new(),
+            play: None,
         }
     }
 }
@@ -63,7 +78,8 @@ impl Enrolment {
             .android
             .iter_mut()
             .flat_map(|android| android.anchors.iter_mut().chain(std::iter::once(&mut android.revocations)));
-        for file in self.tpm_anchors.iter_mut().chain(android) {
+        let play = self.play.iter_mut().flat_map(|play| play.keys.iter_mut());
+        for file in self.tpm_anchors.iter_mut().chain(&mut self.soter_anchors).chain(android).chain(play) {
             *file = base.join(&*file);
         }
     }
@@ -77,13 +93,25 @@ pub(super) fn enrolment(mut keys: Keys<'_>) -> Result<Enrolment, ConfigError> {
     let families: BTreeSet<String> = families.into_iter().map(ToOwned::to_owned).collect();
     let daily_max = keys.integer("daily_max", 0..=(1 << 40))?.unwrap_or(DAILY_MAX);
     let hourly = keys.integer("prefix_hourly_max", 0..=(1 << 40))?.unwrap_or(PREFIX_HOURLY_MAX);
-    let [tpm, android, apple] = FAMILIES;
-    let tpm_anchors = section(&mut keys, &families, tpm)?.map(tpm_section).transpose()?.unwrap_or_default();
+    let [tpm, android, apple, soter, play] = FAMILIES;
+    let makers = |keys| anchors_section(keys, "no maker is trusted by itself");
+    let tpm_anchors = section(&mut keys, &families, tpm)?.map(makers).transpose()?.unwrap_or_default();
+    let soter_anchors = section(&mut keys, &families, soter)?.map(makers).transpose()?.unwrap_or_default();
+    let play = section(&mut keys, &families, play)?.map(play_section).transpose()?;
     let android = section(&mut keys, &families, android)?.map(android_section).transpose()?;
     let apple_apps =
         section(&mut keys, &families, apple)?.map(apple_section).transpose()?.unwrap_or_default();
     keys.finish()?;
-    Ok(Enrolment { families, daily_max, prefix_hourly_max: hourly, tpm_anchors, android, apple_apps })
+    Ok(Enrolment {
+        families,
+        daily_max,
+        prefix_hourly_max: hourly,
+        tpm_anchors,
+        android,
+        apple_apps,
+        soter_anchors,
+        play,
+    })
 }
 
 /// The table of a family: there where it enrols, and only there.
@@ -100,13 +128,26 @@ fn section<'a>(
     }
 }
 
-fn tpm_section(mut keys: Keys<'_>) -> Result<Vec<PathBuf>, ConfigError> {
+fn anchors_section(mut keys: Keys<'_>, why: &str) -> Result<Vec<PathBuf>, ConfigError> {
     let anchors = files(&mut keys, "anchors")?;
     if anchors.is_empty() {
-        return Err(keys.bad("anchors", "must name at least one file: no maker of TPMs is trusted by itself"));
+        return Err(keys.bad("anchors", format_args!("must name at least one file: {why}")));
     }
     keys.finish()?;
     Ok(anchors)
+}
+
+fn play_section(mut keys: Keys<'_>) -> Result<PlayApps, ConfigError> {
+    let files = files(&mut keys, "keys")?;
+    if files.is_empty() || files.len() > PLAY_KEYS_MAX {
+        return Err(keys.bad(
+            "keys",
+            format_args!("must name one to {PLAY_KEYS_MAX} files, each with the two keys of an app"),
+        ));
+    }
+    let apps = apps(&mut keys)?;
+    keys.finish()?;
+    Ok(PlayApps { keys: files, apps })
 }
 
 fn android_section(mut keys: Keys<'_>) -> Result<AndroidApps, ConfigError> {
@@ -119,6 +160,13 @@ fn android_section(mut keys: Keys<'_>) -> Result<AndroidApps, ConfigError> {
     let patch_level_min = keys.integer("patch_level_min", 201_501..=999_912)?;
     let patch_level_min = patch_level_min.and_then(|level| u32::try_from(level).ok());
     let anchors = files(&mut keys, "anchors")?;
+    let apps = apps(&mut keys)?;
+    keys.finish()?;
+    Ok(AndroidApps { apps, revocations, boot_keys, patch_level_min, anchors })
+}
+
+/// Packages with their signers, at least one.
+fn apps(keys: &mut Keys<'_>) -> Result<Vec<(String, Vec<Digest>)>, ConfigError> {
     let mut apps = Vec::new();
     for (package, mut app) in keys.entries("app")? {
         let rule = "must be a list of SHA-256 digests in hexadecimal, at least one";
@@ -134,8 +182,7 @@ fn android_section(mut keys: Keys<'_>) -> Result<AndroidApps, ConfigError> {
             keys.bad("app", "must name at least one app: a device alone says nothing about what runs on it")
         );
     }
-    keys.finish()?;
-    Ok(AndroidApps { apps, revocations, boot_keys, patch_level_min, anchors })
+    Ok(apps)
 }
 
 fn apple_section(mut keys: Keys<'_>) -> Result<Vec<String>, ConfigError> {
@@ -154,7 +201,9 @@ fn files(keys: &mut Keys<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigE
 }
 
 /// Families that can enrol here; `simulated` is for demos, which no installation serves.
-const FAMILIES: [&str; 3] = ["tpm", "android-key", "app-attest"];
+const FAMILIES: [&str; 5] = ["tpm", "android-key", "app-attest", "soter", "play-integrity"];
+/// Most apps whose tokens are opened: the verifier tries their keys one after the other.
+const PLAY_KEYS_MAX: usize = 16;
 /// Default of enrolments a day in all: a device enrols again every day.
 const DAILY_MAX: u64 = 1_000_000;
 /// Default of enrolments an hour from one address prefix: whole cities share one behind a carrier.

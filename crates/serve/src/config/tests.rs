@@ -3,6 +3,9 @@
 use super::*;
 
 const BASIC: &str = include_str!("../../../../docs/samples/basic.toml");
+/// An AES key of zeros and the generator of P-256.
+const PLAY_KEYS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n";
 const ADVANCED: &str = include_str!("../../../../docs/samples/advanced.toml");
 
 #[test]
@@ -20,11 +23,13 @@ fn the_samples_are_accepted() {
     let enrolment = advanced_cloud.enrolment;
     assert_eq!(
         enrolment.families.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["android-key", "app-attest", "tpm"]
+        ["android-key", "app-attest", "play-integrity", "soter", "tpm"]
     );
     let android = enrolment.android.unwrap();
     assert_eq!((android.apps.len(), android.apps[0].1.len()), (1, 1));
     assert_eq!((enrolment.tpm_anchors.len(), enrolment.apple_apps.len()), (1, 1));
+    let play = enrolment.play.unwrap();
+    assert_eq!((enrolment.soter_anchors.len(), play.keys.len(), play.apps.len()), (1, 1, 1));
     assert_eq!(advanced.edge.unwrap().routes.len(), 2);
     assert_eq!(cloud.enrolment, Enrolment::default(), "nothing enrols by default");
 }
@@ -65,7 +70,7 @@ fn a_family_enrols_complete_or_not_at_all() {
         (
             "\"tpm\", \"android-key\"",
             "\"moon\", \"android-key\"",
-            "must be a list of tpm, android-key, app-attest",
+            "must be a list of tpm, android-key, app-attest, soter, play-integrity",
         ),
         ("\"tpm\", \"android-key\"", "\"simulated\", \"android-key\"", "must be a list of"),
         (
@@ -76,6 +81,14 @@ fn a_family_enrols_complete_or_not_at_all() {
         ("[cloud.enrolment.tpm]", "[cloud.enrolment.tmp]", "`cloud.enrolment.tpm` is missing"),
         ("anchors = [\"tpm-makers.pem\"]", "anchors = []", "must name at least one file"),
         ("anchors = [\"tpm-makers.pem\"]", "anchor = [\"x\"]", "must name at least one file"),
+        ("anchors = [\"soter-makers.pem\"]", "anchors = []", "must name at least one file"),
+        ("[cloud.enrolment.soter]", "[cloud.enrolment.sotr]", "`cloud.enrolment.soter` is missing"),
+        ("keys = [\"shop.play-keys\"]", "keys = []", "must name one to 16 files"),
+        (
+            "[cloud.enrolment.play-integrity.app.\"com.example.shop\"]\nsigners",
+            "[cloud.enrolment.play-integrity.app.\"com.example.shop\"]\nsigner",
+            "must be a list of SHA-256 digests",
+        ),
         ("revocations =", "revocation =", "`cloud.enrolment.android-key.revocations` is missing"),
         ("signers = [\"", "signers = [\"zz", "must be a list of SHA-256 digests"),
         ("signers =", "signer =", "must be a list of SHA-256 digests"),
@@ -100,11 +113,18 @@ fn anchors_and_lists_are_read_from_their_files_or_the_start_is_refused() {
     assert!(load().unwrap_err().contains("tpm-makers.pem"), "a file that is not there");
     let keys = glacis_attest::Roots::vendors();
     std::fs::write(dir.path().join("tpm-makers.pem"), &keys.android[1]).unwrap();
+    assert!(load().unwrap_err().contains("soter-makers.pem"));
+    std::fs::write(dir.path().join("soter-makers.pem"), &keys.android[0]).unwrap();
     assert!(load().unwrap_err().contains("status.json"));
     std::fs::write(dir.path().join("status.json"), "{\"entries\": {}}").unwrap();
+    assert!(load().unwrap_err().contains("shop.play-keys"));
+    std::fs::write(dir.path().join("shop.play-keys"), "AAAA\nAAAA\n").unwrap();
+    assert!(load().unwrap_err().contains("must hold a decryption key and a verification key"));
+    std::fs::write(dir.path().join("shop.play-keys"), PLAY_KEYS).unwrap();
     let (anchors, enrolling) = load().unwrap();
+    assert_eq!((anchors.play_integrity.len(), anchors.roots.soter), (1, vec![keys.android[0].clone()]));
     assert_eq!(anchors.roots.tpm, [keys.android[1].clone()]);
-    assert_eq!((anchors.roots.android, enrolling.references.android_apps.len()), (keys.android, 1));
+    assert_eq!((anchors.roots.android, enrolling.references.android_apps.len()), (keys.android, 2));
     assert!(enrolling.revocations.unwrap().is_empty());
     std::fs::write(dir.path().join("tpm-makers.pem"), "-----BEGIN PRIVATE KEY-----").unwrap();
     assert!(load().unwrap_err().contains("and nothing else"));

@@ -1,0 +1,7 @@
+//! Tokens of Play Integrity, whole and as what is inside them.
+//!
+//! The check itself is `glacis_fuzz::statements`, so that it can be read, tested and replayed without the fuzzer; this
+//! file only ties it to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| glacis_fuzz::statements::play(data));

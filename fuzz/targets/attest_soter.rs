@@ -1,0 +1,7 @@
+//! Evidence of SOTER, and keys of apps as devices export them.
+//!
+//! The check itself is `glacis_fuzz::statements`, so that it can be read, tested and replayed without the fuzzer; this
+//! file only ties it to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| glacis_fuzz::statements::soter(data));
