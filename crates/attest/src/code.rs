@@ -93,6 +93,12 @@ codes! {
         "Give the list; `danger_no_revocation_list` goes on without one.";
     StaleRevocationList "stale-revocation-list" Refused "The revocation list is older than it may be.",
         "Fetch it again; `danger_stale_revocation_list` goes on with the old one.";
+    OldCollateral "old-collateral" Refused "The collateral is past its end.",
+        "Make a newer one: `glacis collateral build`.";
+    FutureCollateral "future-collateral" Refused "The collateral was made later than now.",
+        "Compare the clocks of who made it and who uses it.";
+    NoCollateral "no-collateral" Refused "Collateral is demanded, and none is in force.",
+        "Bring one: `glacis collateral apply`, or the file that the configuration names.";
     Challenge "challenge" Refused "Made for another challenge.",
         "A replay, or two attempts at once: begin again with a new challenge.";
     DeviceKey "device-key" Refused "Made for another device key.",
@@ -171,6 +177,8 @@ codes! {
         "Expect the certificates of your loaders; the claims list those that were used.";
     PlatformUnanchored "platform-unanchored" Found "Nobody who is trusted vouches for the platform certificate.",
         "Anchor the key of the machine's maker, or ask him for a certificate that is in its time.";
+    StaleCollateral "stale-collateral" Found "Keys, lists and expectations are older than they may be.",
+        "Make a newer collateral: `glacis collateral build`; nothing is worth more than tier `software` until then.";
     Relaxed "relaxed" Found "A check was relaxed by name.",
         "Remove the relaxation when the devices that need it are gone.";
 }

@@ -12,11 +12,16 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
+#[cfg(feature = "android-key")]
+#[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod collateral;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 mod corpus;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
+#[cfg(feature = "android-key")]
+mod phone;
 #[cfg(feature = "simulated")]
 mod simulated;
 #[cfg(feature = "tpm")]
