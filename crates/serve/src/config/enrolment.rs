@@ -26,6 +26,21 @@ pub struct Enrolment {
     pub android: Option<AndroidApps>,
     /// Apple apps that are ours.
     pub apple_apps: Vec<String>,
+    /// Where anchors, lists and expectations come from in place of the families' own tables.
+    pub collateral: Option<CollateralFile>,
+    /// Devices that one attestation key of a factory may vouch for before there is an alarm.
+    pub issuer_batch_max: u64,
+    /// The same of a key that is one device's own.
+    pub issuer_own_max: u64,
+}
+
+/// Signed collateral.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollateralFile {
+    /// The file, looked at again and again.
+    pub file: PathBuf,
+    /// The file with the public key that signs it.
+    pub key: PathBuf,
 }
 
 /// What is expected of Android devices.
@@ -52,6 +67,9 @@ impl Default for Enrolment {
             tpm_anchors: Vec::new(),
             android: None,
             apple_apps: Vec::new(),
+            collateral: None,
+            issuer_batch_max: ISSUER_BATCH_MAX,
+            issuer_own_max: ISSUER_OWN_MAX,
         }
     }
 }
@@ -63,7 +81,8 @@ impl Enrolment {
             .android
             .iter_mut()
             .flat_map(|android| android.anchors.iter_mut().chain(std::iter::once(&mut android.revocations)));
-        for file in self.tpm_anchors.iter_mut().chain(android) {
+        let collateral = self.collateral.iter_mut().flat_map(|section| [&mut section.file, &mut section.key]);
+        for file in self.tpm_anchors.iter_mut().chain(android).chain(collateral) {
             *file = base.join(&*file);
         }
     }
@@ -77,13 +96,56 @@ pub(super) fn enrolment(mut keys: Keys<'_>) -> Result<Enrolment, ConfigError> {
     let families: BTreeSet<String> = families.into_iter().map(ToOwned::to_owned).collect();
     let daily_max = keys.integer("daily_max", 0..=(1 << 40))?.unwrap_or(DAILY_MAX);
     let hourly = keys.integer("prefix_hourly_max", 0..=(1 << 40))?.unwrap_or(PREFIX_HOURLY_MAX);
+    let issuer_batch_max = keys.integer("issuer_batch_max", 1..=(1 << 40))?.unwrap_or(ISSUER_BATCH_MAX);
+    let issuer_own_max = keys.integer("issuer_own_max", 1..=(1 << 40))?.unwrap_or(ISSUER_OWN_MAX);
+    let collateral = collateral(&mut keys)?;
+    if collateral.is_some() {
+        // Two sources would leave open which of them counts.
+        for family in FAMILIES {
+            if keys.table(family)?.is_some() {
+                return Err(keys.bad(family, "comes from the collateral: say it in `collateral.toml`"));
+            }
+        }
+        keys.finish()?;
+        return Ok(Enrolment {
+            families,
+            daily_max,
+            prefix_hourly_max: hourly,
+            collateral,
+            issuer_batch_max,
+            issuer_own_max,
+            ..Enrolment::default()
+        });
+    }
     let [tpm, android, apple] = FAMILIES;
     let tpm_anchors = section(&mut keys, &families, tpm)?.map(tpm_section).transpose()?.unwrap_or_default();
     let android = section(&mut keys, &families, android)?.map(android_section).transpose()?;
     let apple_apps =
         section(&mut keys, &families, apple)?.map(apple_section).transpose()?.unwrap_or_default();
     keys.finish()?;
-    Ok(Enrolment { families, daily_max, prefix_hourly_max: hourly, tpm_anchors, android, apple_apps })
+    Ok(Enrolment {
+        families,
+        daily_max,
+        prefix_hourly_max: hourly,
+        tpm_anchors,
+        android,
+        apple_apps,
+        collateral: None,
+        issuer_batch_max,
+        issuer_own_max,
+    })
+}
+
+fn collateral(keys: &mut Keys<'_>) -> Result<Option<CollateralFile>, ConfigError> {
+    let (file, key) = (keys.text("collateral")?, keys.text("collateral_key")?);
+    match (file, key) {
+        (None, None) => Ok(None),
+        (Some(file), Some(key)) => {
+            Ok(Some(CollateralFile { file: PathBuf::from(file), key: PathBuf::from(key) }))
+        }
+        (Some(_), None) => keys.need("collateral_key", None),
+        (None, Some(_)) => keys.need("collateral", None),
+    }
 }
 
 /// The table of a family: there where it enrols, and only there.
@@ -157,5 +219,9 @@ fn files(keys: &mut Keys<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigE
 const FAMILIES: [&str; 3] = ["tpm", "android-key", "app-attest"];
 /// Default of enrolments a day in all: a device enrols again every day.
 const DAILY_MAX: u64 = 1_000_000;
+/// Default of devices under one key of a factory: `CloudLimits` says why.
+const ISSUER_BATCH_MAX: u64 = 10_000;
+/// Default of devices under a key that is one device's own.
+const ISSUER_OWN_MAX: u64 = 16;
 /// Default of enrolments an hour from one address prefix: whole cities share one behind a carrier.
 const PREFIX_HOURLY_MAX: u64 = 10_000;
