@@ -4,6 +4,7 @@
 //! oneself is not. Nothing here asks a clock or makes randomness, so that an input alone reproduces a finding.
 
 pub mod cel;
+pub mod collateral;
 pub mod condition;
 pub mod disclosed;
 pub mod evidence;

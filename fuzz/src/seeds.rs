@@ -14,8 +14,8 @@ use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, FeedAction, FeedEn
 use glacis_wire::message::session::{LegOpened, OpeningRecord};
 use glacis_wire::message::{Bytes, List, Maced, Signed, Tail, Text};
 use glacis_wire::{
-    Answer, Cause, Digest, Disclosed, Encode, EventId, EventName, LegId, Method, NodeName, NodeOutcome,
-    PolicyDigest, Thumbprint, Timestamp, Value, Zone,
+    Answer, Cause, Decode as _, Digest, Disclosed, Encode, EventId, EventName, LegId, Method, NodeName,
+    NodeOutcome, PolicyDigest, Thumbprint, Timestamp, Value, Zone,
 };
 use std::error::Error;
 
@@ -45,6 +45,7 @@ pub fn all() -> Seeds {
     seeds.extend(policy_seeds());
     seeds.extend(httpsig_seeds());
     seeds.extend(published_seeds()?);
+    seeds.extend(collateral_seeds()?);
     seeds.extend(model_seeds()?);
     seeds.extend(
         crate::evidence_seeds::all().into_iter().map(|(target, name, bytes)| seed(target, name, bytes)),
@@ -249,6 +250,39 @@ fn published_seeds() -> Seeds {
     ])
 }
 
+/// A file with one of everything, and its body alone.
+fn collateral_seeds() -> Seeds {
+    use glacis_attest::collateral::Life;
+    use glacis_attest::{AndroidApp, Collateral, References, Revocations, Roots, Site};
+    let (context, key) =
+        (crate::collateral::context().ok_or("no context")?, crate::collateral::signer().ok_or("no key")?);
+    let made_at = Timestamp::from_secs(1_800_000_000);
+    let list = br#"{"entries": {"77": {"status": "SUSPENDED"}, "abc": {"status": "REVOKED"}}}"#;
+    let made = Collateral {
+        life: Life {
+            version: 7,
+            made_at,
+            stale_after: Timestamp::from_secs(1_800_200_000),
+            not_after: Timestamp::from_secs(1_801_000_000),
+        },
+        roots: Roots { android: vec![vec![1; 9]], platforms: vec![vec![2; 9]], ..Roots::default() },
+        references: References {
+            android_apps: vec![AndroidApp { package: "a.b".into(), signers: vec![Digest::new([3; 32])] }],
+            apple_apps: vec!["ABCDE12345.a.b".into()],
+            boot_keys: vec![vec![4; 32]],
+            patch_level_min: Some(202_601),
+            sites: vec![Site { id: "a.example".into(), origins: vec!["https://a.example".into()] }],
+            boot_authorities: vec![Digest::new([5; 32])],
+        },
+        systems: [(vec![4; 32], "a system".to_owned())].into(),
+        revocations: Some(Revocations::parse_google(list, made_at).map_err(|error| error.to_string())?),
+        ceilings: [("maker".to_owned(), glacis_wire::Tier::Hardware)].into(),
+    };
+    let file = made.seal(&key, &context)?;
+    let body = Signed::from_bytes(&file)?.body.0;
+    Ok(vec![seed("collateral", "file", file), seed("collateral", "body", body)])
+}
+
 /// A file of each library, and the models that come of them.
 fn model_seeds() -> Seeds {
     let mut seeds = Vec::new();
@@ -327,6 +361,7 @@ mod tests {
                 "condition" => condition::run,
                 "policy" => crate::policy::run,
                 "httpsig" => crate::httpsig::run,
+                "collateral" => crate::collateral::run,
                 "model_load" => crate::model_load::run,
                 "model_import" => crate::model_import::run,
                 _ => crate::published::run,

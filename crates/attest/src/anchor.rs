@@ -15,6 +15,23 @@ pub fn anchors(file: &[u8]) -> Option<Vec<Vec<u8>>> {
     blocks(text, &["CERTIFICATE", "PUBLIC KEY"], KEYS_MAX)?.iter().map(|block| key_of(block)).collect()
 }
 
+/// The keys in Google's list of roots (`https://android.googleapis.com/attestation/root`): a JSON array of certificates as
+/// PEM. None where it is no such list, or an empty one.
+pub fn google_roots(file: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let texts: Vec<String> = serde_json::from_slice(file).ok()?;
+    if texts.is_empty() || texts.len() > KEYS_MAX {
+        return None;
+    }
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    for text in texts {
+        let found = anchors(text.as_bytes()).filter(|found| !found.is_empty())?;
+        // A key that was certified again is one key.
+        let new = found.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
+        keys.extend(new);
+    }
+    Some(keys)
+}
+
 /// Of a certificate or of a key alone.
 fn key_of(der: &[u8]) -> Option<Vec<u8>> {
     let key = Key::parse(der).or_else(|| Cert::parse(der).ok().map(|cert| cert.key));

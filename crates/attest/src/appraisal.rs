@@ -129,14 +129,6 @@ pub struct Reason {
     pub detail: Cow<'static, str>,
 }
 
-#[cfg(any(
-    feature = "android-key",
-    feature = "app-attest",
-    feature = "play-integrity",
-    feature = "simulated",
-    feature = "tpm",
-    feature = "webauthn"
-))]
 impl Reason {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         debug_assert!(code.effect() == Effect::Found, "a refusal is an error");
@@ -155,6 +147,8 @@ pub struct Basis {
     pub serials: Vec<Vec<u8>>,
     /// As of when the revocation list was made that was asked.
     pub revocations_as_of: Option<Timestamp>,
+    /// Version of the collateral that was used; none where anchors and lists were given one by one.
+    pub collateral: Option<u64>,
 }
 
 /// What the evidence proves, by family.

@@ -95,6 +95,12 @@ codes! {
         "Give the list; `danger_no_revocation_list` goes on without one.";
     StaleRevocationList "stale-revocation-list" Refused "The revocation list is older than it may be.",
         "Fetch it again; `danger_stale_revocation_list` goes on with the old one.";
+    OldCollateral "old-collateral" Refused "The collateral is past its end.",
+        "Make a newer one: `glacis collateral build`.";
+    FutureCollateral "future-collateral" Refused "The collateral was made later than now.",
+        "Compare the clocks of who made it and who uses it.";
+    NoCollateral "no-collateral" Refused "Collateral is demanded, and none is in force.",
+        "Bring one: `glacis collateral apply`, or the file that the configuration names.";
     Challenge "challenge" Refused "Made for another challenge.",
         "A replay, or two attempts at once: begin again with a new challenge.";
     DeviceKey "device-key" Refused "Made for another device key.",
@@ -201,6 +207,8 @@ codes! {
         "The message names what cannot be read; ask whoever made them.";
     ReferencesTooLarge "references-too-large" Rejected "Reference values are over a limit.",
         "Split them.";
+    StaleCollateral "stale-collateral" Found "Keys, lists and expectations are older than they may be.",
+        "Make a newer collateral: `glacis collateral build`; nothing is worth more than tier `software` until then.";
     Relaxed "relaxed" Found "A check was relaxed by name.",
         "Remove the relaxation when the devices that need it are gone.";
     NoTokenKeys "no-token-keys" Refused "The family's tokens are sealed, and no keys were given.",

@@ -11,6 +11,7 @@ mod appraisal;
 mod cbor;
 pub mod cmw;
 pub mod code;
+pub mod collateral;
 pub mod corim;
 mod cose;
 pub mod ear;
@@ -55,9 +56,10 @@ pub mod tpm;
 pub mod webauthn;
 
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
-pub use anchor::anchors;
+pub use anchor::{anchors, google_roots};
 pub use appraisal::{Appraisal, AttestError, Basis, Claims, Reason, Status, named};
 pub use code::Code;
+pub use collateral::{Collateral, CollateralError};
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;
 use glacis_wire::message::enrol::Evidence;
 pub use question::{

@@ -74,7 +74,7 @@ pub(crate) fn check(certs: &[Cert<'_>], rule: &Rule<'_>) -> Result<Path, AttestE
     }
     let serials = below.iter().map(|cert| cert.serial().to_vec()).collect();
     let not_after = below.iter().map(Cert::not_after).min().unwrap_or(Timestamp::ZERO);
-    let basis = Basis { anchor, issuers, serials, revocations_as_of: None };
+    let basis = Basis { anchor, issuers, serials, ..Basis::default() };
     Ok(Path { basis, not_after, used_expired, used_unanchored })
 }
 

@@ -3,7 +3,7 @@
 //! Verifiers take DER; this is for whoever reads files. Text between the blocks is ignored, as the format has it;
 //! blocks of another kind are refused, since a private key in here is a mistake that should be seen.
 
-use glacis_seal::text::parse_base64;
+use glacis_seal::text::{base64, parse_base64};
 
 /// The DER of every certificate in a text, in order; none if the text has a block that is no certificate.
 pub fn certificates(text: &str) -> Option<Vec<Vec<u8>>> {
@@ -28,6 +28,23 @@ pub(crate) fn blocks(text: &str, kinds: &[&str], most: usize) -> Option<Vec<Vec<
         rest = after;
     }
     Some(found)
+}
+
+/// One block, with lines of 64 characters.
+pub(crate) fn block(kind: &str, bytes: &[u8]) -> String {
+    let base64 = base64(bytes);
+    let mut text = format!("{BEGIN}{kind}-----\n");
+    let mut rest = base64.as_str();
+    while let Some((line, after)) = rest.split_at_checked(64) {
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    if !rest.is_empty() {
+        text.push_str(rest);
+        text.push('\n');
+    }
+    text + "-----END " + kind + "-----\n"
 }
 
 /// What begins a block.

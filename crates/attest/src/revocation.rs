@@ -6,6 +6,7 @@
 use crate::appraisal::AttestError;
 use crate::code::Code;
 use glacis_wire::Timestamp;
+use glacis_wire::limits::SERIAL_TEXT_BYTES_MAX;
 use std::collections::BTreeMap;
 
 /// A revocation list with its age.
@@ -47,7 +48,7 @@ impl Revocations {
         let mut entries = BTreeMap::new();
         for (serial, entry) in listed {
             let serial = serial.trim_start_matches('0').to_ascii_lowercase();
-            if serial.is_empty() || !serial.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            if !is_serial(&serial) {
                 return Err(broken("the revocation list names what is no serial"));
             }
             let status = match entry.get("status").and_then(serde_json::Value::as_str) {
@@ -58,6 +59,22 @@ impl Revocations {
             entries.insert(serial, status);
         }
         Ok(Self { as_of, entries })
+    }
+
+    /// A list of these serials, each in lower case and without leading zeros; none where one is not.
+    pub(crate) fn of_entries(as_of: Timestamp, entries: BTreeMap<String, Status>) -> Option<Self> {
+        entries.keys().all(|serial| is_serial(serial)).then_some(Self { as_of, entries })
+    }
+
+    /// Every serial as it was written, ascending, with its status.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, Status)> {
+        self.entries.iter().map(|(serial, status)| (serial.as_str(), *status))
+    }
+
+    /// Every number that a serial of the list may be, big-endian without leading zeros: one that is written in decimal
+    /// digits alone reads as hexadecimal too.
+    pub(crate) fn serials(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.entries.keys().flat_map(|text| [of_hexadecimal(text), of_decimal(text)]).flatten()
     }
 
     /// When it was made.
@@ -84,6 +101,38 @@ impl Revocations {
             [one, other] => one.or(other),
         }
     }
+}
+
+/// Whether a text is a serial in lower case and without leading zeros.
+fn is_serial(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let fits = (1..=SERIAL_TEXT_BYTES_MAX).contains(&text.len());
+    fits && !text.starts_with('0') && text.bytes().all(digit)
+}
+
+/// The number of hexadecimal digits.
+fn of_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let even = if text.len() % 2 == 0 { text.to_owned() } else { format!("0{text}") };
+    glacis_seal::text::parse_hex(&even)
+}
+
+/// The number of decimal digits; none of other text.
+fn of_decimal(text: &str) -> Option<Vec<u8>> {
+    // Lowest byte first.
+    let mut bytes: Vec<u8> = Vec::new();
+    for digit in text.chars() {
+        let mut carry = digit.to_digit(10)?;
+        for byte in &mut bytes {
+            let sum = u32::from(*byte) * 10 + carry;
+            *byte = sum.to_le_bytes()[0];
+            carry = sum >> 8;
+        }
+        if carry > 0 {
+            bytes.push(carry.to_le_bytes()[0]);
+        }
+    }
+    bytes.reverse();
+    Some(bytes)
 }
 
 /// Hexadecimal without leading zeros.
@@ -166,5 +215,10 @@ mod tests {
         assert_eq!(decimal(&[0, 1, 0]), "256");
         assert_eq!(decimal(&[0x3b, 0x9a, 0xca, 0x00]), "1000000000");
         assert_eq!(decimal(&[255; 20]), "1461501637330902918203684832716283019655932542975");
+        for bytes in [vec![1], vec![1, 0], vec![0x3b, 0x9a, 0xca, 0x00], vec![255; 20]] {
+            assert_eq!(of_decimal(&decimal(&bytes)), Some(bytes.clone()));
+            assert_eq!(of_hexadecimal(&hexadecimal(&bytes)), Some(bytes));
+        }
+        assert_eq!(of_decimal("12a"), None);
     }
 }

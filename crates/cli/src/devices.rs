@@ -91,6 +91,16 @@ struct Device {
     listed: Option<String>,
     history: Vec<Change>,
     lineage: Vec<Step>,
+    collateral: Option<u64>,
+    revocations_as_of_ms: Option<u64>,
+    rests_on: Vec<Piece>,
+}
+
+/// What its standing rests on.
+#[derive(Debug, Deserialize)]
+struct Piece {
+    reason: String,
+    piece: String,
 }
 
 /// One step of the line of keys.
@@ -180,6 +190,15 @@ fn text(device: &Device) -> String {
         at(device.enrolled_ms),
         device.listed.as_deref().unwrap_or("no"),
     );
+    if let Some(version) = device.collateral {
+        shown.push_str(&format!("\ncollateral version {version}"));
+    }
+    if let Some(as_of) = device.revocations_as_of_ms {
+        shown.push_str(&format!("\nrevocations as of {}", at(as_of)));
+    }
+    for Piece { reason, piece } in &device.rests_on {
+        shown.push_str(&format!("\nrests on  {} {piece}", reason.trim_start_matches("collateral-")));
+    }
     for change in &device.history {
         shown.push_str(&format!(
             "\n{}  {} to {}: {}",

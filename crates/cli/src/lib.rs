@@ -8,6 +8,7 @@ mod audit;
 mod cel;
 mod client;
 pub mod codes;
+mod collateral;
 mod completions;
 mod console;
 mod demo;
@@ -100,6 +101,9 @@ enum Role {
     /// Check evidence of phones and authenticators offline, and explain it
     #[command(after_help = EXIT_CODES)]
     Attest(attest::AttestArgs),
+    /// Make, show and check what verifiers of evidence trust, and take it into force
+    #[command(after_help = EXIT_CODES)]
+    Collateral(collateral::CollateralArgs),
     /// Say why a decision came out as it did
     #[command(after_help = EXIT_CODES)]
     Explain(explain::ExplainArgs),
@@ -190,6 +194,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Model(model) => model::run(model, out).map(done),
         Role::Cel(cel) => cel::run(cel, out),
         Role::Attest(attest) => attest::run(attest, host, out),
+        Role::Collateral(collateral) => collateral::run(collateral, host, out),
         Role::Explain(explain) => explain::run(explain, out).map(done),
         Role::Status(status) => status::run(status, out).map(done),
         Role::Console(console) => console::run(console, out).map(done),

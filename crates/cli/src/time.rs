@@ -4,7 +4,6 @@
 //! [`glacis_wire::civil`].
 
 use glacis_wire::Timestamp;
-use glacis_wire::civil::days_from_civil;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ impl FromStr for Moment {
         if let Some(span) = text.strip_prefix('+') {
             return span.parse().map(|Span(span)| Self::In(span));
         }
-        parse_rfc3339(text).map(Self::At).ok_or("write UTC such as 2026-01-31T12:00:00Z, or +2h")
+        Timestamp::parse_rfc3339(text).map(Self::At).ok_or("write UTC such as 2026-01-31T12:00:00Z, or +2h")
     }
 }
 
@@ -66,24 +65,6 @@ impl FromStr for Span {
         let seconds = count.checked_mul(unit).filter(|seconds| *seconds <= 366_000 * DAY);
         seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or("longer than a thousand years")
     }
-}
-
-/// The inverse, for years 1970 to 9999; nothing else of RFC 3339.
-fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-        digits.parse().ok()
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let days = days_from_civil(year, month, day);
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
-    let at = Timestamp::from_secs(u64::try_from(seconds).ok()?);
-    // Whatever is not written as we would write it (31 February, hour 24, other separators) is refused here.
-    (at.rfc3339() == text).then_some(at)
 }
 
 /// Seconds of a day.

@@ -61,11 +61,15 @@ pub enum AuditKind {
     Lineage,
     /// What a partner may enrol, as it was set.
     Partner,
+    /// Collateral that was taken into force.
+    Collateral,
+    /// A device that fell with a piece of collateral.
+    Reappraisal,
 }
 
 impl AuditKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Event,
         Self::Decision,
         Self::Incident,
@@ -85,6 +89,8 @@ impl AuditKind {
         Self::Sweep,
         Self::Lineage,
         Self::Partner,
+        Self::Collateral,
+        Self::Reappraisal,
     ];
 
     /// The name in output.
@@ -109,6 +115,8 @@ impl AuditKind {
             Self::Sweep => "sweep",
             Self::Lineage => "lineage",
             Self::Partner => "partner",
+            Self::Collateral => "collateral",
+            Self::Reappraisal => "reappraisal",
         }
     }
 
@@ -146,6 +154,8 @@ impl AuditKind {
             Self::Sweep => "SELECT * FROM sweep WHERE rowid = ?1",
             Self::Lineage => "SELECT * FROM lineage WHERE rowid = ?1",
             Self::Partner => "SELECT * FROM partner WHERE rowid = ?1",
+            Self::Collateral => "SELECT * FROM collateral WHERE rowid = ?1",
+            Self::Reappraisal => "SELECT * FROM reappraisal WHERE rowid = ?1",
         }
     }
 
@@ -648,7 +658,7 @@ fn fault(
 }
 
 /// Tables under the chain, and the kinds whose entries speak of a row in them.
-const TABLES: [(&str, &[AuditKind]); 18] = [
+const TABLES: [(&str, &[AuditKind]); 20] = [
     ("event", &[AuditKind::Event, AuditKind::Decided]),
     ("decision", &[AuditKind::Decision, AuditKind::Decided]),
     ("incident", &[AuditKind::Incident]),
@@ -667,6 +677,8 @@ const TABLES: [(&str, &[AuditKind]); 18] = [
     ("sweep", &[AuditKind::Sweep]),
     ("lineage", &[AuditKind::Lineage]),
     ("partner", &[AuditKind::Partner]),
+    ("collateral", &[AuditKind::Collateral]),
+    ("reappraisal", &[AuditKind::Reappraisal]),
 ];
 
 fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {

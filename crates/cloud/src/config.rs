@@ -6,7 +6,7 @@
 use crate::store::Birth;
 use glacis_attest::{Anchors, References, Revocations};
 use glacis_seal::{MacKey, SigningKey};
-use glacis_wire::message::Signed;
+use glacis_wire::message::{PublicKey, Signed};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -50,6 +50,9 @@ pub struct Enrolling {
     pub references: References,
     /// Certificates that are worth nothing any more.
     pub revocations: Option<Revocations>,
+    /// The key that signs collateral. Where there is one, what is expected and trusted comes from collateral alone, and
+    /// without any in force no evidence enrols.
+    pub collateral_key: Option<PublicKey>,
 }
 
 /// Bounds of one core.
@@ -85,6 +88,15 @@ pub struct CloudLimits {
     ///
     /// Default: 10,000; whole cities share a prefix behind a carrier.
     pub enrolments_prefix_hourly_max: u64,
+    /// Devices that one attestation key of a factory may vouch for before there is an alarm.
+    ///
+    /// Default: 10,000. Source: Android's compatibility definition has one key for 100,000 units of a model (§9.11); whose
+    /// app is on more than a tenth of them says more.
+    pub issuer_batch_max: u64,
+    /// The same of a remotely provisioned key, which is one device's own.
+    ///
+    /// Default: 16: apps installed again and again within the weeks that such a key lives.
+    pub issuer_own_max: u64,
     /// How far a node's receive time may lie ahead of the cloud's clock.
     ///
     /// Default: 60 s, the skew that node authentication allows.
@@ -109,6 +121,8 @@ impl Default for CloudLimits {
             result_life: Duration::from_secs(86_400),
             enrolments_daily_max: 1_000_000,
             enrolments_prefix_hourly_max: 10_000,
+            issuer_batch_max: 10_000,
+            issuer_own_max: 16,
             ahead_max: Duration::from_secs(60),
             retention: Duration::from_secs(90 * 86_400),
             disk_quota: 10 << 30,

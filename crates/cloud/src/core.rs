@@ -140,6 +140,8 @@ impl CloudCore {
         core.call_unloaded(|tx| tx.plant_key_set(&key_set))?;
         core.reload()?;
         core.desk.check_own_keys()?;
+        core.note_collateral()?;
+        core.note_issuers()?;
         Ok(core)
     }
 

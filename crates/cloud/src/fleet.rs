@@ -409,6 +409,14 @@ pub fn words(reason: &str) -> String {
         "replaced" => "Another key took its place, and this one vouched for it: it can vouch for no other.",
         "same-hardware" => "Another key of the same chip took its place: one chip is one device.",
         "partner-ceiling" => "The partner that brought the device may enrol none above this tier.",
+        "stale-collateral" => "The collateral was stale when it enrolled: nothing is worth more until a newer one is there.",
+        "collateral-serial" => "A certificate that it rested on is revoked or suspended: it has to attest anew.",
+        "collateral-anchor" => "The maker's key that it rested on is not trusted any more: it has to attest anew.",
+        "collateral-app" => "The app that it rested on is not one of ours any more: it has to attest anew.",
+        "collateral-boot-key" => "The system that it rested on is not trusted any more: it has to attest anew.",
+        "collateral-boot-authority" => {
+            "Who vouched for what it booted is not trusted any more: it has to attest anew."
+        }
         other => return format!("An operator refused the device: {other}"),
     }
     .to_owned()
@@ -435,8 +443,10 @@ mod tests {
 
     #[test]
     fn every_reason_code_of_the_registry_has_its_sentence() {
-        let own = ["enrolled", "enrolled-again", "session-fork", "partner-ceiling"];
-        for code in own.into_iter().chain(crate::registry::Why::ALL.map(crate::registry::Why::name)) {
+        let own = ["enrolled", "enrolled-again", "session-fork", "partner-ceiling", "stale-collateral"];
+        let fallen = glacis_attest::collateral::SupportKind::ALL.map(|kind| kind.reason());
+        let lineage = crate::registry::Why::ALL.map(crate::registry::Why::name);
+        for code in own.into_iter().chain(lineage).chain(fallen) {
             assert!(!words(code).contains("operator"), "{code}");
         }
         assert!(words("stolen").contains("stolen"));

@@ -25,6 +25,11 @@ pub(crate) struct Metrics {
     store_bytes: AtomicU64,
     swept_rows: AtomicU64,
     swept_at_ms: AtomicU64,
+    collateral_version: AtomicU64,
+    collateral_stale_at_ms: AtomicU64,
+    collateral_refused: AtomicU64,
+    devices_fallen: AtomicU64,
+    issuers_crowded: AtomicU64,
     pulse: Mutex<Pulse>,
 }
 
@@ -57,6 +62,16 @@ pub struct CloudMetrics {
     pub swept_rows: u64,
     /// When retention last looked, in milliseconds since the epoch; zero for never.
     pub swept_at_ms: u64,
+    /// Version of the collateral in force; zero where there is none.
+    pub collateral_version: u64,
+    /// When it becomes stale, in milliseconds since the epoch; zero where there is none.
+    pub collateral_stale_at_ms: u64,
+    /// Collateral that was offered and refused.
+    pub collateral_refused: u64,
+    /// Devices that fell with a piece of collateral.
+    pub devices_fallen: u64,
+    /// Issuers that vouch for more devices than there can be.
+    pub issuers_crowded: u64,
 }
 
 impl Metrics {
@@ -75,6 +90,11 @@ impl Metrics {
             store_bytes: self.store_bytes.load(Relaxed),
             swept_rows: self.swept_rows.load(Relaxed),
             swept_at_ms: self.swept_at_ms.load(Relaxed),
+            collateral_version: self.collateral_version.load(Relaxed),
+            collateral_stale_at_ms: self.collateral_stale_at_ms.load(Relaxed),
+            collateral_refused: self.collateral_refused.load(Relaxed),
+            devices_fallen: self.devices_fallen.load(Relaxed),
+            issuers_crowded: self.issuers_crowded.load(Relaxed),
         }
     }
 
@@ -129,6 +149,23 @@ impl Metrics {
 
     pub(crate) fn stored(&self, bytes: u64) {
         self.store_bytes.store(bytes, Relaxed);
+    }
+
+    pub(crate) fn collateral(&self, version: u64, stale_at_ms: u64) {
+        self.collateral_version.store(version, Relaxed);
+        self.collateral_stale_at_ms.store(stale_at_ms, Relaxed);
+    }
+
+    pub(crate) fn collateral_refused(&self) {
+        self.collateral_refused.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn fallen(&self, devices: usize) {
+        self.devices_fallen.fetch_add(number(devices), Relaxed);
+    }
+
+    pub(crate) fn issuers_crowded(&self, issuers: u64) {
+        self.issuers_crowded.store(issuers, Relaxed);
     }
 
     pub(crate) fn swept(&self, rows: usize, at_ms: u64) {

@@ -48,6 +48,9 @@ pub(crate) enum Listing<'a> {
     Items(&'a str),
     /// Devices, filtered so.
     Fleet(&'a str),
+    /// Devices that fell, filtered so.
+    Fallen(&'a str),
+    Issuers,
 }
 
 impl Listing<'_> {
@@ -59,12 +62,14 @@ impl Listing<'_> {
             Self::Tokens => "tokens",
             Self::Items(_) => "items",
             Self::Fleet(_) => "fleet",
+            Self::Fallen(_) => "fallen",
+            Self::Issuers => "issuers",
         }
     }
 
     const fn list(&self) -> &str {
         match self {
-            Self::Items(list) | Self::Fleet(list) => list,
+            Self::Items(list) | Self::Fleet(list) | Self::Fallen(list) => list,
             _ => "",
         }
     }
@@ -153,19 +158,19 @@ impl CloudCore {
 
 impl Ask {
     /// One more than asked for, which tells whether there is a next page.
-    const fn rows(&self) -> u32 {
+    pub(crate) const fn rows(&self) -> u32 {
         self.limit.saturating_add(1)
     }
 }
 
 impl<T> Page<T> {
-    fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+    pub(crate) fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
     }
 }
 
 impl Tx<'_> {
-    fn page<T>(
+    pub(crate) fn page<T>(
         &self,
         listing: Listing<'_>,
         ask: &Ask,
@@ -203,7 +208,7 @@ impl Tx<'_> {
         Ok(Some(position.to_vec()))
     }
 
-    fn after_row(&self, listing: Listing<'_>, ask: &Ask) -> Result<Option<u64>, CloudError> {
+    pub(crate) fn after_row(&self, listing: Listing<'_>, ask: &Ask) -> Result<Option<u64>, CloudError> {
         let Some(position) = self.position(listing, ask)? else { return Ok(None) };
         let row = <[u8; 8]>::try_from(position.as_slice()).map_err(|_| foreign())?;
         Ok(Some(u64::from_be_bytes(row)))

@@ -11,7 +11,7 @@ use crate::evaluate::Shelf;
 use crate::feature::{FeatureTable, Logged};
 use crate::list::ListTable;
 use crate::policy::Release;
-use crate::registry::FeedTable;
+use crate::registry::{FeedTable, InForce};
 use crate::store::index::{KeyIndex, Keyed, Runs};
 use crate::store::{int, uint};
 use glacis_policy::Scratch;
@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub(crate) swept_before: Timestamp,
     /// The newest event that was swept.
     pub(crate) swept_seq: i64,
+    /// The collateral in force; none where nothing is.
+    pub(crate) collateral: Option<Arc<InForce>>,
+    /// Whether there may be devices that rest on what it does not hold.
+    pub(crate) reappraisal_due: bool,
     /// Devices by tier, in the order of `Tier::ALL`.
     pub(crate) tiers: [u64; Tier::ALL.len()],
     next_seq: u64,
@@ -63,6 +67,8 @@ impl State {
             references: KeyIndex::empty(Keyed::Reference),
             swept_before: Timestamp::ZERO,
             swept_seq: 0,
+            collateral: None,
+            reappraisal_due: false,
             tiers: [0; Tier::ALL.len()],
             next_seq: 1,
             next_decision: 1,
@@ -85,6 +91,9 @@ impl State {
         state.head = Head::load(conn)?;
         (state.swept_seq, state.swept_before) = crate::sweep::swept_events(conn)?;
         state.feed = FeedTable::load(conn)?;
+        state.collateral = crate::registry::load_collateral(conn, desk)?;
+        // The process may have ended between two steps.
+        state.reappraisal_due = state.collateral.is_some();
         state.load_lists(conn)?;
         state.load_tiers(conn)?;
         state.load_log_end(conn)?;

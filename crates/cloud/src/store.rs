@@ -30,14 +30,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_audit_runs.sql"),
     include_str!("../migrations/0006_console.sql"),
     include_str!("../migrations/0007_enrolment.sql"),
+    include_str!("../migrations/0008_collateral.sql"),
 ];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 7;
+pub const SCHEMA_VERSION: u32 = 8;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.
-const STATEMENTS_MAX: usize = 192;
+const STATEMENTS_MAX: usize = 224;
 
 /// How long a statement waits for a backup that holds what it needs.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);

@@ -17,6 +17,7 @@ pub mod gateway;
 mod learnt;
 pub mod limit;
 mod metrics;
+pub mod offline;
 pub mod request;
 mod route;
 mod state;
@@ -30,4 +31,5 @@ pub use crate::core::{
 pub use crate::duty::{Batch, Duty, JournalError};
 pub use crate::learnt::{Counted, Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};
 pub use crate::metrics::{Facts as Metrics, Histogram, LATENCY_BUCKETS_US, Snapshot};
+pub use crate::offline::{OfflineError, OfflineEvidence, OfflineStanding, OfflineVerifier};
 pub use crate::request::{Fields, RequestHead};

@@ -58,6 +58,8 @@ purposes! {
     KeySet = "key-set",
     /// A policy key signs a bundle.
     Bundle = "bundle",
+    /// The key of the collateral signs what verifiers trust and expect.
+    Collateral = "collateral",
     /// A feed key signs the revocation feed.
     Feed = "feed",
     /// Derives the session secret and its confirmation key; tag of an opening.

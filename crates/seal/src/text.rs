@@ -21,6 +21,11 @@ pub fn parse_base64url_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     exact(|out| URL_SAFE_NO_PAD.decode_slice(text, out).ok())
 }
 
+/// Base64 with padding (RFC 4648 §4).
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// Appends base64 with padding (RFC 4648 §4).
 pub(crate) fn write_base64(out: &mut String, bytes: &[u8]) {
     STANDARD.encode_string(bytes, out);

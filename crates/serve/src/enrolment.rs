@@ -1,6 +1,7 @@
 //! What the control plane believes of devices, from the files that `[cloud.enrolment]` names.
 //!
-//! Files are read once, when the control plane starts; a revocation list is as old as its file, and one that is too old
+//! With signed collateral, only its key is read here; the file itself is taken up whenever it changes
+//! ([`crate::collateral`]). Without, files are read once, when the control plane starts; a revocation list is as old as its file, and one that is too old
 //! refuses (`stale-revocation-list`) until a newer one is in its place and the process was started anew.
 
 use crate::config::Enrolment;
@@ -41,7 +42,9 @@ pub fn load(section: &Enrolment, context: &Context) -> Result<(Anchors, Enrollin
         anchors.play_integrity = play.keys.iter().map(|file| play_keys(file)).collect::<Result<_, _>>()?;
         references.android_apps.extend(play.apps.iter().map(app));
     }
-    Ok((anchors, Enrolling { families: section.families.clone(), references, revocations }))
+    let collateral_key =
+        section.collateral.as_ref().map(|file| crate::collateral::key(&file.key)).transpose()?;
+    Ok((anchors, Enrolling { families: section.families.clone(), references, revocations, collateral_key }))
 }
 
 fn app((package, signers): &(String, Vec<Digest>)) -> AndroidApp {

@@ -4,6 +4,7 @@
 //! metrics, the local control socket. What a zone does is in its own crate; nothing here decides.
 
 mod backup;
+pub mod collateral;
 pub mod config;
 mod control;
 mod edge_api;

@@ -100,10 +100,16 @@ impl Opened {
                     disk_quota: section.disk_quota,
                     enrolments_daily_max: section.enrolment.daily_max,
                     enrolments_prefix_hourly_max: section.enrolment.prefix_hourly_max,
+                    issuer_batch_max: section.enrolment.issuer_batch_max,
+                    issuer_own_max: section.enrolment.issuer_own_max,
                     ..CloudLimits::default()
                 };
                 let trusted = crate::enrolment::load(&section.enrolment, ring.context())?;
-                Some(open_cloud(&installation, &ring, &limits, &trusted, &host)?)
+                let mut core = open_cloud(&installation, &ring, &limits, &trusted, &host)?;
+                if let Some(file) = &section.enrolment.collateral {
+                    crate::collateral::load(&mut core, file)?;
+                }
+                Some(core)
             }
             None => None,
         };
@@ -155,6 +161,11 @@ impl Opened {
         let (stopping, stopped) = watch::channel(());
         let local = cloud.map(|cloud| cloud.local.clone().merge(backup::router(cloud.handle.clone())));
         let control = tokio::spawn(control.serve(local, edge, stopped.clone()));
+        if let (Some(zone), Some(section)) = (cloud, &config.cloud)
+            && let Some(file) = section.enrolment.collateral.clone()
+        {
+            tokio::spawn(crate::collateral::watch(zone.handle.clone(), file, stopped.clone()));
+        }
         if let Some(listener) = health {
             tokio::spawn(listen::serve(listener, surface::router(probes.clone()), stopped));
         }

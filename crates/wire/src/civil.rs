@@ -37,6 +37,25 @@ impl Timestamp {
         format!("{}Z", self.date_and_time())
     }
 
+    /// The inverse of [`rfc3339`](Self::rfc3339), for years 1970 to 9999; none for any other form of RFC 3339.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let number = |from: usize, to: usize| -> Option<i64> {
+            let digits =
+                text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+            digits.parse().ok()
+        };
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        let days = days_from_civil(year, month, day);
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+        let at = Self::from_secs(u64::try_from(seconds).ok()?);
+        // Whatever is not written as we would write it (31 February, hour 24, other separators) is refused here.
+        (at.rfc3339() == text).then_some(at)
+    }
+
     /// RFC 3339 in UTC, to the millisecond: `2026-11-22T19:28:09.000Z`.
     pub fn rfc3339_ms(self) -> String {
         format!("{}.{:03}Z", self.date_and_time(), self.as_ms() % 1_000)

@@ -46,6 +46,18 @@ pub const TPM_BYTES_MAX: usize = 1_024;
 pub const EVENT_LOG_BYTES_MAX: usize = 52 << 10;
 /// Most registers in one quote: all 24 of a PC client TPM in two banks, and some room.
 pub const PCRS_MAX: usize = 64;
+/// Longest anchored key in collateral: RSA of 8,192 bits and its frame.
+pub const ANCHOR_BYTES_MAX: usize = 1_200;
+/// Most anchored keys in one collateral; all makers of TPMs together have fewer than 200.
+pub const ANCHORS_MAX: usize = 1_024;
+/// Most serials in one revocation list. Source: the published one has about 2,000.
+pub const REVOKED_MAX: usize = 200_000;
+/// Longest serial as text: 20 bytes (RFC 5280 §4.1.2.2) have 49 decimal digits.
+pub const SERIAL_TEXT_BYTES_MAX: usize = 64;
+/// Longest verified-boot key in collateral: evidence states a digest, old devices the key.
+pub const BOOT_KEY_BYTES_MAX: usize = 1_200;
+/// Most apps, sites, systems, authorities or ceilings of one kind in one collateral.
+pub const REFERENCES_MAX: usize = 1_024;
 /// Longest session ticket; it travels in one HTTP header.
 pub const TICKET_BYTES_MAX: usize = 1_024;
 /// Longest challenge proof; it travels in one HTTP header.

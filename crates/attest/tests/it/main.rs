@@ -14,12 +14,17 @@ mod android;
 mod apple;
 #[expect(clippy::panic, reason = "helpers of a test binary")]
 mod corim;
+#[cfg(feature = "android-key")]
+#[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
+mod collateral;
 mod corpus;
 #[expect(clippy::string_slice, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod ear;
 #[cfg(any(feature = "android-key", feature = "tpm"))]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
+#[cfg(feature = "android-key")]
+mod phone;
 #[cfg(all(feature = "android-key", feature = "play-integrity"))]
 #[expect(clippy::panic, reason = "helpers of a test binary")]
 mod play_integrity;

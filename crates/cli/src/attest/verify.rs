@@ -6,14 +6,16 @@
 use super::result::{Appraised, SignArgs};
 use super::{FILE_BYTES_MAX, LOCAL_TENANT, any_base64, body, read};
 use crate::codes::Code;
+use crate::collateral::key_of;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::time::Moment;
 use clap::Args;
+use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, danger_unverified};
 use glacis_attest::play_integrity::PlayKeys;
 use glacis_attest::{
-    Anchors, AndroidApp, Appraisal, AttestError, Constraints, Question, References, Relaxation, Released,
-    Revocations, Site, Status, cmw, named, tpm,
+    Anchors, AndroidApp, Appraisal, AttestError, Collateral, CollateralError, Constraints, Question,
+    References, Relaxation, Released, Revocations, Site, Status, cmw, named, tpm,
 };
 use glacis_host::Host;
 use glacis_seal::text::parse_hex;
@@ -25,7 +27,7 @@ use glacis_wire::{Decode, Realm, TenantId, Timestamp};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `glacis attest verify`.
@@ -63,9 +65,13 @@ pub(crate) struct VerifyArgs {
     /// As of when (UTC, such as 2026-01-31T12:00:00Z); now if it is not given
     #[arg(long, value_name = "RFC3339")]
     at: Option<Moment>,
-    /// Google's revocation list, as published and as fresh as --at
+    /// Google's revocation list, as published and as fresh as --at; or signed collateral, which then says all that is
+    /// trusted and expected (needs --collateral-key)
     #[arg(long, value_name = "FILE")]
     collateral: Option<PathBuf>,
+    /// The public key that must have signed the collateral
+    #[arg(long, value_name = "FILE", requires = "collateral")]
+    collateral_key: Option<PathBuf>,
     /// What is expected: app=NAME, signer=SHA256, site=DOMAIN, origin=URL, boot-key=HEX, patch-level=YYYYMM,
     /// boot-authority=SHA256
     #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',')]
@@ -95,19 +101,26 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     let family = evidence.family.0.as_str();
     known(family)?;
     let references = references(&args.expect, family)?;
-    let revocations = args.collateral.as_ref().map(|path| revocations(path, now)).transpose()?;
+    let given = args.collateral.as_deref().map(|path| given(path, args, now)).transpose()?;
+    let revocations = match &given {
+        Some(Given::List(list)) => Some(list),
+        Some(Given::Collateral(_)) | None => None,
+    };
     let released = args.activation.as_deref().map(|secret| released(secret, &evidence)).transpose()?;
     let question = Question {
         anchors: &anchored(args)?,
         references: &references,
-        revocations: revocations.as_ref(),
+        revocations,
         constraints: &Constraints { allow, ..Constraints::default() },
         challenge: &challenge,
         device_key: device_key.as_ref(),
         activation: released.as_ref(),
         now,
     };
-    let outcome = glacis_attest::appraise(&evidence, &question);
+    let outcome = match &given {
+        Some(Given::Collateral(collateral)) => collateral.appraise(&evidence, &question),
+        _ => glacis_attest::appraise(&evidence, &question),
+    };
     let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
     let appraised = Appraised { family, outcome: &outcome, at: now, now: host.now() };
     if args.sign.run(&appraised, out)? {
@@ -225,6 +238,7 @@ pub(super) fn document(
         "reasons": reasons,
         "relaxed": found.relaxed.iter().map(|relaxation| relaxation.name()).collect::<Vec<_>>(),
         "anchor": found.basis.anchor.map(|anchor| anchor.to_string()),
+        "collateral": found.basis.collateral,
         "claims": found.claims.json()?,
     }))
 }
@@ -275,7 +289,39 @@ fn relaxation(name: &str) -> Result<Relaxation, CliError> {
     })
 }
 
-fn revocations(path: &std::path::Path, now: Timestamp) -> Result<Revocations, CliError> {
+/// What `--collateral` names.
+enum Given {
+    List(Revocations),
+    Collateral(Box<Collateral>),
+}
+
+/// What reads as collateral is collateral; anything else has to be a list.
+fn given(path: &Path, args: &VerifyArgs, now: Timestamp) -> Result<Given, CliError> {
+    let bytes = read(path, COLLATERAL_BYTES_MAX)?;
+    let stated = danger_unverified(&bytes);
+    match (&args.collateral_key, stated.is_err()) {
+        (None, true) => revocations(path, now).map(Given::List),
+        (None, false) => Err(usage("--collateral: signed collateral needs --collateral-key")),
+        (Some(_), _) if !args.expect.is_empty() || !args.anchor.is_empty() => Err(usage(
+            "--collateral: signed collateral says what is expected and anchored; leave --expect and --anchor out",
+        )),
+        (Some(_), true) => {
+            Err(usage(format!("--collateral-key: `{}` is no signed collateral", path.display())))
+        }
+        (Some(key), false) => {
+            let key = key_of(key)?;
+            let refused = |error: CollateralError| {
+                let what = format!("--collateral: {}: {error}", path.display());
+                CliError::new(Code::Argument, what).caused_by(error)
+            };
+            let context = stated.map_err(refused)?.context;
+            let (found, _) = Collateral::open(&bytes, &context, &key).map_err(refused)?;
+            Ok(Given::Collateral(Box::new(found)))
+        }
+    }
+}
+
+fn revocations(path: &Path, now: Timestamp) -> Result<Revocations, CliError> {
     Revocations::parse_google(&read(path, LIST_BYTES_MAX)?, now).map_err(|error| {
         CliError::new(Code::Argument, format!("--collateral: {}: {}", path.display(), error.detail()))
             .caused_by(error)

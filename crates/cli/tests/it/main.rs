@@ -6,10 +6,14 @@ mod attest;
 mod backtest;
 mod cel;
 mod codes;
+mod collateral;
 mod console;
 mod device;
 mod editor;
 mod faults;
+#[path = "../../../attest/tests/it/forge.rs"]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+mod forge;
 mod guide;
 mod help;
 mod installation;
@@ -18,6 +22,8 @@ mod liar;
 mod live;
 mod model;
 mod operate;
+#[path = "../../../attest/tests/it/phone.rs"]
+mod phone;
 mod policy;
 mod protect;
 

@@ -8,15 +8,17 @@ use super::hardware::{Chip, Uniqueness};
 use super::partner::NO_EVIDENCE;
 use crate::core::Tx;
 use crate::error::CloudError;
+use glacis_attest::collateral::{Support, Watched};
 use glacis_attest::soter::SoterVoucher;
 use glacis_attest::tpm::identity_digest;
-use glacis_attest::{Appraisal, Claims, Released};
+use glacis_attest::{Appraisal, AttestError, Claims, Code, Constraints, Question, Released};
 use glacis_seal::{Purpose, sha256};
 use glacis_wire::message::enrol::{EnrolBody, Evidence, TrustVector};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated;
 use glacis_wire::message::tpm::{self, TpmEvidence};
 use glacis_wire::{Decode as _, Digest, Tier, Timestamp, Trust};
+use std::collections::BTreeSet;
 
 /// What an appraisal is worth to the registry.
 pub(super) struct Appraised {
@@ -32,6 +34,19 @@ pub(super) struct Appraised {
     pub(super) earned: Tier,
     /// The partner that vouches for the device.
     pub(super) partner: Option<String>,
+    /// Whether it is worth less because the collateral is stale.
+    pub(super) stale: bool,
+    /// What it rests on.
+    pub(super) basis: Basis,
+}
+
+/// What an appraisal rests on, without anything that names hardware.
+#[derive(Debug, Default)]
+pub(super) struct Basis {
+    pub(super) supports: BTreeSet<Support>,
+    pub(super) revocations_as_of: Option<Timestamp>,
+    pub(super) collateral: Option<u64>,
+    pub(super) watched: Option<Watched>,
 }
 
 impl Tx<'_> {
@@ -48,6 +63,8 @@ impl Tx<'_> {
                 chip: None,
                 earned: Tier::Software,
                 partner: None,
+                stale: false,
+                basis: Basis::default(),
             });
         };
         let enrolling = &self.desk.enrolling;
@@ -55,18 +72,7 @@ impl Tx<'_> {
             let why = format!("evidence of family `{}` enrols nothing here", evidence.family.0);
             return Err(CloudError::refused(Refusal::EnrolmentRefused, why));
         }
-        let released = self.released(evidence, body);
-        let question = glacis_attest::Question {
-            anchors: &self.desk.anchors,
-            references: &enrolling.references,
-            revocations: enrolling.revocations.as_ref(),
-            constraints: &glacis_attest::Constraints::default(),
-            challenge: &body.challenge.nonce,
-            device_key: Some(&body.device_key),
-            activation: released.as_ref(),
-            now: self.now,
-        };
-        let found = glacis_attest::appraise(evidence, &question).map_err(|error| {
+        let found = self.judge(evidence, body).map_err(|error| {
             let why = format!("the evidence of family `{}` does not hold: {error}", evidence.family.0);
             CloudError::refused(Refusal::EnrolmentRefused, why).caused_by(error)
         })?;
@@ -81,7 +87,47 @@ impl Tx<'_> {
             chip: hardware.map(|id| self.pseudonym(&evidence.family, &id)),
             earned: found.tier,
             partner: None,
+            stale: found.reasons.iter().any(|reason| reason.code == Code::StaleCollateral),
+            basis: Basis {
+                supports: found.supports(),
+                revocations_as_of: found.basis.revocations_as_of,
+                collateral: found.basis.collateral,
+                watched: found.watched_issuer(),
+            },
         })
+    }
+
+    /// Asks the verifier, with the collateral in force where the configuration says that there is to be one.
+    fn judge(&self, evidence: &Evidence, body: &EnrolBody) -> Result<Appraisal, AttestError> {
+        let (desk, enrolling) = (&self.desk, &self.desk.enrolling);
+        let released = self.released(evidence, body);
+        let held = self.in_force();
+        if enrolling.collateral_key.is_some() && held.is_none() {
+            return Err(Code::NoCollateral.into());
+        }
+        let constraints = held.map_or_else(Constraints::default, |held| held.constraints.clone());
+        let (anchors, references, revocations) = match held {
+            Some(held) => {
+                let collateral = &held.collateral;
+                (&held.anchors, &collateral.references, collateral.revocations.as_ref())
+            }
+            None => (&desk.anchors, &enrolling.references, enrolling.revocations.as_ref()),
+        };
+        let question = Question {
+            anchors,
+            references,
+            revocations,
+            constraints: &constraints,
+            challenge: &body.challenge.nonce,
+            device_key: Some(&body.device_key),
+            activation: released.as_ref(),
+            now: self.now,
+        };
+        let appraise = || glacis_attest::appraise(evidence, &question);
+        match held {
+            Some(held) => held.collateral.life.judge(self.now, appraise),
+            None => appraise(),
+        }
     }
 
     /// What the TPM of this evidence must have released: what [`enrol_activation`](crate::CloudCore::enrol_activation) put
@@ -97,7 +143,7 @@ impl Tx<'_> {
     }
 
     /// A chip as this operator alone knows it.
-    fn pseudonym(&self, family: &str, hardware: &Digest) -> Chip {
+    pub(super) fn pseudonym(&self, family: &str, hardware: &Digest) -> Chip {
         let parts: [&[u8]; 4] = [b"hardware\0", family.as_bytes(), &[0], hardware.as_bytes()];
         Chip(self.desk.keys.own.mac_parts(&self.desk.context, Purpose::Pseudonym, &parts))
     }

@@ -24,6 +24,8 @@ use std::time::Duration;
 const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
 /// Reason of a tier below what the evidence earned: the partner may enrol none above it.
 const PARTNER_CEILING: &str = "partner-ceiling";
+/// Reason of a tier below what the evidence could earn: the collateral is stale.
+const STALE_COLLATERAL: &str = "stale-collateral";
 
 impl CloudCore {
     /// Issues an enrolment challenge; nothing is stored for it.
@@ -87,6 +89,7 @@ impl Tx<'_> {
         if let Some(partner) = &partner {
             self.hold_to(partner, &mut appraised)?;
         }
+        self.lift(&device, &appraised)?;
         let former = match appraised.chip {
             None => None,
             Some(chip) => self.former_of_chip(chip, &device)?,
@@ -106,7 +109,7 @@ impl Tx<'_> {
     /// Whether this key may enrol, now or again.
     fn check_key(&self, device: &Thumbprint, body: &EnrolBody) -> Result<(), CloudError> {
         let refuse = |why: &str| CloudError::refused(Refusal::EnrolmentRefused, why);
-        if self.desk.state.feed.action(device).is_some() {
+        if self.is_listed_for_good(device)? {
             return Err(refuse("a listed key cannot enrol again; enrol a new one"));
         }
         if self.certificate_of(device)?.is_some_and(|known| known.passkey != body.passkey) {
@@ -246,7 +249,10 @@ impl Tx<'_> {
         if appraised.tier < appraised.earned {
             self.tier_change(device, appraised.earned, appraised.tier, PARTNER_CEILING)?;
         }
-        Ok(())
+        if appraised.stale {
+            self.tier_change(device, appraised.tier, appraised.tier, STALE_COLLATERAL)?;
+        }
+        self.note_basis(device, &appraised.basis)
     }
 
     /// What the registry vouched for about a key, if it ever did.

@@ -95,9 +95,14 @@ impl FeedTable {
         self.entries.values().filter(move |listed| listed.until.is_none_or(|until| now <= until))
     }
 
-    fn put(&mut self, version: u64, entry: FeedEntry, until: Option<Timestamp>) {
+    /// An entry in the place of the one before; one that ended before time began takes the device out.
+    pub(super) fn put(&mut self, version: u64, entry: FeedEntry, until: Option<Timestamp>) {
         self.version = version;
         self.signed = None;
+        if until == Some(Timestamp::ZERO) {
+            self.entries.remove(&entry.thumbprint);
+            return;
+        }
         self.entries.insert(entry.thumbprint, Listed { entry, until });
     }
 }
@@ -149,13 +154,23 @@ impl Tx<'_> {
     /// its attestation result. It is capped and not refused: whoever took a copy of the key could have another follow
     /// it, and must not lock its owner out with that. What is listed already stays listed as it is.
     pub(super) fn retire(&mut self, device: &Thumbprint, reason: &str) -> Result<(), CloudError> {
-        if self.desk.state.feed.action(device).is_some() {
+        if self.is_listed_for_good(device)? {
             return Ok(());
         }
         let sql = "SELECT not_after FROM device WHERE thumbprint = ?1";
         let ends: Option<i64> =
             self.conn.prepare_cached(sql)?.query_row([device.as_bytes()], |row| row.get(0)).optional()?;
         let ends = ends.map_or(self.now, |at| Timestamp::from_ms(uint(at)));
+        self.cap_until(device, reason, ends)
+    }
+
+    /// Caps a device until its attestation result has ended everywhere.
+    pub(super) fn cap_until(
+        &mut self,
+        device: &Thumbprint,
+        reason: &str,
+        ends: Timestamp,
+    ) -> Result<(), CloudError> {
         self.list_device(device, FeedAction::Cap, reason, Some(ends.max(self.now).after(CLOCK_SKEW)))
     }
 
@@ -178,10 +193,11 @@ impl Tx<'_> {
         let from = before.unwrap_or(Tier::None);
         let to = from.min(tier_max);
         if before.is_some() {
-            let sql = "UPDATE device SET tier = ?2, trust = ?3 WHERE thumbprint = ?1";
+            let sql = "UPDATE device SET tier = ?2, trust = ?3, fallen = NULL WHERE thumbprint = ?1";
             let row = params![device.as_bytes(), to as u8, Trust::Claimed as u8];
             self.conn.prepare_cached(sql)?.execute(row)?;
             self.state().moved(before, Some(to));
+            self.forget_basis(device)?;
         }
         self.tier_change(device, from, to, reason)?;
         let entry = FeedEntry { thumbprint: *device, action, since };

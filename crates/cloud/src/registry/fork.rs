@@ -35,7 +35,8 @@ impl Tx<'_> {
             return Ok(());
         }
         self.audit_inserted(AuditKind::Opening)?;
-        if self.is_fork(opening)? && self.desk.state.feed.action(&opening.thumbprint).is_none() {
+        // What fell with collateral could be lifted again; a fork is for good.
+        if self.is_fork(opening)? && !self.is_listed_for_good(&opening.thumbprint)? {
             self.note_fork(opening)?;
             self.list_device(&opening.thumbprint, FeedAction::Cap, "session-fork", None)?;
         }

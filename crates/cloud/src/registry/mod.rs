@@ -4,26 +4,37 @@
 //! device with the same parent (or the same counter) and different chain values are a *fork* (`fork`): somebody else
 //! holds the key. Both branches are capped at `software` by the feed (`feed`); a new key, enrolled anew, cures it. Nothing
 //! is ever blocked because of a fork. Which key came in the place of which is its `lineage`.
+//!
+//! What an appraisal needs beside evidence comes as signed `collateral`; who rests on what falls is appraised anew
+//! (`reappraise`), and issuers of too many devices raise an alarm (`issuer`).
 
 mod activation;
 mod appraise;
+mod collateral;
 mod enrol;
 mod feed;
 mod fork;
 mod hardware;
+mod issuer;
 mod lineage;
 mod partner;
 mod quota;
+mod reappraise;
 
+pub use collateral::{CollateralView, TakenCollateral};
+pub(crate) use collateral::{InForce, load as load_collateral};
 pub(crate) use feed::FeedTable;
 pub use hardware::Uniqueness;
+pub use issuer::Issuer;
 pub use lineage::{Succession, Why};
 pub use partner::{NO_EVIDENCE, PartnerChange, PartnerKey, PartnerTerms, PartnerView};
+pub use reappraise::{FALLING_MAX, Fallen, Stepped};
 
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::{int, uint};
+use glacis_attest::collateral::Support;
 use glacis_wire::message::policy::FeedAction;
 use glacis_wire::{Thumbprint, Tier, Timestamp, Trust};
 use rusqlite::{OptionalExtension as _, params};
@@ -51,6 +62,12 @@ pub struct DeviceView {
     pub history: Vec<TierChange>,
     /// The line of keys that it stands in, oldest step first.
     pub lineage: Vec<Succession>,
+    /// Version of the collateral that it was appraised with last.
+    pub collateral: Option<u64>,
+    /// When the revocation list was made that was asked then.
+    pub revocations_as_of: Option<Timestamp>,
+    /// What its standing rests on; nothing where it rests on no evidence, or fell.
+    pub rests_on: Vec<Support>,
 }
 
 /// One change of a tier.
@@ -96,11 +113,12 @@ impl Tx<'_> {
     }
 
     pub(super) fn device(&self, device: &Thumbprint) -> Result<Option<DeviceView>, CloudError> {
-        let sql =
-            "SELECT tier, trust, family, enrolled, uniqueness, partner FROM device WHERE thumbprint = ?1";
+        let sql = "SELECT tier, trust, family, enrolled, uniqueness, partner, collateral, revocations_as_of FROM device \
+             WHERE thumbprint = ?1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query([device.as_bytes()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
+        let (collateral, as_of): (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
         Ok(Some(DeviceView {
             thumbprint: *device,
             tier: tier_of_code(row.get(0)?)?,
@@ -112,6 +130,9 @@ impl Tx<'_> {
             listed: self.desk.state.feed.action(device),
             history: self.history(device)?,
             lineage: self.lineage(device)?,
+            collateral: collateral.map(uint),
+            revocations_as_of: as_of.map(|at| Timestamp::from_ms(uint(at))),
+            rests_on: self.supports_of(device)?,
         }))
     }
 

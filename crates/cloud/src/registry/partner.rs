@@ -206,8 +206,10 @@ impl Tx<'_> {
         self.count_enrolment(Counted::Partner(name), Span::Day, terms.daily_max)?;
         self.count_enrolment(Counted::Partner(name), Span::Ever, terms.total_max)?;
         appraised.partner = Some(name.clone());
-        if appraised.tier > terms.tier_max {
-            appraised.tier = terms.tier_max;
+        let ceiling = self.in_force().and_then(|held| held.collateral.ceilings.get(name).copied());
+        let tier_max = ceiling.map_or(terms.tier_max, |ceiling| ceiling.min(terms.tier_max));
+        if appraised.tier > tier_max {
+            appraised.tier = tier_max;
             if appraised.tier <= Tier::Software {
                 appraised.trust = Trust::Claimed;
             }

@@ -7,6 +7,7 @@
 //! The same routes with an operator who is signed in already ([`Server::local_router`](super::Server::local_router))
 //! are for a socket that only that operator can open: whoever may open the installation's own file needs no token.
 
+mod collateral;
 mod operate;
 mod partners;
 
@@ -82,38 +83,37 @@ pub(super) fn local_router(shared: Arc<Shared>) -> Router {
 
 /// Every operation with its handler.
 pub(super) fn operations() -> Routes<Surface> {
-    operate::operations(partners::operations(about_decisions(about_devices(about_lists(about_tokens(
-        Routes::new(),
-    ))))))
-    .on(
-        read("/admin/v1/status", "status", "How much there is, and what is in force")
-            .gives::<view::Status>(200, "The numbers."),
-        get(status),
-    )
-    .on(
-        read("/admin/v1/policies", "policies", "Policies in force and the versions before")
-            .gives_versioned::<view::Policies>(200, "The policies."),
-        get(policies),
-    )
-    .on(
-        change("/admin/v1/policies", "publish", "Publish policies", Scope::Policies)
-            .takes_bytes(MEDIA_TYPE)
-            .conditional()
-            .gives_versioned::<view::Published>(201, "Taken into force.")
-            .problems([409]),
-        post(publish),
-    )
-    .on(
-        read("/admin/v1/audit", "audit", "The end of the audit chain")
-            .limit()
-            .gives::<view::Audit>(200, "Head and newest entries."),
-        get(audit),
-    )
-    .on(
-        change("/admin/v1/audit/verify", "verifyAudit", "Check the whole audit chain", Scope::Read)
-            .gives::<view::Verified>(200, "What was found."),
-        post(verify_audit),
-    )
+    let routes = about_decisions(about_devices(about_lists(about_tokens(Routes::new()))));
+    operate::operations(collateral::operations(partners::operations(routes)))
+        .on(
+            read("/admin/v1/status", "status", "How much there is, and what is in force")
+                .gives::<view::Status>(200, "The numbers."),
+            get(status),
+        )
+        .on(
+            read("/admin/v1/policies", "policies", "Policies in force and the versions before")
+                .gives_versioned::<view::Policies>(200, "The policies."),
+            get(policies),
+        )
+        .on(
+            change("/admin/v1/policies", "publish", "Publish policies", Scope::Policies)
+                .takes_bytes(MEDIA_TYPE)
+                .conditional()
+                .gives_versioned::<view::Published>(201, "Taken into force.")
+                .problems([409]),
+            post(publish),
+        )
+        .on(
+            read("/admin/v1/audit", "audit", "The end of the audit chain")
+                .limit()
+                .gives::<view::Audit>(200, "Head and newest entries."),
+            get(audit),
+        )
+        .on(
+            change("/admin/v1/audit/verify", "verifyAudit", "Check the whole audit chain", Scope::Read)
+                .gives::<view::Verified>(200, "What was found."),
+            post(verify_audit),
+        )
 }
 
 fn about_tokens(routes: Routes<Surface>) -> Routes<Surface> {

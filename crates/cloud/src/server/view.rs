@@ -451,6 +451,27 @@ pub(super) struct Device {
     history: Vec<TierChange>,
     /// The line of keys that it stands in, oldest step first.
     lineage: Vec<Succession>,
+    /// Version of the collateral that it was appraised with last.
+    collateral: Option<u64>,
+    /// When the revocation list was made that was asked then.
+    revocations_as_of_ms: Option<u64>,
+    /// What its standing rests on; nothing where it rests on no evidence, or fell.
+    rests_on: Vec<Piece>,
+}
+
+/// What an appraisal rests on, and what it falls with.
+#[derive(Serialize, ToSchema)]
+struct Piece {
+    /// Code of the fall.
+    reason: &'static str,
+    /// Which one, in hexadecimal: a serial, an app, a system's key, …
+    piece: String,
+}
+
+impl Piece {
+    fn of(support: &glacis_attest::collateral::Support) -> Self {
+        Self { reason: support.kind.reason(), piece: glacis_seal::text::hex(&support.value) }
+    }
 }
 
 /// A key that came in the place of another.
@@ -505,6 +526,9 @@ impl Device {
             listed: device.listed.map(|action| action.name()),
             history: device.history.into_iter().map(change).collect(),
             lineage: device.lineage.iter().map(Succession::of).collect(),
+            collateral: device.collateral,
+            revocations_as_of_ms: device.revocations_as_of.map(glacis_wire::Timestamp::as_ms),
+            rests_on: device.rests_on.iter().map(Piece::of).collect(),
         }
     }
 }

@@ -262,8 +262,11 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 /// While there is more, as much time goes to the batches as to the sweep.
 fn sweep(core: &mut CloudCore) -> Duration {
     let start = core.monotonic();
+    // What a collateral lets fall, falls in the request that brought it; after a restart, or where that request was given
+    // up, here.
+    let more = core.reappraise().is_ok_and(|stepped| stepped.more);
     match core.sweep() {
-        Ok(swept) if swept.more => core.monotonic() - start,
+        Ok(swept) if swept.more || more => core.monotonic() - start,
         Ok(_) => SWEEP_PAUSE,
         Err(error) => {
             tracing::warn!(%error, "nothing was swept");

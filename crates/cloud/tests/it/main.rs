@@ -13,11 +13,14 @@ mod api;
 mod attack;
 mod audit;
 mod backup;
+mod collateral;
 mod console;
 mod crash;
 mod decide;
 mod eio;
 mod enrol;
+#[path = "../../../attest/tests/it/forge.rs"]
+mod forge;
 mod full_disk;
 mod hardware;
 mod http;
@@ -25,6 +28,8 @@ mod lineage;
 mod lists;
 mod otp;
 mod partner;
+#[path = "../../../attest/tests/it/phone.rs"]
+mod phone;
 mod policy;
 mod report;
 mod retention;

@@ -202,8 +202,32 @@ fn taken_back(seed: u64, back: impl FnOnce(&Connection)) -> (World, tempfile::Te
     (world, dir, core, before)
 }
 
+/// Takes a store back to version 7, which knew no collateral and not what appraisals rest on.
+fn as_version_7(store: &Connection) {
+    let later = "DROP TABLE collateral; DROP TABLE collateral_bytes; DROP TABLE support; DROP TABLE reappraisal; \
+                 DROP TABLE issuer; \
+                 ALTER TABLE device DROP COLUMN revocations_as_of; ALTER TABLE device DROP COLUMN collateral; \
+                 ALTER TABLE device DROP COLUMN issuer; ALTER TABLE device DROP COLUMN fallen; \
+                 PRAGMA user_version = 7";
+    store.execute_batch(later).unwrap();
+}
+
+#[test]
+fn a_store_of_version_7_keeps_its_devices_which_rest_on_nothing_until_they_enrol_again() {
+    let (world, _dir, mut core, _before) = taken_back(138, as_version_7);
+    let page = core.devices_page(&glacis_cloud::page::Ask { cursor: None, limit: 10 }).unwrap();
+    let (device, tier) = page.items[0];
+    let view = core.device(&device).unwrap();
+    assert_eq!((view.tier, view.rests_on.len(), view.collateral), (tier, 0, None));
+    assert_eq!(core.collateral().unwrap(), None);
+    let challenge = core.enrol_challenge().unwrap();
+    core.enrol(&world.enrolment(&world.device(), &challenge, None)).unwrap();
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
 /// Takes a store back to version 6, which knew no lineage, partners and answers that are given again.
 fn as_version_6(store: &Connection) {
+    as_version_7(store);
     let later = "DROP TABLE lineage; DROP TABLE hardware; DROP TABLE partner; DROP TABLE enrol_count; \
                  ALTER TABLE used_challenge DROP COLUMN enrolment; \
                  ALTER TABLE used_challenge DROP COLUMN answer_bytes; \

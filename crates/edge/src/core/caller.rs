@@ -19,7 +19,7 @@ use glacis_seal::{SealError, sha256};
 use glacis_wire::message::challenge::Proof;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, TicketBody};
-use glacis_wire::{Decode, Digest, Disclosed, EventId, LegId, Tier, Timestamp, Trust};
+use glacis_wire::{Decode, Digest, Disclosed, EventId, LegId, Thumbprint, Tier, Timestamp, Trust};
 use std::sync::Arc;
 
 /// A device behind a verified request signature. [`EdgeCore::signed`] is the only way to one.
@@ -94,9 +94,20 @@ impl EdgeCore {
 
     /// What feed and feed age leave of the device's tier and trust.
     fn standing(&self, leg: &Leg, now: Timestamp) -> Result<(Tier, Trust), Refusal> {
+        self.left_by_feed(&leg.thumbprint, leg.tier, leg.trust, now).ok_or(Refusal::DeviceRefused)
+    }
+
+    /// The same of what a device is worth by itself; none where it is refused.
+    pub(crate) fn left_by_feed(
+        &self,
+        device: &Thumbprint,
+        tier: Tier,
+        trust: Trust,
+        now: Timestamp,
+    ) -> Option<(Tier, Trust)> {
         let feed = self.feed();
         let freshness = feed.freshness(self.config.feed_stale, self.config.feed_very_stale, now);
-        feed.apply(&leg.thumbprint, freshness, leg.tier, leg.trust).ok_or(Refusal::DeviceRefused)
+        feed.apply(device, freshness, tier, trust)
     }
 
     /// Whether the feed lets a policy be run at all.

@@ -407,7 +407,7 @@ impl EdgeCore {
         Arc::clone(&self.feed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn keys(&self) -> Arc<KeySet> {
+    pub(crate) fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&lock(&self.published).keys)
     }
 

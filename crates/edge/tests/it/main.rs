@@ -13,12 +13,17 @@ mod cloud;
 mod crash;
 mod decisions;
 mod device;
+#[path = "../../../attest/tests/it/forge.rs"]
+mod forge;
 mod full_disk;
 mod gateway;
 mod golden;
 mod links;
 mod modes;
+mod offline;
 mod passage;
+#[path = "../../../attest/tests/it/phone.rs"]
+mod phone;
 mod refusals;
 mod service;
 mod sessions;

@@ -28,17 +28,32 @@ pub struct Enrolment {
     pub apple_apps: Vec<String>,
     /// Files with keys of makers, devices or apps of SOTER.
     pub soter_anchors: Vec<PathBuf>,
-    /// What is expected of verdicts of Play Integrity, where they enrol.
+    /// What opens verdicts of Play Integrity, and what is expected of them, where they enrol.
     pub play: Option<PlayApps>,
+    /// Where anchors, lists and expectations come from in place of the families' own tables.
+    pub collateral: Option<CollateralFile>,
+    /// Devices that one attestation key of a factory may vouch for before there is an alarm.
+    pub issuer_batch_max: u64,
+    /// The same of a key that is one device's own.
+    pub issuer_own_max: u64,
 }
 
-/// What is expected of verdicts of Play Integrity.
+/// What opens verdicts of Play Integrity, and what is expected of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayApps {
     /// Files with the two keys of an app: the decryption key on the first line, the verification key on the second.
     pub keys: Vec<PathBuf>,
-    /// Packages that are ours, with the certificates that may sign them.
+    /// Packages that are ours, with the certificates that may sign them; none where they come from collateral.
     pub apps: Vec<(String, Vec<Digest>)>,
+}
+
+/// Signed collateral.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollateralFile {
+    /// The file, looked at again and again.
+    pub file: PathBuf,
+    /// The file with the public key that signs it.
+    pub key: PathBuf,
 }
 
 /// What is expected of Android devices.
@@ -67,6 +82,9 @@ impl Default for Enrolment {
             apple_apps: Vec::new(),
             soter_anchors: Vec::new(),
             play: None,
+            collateral: None,
+            issuer_batch_max: ISSUER_BATCH_MAX,
+            issuer_own_max: ISSUER_OWN_MAX,
         }
     }
 }
@@ -79,7 +97,9 @@ impl Enrolment {
             .iter_mut()
             .flat_map(|android| android.anchors.iter_mut().chain(std::iter::once(&mut android.revocations)));
         let play = self.play.iter_mut().flat_map(|play| play.keys.iter_mut());
-        for file in self.tpm_anchors.iter_mut().chain(&mut self.soter_anchors).chain(android).chain(play) {
+        let collateral = self.collateral.iter_mut().flat_map(|section| [&mut section.file, &mut section.key]);
+        let anchors = self.tpm_anchors.iter_mut().chain(&mut self.soter_anchors);
+        for file in anchors.chain(android).chain(play).chain(collateral) {
             *file = base.join(&*file);
         }
     }
@@ -93,11 +113,36 @@ pub(super) fn enrolment(mut keys: Keys<'_>) -> Result<Enrolment, ConfigError> {
     let families: BTreeSet<String> = families.into_iter().map(ToOwned::to_owned).collect();
     let daily_max = keys.integer("daily_max", 0..=(1 << 40))?.unwrap_or(DAILY_MAX);
     let hourly = keys.integer("prefix_hourly_max", 0..=(1 << 40))?.unwrap_or(PREFIX_HOURLY_MAX);
+    let issuer_batch_max = keys.integer("issuer_batch_max", 1..=(1 << 40))?.unwrap_or(ISSUER_BATCH_MAX);
+    let issuer_own_max = keys.integer("issuer_own_max", 1..=(1 << 40))?.unwrap_or(ISSUER_OWN_MAX);
+    let collateral = collateral(&mut keys)?;
     let [tpm, android, apple, soter, play] = FAMILIES;
+    if collateral.is_some() {
+        // Two sources would leave open which of them counts. The keys that open Google's tokens are in none of them.
+        for family in [tpm, android, apple, soter] {
+            if keys.table(family)?.is_some() {
+                return Err(keys.bad(family, "comes from the collateral: say it in `collateral.toml`"));
+            }
+        }
+        let play = section(&mut keys, &families, play)?;
+        let play = play.map(|section| play_section(section, Apps::Collateral)).transpose()?;
+        keys.finish()?;
+        return Ok(Enrolment {
+            families,
+            daily_max,
+            prefix_hourly_max: hourly,
+            play,
+            collateral,
+            issuer_batch_max,
+            issuer_own_max,
+            ..Enrolment::default()
+        });
+    }
     let makers = |keys| anchors_section(keys, "no maker is trusted by itself");
     let tpm_anchors = section(&mut keys, &families, tpm)?.map(makers).transpose()?.unwrap_or_default();
     let soter_anchors = section(&mut keys, &families, soter)?.map(makers).transpose()?.unwrap_or_default();
-    let play = section(&mut keys, &families, play)?.map(play_section).transpose()?;
+    let play = section(&mut keys, &families, play)?;
+    let play = play.map(|section| play_section(section, Apps::Here)).transpose()?;
     let android = section(&mut keys, &families, android)?.map(android_section).transpose()?;
     let apple_apps =
         section(&mut keys, &families, apple)?.map(apple_section).transpose()?.unwrap_or_default();
@@ -111,7 +156,22 @@ pub(super) fn enrolment(mut keys: Keys<'_>) -> Result<Enrolment, ConfigError> {
         apple_apps,
         soter_anchors,
         play,
+        collateral: None,
+        issuer_batch_max,
+        issuer_own_max,
     })
+}
+
+fn collateral(keys: &mut Keys<'_>) -> Result<Option<CollateralFile>, ConfigError> {
+    let (file, key) = (keys.text("collateral")?, keys.text("collateral_key")?);
+    match (file, key) {
+        (None, None) => Ok(None),
+        (Some(file), Some(key)) => {
+            Ok(Some(CollateralFile { file: PathBuf::from(file), key: PathBuf::from(key) }))
+        }
+        (Some(_), None) => keys.need("collateral_key", None),
+        (None, Some(_)) => keys.need("collateral", None),
+    }
 }
 
 /// The table of a family: there where it enrols, and only there.
@@ -137,7 +197,14 @@ fn anchors_section(mut keys: Keys<'_>, why: &str) -> Result<Vec<PathBuf>, Config
     Ok(anchors)
 }
 
-fn play_section(mut keys: Keys<'_>) -> Result<PlayApps, ConfigError> {
+/// Where the apps that are ours are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apps {
+    Here,
+    Collateral,
+}
+
+fn play_section(mut keys: Keys<'_>, named: Apps) -> Result<PlayApps, ConfigError> {
     let files = files(&mut keys, "keys")?;
     if files.is_empty() || files.len() > PLAY_KEYS_MAX {
         return Err(keys.bad(
@@ -145,7 +212,7 @@ fn play_section(mut keys: Keys<'_>) -> Result<PlayApps, ConfigError> {
             format_args!("must name one to {PLAY_KEYS_MAX} files, each with the two keys of an app"),
         ));
     }
-    let apps = apps(&mut keys)?;
+    let apps = if named == Apps::Here { apps(&mut keys)? } else { Vec::new() };
     keys.finish()?;
     Ok(PlayApps { keys: files, apps })
 }
@@ -206,5 +273,9 @@ const FAMILIES: [&str; 5] = ["tpm", "android-key", "app-attest", "soter", "play-
 const PLAY_KEYS_MAX: usize = 16;
 /// Default of enrolments a day in all: a device enrols again every day.
 const DAILY_MAX: u64 = 1_000_000;
+/// Default of devices under one key of a factory: `CloudLimits` says why.
+const ISSUER_BATCH_MAX: u64 = 10_000;
+/// Default of devices under a key that is one device's own.
+const ISSUER_OWN_MAX: u64 = 16;
 /// Default of enrolments an hour from one address prefix: whole cities share one behind a carrier.
 const PREFIX_HOURLY_MAX: u64 = 10_000;

@@ -16,9 +16,11 @@ mod folder;
 mod plan;
 mod public;
 mod ring;
+mod single;
 
 pub use error::{KeysError, KeysErrorKind};
 pub use folder::{is_private, open_private};
 pub use plan::{Plan, Rotate};
 pub use public::{export_key_set, read_key_set};
 pub use ring::{Cluster, Epoch, NodeKey, Ring, Shared, SigningEntry, owner};
+pub use single::{make_signing, read_signing};

@@ -19,6 +19,8 @@ pub(super) fn encode(out: &mut DescriptorEncoder<'_>, store: &CloudMetrics) -> R
         ("glacis_store_calls", "Calls in committed batches", store.jobs),
         ("glacis_store_commit_microseconds", "Time that commits took", commit_us),
         ("glacis_store_swept_rows", "Rows that retention removed", store.swept_rows),
+        ("glacis_collateral_refused", "Collateral that was offered and refused", store.collateral_refused),
+        ("glacis_devices_fallen", "Devices that fell with a piece of collateral", store.devices_fallen),
     ] {
         counters(out, name, help, vec![([], value)])?;
     }
@@ -26,6 +28,17 @@ pub(super) fn encode(out: &mut DescriptorEncoder<'_>, store: &CloudMetrics) -> R
         ("glacis_store_bytes", "Bytes of the store: used pages and log", store.store_bytes),
         ("glacis_store_calls_waiting", "Calls that wait for the writer", store.queued),
         ("glacis_store_swept_at_milliseconds", "When retention last looked, since 1970", store.swept_at_ms),
+        ("glacis_collateral_version", "Version of the collateral in force", store.collateral_version),
+        (
+            "glacis_collateral_stale_at_milliseconds",
+            "When the collateral in force becomes stale, since 1970",
+            store.collateral_stale_at_ms,
+        ),
+        (
+            "glacis_issuers_crowded",
+            "Issuers that vouch for more devices than there can be",
+            store.issuers_crowded,
+        ),
     ] {
         gauges(out, name, help, vec![([], signed(value))])?;
     }

@@ -5,6 +5,7 @@
 //! [`List`]) carry their limit in the type, so encoder and decoder cannot disagree about it.
 
 pub mod challenge;
+pub mod collateral;
 pub mod custody;
 pub mod decide;
 pub mod enrol;

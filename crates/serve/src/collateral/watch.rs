@@ -1,0 +1,88 @@
+//! The file of collateral that a configuration names: read at the start, and again whenever it changes.
+//!
+//! A file is looked at every few seconds; what is in it goes to the control plane, which takes it only if it is signed, of
+//! this time and newer. What is refused is logged and counted there once, and what is in force stays: a file that is read
+//! while somebody writes it is refused as any damaged one and read again when it changes again.
+
+use super::file::read_bounded;
+use crate::config::CollateralFile;
+use crate::error::{ServeError, ServeErrorKind};
+use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, public_key};
+use glacis_cloud::CloudCore;
+use glacis_cloud::server::writer::CloudHandle;
+use glacis_wire::message::PublicKey;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+
+/// Pause between two looks: the feed is pulled as often, so a revoked serial acts within about ten seconds.
+const EVERY: Duration = Duration::from_secs(5);
+/// Longest file with a key. Unit: bytes.
+const KEY_BYTES_MAX: usize = 16 << 10;
+/// Who takes it, in records.
+const BY: &str = "file";
+
+/// The key that signs collateral, of its file.
+///
+/// # Errors
+/// If the file is not there or holds no such key.
+pub(crate) fn key(path: &Path) -> Result<PublicKey, ServeError> {
+    let (bytes, _) = read_bounded(path, KEY_BYTES_MAX)?;
+    public_key(&bytes).ok_or_else(|| {
+        let what = format!("enrolment: `{}` must hold one P-256 public key, as PEM", path.display());
+        ServeError::new(ServeErrorKind::Usage, what)
+    })
+}
+
+/// Takes the file into force, before anybody is served.
+///
+/// # Errors
+/// If the file cannot be taken and nothing is in force: no evidence could enrol.
+pub(crate) fn load(core: &mut CloudCore, section: &CollateralFile) -> Result<(), ServeError> {
+    let taken = read_bounded(&section.file, COLLATERAL_BYTES_MAX)
+        .and_then(|(bytes, _)| Ok(core.take_collateral(&bytes, BY)?));
+    match taken {
+        Ok(_) => Ok(()),
+        Err(error) if core.collateral()?.is_some() => {
+            tracing::warn!(%error, "the collateral that was taken last stays in force");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the file into force whenever it changes, until `stopped` closes.
+pub(crate) async fn watch(handle: CloudHandle, section: CollateralFile, mut stopped: Receiver<()>) {
+    // What was there at the start is no news; what came since is.
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let now = mark(&section.file);
+        if now == seen {
+            continue;
+        }
+        match read_bounded(&section.file, COLLATERAL_BYTES_MAX) {
+            Ok((bytes, _)) => {
+                // The core logs and counts what it refuses.
+                if let Ok(taken) = handle.call(move |core| core.take_collateral(&bytes, BY)).await
+                    && taken.news
+                {
+                    tracing::info!(version = taken.version, "the file of collateral was taken up");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the file of collateral cannot be read"),
+        }
+        // As it was before it was read: what changed meanwhile is read again.
+        seen = now;
+    }
+}
+
+/// What tells one state of a file from another: which file, how long, and changed when.
+fn mark(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+}
