@@ -66,7 +66,7 @@ impl SignArgs {
     /// Signs and prints or writes a result, if one was asked for; says whether it was.
     pub(super) fn run(&self, appraised: &Appraised<'_>, out: &mut dyn Write) -> Result<bool, CliError> {
         let (Some(form), Some(dir)) = (self.ear, &self.keys) else { return Ok(false) };
-        let nonce = self.nonce.as_deref().map(|text| nonce(text)).transpose()?;
+        let nonce = self.nonce.as_deref().map(nonce).transpose()?;
         let ring = ring(dir)?;
         let missing = || KeysError::new(KeysErrorKind::Missing, "there is no key that signs results");
         let entry = ring.signing(KeyUse::Result).ok_or_else(missing)?;
@@ -228,7 +228,9 @@ fn needed(keys: Option<&Vec<VerifyKey>>) -> Result<&[VerifyKey], CliError> {
 }
 
 /// Keys to verify with, and whom a result has to be for.
-fn trusted(args: &ResultArgs) -> Result<Option<(Vec<VerifyKey>, Option<String>)>, CliError> {
+type Trusted = (Vec<VerifyKey>, Option<String>);
+
+fn trusted(args: &ResultArgs) -> Result<Option<Trusted>, CliError> {
     let of_set = |context: &Context, set: &KeySet| {
         let keys = set.keys.iter().filter(|key| key.usage == KeyUse::Result);
         let keys = keys.map(|key| VerifyKey::ours(key.key)).collect();
