@@ -8,6 +8,7 @@ use crate::files;
 use crate::options::Options;
 use crate::process::{Job, Show, Stopwatch};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 use toml_edit::{DocumentMut, Item};
 
@@ -40,7 +41,7 @@ pub(crate) struct TargetRun {
     pub(crate) failure: Option<String>,
 }
 
-/// Builds all targets, then replays and fuzzes each.
+/// Builds all targets, then replays and fuzzes each, several at once.
 pub(crate) fn run_targets(root: &Path, seconds: u64, only: Option<&str>) -> Result<Vec<TargetRun>, Failure> {
     let folder = root.join("fuzz");
     let names: Vec<String> =
@@ -49,7 +50,21 @@ pub(crate) fn run_targets(root: &Path, seconds: u64, only: Option<&str>) -> Resu
         return Err(Failure::new("no such fuzz target"));
     }
     build(&folder)?;
-    names.iter().map(|name| run_target(&folder, name, seconds)).collect()
+    // A target is one thread: as many at once as there are cores to run them.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(names.iter());
+    let next = || waiting.lock().ok().and_then(|mut names| names.next());
+    let work = || std::iter::from_fn(next).map(|name| run_target(&folder, name, seconds)).collect();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut runs = Vec::new();
+        for worker in workers {
+            let done: Result<Vec<TargetRun>, Failure> =
+                worker.join().map_err(|_| Failure::new("a thread that ran fuzz targets panicked"))?;
+            runs.extend(done?);
+        }
+        Ok(runs)
+    })
 }
 
 fn run_target(folder: &Path, name: &str, seconds: u64) -> Result<TargetRun, Failure> {

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use glacis_wire::message::session::SessionOpened;
 use glacis_wire::{Digest, Encode, LegId, SessionId};
 
-/// Names one opening: SHA-256 of its signature base.
+/// Names one opening: SHA-256 of its signature base, which is also what the device's signature is over.
 pub fn transcript(base: &str) -> Digest {
     sha256(base.as_bytes())
 }

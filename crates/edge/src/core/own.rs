@@ -10,7 +10,8 @@ use crate::limit::Prefix;
 use crate::request::{Once, RequestHead, SESSION, SignatureFields};
 use crate::trust::proof::Binding;
 use crate::trust::session;
-use glacis_seal::{Share, seal_ticket, sha256, verify_raw};
+use glacis_seal::key::verify_digest;
+use glacis_seal::{Share, seal_ticket, sha256};
 use glacis_wire::http::{self, Response};
 use glacis_wire::limits::MESSAGE_BYTES_MAX;
 use glacis_wire::message::challenge::ChallengeRequest;
@@ -138,9 +139,11 @@ impl EdgeCore {
         feed.apply(&device, freshness, tier, trust).ok_or(Refusal::DeviceRefused)?;
         let transcript = self.with_base(|base| {
             SESSION.base(head, &signature.params, base)?;
-            verify_raw(&standing.certificate.device_key, base.as_bytes(), &signature.signature)
+            // The transcript is the very digest that was signed.
+            let transcript = glacis_seal::session::transcript(base);
+            verify_digest(&standing.certificate.device_key, &transcript, &signature.signature)
                 .map_err(|_| Refusal::SignatureWrong)?;
-            Ok(glacis_seal::session::transcript(base))
+            Ok(transcript)
         })?;
         // Only what the device signed counts against it: certificate and result are no secrets.
         if self.devices.take(&device, now).is_err() {
