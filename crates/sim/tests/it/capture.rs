@@ -13,7 +13,6 @@ use crate::demo::{options, run};
 use glacis_sim::actor::DEVICE_ONLY;
 use glacis_sim::demo::DemoOptions;
 use glacis_sim::net::{Capture, Frame, Link};
-use glacis_wire::http::PATH_ENROL;
 use glacis_wire::message::decide::Report;
 use glacis_wire::message::enrol::EnrolRequest;
 use glacis_wire::{Decode, Encode};
@@ -109,7 +108,7 @@ fn lengths(message: &Message<'_>) -> String {
 fn body(message: &Message<'_>) -> String {
     let length = message.body.len();
     let target = message.start.split(' ').nth(1).unwrap_or_default();
-    let enrols = target.split('?').next() == Some(PATH_ENROL);
+    let enrols = target.split('?').next().is_some_and(|path| path.ends_with("/enrol"));
     let request = EnrolRequest::from_bytes(&message.body).ok().filter(|_| enrols);
     let evidence = request.and_then(|request| request.body.evidence);
     evidence.map_or(length.to_string(), |evidence| {
