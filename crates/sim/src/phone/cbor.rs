@@ -1,6 +1,7 @@
-//! A writer of CBOR (RFC 8949), as far as attestation objects of simulated phones need it: shortest forms, definite lengths.
+//! A writer of CBOR (RFC 8949), as far as attestation objects of simulated phones need it.
 //!
-//! It writes and reads nothing. Maps keep the order in which they are given, as Apple's objects do.
+//! Shortest forms and definite lengths only. It writes and reads nothing, and sorts nothing: maps keep the order in which
+//! they are given, as Apple's objects do.
 
 /// A number that is not negative.
 pub(super) fn unsigned(number: u64) -> Vec<u8> {
