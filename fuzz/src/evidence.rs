@@ -5,6 +5,7 @@
 //! judged alike twice.
 
 use glacis_attest::apple::{Stored, check_assertion, check_receipt};
+use glacis_attest::webauthn::{self as login, AssertionAsked, StoredCredential};
 use glacis_attest::{
     Anchors, Claims, Constraints, Question, References, Relaxation, Revocations, Roots, Site, android, pem,
 };
@@ -30,7 +31,7 @@ pub fn apple(data: &[u8]) {
     let _ = accepts_apple(data);
 }
 
-/// Checks one registration.
+/// Checks one registration or assertion.
 pub fn webauthn(data: &[u8]) {
     let _ = accepts_webauthn(data);
 }
@@ -79,7 +80,25 @@ pub(crate) fn accepts_webauthn(data: &[u8]) -> bool {
         let Claims::Webauthn(claims) = claims else { panic!("claims of another family") };
         assert_eq!((claims.site.as_str(), claims.origin.as_str()), ("site.test", "https://site.test"));
     }
-    accepted
+    accepted || accepts_login(data)
+}
+
+/// Whether it is an assertion of the one credential that is stored here.
+fn accepts_login(data: &[u8]) -> bool {
+    let Some(key) = signer(5).map(|key| crate::forge::spki(&key)) else { return false };
+    let stored = StoredCredential {
+        id: b"id",
+        key: &key,
+        algorithm: -7,
+        counter: 4,
+        backup_eligible: false,
+        user: None,
+    };
+    let site = Site { id: "site.test".into(), origins: vec!["https://site.test".into()] };
+    let asked = AssertionAsked { site: &site, challenge: CHALLENGE, user_verification: true };
+    let found = login::check_assertion(data, &stored, &asked);
+    assert!(found.as_ref().map_or(true, |found| found.counter == 5), "a counter that nobody signed");
+    found.is_ok()
 }
 
 fn appraise(family: &str, body: &[u8], relaxed: bool) -> Option<Claims> {

@@ -26,6 +26,7 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("attest_apple", "receipt", [vec![2], receipt()].concat()),
         ("attest_webauthn", "none", registration("none", cbor_map(&[]))),
         ("attest_webauthn", "packed", registration("packed", packed())),
+        ("attest_webauthn", "login", login()),
     ];
     all.extend(crate::statements::seeds());
     all.extend(crate::tpm::seeds());
@@ -138,6 +139,19 @@ fn registration(format: &str, statement: Vec<u8>) -> Vec<u8> {
     let object = base64url(&object(format, statement, &auth_data()));
     let (id, client) = (base64url(b"id"), base64url(&client_data()));
     let response = format!(r#"{{"attestationObject":"{object}","clientDataJSON":"{client}"}}"#);
+    format!(r#"{{"id":"{id}","rawId":"{id}","type":"public-key","response":{response}}}"#).into_bytes()
+}
+
+fn login() -> Vec<u8> {
+    let challenge = base64url(CHALLENGE);
+    let client =
+        format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"https://site.test"}}"#);
+    let auth = [sha256(b"site.test").as_bytes().to_vec(), vec![5, 0, 0, 0, 5]].concat();
+    let signature = signed(&key(5), &[&auth[..], sha256(client.as_bytes()).as_bytes()].concat());
+    let (id, auth, client) = (base64url(b"id"), base64url(&auth), base64url(client.as_bytes()));
+    let signature = base64url(&signature);
+    let response =
+        format!(r#"{{"authenticatorData":"{auth}","clientDataJSON":"{client}","signature":"{signature}"}}"#);
     format!(r#"{{"id":"{id}","rawId":"{id}","type":"public-key","response":{response}}}"#).into_bytes()
 }
 

@@ -1,4 +1,4 @@
-//! Registrations of Web Authentication.
+//! Registrations and assertions of Web Authentication.
 //!
 //! The check itself is `glacis_fuzz::evidence`, so that it can be read, tested and replayed without the fuzzer; this
 //! file only ties it to libFuzzer.

@@ -124,7 +124,7 @@ codes! {
     Format "format" Refused "A form of statement that this verifier does not take.",
         "The message names it.";
     Ceremony "ceremony" Refused "Client data of another ceremony, or of a frame of another origin.",
-        "The page must run in its own origin and ask for a registration.";
+        "The page must run in its own origin and ask for a registration, or for an assertion to log in.";
     Origin "origin" Refused "The page has another origin than the expected ones.",
         "Phishing, or an origin that is missing in the settings.";
     UserPresence "user-presence" Refused "Nobody was present.",

@@ -38,4 +38,8 @@ impl Attester for TpmAttester {
         let evidence = self.chip.evidence(asked.challenge, asked.device_key, activation, &self.measured);
         evidence.map(Some).map_err(AttestFailure::new)
     }
+
+    fn attests_again(&self) -> bool {
+        true
+    }
 }

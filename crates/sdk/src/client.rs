@@ -165,6 +165,25 @@ impl Client {
         Enrol::begin(self, attester, true)
     }
 
+    /// Whether the last quarter of the time began for which the cloud vouches for this device: sessions end with it, and
+    /// [`Self::attest_anew`] is due. Also after it ended; false for a device that never enrolled.
+    ///
+    /// It is judged by the device's clock: one that is wrong asks too early or too late, and gains nothing by it. What a
+    /// host does about a refusal, and how long it waits after one, is the host's.
+    pub fn is_attestation_due(&self) -> bool {
+        let Some(enrolled) = self.line.enrolment() else { return false };
+        let (from, until) = (enrolled.result().verified_at, enrolled.not_after());
+        self.line.now() >= until.before(until.since(from) / ATTEST_ANEW_IN_LAST)
+    }
+
+    /// Proves anew what this device is, as its platform can: about the present key, or about a new one that the present
+    /// one vouches for ([`Attester::attests_again`]). Either way it stays the same device with its history; sessions begin
+    /// anew.
+    pub fn attest_anew<'c, A: Attester + ?Sized>(&'c mut self, attester: &'c mut A) -> Enrol<'c, A> {
+        let succeeds = self.line.enrolment().is_some() && !attester.attests_again();
+        Enrol::begin(self, attester, succeeds)
+    }
+
     /// Opens a session ahead of need; a guarded action opens one itself.
     pub fn open(&mut self) -> Open<'_> {
         Open::begin(self)
@@ -425,6 +444,9 @@ fn minute(at: Timestamp) -> Timestamp {
     Timestamp::from_ms(at.as_ms() - at.as_ms() % 60_000)
 }
 
+/// The part of its life in which an attestation is made anew: of 24 hours the last six, so that a phone that is looked at
+/// twice a day never lets it end.
+const ATTEST_ANEW_IN_LAST: u32 = 4;
 /// Most records in one batch, as [`DeviceBatch`] says, and most that are queued.
 const RECORDS_MAX: usize = 64;
 /// Vault record of the ETag.

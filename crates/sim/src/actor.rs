@@ -6,29 +6,25 @@
 use crate::attack::{Attempt, End};
 use crate::chips::{Chip, Chips};
 use crate::deeds;
-use crate::manufacturer::{Hardware, Manufacturer};
 use crate::persona::Owner;
+use crate::platform::{Makers, Platform};
 use crate::schedule::{Deed, Make};
 use crate::snapshots::{Snapshot, Snapshots, text};
 use crate::world::{Line, World, WorldError};
 use glacis_dtx::tpm::{DeviceTpm, Measured, TpmOptions};
-use glacis_dtx::{KeyStore, SoftwareKeyStore, Vault};
+use glacis_dtx::{Enrolled, KeyStore, SoftwareKeyStore, Vault};
 use glacis_host::{Host, MemoryFiles};
 use glacis_sdk::chip::TpmAttester;
 use glacis_sdk::drive::{Reply, Transport, Unattended, User, drive};
-use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
+use glacis_sdk::flow::enrol::{Attester, NoEvidence};
 use glacis_sdk::{
     Action, Answered, Client, ClientParts, DEVICE_FINAL_TTL, DeviceSlice, FlowError, FlowErrorKind, Judged,
     Outcome, Prompt, SignalSet, SignalSource,
 };
 use glacis_seal::Context;
 use glacis_wire::http::Response;
-use glacis_wire::message::PublicKey;
-use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::policy::KeySet;
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::message::simulated::SecurityLevel;
-use glacis_wire::message::tpm::Activation;
 use glacis_wire::{Answer, Disclosed, EventId, EventName, SignalName, Thumbprint, Timestamp, Value, Verdict};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -83,7 +79,12 @@ pub struct Device {
     files: MemoryFiles,
     /// Its TPM, if it has one.
     chip: Option<Arc<Chip>>,
+    /// What proves something about it, if anything does.
+    platform: Option<Proves>,
 }
+
+/// What proves something about a device, as long as its app runs.
+type Proves = Box<dyn Attester + Send>;
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,15 +103,12 @@ pub struct Site {
     pub pinned: KeySet,
 }
 
-/// Evidence of secure hardware over challenge and device key.
-pub type Attest<'a> = &'a mut dyn FnMut(&[u8; 32], &PublicKey) -> Option<Evidence>;
-
 /// What a device is made of.
 pub struct Kit<'a> {
     /// Its clock and entropy.
     pub host: Arc<dyn Host>,
-    /// Its secure hardware; answers nothing where it has none.
-    pub attest: Attest<'a>,
+    /// What proves something about it when it enrols.
+    pub attester: &'a mut dyn Attester,
     /// Whose it is.
     pub holder: Holder,
     /// Its way to the gateway.
@@ -127,19 +125,6 @@ impl fmt::Debug for Kit<'_> {
     }
 }
 
-/// Hands the SDK's question on to the hardware.
-struct Bridge<'a>(Attest<'a>);
-
-impl Attester for Bridge<'_> {
-    fn evidence(
-        &mut self,
-        asked: &Asked<'_>,
-        _activation: Option<&Activation>,
-    ) -> Result<Option<Evidence>, AttestFailure> {
-        Ok((self.0)(&asked.challenge.nonce, asked.device_key))
-    }
-}
-
 impl Device {
     /// A device of `make` that enrolled, has its bundle and is ready to act.
     ///
@@ -153,39 +138,40 @@ impl Device {
         line: Line,
         sense: Sense,
     ) -> Result<Self, WorldError> {
-        let hardware = hardware(world.manufacturer(), world, make, number)?;
-        let mut attest =
-            |challenge: &[u8; 32], key: &PublicKey| hardware.as_ref()?.attest(challenge, key).ok();
+        let mut platform = platform(world.makers(), world, make, number)?;
         let host = world.host(&format!("device-{number}"));
         let chip = match make {
             Make::Chip => Some(Arc::new(chips(world)?.make()?)),
             _ => None,
         };
-        let kit = Kit { host, attest: &mut attest, holder, line, sense, chip };
-        Self::assemble(world.site(), kit)?
-            .map_err(|end| WorldError::new("device", format!("its enrolment ended in {end}")))
+        let none = &mut NoEvidence as &mut dyn Attester;
+        let attester = platform.as_mut().map_or(none, |own| own);
+        let device = Self::assemble(world.site(), Kit { host, attester, holder, line, sense, chip })?;
+        let device =
+            device.map_err(|end| WorldError::new("device", format!("its enrolment ended in {end}")))?;
+        let own = platform.map(|own| Box::new(own) as Proves);
+        Ok(Self { platform: own.or(device.platform), ..device })
     }
 
-    /// A device whose evidence comes from a manufacturer that nobody anchors; the inner error is its refusal.
+    /// A device of `make` whose evidence comes from makers that nobody anchors; the inner error is its refusal.
     ///
     /// # Errors
     /// If the world fails.
     pub fn with_forged_root(
         world: &dyn World,
         number: u32,
+        make: Make,
         holder: Holder,
         line: Line,
     ) -> Result<Result<Self, End>, WorldError> {
         let host = world.host(&format!("forger-{number}"));
-        let forger = Manufacturer::found(world.site().context.clone(), &*host);
+        let forger = Makers::found(world.site().context.clone(), &*host);
         let forger = forger.map_err(|error| WorldError::new("forger", error))?;
-        let hardware = hardware(&forger, world, Make::Strong, number)?;
-        let mut attest =
-            |challenge: &[u8; 32], key: &PublicKey| hardware.as_ref()?.attest(challenge, key).ok();
-        Self::assemble(
-            world.site(),
-            Kit { host, attest: &mut attest, holder, line, sense: Box::new(all_clear), chip: None },
-        )
+        let mut platform = platform(&forger, world, make, number)?;
+        let none = &mut NoEvidence as &mut dyn Attester;
+        let attester = platform.as_mut().map_or(none, |own| own);
+        let sense = Box::new(all_clear);
+        Self::assemble(world.site(), Kit { host, attester, holder, line, sense, chip: None })
     }
 
     /// Enrols and pulls the bundle.
@@ -193,13 +179,12 @@ impl Device {
     /// # Errors
     /// The outer one if the world fails, the inner one if the device is refused.
     pub fn assemble(site: &Site, kit: Kit<'_>) -> Result<Result<Self, End>, WorldError> {
-        let Kit { host, attest, holder, mut line, sense, chip } = kit;
+        let Kit { host, attester, holder, mut line, sense, chip } = kit;
         let mind = Arc::new(Mutex::new(Mind { sense, last: Signals::new() }));
         let on = Machine { files: MemoryFiles::new(), host, chip };
         let (mut client, tpm) = client(site, &on, &mind)?.map_err(|why| WorldError::new("key store", why))?;
         let mut own = tpm.map(|tpm| TpmAttester::new(tpm, Measured::default()));
-        let mut bridge = Bridge(attest);
-        let attester = own.as_mut().map_or(&mut bridge as &mut dyn Attester, |own| own);
+        let attester = own.as_mut().map_or(attester, |own| own);
         let appraised = match drive(&mut client.enrol(attester), &mut *line, &mut Unattended) {
             Ok(appraised) => appraised,
             Err(error) if error.kind() == FlowErrorKind::Unattested => {
@@ -208,8 +193,8 @@ impl Device {
             Err(error) => return Ok(Err(end_of_error(&error))),
         };
         let Machine { files, chip, .. } = on;
-        let device = Self { client, line, thumbprint: appraised.thumbprint, mind, holder, files, chip };
-        device.pulled().map(Ok)
+        let (thumbprint, platform) = (appraised.thumbprint, own.map(|own| Box::new(own) as Proves));
+        Self { client, line, thumbprint, mind, holder, files, chip, platform }.pulled().map(Ok)
     }
 
     /// The app started again on this device's disk: enrolled, without session.
@@ -232,11 +217,12 @@ impl Device {
         number: u32,
         files: MemoryFiles,
     ) -> Result<Result<Self, String>, WorldError> {
-        let Self { client: old, line, thumbprint, mind, holder, chip, .. } = self;
-        // A chip serves one process at a time.
+        let Self { client: old, line, thumbprint, mind, holder, chip, platform, .. } = self;
+        // A chip serves one process at a time, and its attester is one of them.
+        let platform = platform.filter(|_| chip.is_none());
         drop(old);
         let host = world.host(&format!("restarted-{number}"));
-        let app = App { line, thumbprint, mind, holder };
+        let app = App { line, thumbprint, mind, holder, platform };
         app.started(world.site(), Machine { files, host, chip })
     }
 
@@ -254,7 +240,7 @@ impl Device {
         let host = world.host(&format!("copied-{number}"));
         let mind = Arc::new(Mutex::new(Mind { sense: Box::new(all_clear), last: Signals::new() }));
         let (line, holder) = (world.line(number)?, self.holder.clone());
-        let app = App { line, thumbprint: self.thumbprint, mind, holder };
+        let app = App { line, thumbprint: self.thumbprint, mind, holder, platform: None };
         app.started(world.site(), Machine { files: self.disk(), host, chip })
     }
 
@@ -283,6 +269,44 @@ impl Device {
     /// The device's own line, for requests outside the SDK.
     pub fn line(&mut self) -> &mut dyn Transport {
         &mut *self.line
+    }
+
+    /// Logs its user in again: a log-in lasts an hour.
+    ///
+    /// # Errors
+    /// If the shop gives no token.
+    pub fn log_in(&mut self, world: &dyn World) -> Result<(), WorldError> {
+        let token = world.shop().issue(&self.holder.user);
+        self.holder.token = token.ok_or_else(|| WorldError::new("shop", "no token"))?;
+        Ok(())
+    }
+
+    /// Proves anew what this device is, if that is due; says whether it was. A refusal changes nothing: what is vouched for
+    /// ends when it would have ended.
+    ///
+    /// # Errors
+    /// If the world fails, or the platform does.
+    pub fn keep_attested(&mut self) -> Result<Option<Result<(), End>>, WorldError> {
+        if !self.client.is_attestation_due() {
+            return Ok(None);
+        }
+        let none = &mut NoEvidence as &mut dyn Attester;
+        let attester = self.platform.as_mut().map_or(none, |own| &mut **own);
+        match drive(&mut self.client.attest_anew(attester), &mut *self.line, &mut Unattended) {
+            Ok(appraised) => {
+                self.thumbprint = appraised.thumbprint;
+                Ok(Some(Ok(())))
+            }
+            Err(error) if error.kind() == FlowErrorKind::Unattested => {
+                Err(WorldError::new("evidence", why(&error)))
+            }
+            Err(error) => Ok(Some(Err(end_of_error(&error)))),
+        }
+    }
+
+    /// Until when the cloud vouches for this device.
+    pub fn attested_until(&mut self) -> Option<Timestamp> {
+        self.client.line().enrolment().map(Enrolled::not_after)
     }
 
     /// Does `deed` as the app does it: signals, slice, request, challenge if asked.
@@ -413,16 +437,20 @@ struct App {
     thumbprint: Thumbprint,
     mind: Arc<Mutex<Mind>>,
     holder: Holder,
+    /// Its platform; one with a TPM gets a new one, of the machine's.
+    platform: Option<Proves>,
 }
 
 impl App {
     /// Starts it on this machine, without session. The inner error says why its files do not open there.
     fn started(self, site: &Site, on: Machine) -> Result<Result<Device, String>, WorldError> {
-        let Self { line, thumbprint, mind, holder } = self;
+        let Self { line, thumbprint, mind, holder, platform } = self;
         match client(site, &on, &mind)? {
-            Ok((client, _)) => {
+            Ok((client, tpm)) => {
                 let Machine { files, chip, .. } = on;
-                Device { client, line, thumbprint, mind, holder, files, chip }.pulled().map(Ok)
+                let tpm = tpm.map(|tpm| Box::new(TpmAttester::new(tpm, Measured::default())) as Proves);
+                let platform = platform.or(tpm);
+                Device { client, line, thumbprint, mind, holder, files, chip, platform }.pulled().map(Ok)
             }
             Err(why) => Ok(Err(why)),
         }
@@ -485,20 +513,15 @@ pub(crate) fn chips(world: &dyn World) -> Result<&Chips, WorldError> {
     world.chips().ok_or_else(|| WorldError::new("tpm", "this world has no chips"))
 }
 
-/// Secure hardware for devices that have any.
-pub(crate) fn hardware(
-    maker: &Manufacturer,
+/// The platform of a new device, if it has one.
+pub(crate) fn platform(
+    makers: &Makers,
     world: &dyn World,
     make: Make,
     number: u32,
-) -> Result<Option<Hardware>, WorldError> {
-    let level = match make {
-        Make::Strong => SecurityLevel::Strongbox,
-        Make::Tee => SecurityLevel::Tee,
-        Make::Software | Make::Chip => return Ok(None),
-    };
+) -> Result<Option<Platform>, WorldError> {
     let host = world.host(&format!("factory-{number}"));
-    maker.hardware(level, &*host).map(Some).map_err(|error| WorldError::new("manufacturer", error))
+    makers.platform(make, number, &host).map_err(|error| WorldError::new("makers", error))
 }
 
 /// Passes prompts on and counts them.

@@ -8,8 +8,8 @@ use crate::chips::Chips;
 use crate::gate::{self, Places};
 use crate::inprocess::{decided, open_cloud, publish};
 use crate::keys::RunKeys;
-use crate::manufacturer::Manufacturer;
 use crate::net::{Capture, Link, Loopback};
+use crate::platform::Makers;
 use crate::policies::Policies;
 use crate::shop::{self, Shop};
 use crate::terminal::{Part, Progress};
@@ -52,7 +52,7 @@ pub struct HttpWorld {
     site: Site,
     plain: String,
     shop: Arc<Shop>,
-    manufacturer: Manufacturer,
+    makers: Makers,
     host: Arc<SystemHost>,
     victim: VictimCommand,
     chips: Option<Chips>,
@@ -79,8 +79,8 @@ impl HttpWorld {
         let host = Arc::new(SystemHost::new());
         let mut lap = Lap::new(&host);
         let keys = RunKeys::make(&*host).map_err(|error| WorldError::new("keys", error))?;
-        let manufacturer = Manufacturer::found(keys.context().clone(), &*host);
-        let manufacturer = manufacturer.map_err(|error| WorldError::new("manufacturer", error))?;
+        let makers = Makers::found(keys.context().clone(), &*host);
+        let makers = makers.map_err(|error| WorldError::new("makers", error))?;
         progress.tick(Part::Keys, lap.took(), "keys and roots of this run");
         let chips = chips(&setup)?;
         chips.iter().for_each(|_| progress.tick(Part::Chips, lap.took(), "a CA for emulated TPMs"));
@@ -90,7 +90,7 @@ impl HttpWorld {
         let shop = Arc::new(Shop::new(keys.context().clone(), token, keys.decision(), clock));
         let store = new_store(setup.folder)?;
         let mut core =
-            open_cloud(&keys, &manufacturer, chips.as_ref(), &store, Arc::clone(&host) as Arc<dyn Host>)?;
+            open_cloud(&keys, &makers, chips.as_ref(), &store, Arc::clone(&host) as Arc<dyn Host>)?;
         publish(&mut core, &keys, setup.policies, &*host)?;
         let bootstrap = core.bootstrap_token().map_err(|error| WorldError::new("cloud", error))?;
         let cloud = start_cloud(core, &keys, Arc::clone(&shop), Arc::clone(&host))?;
@@ -129,7 +129,7 @@ impl HttpWorld {
             },
             plain: plain.to_string(),
             shop,
-            manufacturer,
+            makers,
             host,
             victim: setup.victim,
             chips,
@@ -211,8 +211,8 @@ impl World for HttpWorld {
         &self.shop
     }
 
-    fn manufacturer(&self) -> &Manufacturer {
-        &self.manufacturer
+    fn makers(&self) -> &Makers {
+        &self.makers
     }
 
     fn host(&self, _label: &str) -> Arc<dyn Host> {

@@ -9,7 +9,9 @@ use crate::actor::Site;
 use crate::chips::Chips;
 use crate::gate::{self, Places};
 use crate::keys::{self, RunKeys};
-use crate::manufacturer::{self, Manufacturer};
+use crate::manufacturer;
+use crate::phone;
+use crate::platform::Makers;
 use crate::policies::Policies;
 use crate::records::{self, Kept};
 use crate::report::DemoReport;
@@ -21,7 +23,7 @@ use crate::terminal::Silent;
 use crate::verdicts::{self, Evidence};
 use crate::victim::VictimCommand;
 use crate::world::{Line, World, WorldError};
-use glacis_attest::Anchors;
+use glacis_attest::{Anchors, Revocations};
 use glacis_cloud::admin::ListChange;
 use glacis_cloud::{
     Birth, CloudConfig, CloudCore, CloudError, CloudErrorKind, Enrolling, OtpSendError, OtpSender, Place,
@@ -47,7 +49,7 @@ pub struct Town {
     site: Site,
     plain: String,
     shop: Arc<Shop>,
-    manufacturer: Manufacturer,
+    makers: Makers,
     host: SeededHost,
     zones: Arc<Zones>,
 }
@@ -84,12 +86,12 @@ impl Town {
     pub fn build(seed: u64, store: &Path, policies: &Policies) -> Result<Self, WorldError> {
         let host = SeededHost::new(seed, BEGINNING);
         let keys = RunKeys::make(&host.stream("keys")).map_err(|error| WorldError::new("keys", error))?;
-        let manufacturer = Manufacturer::found(keys.context().clone(), &host.stream("manufacturer"));
-        let manufacturer = manufacturer.map_err(|error| WorldError::new("manufacturer", error))?;
+        let makers = Makers::found(keys.context().clone(), &host.stream("makers"));
+        let makers = makers.map_err(|error| WorldError::new("makers", error))?;
         let token = keys.token().map_err(|error| WorldError::new("keys", error))?;
         let shop = Shop::new(keys.context().clone(), token, keys.decision(), Arc::new(host.clone()));
         let shop = Arc::new(shop);
-        let mut cloud = open_cloud(&keys, &manufacturer, None, store, Arc::new(host.stream("cloud")))?;
+        let mut cloud = open_cloud(&keys, &makers, None, store, Arc::new(host.stream("cloud")))?;
         publish(&mut cloud, &keys, policies, &host)?;
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
         let places = Places { listen: nowhere, cloud: nowhere, shop: nowhere };
@@ -112,7 +114,7 @@ impl Town {
             edge: "edge.demo".to_owned(),
             pinned: keys.key_set().clone(),
         };
-        Ok(Self { site, plain: "shop.demo".to_owned(), shop, manufacturer, host, zones })
+        Ok(Self { site, plain: "shop.demo".to_owned(), shop, makers, host, zones })
     }
 
     /// What an operator does or sees at the control plane.
@@ -124,7 +126,7 @@ impl Town {
 /// Opens the control plane of a run.
 pub(crate) fn open_cloud(
     keys: &RunKeys,
-    manufacturer: &Manufacturer,
+    makers: &Makers,
     chips: Option<&Chips>,
     store: &Path,
     host: Arc<dyn Host>,
@@ -132,11 +134,13 @@ pub(crate) fn open_cloud(
     let failed = |error: &dyn std::fmt::Display| WorldError::new("cloud", error.to_string());
     let context = keys.context();
     let mut anchors = Anchors {
-        simulated_roots: vec![manufacturer.root()],
+        simulated_roots: vec![makers.simulated.root()],
         apps: vec![manufacturer::app()],
         ..Anchors::new(context.clone())
     };
-    let mut families = BTreeSet::from([simulated::FAMILY.to_owned()]);
+    makers.phones.anchor(&mut anchors);
+    let families = [simulated::FAMILY, phone::android::FAMILY, phone::apple::FAMILY];
+    let mut families: BTreeSet<String> = families.map(str::to_owned).into();
     if let Some(chips) = chips {
         anchors.roots.tpm = chips.anchors()?;
         families.insert(tpm::FAMILY.to_owned());
@@ -146,7 +150,11 @@ pub(crate) fn open_cloud(
         key_set: keys.signed_key_set().map_err(|error| failed(&error))?,
         keys: keys.cloud().map_err(|error| failed(&error))?,
         anchors,
-        enrolling: Enrolling { families, ..Enrolling::default() },
+        enrolling: Enrolling {
+            families,
+            references: phone::references(),
+            revocations: Some(Revocations::empty(host.now())),
+        },
         limits: keys::limits(),
     };
     CloudCore::open(&Place::File(store), config, host).map_err(|error| failed(&error))
@@ -182,8 +190,8 @@ impl World for Town {
         &self.shop
     }
 
-    fn manufacturer(&self) -> &Manufacturer {
-        &self.manufacturer
+    fn makers(&self) -> &Makers {
+        &self.makers
     }
 
     fn host(&self, label: &str) -> Arc<dyn Host> {

@@ -23,6 +23,8 @@ pub mod keys;
 pub mod manufacturer;
 pub mod net;
 pub mod persona;
+pub mod phone;
+pub mod platform;
 pub mod policies;
 pub mod records;
 pub mod report;

@@ -80,6 +80,8 @@ pub struct Kept {
     pub lists: Vec<ListChange>,
     /// Events that something impossible was noted about (conflicting content, a proof used twice).
     pub incidents: Vec<EventId>,
+    /// Devices by the family of their evidence, as the registry has them; attackers' are among them.
+    pub families: BTreeMap<String, u32>,
 }
 
 /// Why the file could not be read.
@@ -147,6 +149,11 @@ pub fn read(path: &Path, principals: &BTreeSet<SignalName>) -> Result<Kept, Reco
     each(&conn, "SELECT event_id FROM incident WHERE event_id IS NOT NULL", |row| {
         let event: Vec<u8> = row.get(0)?;
         kept.incidents.push(message(&event)?);
+        Ok(())
+    })?;
+    each(&conn, "SELECT family, COUNT(*) FROM device GROUP BY family", |row| {
+        let count = u32::try_from(number(row, 1)?).unwrap_or(u32::MAX);
+        kept.families.insert(row.get(0)?, count);
         Ok(())
     })?;
     Ok(kept)

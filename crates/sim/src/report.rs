@@ -4,6 +4,7 @@
 //! at the place where it happened: requests by the fleet, goals at the shop, zones from records and refusals.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The zones of an attack's end: the three that run policy, and the ecosystem that refuses to vouch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -146,6 +147,8 @@ pub struct DemoReport {
     pub latency_added_us: LatencyReport,
     /// Whether run equals whole.
     pub equality: EqualityReport,
+    /// Devices that enrolled by the family of their evidence, those of attackers among them; `none` gave no evidence.
+    pub families: BTreeMap<String, u32>,
     /// What opened the console while the demo ran; void once it ended. None without sockets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console: Option<String>,
@@ -214,6 +217,7 @@ mod tests {
             decided: DecidedReport { device: 1, edge: 2, cloud: 1 },
             latency_added_us: LatencyReport::of(vec![5, -1, 9]),
             equality: EqualityReport { checked: 4, diverged: 0 },
+            families: [("none".to_owned(), 2)].into(),
             console: None,
             faults: Vec::new(),
         }
@@ -238,7 +242,7 @@ mod tests {
         let json = report(attack(Some(Stop::Cloud), false)).to_json().unwrap();
         assert_eq!(
             json,
-            r#"{"seed":7,"attacks":[{"name":"mule","zone":"cloud","verdict":"block","requests":1,"stopped":1}],"benign":{"requests":3,"allowed":2,"challenged":1,"blocked":0},"decided":{"device":1,"edge":2,"cloud":1},"latency_added_us":{"n":3,"p50":5,"p99":9},"equality":{"checked":4,"diverged":0}}"#
+            r#"{"seed":7,"attacks":[{"name":"mule","zone":"cloud","verdict":"block","requests":1,"stopped":1}],"benign":{"requests":3,"allowed":2,"challenged":1,"blocked":0},"decided":{"device":1,"edge":2,"cloud":1},"latency_added_us":{"n":3,"p50":5,"p99":9},"equality":{"checked":4,"diverged":0},"families":{"none":2}}"#
         );
     }
 

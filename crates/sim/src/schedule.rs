@@ -9,14 +9,29 @@ use crate::rng::Rng;
 /// What vouches for a user's device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
-    /// Secure element, made by the simulated manufacturer.
-    Strong,
-    /// TEE, made by the simulated manufacturer.
+    /// An Android phone with a chip for keys.
+    StrongBox,
+    /// An Android phone with a trusted execution environment.
     Tee,
+    /// The same with its bootloader unlocked.
+    Unlocked,
+    /// The same, sound, with an app that somebody else signed.
+    Repackaged,
+    /// A phone with App Attest.
+    Enclave,
+    /// No phone: a secure element of the simulated manufacturer.
+    Element,
     /// An emulated TPM 2.0, vouched for by the CA of the run.
     Chip,
     /// Nothing: a key in software.
     Software,
+}
+
+impl Make {
+    /// Whether such a device is worth no more than software.
+    pub const fn is_soft(self) -> bool {
+        matches!(self, Self::Software | Self::Unlocked)
+    }
 }
 
 /// One benign user with one device.
@@ -61,7 +76,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// The demo's: a sixth of the actions is by software-only users, who are asked each time, so that well over
+    /// The demo's: a sixth of the actions is by users of tier `software`, who are asked each time, so that well over
     /// 1,000 paired measurements remain.
     pub const DEMO: Self = Self { people: 24, actions: 1_400 };
     /// For tests in unoptimised builds.
@@ -131,20 +146,24 @@ impl Schedule {
     }
 }
 
-/// Every sixth device is software-only, every third of the others has a secure element.
+/// Of twelve devices six are Android phones and three are phones with App Attest; every sixth one is worth no more than
+/// software: it has none of a platform, or an unlocked one.
 fn person(number: u32) -> Person {
-    let make = match number % 6 {
+    let make = match number % 12 {
+        0 | 7 => Make::StrongBox,
+        1 | 6 | 9 => Make::Enclave,
+        3 | 10 => Make::Element,
         5 => Make::Software,
-        0 | 3 => Make::Strong,
+        11 => Make::Unlocked,
         _ => Make::Tee,
     };
     Person { user: format!("user-{number:02}"), make }
 }
 
-/// People look twice as often as they pay; one payment in twelve is large, and software-only users, who are asked
-/// every time, pay less often.
+/// People look twice as often as they pay; one payment in twelve is large, and users whose device is worth no more than
+/// software, who are asked every time, pay less often.
 fn deed(rng: &mut Rng, person: usize, people: &[Person]) -> Deed {
-    let software = people.get(person).is_some_and(|person| person.make == Make::Software);
+    let software = people.get(person).is_some_and(|person| person.make.is_soft());
     if rng.chance(if software { 90 } else { 66 }) {
         return Deed::View;
     }

@@ -168,6 +168,7 @@ impl Round<'_> {
         let began = clock.monotonic();
         let mut drawn = began;
         let mut done = 0;
+        fleet.devices.iter_mut().try_for_each(|device| device.log_in(self.world))?;
         for (number, action) in actions.iter().enumerate() {
             if stop() {
                 return Ok(false);
@@ -218,6 +219,8 @@ impl Round<'_> {
     /// One benign action and its paired direct request; which of the two goes first alternates.
     fn benign(&self, action: &Action, fleet: &mut Fleet, seen: &mut Seen) -> Result<(), WorldError> {
         let Some(device) = fleet.devices.get_mut(action.person) else { return Ok(()) };
+        // A run that goes on for a day outlives what was vouched for at its beginning; a refusal shows in the action.
+        let _renewed = device.keep_attested()?;
         let clock = self.world.host("watch");
         let holder = device.holder().clone();
         let plain = self.world.plain();

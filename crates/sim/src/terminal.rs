@@ -196,6 +196,11 @@ impl<W: Write + Send> Screen<W> {
             "{} decisions compared with the whole policy on the full snapshot, {} differ\n",
             equality.checked, equality.diverged
         ));
+        let families: Vec<String> =
+            report.families.iter().map(|(family, count)| format!("{count} {family}")).collect();
+        if !families.is_empty() {
+            text.push_str(&format!("Devices by the family of their evidence: {}\n", families.join(", ")));
+        }
         for fault in &report.faults {
             text.push_str(&format!("{} {fault}\n", self.paint("31;1", "FAULT")));
         }

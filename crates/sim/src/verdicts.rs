@@ -43,6 +43,7 @@ pub fn report(evidence: &Evidence<'_>) -> DemoReport {
         decided: decided(kept),
         latency_added_us: LatencyReport::of(seen.added_us.clone()),
         equality: EqualityReport::default(),
+        families: kept.families.clone(),
         console: None,
         faults: Vec::new(),
     };

@@ -6,7 +6,7 @@
 
 use crate::actor::Site;
 use crate::chips::Chips;
-use crate::manufacturer::Manufacturer;
+use crate::platform::Makers;
 use crate::shop::Shop;
 use glacis_host::Host;
 use glacis_sdk::drive::Transport;
@@ -40,8 +40,8 @@ pub trait World {
     fn plain(&self) -> &str;
     /// The shop, for measuring goals and for reading one's own inbox.
     fn shop(&self) -> &Shop;
-    /// The maker of genuine devices.
-    fn manufacturer(&self) -> &Manufacturer;
+    /// The makers of genuine devices.
+    fn makers(&self) -> &Makers;
     /// Clock and entropy for the part `label`.
     fn host(&self, label: &str) -> Arc<dyn Host>;
     /// The line of device `number`.

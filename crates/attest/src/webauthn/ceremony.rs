@@ -6,7 +6,7 @@
 use super::broken;
 use crate::appraisal::AttestError;
 use crate::code::Code;
-use crate::question::Question;
+use crate::question::Site;
 use glacis_seal::sha256;
 use glacis_seal::text::parse_base64url;
 use serde::Deserialize;
@@ -53,7 +53,6 @@ struct RawResponse {
 impl Response {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, AttestError> {
         let raw: Raw = serde_json::from_slice(body).map_err(|_| broken("not a registration"))?;
-        let bytes = |text: &str| parse_base64url(text).ok_or_else(|| broken("not base64url"));
         if raw.kind != "public-key" || raw.id != raw.raw_id {
             return Err(broken("not a public-key credential with one id"));
         }
@@ -65,12 +64,30 @@ impl Response {
     }
 }
 
-/// §7.1 steps 5 to 11: ceremony, challenge, frames. The origin is checked with the relying party.
-pub(crate) fn check(client_data: &[u8], question: &Question<'_>) -> Result<ClientData, AttestError> {
+/// Bytes of a member.
+pub(super) fn bytes(text: &str) -> Result<Vec<u8>, AttestError> {
+    parse_base64url(text).ok_or_else(|| broken("not base64url"))
+}
+
+/// What a page asked its browser for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A registration.
+    Create,
+    /// An assertion.
+    Get,
+}
+
+/// §7.1 steps 5 to 11, §7.2 steps 10 to 14: ceremony, challenge, frames. The origin is checked with the relying party.
+pub(super) fn check(client_data: &[u8], kind: Kind, challenge: &[u8]) -> Result<ClientData, AttestError> {
     let client: ClientData =
         serde_json::from_slice(client_data).map_err(|_| broken("client data cannot be read"))?;
-    if client.kind != "webauthn.create" {
-        return Err(AttestError::new(Code::Ceremony, "not a registration"));
+    let (expected, otherwise) = match kind {
+        Kind::Create => ("webauthn.create", "not a registration"),
+        Kind::Get => ("webauthn.get", "not an assertion"),
+    };
+    if client.kind != expected {
+        return Err(AttestError::new(Code::Ceremony, otherwise));
     }
     if client.cross_origin || client.top_origin.is_some() {
         return Err(AttestError::new(Code::Ceremony, "in a frame of another origin"));
@@ -80,18 +97,17 @@ pub(crate) fn check(client_data: &[u8], question: &Question<'_>) -> Result<Clien
     if state.is_some_and(|state| !matches!(state.as_str(), Some("supported" | "present"))) {
         return Err(AttestError::new(Code::Ceremony, "a state of token binding that nobody knows"));
     }
-    let challenge =
+    let signed =
         parse_base64url(&client.challenge).ok_or_else(|| broken("the challenge is not base64url"))?;
-    if challenge != question.challenge {
+    if signed != challenge {
         return Err(Code::Challenge.into());
     }
     Ok(client)
 }
 
 /// §7.1 steps 9 and 14: relying party and origin belong to one expected site.
-pub(crate) fn site(rp_id_hash: &[u8], origin: &str, question: &Question<'_>) -> Result<String, AttestError> {
-    let mut sites = question.references.sites.iter();
-    let site = sites.find(|site| sha256(site.id.as_bytes()).as_bytes() == rp_id_hash);
+pub(super) fn site(rp_id_hash: &[u8], origin: &str, sites: &[Site]) -> Result<String, AttestError> {
+    let site = sites.iter().find(|site| sha256(site.id.as_bytes()).as_bytes() == rp_id_hash);
     let site = site.ok_or_else(|| AttestError::new(Code::App, "another relying party"))?;
     if !site.origins.iter().any(|expected| expected == origin) {
         return Err(Code::Origin.into());

@@ -6,9 +6,12 @@
 //!
 //! Source: <https://www.w3.org/TR/webauthn-3/>.
 
+mod assertion;
 mod ceremony;
 mod statement;
 mod tpm;
+
+pub use assertion::{AssertionAsked, AssertionClaims, StoredCredential, check_assertion};
 
 use crate::android::KeyDescription;
 use crate::appraisal::{Appraisal, AttestError, Claims, Reason};
@@ -108,7 +111,7 @@ impl Registration<'_> {
 /// Appraises a registration.
 pub(crate) fn appraise(body: &[u8], question: &Question<'_>) -> Result<Appraisal, AttestError> {
     let response = ceremony::Response::parse(body)?;
-    let client = ceremony::check(&response.client_data, question)?;
+    let client = ceremony::check(&response.client_data, ceremony::Kind::Create, question.challenge)?;
     let object = cbor::read(&response.attestation_object).map_err(|_| broken("not an attestation object"))?;
     let part = |name: &str| object.member(name).ok_or_else(|| broken("a part is missing"));
     if object.members() != Some(3) {
@@ -116,8 +119,8 @@ pub(crate) fn appraise(body: &[u8], question: &Question<'_>) -> Result<Appraisal
     }
     let auth_bytes = part("authData")?.bytes().ok_or_else(|| broken("no authenticator data"))?;
     let auth = AuthData::parse(auth_bytes).ok_or_else(|| broken("authenticator data cannot be read"))?;
-    let site = ceremony::site(auth.rp_id_hash, &client.origin, question)?;
-    flags(&auth, question)?;
+    let site = ceremony::site(auth.rp_id_hash, &client.origin, &question.references.sites)?;
+    flags(&auth, question.constraints.user_verification)?;
     let registration = credential(auth_bytes, auth, &response)?;
     let device_key = |key: &glacis_wire::message::PublicKey| {
         registration.key.kind == KeyKind::Ec(Curve::P256) && registration.key.bits == key.0
@@ -132,13 +135,13 @@ pub(crate) fn appraise(body: &[u8], question: &Question<'_>) -> Result<Appraisal
     Ok(conclude(claims, stated, relaxed, question))
 }
 
-/// §7.1 steps 15 to 18.
-fn flags(auth: &AuthData<'_>, question: &Question<'_>) -> Result<(), AttestError> {
+/// §7.1 steps 15 to 18, §7.2 steps 16 to 18.
+fn flags(auth: &AuthData<'_>, user_verification: bool) -> Result<(), AttestError> {
     let has = |flag| auth.flags & flag != 0;
     if !has(authdata::PRESENT) {
         return Err(Code::UserPresence.into());
     }
-    if question.constraints.user_verification && !has(authdata::VERIFIED) {
+    if user_verification && !has(authdata::VERIFIED) {
         return Err(Code::UserVerification.into());
     }
     if has(authdata::BACKED_UP) && !has(authdata::BACKUP_ELIGIBLE) {
@@ -251,18 +254,18 @@ pub(crate) const fn cose_scheme(algorithm: i128, kind: KeyKind) -> Option<Scheme
     }
 }
 
-/// Checks a signature that COSE names; SHA-1 only where that is allowed.
+/// Checks a signature that COSE names; SHA-1 only where that is allowed, and nowhere where nothing is.
 pub(crate) fn verify_cose(
     algorithm: i128,
     key: &Key,
     (message, signature): (&[u8], &[u8]),
-    relaxed: &mut Relaxed<'_>,
+    relaxed: Option<&mut Relaxed<'_>>,
 ) -> Result<(), AttestError> {
     let scheme = cose_scheme(algorithm, key.kind);
     let scheme =
         scheme.ok_or_else(|| AttestError::new(Code::Algorithm, format!("COSE algorithm {algorithm}")))?;
     if scheme == Scheme::DangerRsaPkcs1Sha1 {
-        relaxed.use_up(Relaxation::DangerSha1, Code::Sha1)?;
+        relaxed.ok_or(Code::Sha1)?.use_up(Relaxation::DangerSha1, Code::Sha1)?;
     }
     Ok(foreign::verify(scheme, &key.bits, message, signature)?)
 }

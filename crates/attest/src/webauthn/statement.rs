@@ -66,7 +66,7 @@ fn packed(
         if algorithm != registration.algorithm {
             return Err(AttestError::new(Code::Binding, "two algorithms"));
         }
-        verify_cose(algorithm, &registration.key, (&signed, signature), relaxed)?;
+        verify_cose(algorithm, &registration.key, (&signed, signature), Some(relaxed))?;
         return Ok(stated("packed", Voucher::Itself, None));
     }
     exactly(statement, 3)?;
@@ -75,7 +75,7 @@ fn packed(
     let leaf = leaf(&certs)?;
     authenticator_certificate(leaf, registration)?;
     let (path, voucher) = makers_path(&certs, question, relaxed, &[])?;
-    verify_cose(algorithm, &leaf.key, (&signed, signature), relaxed)?;
+    verify_cose(algorithm, &leaf.key, (&signed, signature), Some(relaxed))?;
     Ok(stated("packed", voucher, Some(path)))
 }
 
@@ -127,7 +127,7 @@ fn fido_u2f(
         registration.credential_id,
         &registration.key.bits,
     ];
-    verify_cose(ES256, &leaf.key, (&parts.concat(), signature), relaxed)?;
+    verify_cose(ES256, &leaf.key, (&parts.concat(), signature), Some(relaxed))?;
     Ok(stated("fido-u2f", voucher, Some(path)))
 }
 
@@ -166,7 +166,7 @@ fn android_key(
     let leaf = leaf(&certs)?;
     let path = android::check_chain(&certs, question, relaxed)?;
     same_key(leaf, registration)?;
-    verify_cose(algorithm, &leaf.key, (&registration.signed(), signature), relaxed)?;
+    verify_cose(algorithm, &leaf.key, (&registration.signed(), signature), Some(relaxed))?;
     let description = android::describe(leaf, relaxed)?;
     if description.attestation_challenge != registration.client_hash {
         return Err(AttestError::new(Code::Binding, "the statement is about another registration"));

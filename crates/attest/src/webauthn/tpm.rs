@@ -52,7 +52,7 @@ pub(super) fn check(
     let manufacturer = attestation_certificate(leaf)?;
     model(leaf, registration)?;
     let (path, voucher) = makers_path(&certs, question, relaxed, KNOWN)?;
-    verify_cose(algorithm, &leaf.key, (info, signature), relaxed)?;
+    verify_cose(algorithm, &leaf.key, (info, signature), Some(relaxed))?;
     Ok(Stated {
         format: "tpm",
         voucher,

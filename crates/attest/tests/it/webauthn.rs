@@ -266,3 +266,4 @@ fn a_certificate_of_another_time_is_refused() {
 }
 
 mod forged;
+mod login;

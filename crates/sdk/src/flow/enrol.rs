@@ -42,6 +42,12 @@ pub trait Attester {
         asked: &Asked<'_>,
         activation: Option<&Activation>,
     ) -> Result<Option<Evidence>, AttestFailure>;
+
+    /// Whether the platform proves as often as it is asked what it proved about a key, as a TPM does. Android and Apple
+    /// state something about a key when it is made, for one challenge; a device that is attested anew then has a new key.
+    fn attests_again(&self) -> bool {
+        false
+    }
 }
 
 /// What evidence is asked about.
@@ -67,7 +73,7 @@ impl AttestFailure {
     }
 }
 
-/// A platform that proves nothing: the device enrols as software.
+/// A platform that proves nothing: the device enrols as software, with the same key as often as it does.
 #[derive(Clone, Copy, Debug)]
 pub struct NoEvidence;
 
@@ -78,6 +84,10 @@ impl Attester for NoEvidence {
         _activation: Option<&Activation>,
     ) -> Result<Option<Evidence>, AttestFailure> {
         Ok(None)
+    }
+
+    fn attests_again(&self) -> bool {
+        true
     }
 }
 

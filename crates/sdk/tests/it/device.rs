@@ -270,3 +270,50 @@ fn an_observer_sees_the_signals_of_a_decided_action_and_no_byte_that_leaves_chan
     );
     assert_eq!(seen.signals.len(), 5);
 }
+
+/// A platform that proves something about a key once, or as often as it is asked.
+struct Proves {
+    again: bool,
+}
+
+impl Attester for Proves {
+    fn evidence(
+        &mut self,
+        _asked: &Asked<'_>,
+        _activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        Ok(Some(Evidence { family: Text(String::from("phone")), body: Bytes(vec![1]) }))
+    }
+
+    fn attests_again(&self) -> bool {
+        self.again
+    }
+}
+
+#[test]
+fn an_attestation_is_made_anew_in_its_last_quarter_by_the_same_key_only_where_the_platform_proves_again() {
+    for again in [true, false] {
+        let (mut rig, mut platform) = (Rig::new(26), Proves { again });
+        assert!(!rig.client.is_attestation_due(), "nothing was proven yet");
+        drive(&mut rig.client.attest_anew(&mut platform), &mut rig.edge, &mut Unattended).unwrap();
+        let first = rig.client.line().enrolment().unwrap();
+        let (key, from, until) =
+            (first.certificate().device_key, first.result().verified_at, first.not_after());
+        let quarter = until.since(from) / 4;
+        rig.host.set_now(until.before(quarter).before(Duration::from_millis(1)));
+        assert!(!rig.client.is_attestation_due());
+        for due in [until.before(quarter), until, until.after(quarter)] {
+            rig.host.set_now(due);
+            assert!(rig.client.is_attestation_due(), "{due:?}");
+        }
+        rig.host.set_now(until.before(quarter));
+        rig.edge.log.clear();
+        drive(&mut rig.client.attest_anew(&mut platform), &mut rig.edge, &mut Unattended).unwrap();
+        let sent = rig.edge.log.iter().find(|request| request.path == http::PATH_ENROL).unwrap();
+        let sent = EnrolRequest::from_bytes(&sent.body).unwrap();
+        assert_eq!(sent.body.device_key == key, again);
+        assert_eq!(sent.extras.replaces.is_none(), again);
+        // This edge answers a key that it knows as it did before.
+        assert_eq!(rig.client.is_attestation_due(), again);
+    }
+}

@@ -1,4 +1,5 @@
-//! Attacks on the app's process: patched code, a slice that is ignored, claims that nobody vouches for.
+//! Attacks on the app: patched code, a slice that is ignored, claims that nobody vouches for, a copy that somebody else
+//! signed.
 //!
 //! Where the world has processes, the patched app is one ([`victim`]), and another is hooked by Frida where the
 //! machine has it; without processes the app's sensors are told what the patch would have made them see, which is all
@@ -70,7 +71,7 @@ fn told(stage: &mut Stage<'_>, payee: &str, unleashed: bool) -> Result<Vec<Attem
     let patched = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&patched);
     let sense = move || hooked_signals(seen.load(Ordering::Relaxed));
-    let mut device = stage.device(Make::Strong, holder, sense)?;
+    let mut device = stage.device(Make::StrongBox, holder, sense)?;
     patched.store(true, Ordering::Relaxed);
     let deed = Deed::Transfer { payee: payee.to_owned(), amount: HOOKED_AMOUNT };
     let mut attempts = Vec::new();
@@ -106,6 +107,23 @@ pub(super) fn forged_clear(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
         format!("{shown} accounts were shown, {milder} claims bought a milder verdict than silence");
     let attempts = forged.into_iter().chain(silent).collect();
     Ok(Ended { attempts, goal_reached: shown > 0 || milder > 0, finding, tools: None })
+}
+
+/// Looks of the repackaged app.
+const REPACKAGED: usize = 3;
+
+/// The app, changed and signed by somebody else, on a sound phone. Its hardware vouches for the key and says which app asks,
+/// so that nobody vouches for what the app says about itself. Goal: data is shown without its user being there.
+pub(super) fn repackaged(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
+    let holder = stage.account("repackaged")?;
+    let mut device = stage.device(Make::Repackaged, holder, all_clear)?;
+    let mut attempts = Vec::new();
+    for _ in 0..REPACKAGED {
+        attempts.push(device.act(&Deed::View, &mut Stranger::default(), stage.snapshots)?);
+    }
+    let shown = stage.world.shop().views("repackaged");
+    let finding = format!("{shown} accounts were shown");
+    Ok(Ended { attempts, goal_reached: shown > 0, finding, tools: None })
 }
 
 /// What an end means as a verdict; a refusal before any decision is as strict as a block.

@@ -11,8 +11,11 @@ use crate::world::WorldError;
 
 /// Devices in the farm.
 const EMULATORS: u32 = 6;
+/// What they pretend to be, in turn.
+const FORGED: [Make; 4] = [Make::StrongBox, Make::Enclave, Make::Tee, Make::Element];
 
-/// Emulated devices with a root of the farm's own making; refused, they enrol with bare software keys instead.
+/// Emulated devices of every family with roots of the farm's own making; refused, they enrol with bare software keys
+/// instead.
 /// Goal: money moved to the farm's collector.
 pub(super) fn emulator_farm(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     const COLLECTOR: &str = "farm-collector";
@@ -21,7 +24,8 @@ pub(super) fn emulator_farm(stage: &mut Stage<'_>) -> Result<Ended, WorldError> 
         let holder = stage.account(&format!("farm-{emulator}"))?;
         let number = stage.number();
         let line = stage.world.line(number)?;
-        let end = match Device::with_forged_root(stage.world, number, holder.clone(), line)? {
+        let make = FORGED.get(number as usize % FORGED.len()).copied().unwrap_or(Make::Element);
+        let end = match Device::with_forged_root(stage.world, number, make, holder.clone(), line)? {
             // Its evidence was believed: from here on it acts as a genuine device would.
             Ok(mut device) => {
                 attempts.push(device.act(&harvest(COLLECTOR), &mut Stranger::default(), stage.snapshots)?);
@@ -45,7 +49,7 @@ fn harvest(payee: &str) -> Deed {
 pub(super) fn stolen_account(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     const THIEF: &str = "drop-stolen";
     let holder = stage.mark.clone();
-    let mut device = stage.device(Make::Strong, holder, all_clear)?;
+    let mut device = stage.device(Make::Enclave, holder, all_clear)?;
     let attempts = stage.steal(&mut device, THIEF)?;
     Ok(Ended::by_money(stage, attempts, THIEF))
 }

@@ -37,12 +37,13 @@ pub struct Attack {
 
 impl Attack {
     /// Every attack that needs nothing of a world, in the order in which they run.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self { name: "emulator-farm", expected: Stop::Ecosystem, run: identity::emulator_farm },
         Self { name: "hooked-app", expected: Stop::Device, run: app::hooked },
         Self { name: "hooked-app-unleashed", expected: Stop::Edge, run: app::hooked_unleashed },
         Self { name: "cloned-key", expected: Stop::Ecosystem, run: identity::cloned_key },
         Self { name: "forged-clear", expected: Stop::Edge, run: app::forged_clear },
+        Self { name: "repackaged-app", expected: Stop::Edge, run: app::repackaged },
         Self { name: "replay", expected: Stop::Edge, run: traffic::replay },
         Self { name: "body-swap", expected: Stop::Edge, run: traffic::body_swap },
         Self { name: "scripted-burst", expected: Stop::Edge, run: traffic::scripted_burst },

@@ -36,7 +36,7 @@ impl VictimCommand {
 }
 
 /// Evidence over challenge and device key, in canonical bytes.
-pub type SecureHardware<'a> = &'a dyn Fn(&[u8], &[u8]) -> Option<Vec<u8>>;
+pub type SecureHardware<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Option<Vec<u8>>;
 
 /// A running victim; killed when dropped.
 #[derive(Debug)]

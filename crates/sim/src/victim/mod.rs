@@ -14,19 +14,21 @@ pub use hook::{Hooked, SecureHardware, VictimCommand};
 use crate::actor::{Device, Holder, Kit, Signals, Site, observed};
 use crate::attack::{Attempt, End, Stage};
 use crate::deeds;
-use crate::manufacturer::Hardware;
 use crate::net::Loopback;
 use crate::persona::Stranger;
+use crate::platform::Platform;
 use crate::schedule::{Deed, Make};
 use crate::snapshots::{Snapshot, Snapshots};
 use crate::world::WorldError;
 use frida::Frida;
 use glacis_host::{Host, SystemHost};
+use glacis_sdk::flow::enrol::{Asked, AttestFailure, Attester};
 use glacis_sdk::sensor::{Guarded, Suite, SuiteConfig, signal};
 use glacis_seal::text::hex;
 use glacis_seal::{Context, PublicKey};
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::policy::KeySet;
+use glacis_wire::message::tpm::Activation;
 use glacis_wire::{Answer, Decode, Encode, EventId, EventName, Realm, SignalName, TenantId, Thumbprint};
 use pipe::{Brief, Line, MARK, unhex};
 use std::collections::BTreeMap;
@@ -97,14 +99,9 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
         let readings = suite.readings();
         observed(signal::answer("app.hooked", &readings), signal::answer("app.debugger", &readings))
     };
-    let mut attest = |challenge: &[u8; 32], device_key: &PublicKey| {
-        say(&Line::Attest { challenge: hex(challenge), device_key: hex(&device_key.to_bytes().ok()?) })
-            .ok()?;
-        Evidence::from_bytes(&unhex(&order()?)?).ok()
-    };
     let kit = Kit {
         host,
-        attest: &mut attest,
+        attester: &mut Told(order),
         holder: Holder { user: brief.user.clone(), token: brief.token.clone() },
         line: Box::new(Loopback::new(brief.number).map_err(text)?),
         sense: Box::new(sense),
@@ -112,6 +109,24 @@ fn install(brief: &Brief, order: &mut dyn FnMut() -> Option<String>) -> Result<D
     };
     let device = Device::assemble(&site, kit).map_err(text)?;
     device.map_err(|end| format!("enrolment ended in {end}"))
+}
+
+/// The secure hardware of the app's device is in the process that started it.
+struct Told<'a>(&'a mut dyn FnMut() -> Option<String>);
+
+impl Attester for Told<'_> {
+    fn evidence(
+        &mut self,
+        asked: &Asked<'_>,
+        _activation: Option<&Activation>,
+    ) -> Result<Option<Evidence>, AttestFailure> {
+        let device_key = hex(&asked.device_key.to_bytes().map_err(AttestFailure::new)?);
+        let challenge = hex(&asked.challenge.nonce);
+        say(&Line::Attest { challenge, device_key }).map_err(AttestFailure::new)?;
+        let told = (self.0)().and_then(|line| unhex(&line)).ok_or("the hardware does not answer");
+        let told = told.map_err(AttestFailure::new)?;
+        Evidence::from_bytes(&told).map(Some).map_err(AttestFailure::new)
+    }
 }
 
 /// All sensors, on this very process; their baselines are taken on return.
@@ -180,7 +195,7 @@ pub(crate) fn attack(stage: &Stage<'_>, raid: &Raid<'_>) -> Result<Result<Vec<At
     let failed = |error: &dyn ToString| WorldError::new("victim", error.to_string());
     let world = stage.world;
     let command = world.victim().ok_or_else(|| failed(&"this world has no processes"))?;
-    let hardware = crate::actor::hardware(world.manufacturer(), world, Make::Strong, raid.number)?;
+    let mut platform = crate::actor::platform(world.makers(), world, Make::StrongBox, raid.number)?;
     let site = world.site();
     let brief = Brief {
         tenant: site.context.tenant.to_string(),
@@ -194,8 +209,9 @@ pub(crate) fn attack(stage: &Stage<'_>, raid: &Raid<'_>) -> Result<Result<Vec<At
         amount: crate::attack::HOOKED_AMOUNT,
         times: crate::attack::HOOKED_TRANSFERS,
     };
-    let attest = |challenge: &[u8], key: &[u8]| evidence(hardware.as_ref()?, challenge, key);
-    let (mut hooked, address) = Hooked::start(command, &brief, &attest).map_err(|error| failed(&error))?;
+    let mut attest = |challenge: &[u8], key: &[u8]| evidence(platform.as_mut()?, challenge, key);
+    let (mut hooked, address) =
+        Hooked::start(command, &brief, &mut attest).map_err(|error| failed(&error))?;
     // The hook lives as long as this, and the app acts meanwhile.
     let injected = match raid.frida.map(|frida| frida.hook(hooked.pid(), address)) {
         Some(Err(why)) => return Ok(Err(why.to_string())),
@@ -212,9 +228,9 @@ pub(crate) fn attack(stage: &Stage<'_>, raid: &Raid<'_>) -> Result<Result<Vec<At
     attempts.collect::<Result<_, _>>().map(Ok)
 }
 
-fn evidence(hardware: &Hardware, challenge: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+fn evidence(platform: &mut Platform, challenge: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     let key = PublicKey::from_bytes(key).ok()?;
-    hardware.attest(challenge, &key).ok()?.to_bytes().ok()
+    platform.attest(challenge, &key).ok()?.to_bytes().ok()
 }
 
 /// One action as the app told it; its snapshot is kept.

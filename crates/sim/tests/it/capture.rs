@@ -4,7 +4,7 @@
 //! seed, one with the check and one without, are cut into HTTP messages; each message becomes a *shape*: link,
 //! direction, method and path or status, the length of every header field (of a signature's parameters without the
 //! digits of its sequence number), the length of the body (of a report: of each entry, since how many entries share
-//! a report depends on the clock). Both runs must have the same set of
+//! a report depends on the clock; of an enrolment: without its evidence, see `body`). Both runs must have the same set of
 //! shapes. Polls for policies and feed are left out of that comparison, because whether one is answered by 304
 //! depends on the clock alone; they are searched like everything else. All bytes are searched for a private value
 //! that every snapshot holds, as text, in hex and in base64 at each of its three offsets.
@@ -14,6 +14,7 @@ use glacis_sim::actor::DEVICE_ONLY;
 use glacis_sim::demo::DemoOptions;
 use glacis_sim::net::{Capture, Frame, Link};
 use glacis_wire::message::decide::Report;
+use glacis_wire::message::enrol::EnrolRequest;
 use glacis_wire::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,7 +100,20 @@ fn lengths(message: &Message<'_>) -> String {
     };
     let fields: Vec<String> =
         message.fields.iter().map(|(name, value)| format!("{name}={}", length(name, value))).collect();
-    format!("{} body={}", fields.join(" "), message.body.len())
+    format!("{} body={}", fields.join(" "), body(message))
+}
+
+/// The length of a body; of an enrolment without its evidence, whose certificates have signatures of more or fewer bytes
+/// by chance.
+fn body(message: &Message<'_>) -> String {
+    let length = message.body.len();
+    let target = message.start.split(' ').nth(1).unwrap_or_default();
+    let enrols = target.split('?').next().is_some_and(|path| path.ends_with("/enrol"));
+    let request = EnrolRequest::from_bytes(&message.body).ok().filter(|_| enrols);
+    let evidence = request.and_then(|request| request.body.evidence);
+    evidence.map_or(length.to_string(), |evidence| {
+        format!("{}+{}", length - evidence.body.len(), evidence.family.0)
+    })
 }
 
 /// The sequence number of a device's request: it counts what the session sent before, and how many of a burst's

@@ -43,7 +43,7 @@ impl Place {
     }
 
     fn hardware(&self, name: &str) -> Hardware {
-        self.town.manufacturer().hardware(SecurityLevel::Tee, &*self.town.host(name)).unwrap()
+        self.town.makers().simulated.hardware(SecurityLevel::Tee, &*self.town.host(name)).unwrap()
     }
 
     fn ask(&self, path: &str, body: Vec<u8>) -> http::Response {

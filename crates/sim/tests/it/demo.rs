@@ -36,7 +36,7 @@ pub(crate) fn run(options: &DemoOptions) -> DemoReport {
 }
 
 #[test]
-fn four_zones_stop_ten_attacks_and_no_benign_user() {
+fn four_zones_stop_eleven_attacks_and_no_benign_user() {
     let report = run(&options(3));
     println!("{}", report.to_json().unwrap());
     assert_eq!(report.benign.requests, 40);
@@ -46,6 +46,11 @@ fn four_zones_stop_ten_attacks_and_no_benign_user() {
     }
     assert_eq!(report.decided.device, 3, "the hooked app blocked itself");
     assert!(report.equality.checked >= report.decided.total());
+    // Six people of these families, and attackers, whose processes and farms are counted too.
+    for (family, people) in [("android-key", 3), ("app-attest", 1), ("simulated", 1), ("none", 1)] {
+        assert!(report.families.get(family) >= Some(&people), "{family}: {:?}", report.families);
+    }
+    assert_eq!(report.families.len(), 4, "{:?}", report.families);
 }
 
 #[test]
@@ -60,7 +65,7 @@ fn devices_with_a_chip_take_part_and_their_disk_is_worth_nothing_elsewhere_or_la
         assert_eq!(attack.zone, Some(attack.expected), "{name}: {}", attack.finding);
         assert!(attack.finding.contains(says) && !attack.goal_reached, "{name}: {}", attack.finding);
     }
-    assert_eq!(report.attacks.len(), 12);
+    assert_eq!(report.attacks.len(), 13);
 }
 
 /// Whether a program is there; in CI it must be.

@@ -12,6 +12,8 @@ mod chains;
 mod demo;
 mod equality;
 mod inprocess;
+mod phones;
+mod reattest;
 mod revocation;
 mod shop;
 #[path = "../../../../tests/support/swtpm.rs"]

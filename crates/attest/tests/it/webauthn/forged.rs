@@ -23,15 +23,15 @@ fn head(major: u8, length: usize) -> Vec<u8> {
     }
 }
 
-fn text(value: &str) -> Vec<u8> {
+pub(super) fn text(value: &str) -> Vec<u8> {
     [head(3, value.len()), value.as_bytes().to_vec()].concat()
 }
 
-fn bytes(value: &[u8]) -> Vec<u8> {
+pub(super) fn bytes(value: &[u8]) -> Vec<u8> {
     [head(2, value.len()), value.to_vec()].concat()
 }
 
-fn map(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn map(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let body = entries.iter().flat_map(|(name, value)| [name.clone(), value.clone()].concat());
     head(5, entries.len()).into_iter().chain(body).collect()
 }
@@ -53,8 +53,13 @@ fn cose(key: &SigningKey) -> Vec<u8> {
     ])
 }
 
+/// The head of authenticator data, which is all of it in an assertion.
+pub(super) fn auth_head(site: &str, flags: u8, counter: u32) -> Vec<u8> {
+    [sha256(site.as_bytes()).as_bytes().to_vec(), vec![flags], counter.to_be_bytes().to_vec()].concat()
+}
+
 fn auth_data(flags: u8, credential: &SigningKey) -> Vec<u8> {
-    let parts = [sha256(b"site.test").as_bytes().to_vec(), vec![flags, 0, 0, 0, 1], vec![9; 16], vec![0, 10]];
+    let parts = [auth_head("site.test", flags, 1), vec![9; 16], vec![0, 10]];
     [parts.concat(), ID.to_vec(), cose(credential)].concat()
 }
 
