@@ -18,7 +18,7 @@ mod corpus;
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod forge;
 #[cfg(all(feature = "android-key", feature = "play-integrity"))]
-#[expect(clippy::panic, clippy::indexing_slicing, reason = "helpers of a test binary")]
+#[expect(clippy::panic, reason = "helpers of a test binary")]
 mod play_integrity;
 #[cfg(feature = "soter")]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
