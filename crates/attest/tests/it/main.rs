@@ -12,11 +12,11 @@ mod android;
     reason = "helpers of a test binary"
 )]
 mod apple;
-#[expect(clippy::panic, reason = "helpers of a test binary")]
-mod corim;
 #[cfg(feature = "android-key")]
 #[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod collateral;
+#[expect(clippy::panic, reason = "helpers of a test binary")]
+mod corim;
 mod corpus;
 #[expect(clippy::string_slice, clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod ear;
