@@ -1,6 +1,7 @@
 //! Evidence of real devices, out of the corpus: what is appraised, and what is asked about it.
 //!
-//! The corpus is found through `$GLACIS_VECTORS` and never ships; without it there is nothing to measure.
+//! The corpus is found through `$GLACIS_VECTORS` and never ships; without it there is nothing to measure. Which certificates
+//! are in it is found here by marks of these very files, not by the verifier that is measured.
 
 use crate::Outcome;
 use crate::signatures::Signatures;

@@ -1,6 +1,7 @@
 //! Verifiers of others on the same bytes: `webauthn-rs-core` in this process, `webauthn` and `pyattest` of PyPI in theirs.
 //!
-//! What each leaves out is said where it is printed: a comparison of different work would be none.
+//! What each leaves out is said where it is printed: a comparison of different work would be none. A peer that refuses the
+//! evidence ends the bench, so that nobody is measured at saying no.
 
 use crate::cases::{IphoneEvidence, KeyEvidence};
 use crate::{Outcome, meter};

@@ -112,7 +112,7 @@ fn is_serial(text: &str) -> bool {
 
 /// The number of hexadecimal digits.
 fn of_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let even = if text.len() % 2 == 0 { text.to_owned() } else { format!("0{text}") };
+    let even = if text.len().is_multiple_of(2) { text.to_owned() } else { format!("0{text}") };
     glacis_seal::text::parse_hex(&even)
 }
 

@@ -5,7 +5,7 @@
 
 mod enrolment;
 
-pub use enrolment::{AndroidApps, CollateralFile, Enrolment};
+pub use enrolment::{AndroidApps, CollateralFile, Enrolment, PlayApps};
 
 use glacis_edge::config::reader::{Keys, Source};
 use glacis_edge::config::{address, name, realm};

@@ -154,6 +154,7 @@ pub(crate) fn open_cloud(
             families,
             references: phone::references(),
             revocations: Some(Revocations::empty(host.now())),
+            collateral_key: None,
         },
         limits: keys::limits(),
     };

@@ -13,7 +13,6 @@ mod android;
 )]
 mod apple;
 #[cfg(feature = "android-key")]
-#[expect(clippy::indexing_slicing, reason = "helpers of a test binary")]
 mod collateral;
 #[expect(clippy::panic, reason = "helpers of a test binary")]
 mod corim;
