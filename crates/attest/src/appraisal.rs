@@ -255,6 +255,16 @@ impl Claims {
                 };
                 serde_json::to_value(public).ok()
             }
+            // Without any family there are no claims.
+            #[cfg(not(any(
+                feature = "android-key",
+                feature = "app-attest",
+                feature = "play-integrity",
+                feature = "simulated",
+                feature = "tpm",
+                feature = "webauthn"
+            )))]
+            _ => None,
         }
     }
 }

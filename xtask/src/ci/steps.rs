@@ -5,7 +5,7 @@
 
 use super::outcome::TestRun;
 use super::skips::Skips;
-use super::{BUILD_LIMIT, Context, Done};
+use super::{BUILD_LIMIT, Context, Done, TEST_LIMIT};
 use crate::error::Failure;
 use crate::install::{self, PROGRAMS};
 use crate::metadata::Metadata;
@@ -100,7 +100,7 @@ pub(super) fn test(context: &mut Context) -> Result<Done, Failure> {
         "--",
         "--show-output",
     ];
-    let mut job = context.cargo(&args, BUILD_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
+    let mut job = context.cargo(&args, TEST_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
     if let Some(python) = &context.python {
         job = job.env("GLACIS_PYTHON", python);
     }

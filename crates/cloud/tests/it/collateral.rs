@@ -6,7 +6,7 @@ use crate::phone::{Batch, PACKAGE, Phone, SIGNER};
 use crate::world::{Device, START, World};
 use glacis_attest::collateral::{Age, Life, SupportKind};
 use glacis_attest::{AndroidApp, Collateral, References, Revocations, Roots};
-use glacis_cloud::page::Ask;
+use glacis_cloud::page::{Ask, Page};
 use glacis_cloud::registry::{Fallen, PartnerTerms};
 use glacis_cloud::{CloudCore, CloudError, CloudErrorKind, Enrolling, Place};
 use glacis_host::Clock as _;
@@ -495,6 +495,41 @@ fn an_issuer_that_is_one_devices_own_is_crowded_sooner() {
     core.enrol(&world.replacing(&old, &new, plain)).unwrap();
     let found = core.issuers_page(&ALL).unwrap().items;
     assert_eq!(found.first().map_or(1, |issuer| issuer.devices), 1, "one is left");
+}
+
+/// Every row of a listing, one to a page.
+fn one_by_one<T>(mut page: impl FnMut(&Ask) -> Page<T>) -> Vec<T> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let Page { items, next } = page(&Ask { cursor, limit: 1 });
+        assert!(items.len() <= 1);
+        found.extend(items);
+        cursor = next;
+        if cursor.is_none() {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn pages_of_fallen_devices_and_of_crowded_issuers_give_each_row_once() {
+    let mut world = World::new(415);
+    let mut core = narrow(&mut world);
+    for serial in [500, 500, 500, 600, 600, 600] {
+        enrol(&world, &mut core, &batch(serial));
+    }
+    let crowded = core.issuers_page(&ALL).unwrap().items;
+    assert_eq!(crowded.len(), 2);
+    assert_eq!(one_by_one(|ask| core.issuers_page(ask).unwrap()), crowded);
+    core.take_collateral(&sealed(&world, &held(2, &["1f4"])), "ops").unwrap();
+    while core.reappraise().unwrap().more {}
+    let whole = fallen(&mut core);
+    assert_eq!(whole.len(), 3);
+    assert_eq!(one_by_one(|ask| core.fallen_page(None, ask).unwrap()), whole);
+    assert_eq!(one_by_one(|ask| core.fallen_page(Some(1), ask).unwrap()), vec![]);
+    let first = core.fallen_page(None, &Ask { cursor: None, limit: 1 }).unwrap().next;
+    let other = core.fallen_page(Some(2), &Ask { cursor: first, limit: 1 });
+    assert!(other.is_err(), "a cursor belongs to its filter");
 }
 
 #[test]

@@ -18,8 +18,16 @@ const EXAMPLES: &str = "25";
 /// Every scope.
 const ALL: [&str; 7] = ["read", "lists", "feedback", "policies", "devices", "tokens", "decide"];
 
-/// What no generated request can do: bring a signed publish.
-const REFUSING: [&str; 2] = ["POST /admin/v1/policies", "POST /admin/v1/policies/check"];
+/// What no generated request can do: bring signed collateral or a signed publish.
+const REFUSING: [&str; 4] = [
+    "POST /admin/v1/collateral",
+    "POST /admin/v1/collateral/check",
+    "POST /admin/v1/policies",
+    "POST /admin/v1/policies/check",
+];
+
+/// Listings without a second page in this store; their cursors are tested where there is one.
+const ONE_PAGE: [&str; 2] = ["/admin/v1/collateral/devices", "/admin/v1/issuers"];
 
 /// The partner that there is.
 const PARTNER: &str = "acme";
@@ -108,8 +116,10 @@ fn narrowed(running: &Running, root: &str) -> Value {
             let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else {
                 continue;
             };
-            // A cursor is of one list, and the name of the list is not fixed.
-            parameters.retain(|parameter| !(path.ends_with("{list}") && parameter["name"] == "cursor"));
+            // A cursor is of one list, and the name of the list is not fixed. Nobody fell here and no issuer is crowded:
+            // those listings have one page.
+            let is_without = path.ends_with("{list}") || ONE_PAGE.contains(&path.as_str());
+            parameters.retain(|parameter| !(is_without && parameter["name"] == "cursor"));
             for parameter in parameters {
                 let values = match parameter["name"].as_str().unwrap() {
                     "reference" => json!(references),
