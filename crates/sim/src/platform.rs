@@ -53,7 +53,8 @@ impl Makers {
         number: u32,
         host: &Arc<dyn Host>,
     ) -> Result<Option<Platform>, SealError> {
-        let keybox = usize::try_from(number).unwrap_or(0);
+        // Phones with keyboxes have odd numbers in the schedule, and there is more than one batch.
+        let keybox = usize::try_from(number / 2).unwrap_or(0);
         let android = |spec| Platform::Android(self.phones.android.phone(spec, Arc::clone(host)));
         let platform = match make {
             Make::StrongBox => android(android::Spec::strong_box()),

@@ -151,7 +151,9 @@ pub fn read(path: &Path, principals: &BTreeSet<SignalName>) -> Result<Kept, Reco
         kept.incidents.push(message(&event)?);
         Ok(())
     })?;
-    each(&conn, "SELECT family, COUNT(*) FROM device GROUP BY family", |row| {
+    // A device that attests anew by a new key is one device.
+    let sql = "SELECT family, COUNT(*) FROM device WHERE thumbprint NOT IN (SELECT old FROM lineage) GROUP BY family";
+    each(&conn, sql, |row| {
         let count = u32::try_from(number(row, 1)?).unwrap_or(u32::MAX);
         kept.families.insert(row.get(0)?, count);
         Ok(())

@@ -20,11 +20,10 @@ const FORGED: [Make; 4] = [Make::StrongBox, Make::Enclave, Make::Tee, Make::Elem
 pub(super) fn emulator_farm(stage: &mut Stage<'_>) -> Result<Ended, WorldError> {
     const COLLECTOR: &str = "farm-collector";
     let mut attempts = Vec::new();
-    for emulator in 0..EMULATORS {
+    for (emulator, make) in (0..EMULATORS).zip(FORGED.into_iter().cycle()) {
         let holder = stage.account(&format!("farm-{emulator}"))?;
         let number = stage.number();
         let line = stage.world.line(number)?;
-        let make = FORGED.get(number as usize % FORGED.len()).copied().unwrap_or(Make::Element);
         let end = match Device::with_forged_root(stage.world, number, make, holder.clone(), line)? {
             // Its evidence was believed: from here on it acts as a genuine device would.
             Ok(mut device) => {

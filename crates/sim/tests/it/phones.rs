@@ -223,7 +223,7 @@ fn evidence_is_for_one_challenge_key_and_time() {
         assert!(at(NOW.after(ends)).starts_with("affirming"));
         assert_eq!(at(NOW.after(ends + HOUR)), "refused: expired");
         assert_eq!(at(NOW.before(48 * HOUR)), "refused: not-yet-valid");
-        // A phone whose clock is a day ahead makes what is not valid yet, or ends sooner than it could.
+        // What it is worth ends with the first certificate.
         assert_eq!(ask.about(&evidence).unwrap().not_after, NOW.after(ends));
     }
     // Families are not taken for each other.
