@@ -3,6 +3,7 @@
 //! Invariants: nothing opens that the held key did not sign; what opens is well formed, says the same when it is sealed
 //! again, and answers for every piece without a panic; unsigned bytes are read or refused and never believed.
 
+use crate::published::{context, signer};
 use glacis_attest::Collateral;
 use glacis_attest::collateral::{Support, SupportKind, boot_keys, danger_unverified, public_key};
 use glacis_seal::{Context, Purpose, SigningKey};
@@ -50,14 +51,4 @@ fn look(found: &Collateral) {
     for kind in SupportKind::ALL {
         let _holds = found.holds(&Support { kind, value: b"android-key\0rest".to_vec() });
     }
-}
-
-/// The tenant of the seeds.
-pub(crate) fn context() -> Option<Context> {
-    Some(Context::new(TenantId::parse("fuzz").ok()?, Realm::Demo))
-}
-
-/// The key of the seeds. Public on purpose: nothing but seeds is signed with it.
-pub(crate) fn signer() -> Option<SigningKey> {
-    SigningKey::from_scalar(&[7; 32]).ok()
 }

@@ -120,11 +120,12 @@ pub(crate) fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 }
 
 /// Small documents of each kind, encoded by hand: a module with a digest, that module in a manifest, the manifest
-/// signed, evidence, a query.
+/// signed, signed with no protected header, evidence, a query.
 const CORIMS: &[(&str, &[u8])] = &[
     ("comid", COMID),
     ("corim", b"\xd9\x01\xf5\xa2\x00\x61\x69\x01\x81\xd9\x01\xfa\x58\x1b\xa2\x01\xa1\x00\x61\x61\x04\xa1\x00\x81\x82\xa1\x00\xa1\x01\x61\x76\x81\xa1\x01\xa1\x02\x81\x82\x01\x41\x00"),
     ("signed", b"\xd2\x84\x43\xa1\x01\x26\xa0\x49\xd9\x01\xf5\xa2\x00\x61\x69\x01\x80\x41\x00"),
+    ("unprotected", b"\xd2\x84\x40\xa0\x49\xd9\x01\xf5\xa2\x00\x61\x69\x01\x80\x41\x00"),
     ("evidence", b"\xd9\x02\x3b\xa1\x00\xa1\x00\x81\x82\xa1\x00\xa1\x01\x61v\x81\xa1\x01\xa1\x01\xd9\x02\x28\x01"),
     ("query", b"\xa2\x00\x61p\x01\xa3\x00\x02\x01\xa1\x01\x81\x81\xd9\x02\x30\x41\x07\x02\x00"),
 ];
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn seeds_are_accepted() {
         let seeds = super::seeds();
-        assert_eq!(seeds.len(), 10);
+        assert_eq!(seeds.len(), 11);
         for (target, name, bytes) in seeds {
             let accepted =
                 if target == "ear" { super::accepts_ear(&bytes) } else { super::accepts_corim(&bytes) };

@@ -254,8 +254,7 @@ fn published_seeds() -> Seeds {
 fn collateral_seeds() -> Seeds {
     use glacis_attest::collateral::Life;
     use glacis_attest::{AndroidApp, Collateral, References, Revocations, Roots, Site};
-    let (context, key) =
-        (crate::collateral::context().ok_or("no context")?, crate::collateral::signer().ok_or("no key")?);
+    let (context, key) = (context().ok_or("no context")?, signer().ok_or("no key")?);
     let made_at = Timestamp::from_secs(1_800_000_000);
     let list = br#"{"entries": {"77": {"status": "SUSPENDED"}, "abc": {"status": "REVOKED"}}}"#;
     let made = Collateral {
@@ -364,7 +363,19 @@ mod tests {
                 "collateral" => crate::collateral::run,
                 "model_load" => crate::model_load::run,
                 "model_import" => crate::model_import::run,
-                _ => crate::published::run,
+                "cel" => crate::cel::run,
+                "ear" => crate::results::ear,
+                "corim" => crate::results::corim,
+                "attest_android" => crate::evidence::android,
+                "attest_apple" => crate::evidence::apple,
+                "attest_webauthn" => crate::evidence::webauthn,
+                "attest_soter" => crate::statements::soter,
+                "attest_play" => crate::statements::play,
+                "tpm_evidence" => crate::tpm::evidence,
+                "tpm_eventlog" => crate::tpm::event_log,
+                "tpm_response" => crate::tpm_response::run,
+                "published" => crate::published::run,
+                other => panic!("no check of {other}"),
             };
             check(&seed.bytes);
         }

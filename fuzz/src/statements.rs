@@ -12,7 +12,7 @@ use glacis_attest::{
     Anchors, AndroidApp, Claims, Constraints, Question, References, Relaxation, Revocations, Roots, soter,
 };
 use glacis_seal::jwe::{self, WrapKey};
-use glacis_seal::text::base64url;
+use glacis_seal::text::{base64, base64url};
 use glacis_seal::{Context, Secret, jws, sha256};
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::{Bytes, Text};
@@ -104,10 +104,6 @@ fn anchors() -> Anchors {
     let (Ok(tenant), Some(google)) = (TenantId::parse("fuzz"), signer(6)) else {
         panic!("the fixed keys are wrong")
     };
-    let base64 = |bytes: &[u8]| {
-        let text = base64url(bytes).replace('-', "+").replace('_', "/");
-        format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))
-    };
     let Some(keys) = PlayKeys::parse(&base64(&OPENS), &base64(&spki(&google))) else {
         panic!("the fixed keys are wrong")
     };
@@ -124,11 +120,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 }
 
 fn levels() -> Vec<u8> {
-    let pem = |der: &[u8]| {
-        let base64 = base64url(der).replace('-', "+").replace('_', "/");
-        let padding = "=".repeat((4 - base64.len() % 4) % 4);
-        format!(r"-----BEGIN PUBLIC KEY-----\n{base64}{padding}\n-----END PUBLIC KEY-----")
-    };
+    let pem = |der: &[u8]| format!(r"-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", base64(der));
     let about = |key: &crate::rsa::RsaKey, counter: u8| {
         format!(r#"{{"pub_key":"{}","cpu_id":"cpu","counter":{counter},"uid":"10"}}"#, pem(&key.spki()))
     };
