@@ -21,8 +21,18 @@ pub(super) const LITTLE_MEMORY: Host =
 #[derive(Debug)]
 pub(super) struct ControlGroup {
     folder: PathBuf,
-    /// Where memory was made short, by these files, and how often the limit had been reached before.
-    pressed: Option<(&'static Controller, u64)>,
+    /// Where memory was made short.
+    pressed: Option<Pressed>,
+}
+
+/// Memory that was made short.
+#[derive(Debug)]
+struct Pressed {
+    controller: &'static Controller,
+    /// How often the limit had been reached when last looked.
+    reached: u64,
+    /// How often since, without the times of pressing itself.
+    times: u64,
 }
 
 /// The files of one version of the kernel's memory controller.
@@ -52,7 +62,7 @@ impl ControlGroup {
     /// Takes room away until what the app reads all the time does not fit: the kernel then drops pages and reads them
     /// again without end. What nobody reads any more goes first, so one step is not enough.
     fn press(&mut self, controller: &'static Controller) -> Result<(), Trouble> {
-        let reached = |group: &Self| group.number(controller.reached.0, controller.reached.1);
+        let times = self.pressed.as_ref().map_or(0, |pressed| pressed.times);
         let mut refused = None;
         for _ in 0..PRESS_TRIES {
             let limit = self.number(controller.usage, "")?.saturating_sub(STEP_BYTES);
@@ -60,11 +70,11 @@ impl ControlGroup {
                 Ok(()) => {
                     // The first pass pays for the step itself.
                     std::thread::sleep(PASS);
-                    let before = reached(self)?;
+                    let before = self.reached(controller)?;
                     std::thread::sleep(PASS);
-                    let now = reached(self)?;
-                    if now.saturating_sub(before) >= PRESSED_MIN {
-                        self.pressed = Some((controller, now));
+                    let reached = self.reached(controller)?;
+                    if reached.saturating_sub(before) >= PRESSED_MIN {
+                        self.pressed = Some(Pressed { controller, reached, times });
                         return Ok(());
                     }
                 }
@@ -77,15 +87,38 @@ impl ControlGroup {
         Err(Trouble::failed(format!("memory cannot be made short: {refused:?}")))
     }
 
-    /// Fails where the limit was never reached: then nothing was tested.
-    pub(super) fn was_under_pressure(&self) -> Result<(), Trouble> {
-        let Some((Controller { reached: (file, word), .. }, before)) = self.pressed else { return Ok(()) };
-        let times = self.number(file, word)?.saturating_sub(before);
-        if times >= PRESSED_MIN {
-            Ok(())
-        } else {
-            Err(Trouble::failed(format!("memory was short only {times} times")))
+    /// Takes more room away where what is read has come to fit: on a slow disk the kernel is still dropping what
+    /// nobody reads when the first pressing ends.
+    pub(super) fn keep_pressed(&mut self) -> Result<(), Trouble> {
+        match self.look()? {
+            Some((controller, times)) if times < PRESSED_MIN => self.press(controller),
+            _ => Ok(()),
         }
+    }
+
+    /// Fails where the limit was hardly ever reached: then nothing was tested.
+    pub(super) fn was_under_pressure(&mut self) -> Result<(), Trouble> {
+        self.look()?;
+        match &self.pressed {
+            Some(Pressed { times, .. }) if *times < PRESSED_MIN => {
+                Err(Trouble::failed(format!("memory was short only {times} times")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How often the limit was reached since the last look, where there is one.
+    fn look(&mut self) -> Result<Option<(&'static Controller, u64)>, Trouble> {
+        let Some(controller) = self.pressed.as_ref().map(|pressed| pressed.controller) else { return Ok(None) };
+        let now = self.reached(controller)?;
+        let Some(pressed) = &mut self.pressed else { return Ok(None) };
+        let times = now.saturating_sub(pressed.reached);
+        (pressed.reached, pressed.times) = (now, pressed.times + times);
+        Ok(Some((controller, times)))
+    }
+
+    fn reached(&self, controller: &Controller) -> Result<u64, Trouble> {
+        self.number(controller.reached.0, controller.reached.1)
     }
 
     /// The number after `word` in one of its files.
@@ -173,7 +206,7 @@ const FILL: &str = "cp \"$1\" \"$2\" && head -c 16777216 /dev/zero > \"$3\"";
 const STEP_BYTES: u64 = 4 << 20;
 /// The app reads the file of 16 MiB once a second.
 const PASS: Duration = Duration::from_millis(1_200);
-/// Fewest times that memory must have been short.
+/// Fewest times that memory must be short while somebody looks.
 const PRESSED_MIN: u64 = 20;
 /// A disk that is busy writes for seconds.
 const PRESS_TRIES: u32 = 300;

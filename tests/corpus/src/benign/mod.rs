@@ -56,6 +56,9 @@ struct Guest {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// Parts in which a host is watched; between them its surroundings are kept odd.
+const PARTS: u32 = 3;
+
 impl Guest {
     fn of(app: App) -> Self {
         Self { app, beside: None, group: None, _folder: None }
@@ -80,14 +83,19 @@ impl Host {
     /// [`Trouble::Lacking`] where the machine lacks what it needs; a failure where the host did not live so long.
     pub fn run(&self, kit: &Kit, time: Duration, seed: u64) -> Result<Outcome, Trouble> {
         let mut guest = (self.start)(kit, seed)?;
-        guest.app.pump(kit, time)?;
+        for part in 0..PARTS {
+            if let Some(group) = guest.group.as_mut().filter(|_| part > 0) {
+                group.keep_pressed()?;
+            }
+            guest.app.pump(kit, time / PARTS)?;
+        }
         guest.app.ask(kit)?;
         if let Some(beside) = &mut guest.beside
             && beside.has_ended()
         {
             return Err(Trouble::failed(format!("the tool beside it ended: {}", beside.said())));
         }
-        if let Some(group) = &guest.group {
+        if let Some(group) = &mut guest.group {
             group.was_under_pressure()?;
         }
         let mut outcome = Outcome::default();
