@@ -21,10 +21,7 @@ const WAIT_MS = 60_000;
 
 /** @param {Page} page */
 const blocks = (page) =>
-  page
-    .locator('tbody tr[data-row]')
-    .filter({ has: page.locator('a[href^="/decisions/"]') })
-    .filter({ hasText: 'block' });
+  page.locator('tbody tr.blocked[data-row]').filter({ has: page.locator('a[href^="/decisions/"]') });
 
 /**
  * Presses Tab until something has the focus.
@@ -83,14 +80,13 @@ async function explained(page) {
  */
 async function showOnlyBlock(page) {
   const button = page.getByRole('button', { name: 'Show only block' });
-  for (let tries = 10; tries > 0; tries -= 1) {
+  for (let tries = 10; ; tries -= 1) {
     await pointAtBlock(page);
-    const missed = await button.click({ timeout: tries === 1 ? WAIT_MS : 5_000 }).then(
-      () => undefined,
-      (/** @type {unknown} */ error) => error,
-    );
-    if (missed === undefined) return;
-    if (tries === 1) throw missed;
+    try {
+      return await button.click({ timeout: tries > 1 ? 5_000 : WAIT_MS });
+    } catch (error) {
+      if (tries <= 1) throw error;
+    }
   }
 }
 
