@@ -88,18 +88,9 @@ pub(super) fn doc(context: &mut Context) -> Result<Done, Failure> {
     Ok(Done::from(&job.run()?))
 }
 
-/// The one build and run of all tests. With the seeded engine bugs, which only tests can reach.
+/// The one build and run of all tests.
 pub(super) fn test(context: &mut Context) -> Result<Done, Failure> {
-    let args = [
-        "test",
-        "--workspace",
-        "--features",
-        "glacis-sim/mutants",
-        "--locked",
-        "--no-fail-fast",
-        "--",
-        "--show-output",
-    ];
+    let args = [TEST_BUILD, &["--no-fail-fast", "--", "--show-output"]].concat();
     let mut job = context.cargo(&args, TEST_LIMIT).env("GLACIS_CASES", PROPERTY_CASES).show(Show::Tests);
     if let Some(python) = &context.python {
         job = job.env("GLACIS_PYTHON", python);
@@ -196,9 +187,11 @@ pub(super) fn oracle(context: &mut Context) -> Result<Done, Failure> {
     Ok(Done::new(Ended::Passed))
 }
 
-/// The client library from Python, against the binary of the test build, and its bindings for other languages.
+/// The client library from Python, and its bindings for other languages: library, generator and server are those of
+/// the test build.
 pub(super) fn bindings(context: &mut Context) -> Result<Done, Failure> {
-    let package = foreign::write(&context.root, context.cargo(&[], BUILD_LIMIT))?;
+    let build = [TEST_BUILD, &["--no-run"]].concat();
+    let package = foreign::write(&context.root, context.cargo(&build, TEST_LIMIT))?;
     let Some(python) = &context.python else {
         return Ok(Done::new(Ended::Skipped(
             "no Python of tests/python; the step `python` makes one".into(),
@@ -270,6 +263,15 @@ fn glacis(context: &Context) -> PathBuf {
     context.root.join("target/debug/glacis")
 }
 
+/// What is built once: with the seeded engine bugs, which only tests can reach, the generator of bindings, and the
+/// contract suite for key stores in another language.
+const TEST_BUILD: &[&str] = &[
+    "test",
+    "--workspace",
+    "--features",
+    "glacis-sim/mutants,glacis-ffi/bindgen,glacis-ffi/contract",
+    "--locked",
+];
 /// Cases of each equality property in CI. The soak runs a hundred times as many.
 const PROPERTY_CASES: &str = "10000";
 /// The compiler's test that runs the cases of every shipped policy.
