@@ -45,12 +45,10 @@ const KEYS_MAX: usize = 256;
 mod tests {
     use super::*;
     use crate::question::Roots;
-    use glacis_seal::text::base64url;
+    use glacis_seal::text::base64;
 
     fn pem(kind: &str, der: &[u8]) -> String {
-        let base64 = base64url(der).replace('-', "+").replace('_', "/");
-        let padding = "=".repeat((4 - base64.len() % 4) % 4);
-        format!("about it\n-----BEGIN {kind}-----\n{base64}{padding}\n-----END {kind}-----\n")
+        format!("about it\n-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", base64(der))
     }
 
     #[test]

@@ -151,6 +151,10 @@ pub struct Basis {
     pub collateral: Option<u64>,
 }
 
+/// The end of the year 9999: nothing of the evidence ends.
+#[cfg(any(feature = "soter", feature = "tpm", feature = "webauthn"))]
+pub(crate) const NEVER: Timestamp = Timestamp::from_secs(253_402_300_799);
+
 /// What the evidence proves, by family.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

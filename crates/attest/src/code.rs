@@ -157,7 +157,7 @@ codes! {
         "Ask for attestation where the model matters.";
     SelfAttestation "self-attestation" Found "The statement is signed by the key that it is about.",
         "Ask for attestation where the model matters.";
-    Unanchored "unanchored" Found "Nobody who is trusted vouches for the authenticator or the TPM.",
+    Unanchored "unanchored" Found "Nobody who is trusted vouches for the authenticator, the TPM or the device.",
         "Anchor the key of its maker.";
     SoftwareTpm "software-tpm" Found "The TPM is a program.",
         "Whoever runs it has its keys; accept it where the host is trusted, or use a machine with a chip.";

@@ -33,6 +33,10 @@ impl<'a> Sign1<'a> {
             some => cbor::read_by(some, Rules::RATS).ok()?,
         };
         headers.entries()?;
+        // Nobody has signed anything yet: two maps of thousands must not cost the square of that.
+        if unprotected.entries()?.len() > UNPROTECTED_MAX {
+            return None;
+        }
         // RFC 9052 §3: no label in both, or one of them would be believed by whoever looks there first.
         let twice = |(key, _): &(Value<'a>, Value<'a>)| {
             headers.entries().is_some_and(|all| all.iter().any(|(other, _)| other == key))
@@ -52,17 +56,6 @@ impl<'a> Sign1<'a> {
     /// The name of the key, from whichever header has it: it only chooses among keys that are trusted already.
     pub(crate) fn key_id(&self) -> Option<&'a [u8]> {
         self.protected(KEY_ID).or_else(|| self.unprotected.numbered(KEY_ID))?.bytes()
-    }
-
-    /// The same message, encoded again.
-    pub(crate) fn to_value(&self) -> Value<'a> {
-        let parts = vec![
-            Value::Bytes(self.protected),
-            self.unprotected.clone(),
-            Value::Bytes(self.payload),
-            Value::Bytes(self.signature),
-        ];
-        Value::Tagged(TAG, Box::new(Value::List(parts)))
     }
 
     /// The protected headers as bytes and as a map.
@@ -126,6 +119,8 @@ fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 
 /// `COSE_Sign1` (RFC 9052 §2).
 const TAG: u64 = 18;
+/// LIMIT: headers that are not signed; real messages have one or two.
+const UNPROTECTED_MAX: usize = 32;
 /// ECDSA with SHA-256, here with P-256 always (RFC 9053 §2.1).
 const ES256: i128 = -7;
 const ALGORITHM: i128 = 1;

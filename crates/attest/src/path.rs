@@ -6,6 +6,10 @@
 
 use crate::appraisal::{AttestError, Basis};
 use crate::code::Code;
+#[cfg(any(feature = "soter", feature = "tpm", feature = "webauthn"))]
+use crate::question::Relaxation;
+#[cfg(any(feature = "soter", feature = "tpm", feature = "webauthn"))]
+use crate::relaxed::Relaxed;
 use crate::x509::{CHAIN_MAX, Cert, Key};
 use der::asn1::ObjectIdentifier as Oid;
 use glacis_wire::Timestamp;
@@ -39,6 +43,41 @@ pub(crate) struct Path {
         expect(dead_code, reason = "only authenticators, TPMs and devices with SOTER may be strangers")
     )]
     pub(crate) used_unanchored: bool,
+}
+
+#[cfg(any(feature = "soter", feature = "tpm", feature = "webauthn"))]
+impl Path {
+    /// Checks a maker's chain with what may pass, and notes what was let pass; `used_unanchored` says that nobody vouches.
+    pub(crate) fn of_maker(
+        certs: &[Cert<'_>],
+        anchors: &[Vec<u8>],
+        known: &[Oid],
+        now: Timestamp,
+        relaxed: &mut Relaxed<'_>,
+    ) -> Result<Self, AttestError> {
+        let rule = Rule {
+            anchors,
+            now,
+            known,
+            danger_expired: relaxed.may(Relaxation::DangerExpired),
+            danger_unanchored: relaxed.may(Relaxation::DangerUnanchored),
+        };
+        let path = check(certs, &rule)?;
+        if path.used_expired {
+            relaxed.use_up(Relaxation::DangerExpired, Code::Expired)?;
+        }
+        if path.used_unanchored {
+            relaxed.use_up(Relaxation::DangerUnanchored, Code::UnknownRoot)?;
+        }
+        Ok(path)
+    }
+
+    /// Without the serial of the leaf, which names one device: a hardware id, which nobody may keep.
+    #[cfg(any(feature = "soter", feature = "tpm"))]
+    pub(crate) fn without_leaf_serial(mut self) -> Self {
+        self.basis.serials = self.basis.serials.split_off(self.basis.serials.len().min(1));
+        self
+    }
 }
 
 /// Checks a chain, leaf first.

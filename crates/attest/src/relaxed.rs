@@ -3,7 +3,7 @@
 //! The one place where a failed check becomes a note: whoever lets something pass goes through [`Relaxed::use_up`], so
 //! nothing passes without being allowed by name and recorded.
 
-use crate::appraisal::AttestError;
+use crate::appraisal::{AttestError, Reason};
 use crate::code::Code;
 use crate::question::{Question, Relaxation};
 use std::collections::BTreeSet;
@@ -28,6 +28,11 @@ impl<'a> Relaxed<'a> {
 
     pub(crate) fn may(&self, relaxation: Relaxation) -> bool {
         self.allowed.contains(&relaxation)
+    }
+
+    /// A finding for each that was used.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = Reason> {
+        self.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name()))
     }
 
     /// Uses a relaxation, or refuses with the code of the check.

@@ -14,12 +14,13 @@ mod verify;
 use crate::codes::Code;
 use crate::error::CliError;
 use clap::{Args, Subcommand};
-use glacis_attest::{Anchors, pem};
+use glacis_attest::{Anchors, AttestError, pem};
 use glacis_host::Host;
 use glacis_seal::Context;
-use glacis_seal::text::{parse_base64, parse_base64url};
+use glacis_seal::text::{parse_base64, parse_base64url, parse_hex};
 use glacis_wire::limits::EVIDENCE_BYTES_MAX;
 use glacis_wire::{Realm, TenantId};
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read as _, Write};
 use std::path::Path;
@@ -84,6 +85,16 @@ fn body(family: &str, bytes: Vec<u8>) -> Vec<u8> {
         return any_base64(text.trim()).unwrap_or(bytes);
     }
     bytes
+}
+
+/// Hexadecimal if it is, base64 of either alphabet otherwise.
+fn hex_or_base64(text: &str) -> Option<Vec<u8>> {
+    parse_hex(text).or_else(|| any_base64(text))
+}
+
+/// Why something was refused, as JSON.
+fn reason(refused: &AttestError) -> Value {
+    json!({"code": refused.code().name(), "detail": refused.detail()})
 }
 
 /// Base64 of either alphabet, with or without padding.

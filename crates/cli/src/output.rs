@@ -33,6 +33,11 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// What somebody else wrote, as a part of one line: as [`plain`], and a line end is shown as an escape too.
+pub(crate) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +53,6 @@ mod tests {
         ] {
             assert_eq!(plain(text), want);
         }
+        assert_eq!(one_line("a\nverified\u{7}"), "a\\nverified\\u{7}");
     }
 }

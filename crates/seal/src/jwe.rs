@@ -6,7 +6,7 @@
 
 use crate::error::SealError;
 use crate::secret::Secret;
-use crate::text::{base64url, parse_base64url, parse_base64url_array};
+use crate::text::{base64url, parse_base64, parse_base64url, parse_base64url_array};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use zeroize::Zeroizing;
@@ -33,6 +33,11 @@ impl WrapKey {
         <[u8; Secret::LEN]>::try_from(bytes).ok().map(Self::new)
     }
 
+    /// From base64 with padding; none unless there are 32 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_bytes(&Zeroizing::new(parse_base64(text)?))
+    }
+
     fn kek(&self) -> Result<AesKek, SealError> {
         AesKek::new(&AES_256, self.0.expose()).map_err(|_| SealError::Key)
     }
@@ -56,7 +61,7 @@ pub struct Opened {
 /// Opens a compact token. Base64url is read strictly, so that one token has one text.
 ///
 /// # Errors
-/// `Sealed`, whatever the cause: form, length, another key, or one changed bit.
+/// `Sealed`, whatever the cause: form, length, another key, or one changed bit; `Key` if the library takes none.
 pub fn open(token: &str, key: &WrapKey) -> Result<Opened, SealError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(SealError::Sealed);

@@ -136,6 +136,12 @@ pub fn check_public(key: &PublicKey) -> Result<(), SealError> {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.0).parse().map(|_| ()).map_err(|_| SealError::Key)
 }
 
+/// The key of a DER `SubjectPublicKeyInfo`, of which a P-256 key has one form; none if these bytes are another.
+pub fn parse_info(info: &[u8]) -> Option<PublicKey> {
+    let key = PublicKey(info.strip_prefix(&P256_INFO)?.try_into().ok()?);
+    check_public(&key).ok().map(|()| key)
+}
+
 /// The first 16 bytes of SHA-256 of the public key.
 pub fn key_id(key: &PublicKey) -> KeyId {
     let mut id = [0; KeyId::LEN];
@@ -159,5 +165,10 @@ fn prefixed(context: &Context, purpose: Purpose, message: &[u8]) -> Sha256 {
     hash
 }
 
+/// What stands before the uncompressed point in the DER `SubjectPublicKeyInfo` of a P-256 key (RFC 5480 §2).
+pub const P256_INFO: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 /// Candidates drawn before giving up: entropy that fails this often is broken.
 const CANDIDATES_MAX: usize = 16;

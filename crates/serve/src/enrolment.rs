@@ -54,8 +54,7 @@ fn app((package, signers): &(String, Vec<Digest>)) -> AndroidApp {
 /// The two keys of an app, as the Play Console shows them: a line each.
 fn play_keys(file: &Path) -> Result<PlayKeys, ServeError> {
     let (bytes, _) = read(file, PLAY_BYTES_MAX)?;
-    let mut lines = std::str::from_utf8(&bytes).unwrap_or_default().lines().map(str::trim);
-    let keys = lines.next().zip(lines.next()).and_then(|(opens, signs)| PlayKeys::parse(opens, signs));
+    let keys = std::str::from_utf8(&bytes).ok().and_then(PlayKeys::parse_lines);
     keys.ok_or_else(|| unusable(file, "must hold a decryption key and a verification key, a line each"))
 }
 

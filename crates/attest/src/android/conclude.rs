@@ -47,7 +47,7 @@ pub(super) fn conclude(checked: Checked<'_, '_>, question: &Question<'_>) -> Res
         device.reasons.push(Reason::new(code, ""));
     }
     let vector = vector(&device, level, expected, app.is_some());
-    let names = relaxed.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name()));
+    let names = relaxed.reasons();
     device.reasons.extend(names);
     let strict = relaxed.used.is_empty();
     let tier = match (level, device.booted && strict) {

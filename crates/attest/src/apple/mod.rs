@@ -14,7 +14,7 @@ mod receipt;
 pub use assertion::{AssertionClaims, Stored, check_assertion};
 pub use receipt::{Receipt, ReceiptKind, check_receipt};
 
-use crate::appraisal::{Appraisal, AttestError, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Claims};
 use crate::asn1::{Element, Reader, Rules};
 use crate::authdata::{AuthData, Credential, cose_key};
 use crate::cbor::{self, Value};
@@ -132,7 +132,7 @@ fn conclude(claims: AppAttestClaims, path: Path, relaxed: Relaxed<'_>, question:
         storage_opaque: 2,
         ..TrustVector::default()
     };
-    let reasons = relaxed.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name()));
+    let reasons = relaxed.reasons();
     Appraisal {
         family: FAMILY,
         vector,

@@ -17,8 +17,9 @@ impl Appraisal {
             let value = [self.family.as_bytes(), &[0], anchor.as_bytes()].concat();
             found.insert(Support::new(SupportKind::Anchor, value));
         }
-        let serials = self.basis.serials.iter().map(|serial| normal(serial));
-        found.extend(serials.map(|serial| Support::new(SupportKind::Serial, serial)));
+        // Only where the list was asked: else a device would fall with what nobody looks at when it enrols again.
+        let asked = self.basis.serials.iter().filter(|_| self.basis.revocations_as_of.is_some());
+        found.extend(asked.map(|serial| Support::new(SupportKind::Serial, normal(serial))));
         found.extend(self.claimed());
         found
     }

@@ -120,8 +120,8 @@ fn split(value: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 impl Roots {
-    /// Keys by what they may vouch for.
-    pub(super) const fn by_use(&self) -> [(AnchorUse, &Vec<Vec<u8>>); 8] {
+    /// Keys by what they may vouch for, in the order of [`AnchorUse::ALL`].
+    pub const fn by_use(&self) -> [(AnchorUse, &Vec<Vec<u8>>); 8] {
         [
             (AnchorUse::Android, &self.android),
             (AnchorUse::AppAttest, &self.app_attest),

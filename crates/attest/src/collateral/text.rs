@@ -4,15 +4,10 @@
 //! comments are skipped, and a line that cannot be read refuses the whole list rather than losing a system.
 
 use crate::pem;
+use glacis_seal::key::{P256_INFO, parse_info};
 use glacis_seal::text::parse_hex;
 use glacis_wire::limits::{BOOT_KEY_BYTES_MAX, NAME_BYTES_MAX, REFERENCES_MAX};
 use glacis_wire::message::PublicKey;
-
-/// What a P-256 key has before its point, as DER `SubjectPublicKeyInfo` (RFC 5480 §2).
-const P256_FRAME: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 /// The one P-256 key of a file: PEM (`PUBLIC KEY`) or DER of it. None where it holds anything else.
 pub fn public_key(file: &[u8]) -> Option<PublicKey> {
@@ -21,14 +16,12 @@ pub fn public_key(file: &[u8]) -> Option<PublicKey> {
         Some(text) => pem::blocks(text, &["PUBLIC KEY"], 1)?.pop()?,
         None => file.to_vec(),
     };
-    let point = block.strip_prefix(&P256_FRAME)?;
-    let key = PublicKey(point.try_into().ok()?);
-    glacis_seal::key::check_public(&key).ok().map(|()| key)
+    parse_info(&block)
 }
 
 /// A key as [`public_key`] reads it.
 pub fn key_pem(key: &PublicKey) -> String {
-    pem::block("PUBLIC KEY", &[&P256_FRAME[..], &key.0].concat())
+    pem::block("PUBLIC KEY", &[&P256_INFO[..], &key.0].concat())
 }
 
 /// Verified-boot keys with the names of their systems: one a line, in hexadecimal, with the name before it (`NAME: KEY`) or
@@ -70,7 +63,7 @@ mod tests {
         let key = SigningKey::from_scalar(&[7; 32]).unwrap().public();
         let pem = key_pem(&key);
         assert_eq!(public_key(pem.as_bytes()), Some(key));
-        let der = [&P256_FRAME[..], &key.0].concat();
+        let der = [&P256_INFO[..], &key.0].concat();
         assert_eq!(public_key(&der), Some(key));
         let mut off_curve = der.clone();
         off_curve[90] ^= 1;

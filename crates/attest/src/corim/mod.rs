@@ -119,19 +119,21 @@ pub fn read(bytes: &[u8]) -> Result<Document, AttestError> {
     }
 }
 
-/// Decodes a document to its last embedded item and encodes it again: for comparing with what arrived.
+/// Decodes a document, and of a signed one its protected headers and its manifest as well, and encodes it again: for
+/// comparing with what arrived.
 ///
 /// # Errors
 /// `ReferencesTooLarge`, `ReferencesMalformed`.
 pub fn reencode(bytes: &[u8]) -> Result<Vec<u8>, AttestError> {
     let value = decode(bytes)?;
     if let Some(message) = Sign1::parse(&value) {
-        let (protected, headers) = message.headers();
-        let manifest = cbor::to_bytes(&decode(message.payload)?);
-        if cbor::to_bytes(headers) != protected || manifest != message.payload {
-            return Err(broken("an embedded item has another form"));
+        // An empty map of headers has the empty string for its form (RFC 9052 §3).
+        let parts = [message.headers().0, message.payload].into_iter().filter(|part| !part.is_empty());
+        for part in parts {
+            if cbor::to_bytes(&decode(part)?) != part {
+                return Err(broken("an embedded item has another form"));
+            }
         }
-        return Ok(cbor::to_bytes(&message.to_value()));
     }
     Ok(cbor::to_bytes(&value))
 }
@@ -200,8 +202,8 @@ impl Signed {
             return Err(broken("signed, but no manifest"));
         };
         let mut headers = Map::of(message.headers().1, "header")?;
-        // Algorithm and content type are checked where the signature is; the name of the key is below.
-        for label in [1, 3, 4] {
+        // The algorithm is checked where the signature is; the name of the key is below.
+        for label in [1, 4] {
             headers.take(label);
         }
         let (mut signer, mut times) = (None, (None, None));

@@ -8,6 +8,7 @@ use crate::cbor::Value;
 use crate::code::Code;
 use glacis_seal::text::hex;
 use glacis_wire::Timestamp;
+use std::collections::BTreeSet;
 
 /// A map with a name, of which something was taken.
 pub(super) struct Map<'v, 'a> {
@@ -33,7 +34,7 @@ impl<'v, 'a> Map<'v, 'a> {
         self.take(number).ok_or_else(|| broken(self.name))
     }
 
-    /// A list that may be missing, and may not be empty.
+    /// A list; one that is missing is empty.
     pub(super) fn list(&mut self, number: i128) -> Result<&'v [Value<'a>], AttestError> {
         match self.take(number) {
             None => Ok(&[]),
@@ -56,13 +57,8 @@ impl<'v, 'a> Map<'v, 'a> {
     /// What was not read, each once, in order.
     pub(super) fn unread(self) -> Vec<String> {
         let left = self.left.iter().map(|(key, _)| format!("{} {}", self.name, key_name(key)));
-        let mut all: Vec<String> = Vec::new();
-        for line in self.notes.into_iter().chain(left) {
-            if !all.contains(&line) {
-                all.push(line);
-            }
-        }
-        all
+        let mut seen = BTreeSet::new();
+        self.notes.into_iter().chain(left).filter(|line| seen.insert(line.clone())).collect()
     }
 }
 

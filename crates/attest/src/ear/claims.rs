@@ -91,6 +91,11 @@ const VERIFIER: Claim = Claim("ear.verifier-id", 1004);
 const DETAIL: Claim = Claim(DETAIL_NAME, DETAIL_NUMBER);
 const DEVELOPER: Claim = Claim("developer", 0);
 const BUILD: Claim = Claim("build", 1);
+/// What is known of a result.
+const TOP: &[Claim] =
+    &[ISSUER, AUDIENCE, EXPIRES, NOT_BEFORE, ISSUED_AT, NONCE, EAT_PROFILE, SUBMODS, RAW_EVIDENCE, VERIFIER];
+/// What is known of a submod.
+const SUBMOD: &[Claim] = &[STATUS, VECTOR, POLICY, DETAIL];
 
 /// A claims set that is being read: what was asked for is taken out, the rest is unknown.
 struct Claims<'a> {
@@ -144,8 +149,8 @@ fn read(item: &Item, form: Form) -> Result<Ear, AttestError> {
         issued_at: claims.read(ISSUED_AT, seconds, "iat")?.ok_or_else(|| broken("no iat"))?,
         not_before: claims.read(NOT_BEFORE, seconds, "nbf")?,
         expires: claims.read(EXPIRES, seconds, "exp")?,
-        issuer: claims.read(ISSUER, owned, "iss")?,
-        audience: claims.read(AUDIENCE, owned, "aud")?,
+        issuer: claims.read(ISSUER, Item::owned, "iss")?,
+        audience: claims.read(AUDIENCE, Item::owned, "aud")?,
         verifier: verifier.ok_or_else(|| broken("no ear.verifier-id"))?,
         nonce: claims.read(NONCE, nonce, "eat_nonce")?,
         raw_evidence: claims.read(RAW_EVIDENCE, bytes, "ear.raw-evidence")?,
@@ -167,7 +172,7 @@ fn submod(label: &Label, item: &Item, form: Form) -> Result<(String, Submod), At
     let found = Submod {
         status,
         vector,
-        policy: claims.read(POLICY, owned, "ear.appraisal-policy-id")?,
+        policy: claims.read(POLICY, Item::owned, "ear.appraisal-policy-id")?,
         detail: claims.read(DETAIL, Detail::from_item, "the detail of the appraisal")?,
         unknown: claims.unknown(),
     };
@@ -176,8 +181,8 @@ fn submod(label: &Label, item: &Item, form: Form) -> Result<(String, Submod), At
 
 fn verifier(item: &Item, form: Form) -> Option<VerifierId> {
     let mut claims = Claims::of(item, form)?;
-    let developer = owned(claims.take(DEVELOPER)?)?;
-    let build = owned(claims.take(BUILD)?)?;
+    let developer = claims.take(DEVELOPER)?.owned()?;
+    let build = claims.take(BUILD)?.owned()?;
     claims.left.is_empty().then_some(VerifierId { developer, build })
 }
 
@@ -217,10 +222,6 @@ const fn slots(vector: &mut TrustVector) -> [(&'static str, &mut i8); 8] {
         ("storage-opaque", &mut vector.storage_opaque),
         ("sourced-data", &mut vector.sourced_data),
     ]
-}
-
-fn owned(item: &Item) -> Option<String> {
-    item.text().map(str::to_owned)
 }
 
 /// Whole seconds: EAT has no other times (RFC 9711 §4.3.1).
@@ -268,7 +269,7 @@ fn write(ear: &Ear, form: Form) -> Result<Item, AttestError> {
         submods.push((label, write_submod(submod, form)?));
     }
     put(SUBMODS, Some(Item::Map(submods)));
-    append(out, &ear.unknown).map(Item::Map)
+    append(out, &ear.unknown, (TOP, form)).map(Item::Map)
 }
 
 fn write_submod(submod: &Submod, form: Form) -> Result<Item, AttestError> {
@@ -289,13 +290,19 @@ fn write_submod(submod: &Submod, form: Form) -> Result<Item, AttestError> {
     }
     out.extend(submod.policy.iter().map(|policy| (POLICY.label(form), Item::Text(policy.clone()))));
     out.extend(submod.detail.iter().map(|detail| (DETAIL.label(form), detail.to_item())));
-    append(out, &submod.unknown).map(Item::Map)
+    append(out, &submod.unknown, (SUBMOD, form)).map(Item::Map)
 }
 
-/// Adds unknown claims; none may take the place of a known one.
-fn append(mut out: Vec<(Label, Item)>, unknown: &[(Label, Item)]) -> Result<Vec<(Label, Item)>, AttestError> {
+/// Adds unknown claims; none may take the place of a known one, whether that is there or not: what nobody looked at in one
+/// serialisation would count in the other.
+fn append(
+    mut out: Vec<(Label, Item)>,
+    unknown: &[(Label, Item)],
+    (known, form): (&[Claim], Form),
+) -> Result<Vec<(Label, Item)>, AttestError> {
     for (label, item) in unknown {
-        if out.iter().any(|(other, _)| other == label) {
+        let is_known = known.iter().any(|claim| claim.is(label, form));
+        if is_known || out.iter().any(|(other, _)| other == label) {
             return Err(broken("a claim twice"));
         }
         out.push((label.clone(), item.clone()));

@@ -56,7 +56,7 @@ impl From<&Reason> for Found {
 /// One piece of collateral that an appraisal rested on, by what names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collateral {
-    /// What it is, such as `android-revocations`.
+    /// What it is, such as `collateral` or `revocations`.
     pub name: String,
     /// Its version, where it has one.
     pub version: Option<u64>,
@@ -96,11 +96,11 @@ impl Detail {
         let tier = map.read("tier", |item| name_of(item, &Tier::ALL, Tier::name))?;
         let trust = map.read("trust", |item| name_of(item, &Trust::ALL, Trust::name))?;
         let detail = Self {
-            family: map.read("family", owned)??,
+            family: map.read("family", Item::owned)??,
             tier,
             trust,
             reasons: map.list("reasons", Found::from_item)?,
-            relaxed: map.list("relaxed", owned)?,
+            relaxed: map.list("relaxed", Item::owned)?,
             verified_at: map.read("verified_at_ms", timestamp)??,
             not_after: map.read("not_after_ms", timestamp)?,
             anchor: map.read("anchor", digest)?,
@@ -114,8 +114,10 @@ impl Detail {
 impl Found {
     fn from_item(item: &Item) -> Option<Self> {
         let mut map = Taken::of(item)?;
-        let found =
-            Self { code: map.read("code", owned)??, detail: map.read("detail", owned)?.unwrap_or_default() };
+        let found = Self {
+            code: map.read("code", Item::owned)??,
+            detail: map.read("detail", Item::owned)?.unwrap_or_default(),
+        };
         map.done().then_some(found)
     }
 }
@@ -133,7 +135,7 @@ impl Collateral {
     fn from_item(item: &Item) -> Option<Self> {
         let mut map = Taken::of(item)?;
         let found = Self {
-            name: map.read("name", owned)??,
+            name: map.read("name", Item::owned)??,
             version: map.read("version", number)?,
             as_of: map.read("as_of_ms", timestamp)?,
             digest: map.read("digest", digest)?,
@@ -197,10 +199,6 @@ fn text(value: &str) -> Item {
 
 fn time(at: Timestamp) -> Item {
     Item::Integer(at.as_ms().into())
-}
-
-fn owned(item: &Item) -> Option<String> {
-    item.text().map(str::to_owned)
 }
 
 fn number(item: &Item) -> Option<u64> {

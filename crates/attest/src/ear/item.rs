@@ -126,16 +126,15 @@ impl Item {
         Ok(match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(*value),
-            Self::Integer(number) => Value::Integer(*number),
+            Self::Integer(number) => whole(*number)?,
             Self::Text(text) => Value::Text(text),
             Self::Bytes(bytes) => Value::Bytes(bytes),
             Self::List(items) => Value::List(items.iter().map(Self::to_cbor).collect::<Result<_, _>>()?),
             Self::Map(entries) => Value::Map(
-                entries.iter().map(|(label, item)| Ok((label.to_cbor(), item.to_cbor()?))).collect::<Result<
-                    _,
-                    FormError,
-                >>(
-                )?,
+                entries
+                    .iter()
+                    .map(|(label, item)| Ok((label.to_cbor()?, item.to_cbor()?)))
+                    .collect::<Result<_, FormError>>()?,
             ),
             Self::Tagged(tag, inner) => Value::Tagged(*tag, Box::new(inner.to_cbor()?)),
             Self::Simple(bytes) => Value::Simple(bytes),
@@ -170,6 +169,16 @@ impl Item {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    pub(super) fn owned(&self) -> Option<String> {
+        self.text().map(str::to_owned)
+    }
+
+    /// A member of a map, by its name.
+    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+        let named = |label: &Label| matches!(label, Label::Name(other) if other == name);
+        self.map()?.iter().find(|(label, _)| named(label)).map(|(_, item)| item)
+    }
+
     pub(super) const fn integer(&self) -> Option<i128> {
         if let Self::Integer(number) = self { Some(*number) } else { None }
     }
@@ -184,12 +193,18 @@ impl Item {
 }
 
 impl Label {
-    pub(super) fn to_cbor(&self) -> Value<'_> {
+    pub(super) fn to_cbor(&self) -> Result<Value<'_>, FormError> {
         match self {
-            Self::Number(number) => Value::Integer(*number),
-            Self::Name(name) => Value::Text(name),
+            Self::Number(number) => whole(*number),
+            Self::Name(name) => Ok(Value::Text(name)),
         }
     }
+}
+
+/// A whole number of CBOR has 64 bits and a sign (RFC 8949 §3.1).
+fn whole(number: i128) -> Result<Value<'static>, FormError> {
+    let has_form = (-(1 << 64)..1 << 64).contains(&number);
+    has_form.then_some(Value::Integer(number)).ok_or(FormError)
 }
 
 fn entry((key, item): &(Value<'_>, Value<'_>)) -> Option<(Label, Item)> {

@@ -45,22 +45,17 @@ impl VerifyKey {
     /// `ResultAlgorithm` for a key of another kind or curve, `ResultMalformed` if it is no key. A private key is refused:
     /// it is not needed here and should not lie about.
     pub fn from_jwk(bytes: &[u8]) -> Result<Self, AttestError> {
-        let item = Item::from_json(bytes.get(..JWK_BYTES_MAX.min(bytes.len())).unwrap_or_default());
-        let item = item.map_err(|_| broken("not a JWK"))?;
-        let member = |name: &str| {
-            let found = item
-                .map()?
-                .iter()
-                .find(|(label, _)| matches!(label, super::Label::Name(other) if other == name));
-            found.map(|(_, item)| item)
-        };
-        let text = |name: &str| member(name).and_then(Item::text);
+        if bytes.len() > JWK_BYTES_MAX {
+            return Err(broken("not a JWK"));
+        }
+        let item = Item::from_json(bytes).map_err(|_| broken("not a JWK"))?;
+        let text = |name: &str| item.member(name).and_then(Item::text);
         let kind = (text("kty").ok_or_else(|| broken("not a JWK"))?, text("crv"));
         let alg = text("alg");
         if kind != ("EC", Some("P-256")) || alg.is_some_and(|alg| alg != ES256) {
             return Err(Code::ResultAlgorithm.into());
         }
-        if member("d").is_some() {
+        if item.member("d").is_some() {
             return Err(broken("a private key"));
         }
         let part =
@@ -120,12 +115,8 @@ pub fn verify_jwt(token: &str, keys: &[VerifyKey], expected: &Expected<'_>) -> R
 
 /// The name of the key, if the header is one of ES256 and demands nothing that is unknown here.
 fn check_header(header: &Item) -> Result<Option<String>, AttestError> {
-    let members = header.map().ok_or(Code::ResultType)?;
-    let text = |name: &str| {
-        let found =
-            members.iter().find(|(label, _)| matches!(label, super::Label::Name(other) if other == name));
-        found.map(|(_, item)| item.text().map(str::to_owned).ok_or(Code::ResultType)).transpose()
-    };
+    header.map().ok_or(Code::ResultType)?;
+    let text = |name: &str| header.member(name).map(|item| item.owned().ok_or(Code::ResultType)).transpose();
     if text("alg")?.as_deref() != Some(ES256) {
         return Err(Code::ResultAlgorithm.into());
     }
@@ -133,10 +124,7 @@ fn check_header(header: &Item) -> Result<Option<String>, AttestError> {
         let typ = typ.to_ascii_lowercase();
         JWT_TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ))
     });
-    let has = |name: &str| {
-        members.iter().any(|(label, _)| matches!(label, super::Label::Name(other) if other == name))
-    };
-    if !known_type || has("crit") || has("b64") {
+    if !known_type || ["crit", "b64"].iter().any(|name| header.member(name).is_some()) {
         return Err(AttestError::new(Code::ResultType, "typ, crit or b64"));
     }
     Ok(text("kid")?)

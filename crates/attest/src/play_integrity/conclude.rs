@@ -66,9 +66,12 @@ fn app(claims: &PlayClaims, question: &Question<'_>) -> Result<App, AttestError>
     if expected.is_empty() {
         return Ok(App::Unasked);
     }
-    let ours = expected.iter().find(|app| app.package == claims.package);
-    let ours = ours.ok_or_else(|| AttestError::new(Code::App, claims.package.clone()))?;
-    let signed = claims.signers.iter().any(|signer| ours.signers.contains(signer));
+    // A package may be expected more than once, with other signers each time.
+    let mut ours = expected.iter().filter(|app| app.package == claims.package).peekable();
+    if ours.peek().is_none() {
+        return Err(AttestError::new(Code::App, claims.package.clone()));
+    }
+    let signed = ours.any(|app| app.signers.iter().any(|signer| claims.signers.contains(signer)));
     Ok(match claims.app {
         AppVerdict::Recognized if claims.app_package.is_some() && signed => App::Ours,
         AppVerdict::Unevaluated | AppVerdict::Other => App::Unstated,

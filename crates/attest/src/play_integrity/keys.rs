@@ -4,7 +4,7 @@
 //! cannot make any; it is a secret all the same, and prints nothing.
 
 use glacis_seal::jwe::WrapKey;
-use glacis_seal::key::check_public;
+use glacis_seal::key::parse_info;
 use glacis_seal::sha256;
 use glacis_seal::text::parse_base64;
 use glacis_wire::Digest;
@@ -20,18 +20,17 @@ pub struct PlayKeys {
 }
 
 impl PlayKeys {
+    /// From a text of two lines, the first for the key that opens; what follows them is not looked at.
+    pub fn parse_lines(text: &str) -> Option<Self> {
+        let mut lines = text.lines().map(str::trim);
+        Self::parse(lines.next()?, lines.next()?)
+    }
+
     /// From base64 with padding: 32 bytes of AES, and DER `SubjectPublicKeyInfo` of a P-256 key. None if they are not.
     pub fn parse(decryption: &str, verification: &str) -> Option<Self> {
-        let decryption = WrapKey::from_bytes(&parse_base64(decryption)?)?;
+        let decryption = WrapKey::parse(decryption)?;
         let info = parse_base64(verification)?;
-        let verification = PublicKey(info.strip_prefix(P256_INFO)?.try_into().ok()?);
-        check_public(&verification).ok()?;
+        let verification = parse_info(&info)?;
         Some(Self { decryption, verification, id: sha256(&info) })
     }
 }
-
-/// What stands before the uncompressed point in the one DER form of a P-256 `SubjectPublicKeyInfo` (RFC 5480 §2).
-const P256_INFO: &[u8] = &[
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];

@@ -128,7 +128,7 @@ fn fresh(made_at: Timestamp, question: &Question<'_>) -> Result<(), AttestError>
 const SIGNED: &str = "ES256";
 /// Longest header. Unit: bytes; real ones have about fifty.
 const HEADER_BYTES_MAX: usize = 1_024;
-/// Most keys that are tried.
-const KEYS_MAX: usize = 16;
+/// Most pairs of keys that are tried, one after the other; further ones are not.
+pub const KEYS_MAX: usize = 16;
 /// How far Google's clock may be ahead of ours.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);

@@ -161,13 +161,14 @@ pub struct PlayClaims {
 impl PlayClaims {
     /// Reads a payload.
     pub(super) fn read(payload: &Json) -> Result<Self, AttestError> {
-        let nothing = Json::Object(Vec::new());
-        let section = |name| payload.member(name).unwrap_or(&nothing);
-        let (request, app) = (section("requestDetails"), section("appIntegrity"));
-        let (device, environment) = (section("deviceIntegrity"), section("environmentDetails"));
-        let attributes = device.member("deviceAttributes").unwrap_or(&nothing);
-        let activity = device.member("recentDeviceActivity").unwrap_or(&nothing);
-        let access = environment.member("appAccessRiskVerdict").unwrap_or(&nothing);
+        let (request, app) = (section(payload, "requestDetails")?, section(payload, "appIntegrity")?);
+        let device = section(payload, "deviceIntegrity")?;
+        let environment = section(payload, "environmentDetails")?;
+        let account = section(payload, "accountDetails")?;
+        let attributes = section(device, "deviceAttributes")?;
+        let activity = section(device, "recentDeviceActivity")?;
+        let access = section(environment, "appAccessRiskVerdict")?;
+        let has_recall = device.member("deviceRecall").is_some();
         let kind =
             if request.member("nonce").is_some() { RequestKind::Classic } else { RequestKind::Standard };
         let made_at =
@@ -186,29 +187,38 @@ impl PlayClaims {
             device: labels,
             sdk_version: number(attributes, "sdkVersion")?,
             activity: activity.text_of("deviceActivityLevel")?.map(DeviceActivity::of),
-            recall: device.member("deviceRecall").map(recall).transpose()?,
-            licensing: section("accountDetails").text_of("appLicensingVerdict")?.map(Licensing::of),
+            recall: has_recall.then(|| section(device, "deviceRecall").and_then(recall)).transpose()?,
+            licensing: account.text_of("appLicensingVerdict")?.map(Licensing::of),
             app_access: words(access, "appsDetected", AppAccess::of)?.unwrap_or_default(),
             play_protect: environment.text_of("playProtectVerdict")?.map(PlayProtect::of),
         })
     }
 
     /// Whether Google gave this grade.
-    pub fn meets(&self, grade: DeviceVerdict) -> bool {
+    pub(super) fn meets(&self, grade: DeviceVerdict) -> bool {
         self.device.as_ref().is_some_and(|labels| labels.contains(&grade))
     }
 
     /// Whether Google vouches for the device, and for one that is no emulator.
-    pub fn certified(&self) -> bool {
+    pub(super) fn certified(&self) -> bool {
         let vouched = self.meets(DeviceVerdict::Strong) || self.meets(DeviceVerdict::Device);
         vouched && !self.meets(DeviceVerdict::Virtual)
     }
 
     /// Whether Google says that hardware verified the boot: the strong grade does, and from Android 13 on (API level 33) the
     /// ordinary one.
-    pub fn verified_boot(&self) -> bool {
+    pub(super) fn verified_boot(&self) -> bool {
         let recent = self.sdk_version.is_some_and(|level| level >= ANDROID_13);
         self.certified() && (self.meets(DeviceVerdict::Strong) || recent)
+    }
+}
+
+/// An object in an object; one that is not there is empty.
+fn section<'a>(of: &'a Json, name: &str) -> Result<&'a Json, AttestError> {
+    match of.member(name) {
+        None => Ok(&NOTHING),
+        Some(found @ Json::Object(_)) => Ok(found),
+        Some(_) => Err(wrong(name, "not an object")),
     }
 }
 
@@ -237,9 +247,7 @@ fn digests(list: &Json) -> Result<Vec<Digest>, AttestError> {
 }
 
 fn recall(object: &Json) -> Result<DeviceRecall, AttestError> {
-    let nothing = Json::Object(Vec::new());
-    let values = object.member("values").unwrap_or(&nothing);
-    let dates = object.member("writeDates").unwrap_or(&nothing);
+    let (values, dates) = (section(object, "values")?, section(object, "writeDates")?);
     let bit = |name| match values.member(name) {
         None => Ok(false),
         Some(Json::Bool(bit)) => Ok(*bit),
@@ -259,6 +267,8 @@ fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(&at.rfc3339())
 }
 
+/// An object without members.
+static NOTHING: Json = Json::Object(Vec::new());
 /// LIMIT: words and digests of one list; Google's lists have at most eight.
 const WORDS_MAX: usize = 32;
 /// API level of Android 13, from which on the ordinary grade needs a boot that hardware verified:

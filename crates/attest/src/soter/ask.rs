@@ -8,45 +8,42 @@
 //! that the hardware enforces; a key that may sign for its app, too, is refused, whatever its challenge says.
 
 use super::statement::{Signed, Stated, signed_key};
-use super::{NEVER, SoterVoucher, bytes, known, rsa, signed};
+use super::{SoterVoucher, bytes, known, rsa, signed};
 use crate::android::{KEY_DESCRIPTION, KeyDescription, SecurityLevel, describe};
-use crate::appraisal::{AttestError, Basis};
+use crate::appraisal::{AttestError, Basis, NEVER};
 use crate::asn1::{Reader, Rules};
 use crate::code::Code;
 use crate::json::{Json, wrong};
-use crate::path::{self, Path, Rule};
+use crate::path::Path;
 use crate::pem;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
 use crate::x509::{CHAIN_MAX, Cert, Key};
 use der::asn1::ObjectIdentifier as Oid;
 use glacis_wire::Timestamp;
-use serde::Serialize;
+use glacis_wire::limits::EVIDENCE_BYTES_MAX;
 
 /// An app's key, and what it rests on.
 pub(super) struct Ask {
     pub(super) key: Key,
     /// What its statement says; none for a key that is anchored itself.
     pub(super) stated: Option<Stated>,
+    pub(super) vouched: Vouched,
+}
+
+/// What vouches for a device's key.
+pub(super) struct Vouched {
     pub(super) voucher: SoterVoucher,
     pub(super) basis: Basis,
     pub(super) not_after: Timestamp,
 }
 
-/// What vouches for a device's key.
-struct Vouched {
-    voucher: SoterVoucher,
-    basis: Basis,
-    not_after: Timestamp,
-}
-
 /// What a chain says about an app's key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskClaims {
     /// Who vouches for the device.
     pub voucher: SoterVoucher,
     /// The app's key, as DER `SubjectPublicKeyInfo`.
-    #[serde(serialize_with = "crate::appraisal::hex")]
     pub app_key: Vec<u8>,
     /// Names the device.
     pub cpu_id: super::Concealed,
@@ -55,7 +52,6 @@ pub struct AskClaims {
     /// How far the device had counted.
     pub counter: u64,
     /// Relaxations that it needed.
-    #[serde(skip)]
     pub relaxed: Vec<Relaxation>,
 }
 
@@ -67,11 +63,15 @@ pub struct AskClaims {
 /// # Errors
 /// A chain that proves nothing, with the code that says why.
 pub fn check_ask(exported: &[u8], question: &Question<'_>) -> Result<AskClaims, AttestError> {
+    // LIMIT: as of evidence, of which this is a part elsewhere.
+    if exported.len() > EVIDENCE_BYTES_MAX {
+        return Err(Code::TooLarge.into());
+    }
     let mut relaxed = Relaxed::new(question);
-    let Ask { key, stated, voucher, .. } = certified(exported, question, &mut relaxed)?;
+    let Ask { key, stated, vouched } = certified(exported, question, &mut relaxed)?;
     let stated = stated.ok_or(Code::NoStatement)?;
     Ok(AskClaims {
-        voucher,
+        voucher: vouched.voucher,
         app_key: key.info,
         cpu_id: super::Concealed(stated.cpu_id),
         uid: stated.uid,
@@ -108,7 +108,7 @@ impl Ask {
 fn anchored(info: &[u8], question: &Question<'_>, relaxed: &mut Relaxed<'_>) -> Result<Ask, AttestError> {
     let key = rsa(Key::parse(info).ok_or_else(|| wrong("key", "not a public key"))?)?;
     let vouched = by_anchor(&key, SoterVoucher::AppKey, question, relaxed)?;
-    Ok(with(key, None, vouched))
+    Ok(Ask { key, stated: None, vouched })
 }
 
 /// The older form: the device's key signed a statement about the app's.
@@ -135,8 +135,8 @@ fn stated(
         }
         _ => return Err(AttestError::new(Code::Malformed, "a device's key in no form, or in two")),
     };
-    signed.verify(&device_key)?;
-    Ok(with(key, Some(stated), vouched))
+    signed.verify(&rsa(device_key)?)?;
+    Ok(Ask { key, stated: Some(stated), vouched })
 }
 
 /// The newer form: the device's key signed a certificate about the app's.
@@ -164,7 +164,7 @@ fn certified(
     let stated = Stated::parse(&Json::read_object(&description.attestation_challenge)?)?;
     let key = rsa(leaf.key.clone())?;
     vouched.not_after = vouched.not_after.min(leaf.not_after());
-    Ok(with(key, Some(stated), vouched))
+    Ok(Ask { key, stated: Some(stated), vouched })
 }
 
 /// What real certificates of app's keys get wrong: each refuses, or passes by name.
@@ -232,23 +232,12 @@ fn device_chain(
     if question.anchors.roots.soter.contains(&device.key.info) {
         return by_anchor(&device.key, SoterVoucher::DeviceKey, question, relaxed);
     }
-    let rule = Rule {
-        anchors: &question.anchors.roots.soter,
-        now: question.now,
-        danger_expired: relaxed.may(Relaxation::DangerExpired),
-        danger_unanchored: relaxed.may(Relaxation::DangerUnanchored),
-        known: &[],
-    };
-    let Path { mut basis, not_after, used_expired, used_unanchored } = path::check(certs, &rule)?;
-    if used_expired {
-        relaxed.use_up(Relaxation::DangerExpired, Code::Expired)?;
+    let path = Path::of_maker(certs, &question.anchors.roots.soter, &[], question.now, relaxed)?;
+    if path.used_unanchored {
+        let (voucher, basis) = (SoterVoucher::Nobody, Basis::default());
+        return Ok(Vouched { voucher, basis, not_after: path.not_after });
     }
-    if used_unanchored {
-        relaxed.use_up(Relaxation::DangerUnanchored, Code::UnknownRoot)?;
-        return Ok(Vouched { voucher: SoterVoucher::Nobody, basis: Basis::default(), not_after });
-    }
-    // The serial of a device's certificate names the device: a hardware id, which nobody may keep.
-    basis.serials = basis.serials.split_off(basis.serials.len().min(1));
+    let Path { basis, not_after, .. } = path.without_leaf_serial();
     Ok(Vouched { voucher: SoterVoucher::Maker, basis, not_after })
 }
 
@@ -266,11 +255,6 @@ fn by_anchor(
         SoterVoucher::Nobody
     };
     Ok(Vouched { voucher, basis: Basis::default(), not_after: NEVER })
-}
-
-fn with(key: Key, stated: Option<Stated>, vouched: Vouched) -> Ask {
-    let Vouched { voucher, basis, not_after } = vouched;
-    Ask { key, stated, voucher, basis, not_after }
 }
 
 /// Certificates as a device exports them.

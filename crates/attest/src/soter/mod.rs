@@ -22,13 +22,13 @@ use crate::json::{Json, wrong};
 use crate::question::Question;
 use crate::relaxed::Relaxed;
 use crate::x509::{Key, KeyKind};
-use ask::Ask;
+use ask::{Ask, Vouched};
 use glacis_seal::Purpose;
 use glacis_seal::hash::context_digest;
 use glacis_seal::text::{base64url, parse_base64url};
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Timestamp, Trust};
+use glacis_wire::{Tier, Trust};
 use serde::Serialize;
 use statement::{Final, Signed, Stated, signed_key};
 
@@ -171,12 +171,13 @@ fn conclude(
     question: &Question<'_>,
 ) -> Appraisal {
     let strict = relaxed.used.is_empty();
-    let vouched = ask.voucher != SoterVoucher::Nobody;
+    let Ask { key: app_key, vouched: Vouched { voucher, basis, not_after }, .. } = ask;
+    let vouched = voucher != SoterVoucher::Nobody;
     // The key that enrols is another than the scene's, and nothing says where it lives.
     let elsewhere = question.device_key.is_some();
     let found = [(!vouched).then_some(Code::Unanchored), elsewhere.then_some(Code::KeyUnproven)];
     let mut reasons: Vec<Reason> = found.into_iter().flatten().map(|code| Reason::new(code, "")).collect();
-    reasons.extend(relaxed.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name())));
+    reasons.extend(relaxed.reasons());
     let claim = if vouched { 2 } else { 0 };
     let vector = TrustVector {
         instance_identity: claim,
@@ -192,12 +193,12 @@ fn conclude(
         trust: Trust::Claimed,
         reasons,
         relaxed: relaxed.used,
-        basis: ask.basis,
+        basis,
         verified_at: question.now,
-        not_after: ask.not_after,
+        not_after,
         claims: Claims::Soter(Box::new(SoterClaims {
-            voucher: ask.voucher,
-            app_key: ask.key.info,
+            voucher,
+            app_key: app_key.info,
             scene_key: scene_key.info,
             cpu_id: Concealed(cpu_id),
             fid: Concealed(last.fid),
@@ -218,6 +219,3 @@ fn rsa(key: Key) -> Result<Key, AttestError> {
     }
     Err(AttestError::new(Code::Algorithm, "a key of SOTER that is not RSA"))
 }
-
-/// The end of the year 9999: nothing of the evidence ends.
-const NEVER: Timestamp = Timestamp::from_secs(253_402_300_799);

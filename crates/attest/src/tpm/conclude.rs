@@ -6,7 +6,7 @@
 use super::endorsement::Endorsed;
 use super::log::{Boot, EventLog};
 use super::{Clock, FAMILY, HardwareId, Platform, Register, TpmClaims, TpmModel};
-use crate::appraisal::{Appraisal, Claims, Reason};
+use crate::appraisal::{Appraisal, Claims, NEVER, Reason};
 use crate::code::Code;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
@@ -14,7 +14,7 @@ use crate::structures::TpmHash;
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::message::tpm::TpmEvidence;
-use glacis_wire::{Realm, Tier, Timestamp, Trust};
+use glacis_wire::{Realm, Tier, Trust};
 
 /// What holds when this begins.
 pub(super) struct Proven<'a> {
@@ -60,7 +60,7 @@ pub(super) fn conclude(
     if program {
         reasons.push(Reason::new(Code::SoftwareTpm, ""));
     }
-    reasons.extend(relaxed.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name())));
+    reasons.extend(relaxed.reasons());
     let genuine = model.is_some() && proven.activated;
     let tier = match (genuine && !program && relaxed.used.is_empty(), measured.verified) {
         (false, _) => Tier::Software,
@@ -218,5 +218,3 @@ fn judge(found: &mut Measured, boot: Boot, expected: &[glacis_wire::Digest]) {
 
 /// Registers 0 to 7 are the firmware's and the loader's (Firmware Profile §3.3.4).
 const LAST_BOOT_REGISTER: u8 = 7;
-/// The end of the year 9999: nothing of the evidence ends.
-const NEVER: Timestamp = Timestamp::from_secs(253_402_300_799);

@@ -9,7 +9,7 @@ use crate::appraisal::AttestError;
 use crate::asn1::Asn1Error;
 use crate::code::Code;
 use crate::names::{EXTENDED_KEY_USAGE, KNOWN, SUBJECT_ALT_NAME, names_purpose, tpm_name};
-use crate::path::{self, Path, Rule};
+use crate::path::Path;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
 use crate::x509::{Cert, Key, KeyKind};
@@ -67,24 +67,11 @@ pub(super) fn endorsed(
         return Err(AttestError::new(Code::Binding, "the certificate is about another endorsement key"));
     }
     let model = describe(leaf)?;
-    let rule = Rule {
-        anchors: &question.anchors.roots.tpm,
-        now: question.now,
-        danger_expired: relaxed.may(Relaxation::DangerExpired),
-        danger_unanchored: relaxed.may(Relaxation::DangerUnanchored),
-        known: KNOWN,
-    };
-    let mut path = path::check(&certs, &rule)?;
-    if path.used_expired {
-        relaxed.use_up(Relaxation::DangerExpired, Code::Expired)?;
-    }
+    let path = Path::of_maker(&certs, &question.anchors.roots.tpm, KNOWN, question.now, relaxed)?;
     if path.used_unanchored {
-        relaxed.use_up(Relaxation::DangerUnanchored, Code::UnknownRoot)?;
         return Ok(None);
     }
-    // The serial of the leaf names one TPM: a hardware id, which nobody may keep.
-    path.basis.serials = path.basis.serials.split_off(path.basis.serials.len().min(1));
-    Ok(Some(Endorsed { model, path }))
+    Ok(Some(Endorsed { model, path: path.without_leaf_serial() }))
 }
 
 fn describe(leaf: &Cert<'_>) -> Result<TpmModel, AttestError> {

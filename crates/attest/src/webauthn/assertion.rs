@@ -4,6 +4,7 @@
 //! counter in the transaction in which it acts on the assertion: two log-ins with one counter are one too many. What the
 //! page showed its user is proven by none of this.
 
+use super::ceremony::Answer;
 use super::{broken, ceremony, verify_cose};
 use crate::appraisal::AttestError;
 use crate::authdata::{self, AuthData};
@@ -58,7 +59,7 @@ pub struct AssertionClaims {
 ///
 /// # Errors
 /// `Malformed`, `Binding` (another credential or user), `Ceremony`, `Challenge`, `App`, `Origin`, `UserPresence`,
-/// `UserVerification`, `Algorithm`, `Signature`, or `Counter` (a copied authenticator, or the same assertion again).
+/// `UserVerification`, `Algorithm`, `Sha1`, `Signature`, `TooLarge`, or `Counter` (a copied authenticator, or the same assertion again).
 pub fn check_assertion(
     assertion: &[u8],
     stored: &StoredCredential<'_>,
@@ -108,16 +109,6 @@ struct Response {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
-    id: String,
-    raw_id: String,
-    response: RawResponse,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct RawResponse {
     authenticator_data: String,
     #[serde(rename = "clientDataJSON")]
@@ -132,17 +123,14 @@ impl Response {
         if body.len() > ASSERTION_BYTES_MAX {
             return Err(AttestError::new(Code::TooLarge, "assertion"));
         }
-        let raw: Raw = serde_json::from_slice(body).map_err(|_| broken("not an assertion"))?;
-        if raw.kind != "public-key" || raw.id != raw.raw_id {
-            return Err(broken("not a public-key credential with one id"));
-        }
+        let (id, response) = Answer::<RawResponse>::parse(body, "not an assertion")?;
         let bytes = ceremony::bytes;
         Ok(Self {
-            id: bytes(&raw.raw_id)?,
-            client_data: bytes(&raw.response.client_data)?,
-            auth_data: bytes(&raw.response.authenticator_data)?,
-            signature: bytes(&raw.response.signature)?,
-            user: raw.response.user_handle.as_deref().map(bytes).transpose()?,
+            id,
+            client_data: bytes(&response.client_data)?,
+            auth_data: bytes(&response.authenticator_data)?,
+            signature: bytes(&response.signature)?,
+            user: response.user_handle.as_deref().map(bytes).transpose()?,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::question::Site;
 use glacis_seal::sha256;
 use glacis_seal::text::parse_base64url;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// A `RegistrationResponseJSON`, decoded.
 pub(crate) struct Response {
@@ -32,14 +33,26 @@ pub(crate) struct ClientData {
     token_binding: Option<serde_json::Value>,
 }
 
+/// What a browser answers: a credential by its name, and what its authenticator said.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
+pub(super) struct Answer<R> {
     id: String,
     raw_id: String,
-    response: RawResponse,
+    response: R,
     #[serde(rename = "type")]
     kind: String,
+}
+
+impl<R: DeserializeOwned> Answer<R> {
+    /// The name of the credential, and the response.
+    pub(super) fn parse(body: &[u8], otherwise: &'static str) -> Result<(Vec<u8>, R), AttestError> {
+        let raw: Self = serde_json::from_slice(body).map_err(|_| broken(otherwise))?;
+        if raw.kind != "public-key" || raw.id != raw.raw_id {
+            return Err(broken("not a public-key credential with one id"));
+        }
+        Ok((bytes(&raw.raw_id)?, raw.response))
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,14 +65,11 @@ struct RawResponse {
 
 impl Response {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, AttestError> {
-        let raw: Raw = serde_json::from_slice(body).map_err(|_| broken("not a registration"))?;
-        if raw.kind != "public-key" || raw.id != raw.raw_id {
-            return Err(broken("not a public-key credential with one id"));
-        }
+        let (id, response) = Answer::<RawResponse>::parse(body, "not a registration")?;
         Ok(Self {
-            id: bytes(&raw.raw_id)?,
-            client_data: bytes(&raw.response.client_data)?,
-            attestation_object: bytes(&raw.response.attestation_object)?,
+            id,
+            client_data: bytes(&response.client_data)?,
+            attestation_object: bytes(&response.attestation_object)?,
         })
     }
 }
@@ -105,7 +115,7 @@ pub(super) fn check(client_data: &[u8], kind: Kind, challenge: &[u8]) -> Result<
     Ok(client)
 }
 
-/// §7.1 steps 9 and 14: relying party and origin belong to one expected site.
+/// §7.1 steps 9 and 14, §7.2 steps 13 and 15: relying party and origin belong to one expected site.
 pub(super) fn site(rp_id_hash: &[u8], origin: &str, sites: &[Site]) -> Result<String, AttestError> {
     let site = sites.iter().find(|site| sha256(site.id.as_bytes()).as_bytes() == rp_id_hash);
     let site = site.ok_or_else(|| AttestError::new(Code::App, "another relying party"))?;

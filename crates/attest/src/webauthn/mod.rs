@@ -14,7 +14,7 @@ mod tpm;
 pub use assertion::{AssertionAsked, AssertionClaims, StoredCredential, check_assertion};
 
 use crate::android::KeyDescription;
-use crate::appraisal::{Appraisal, AttestError, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Claims, NEVER, Reason};
 use crate::authdata::{self, AuthData, cose_key};
 use crate::cbor::{self, Value};
 use crate::code::Code;
@@ -25,7 +25,7 @@ use crate::x509::{Key, KeyKind};
 use glacis_seal::foreign::{self, Curve, HashName, Scheme};
 use glacis_seal::sha256;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Timestamp, Trust};
+use glacis_wire::{Tier, Trust};
 use serde::Serialize;
 
 /// Name of the family.
@@ -213,7 +213,7 @@ fn conclude(
         Voucher::Maker => None,
     };
     let mut reasons: Vec<Reason> = finding.into_iter().map(|code| Reason::new(code, "")).collect();
-    reasons.extend(relaxed.used.iter().map(|relaxation| Reason::new(Code::Relaxed, relaxation.name())));
+    reasons.extend(relaxed.reasons());
     let claim = if vouched { 2 } else { 0 };
     let vector = TrustVector {
         instance_identity: claim,
@@ -281,5 +281,3 @@ pub(crate) fn bytes_of<'a>(value: &Value<'a>, name: &str) -> Result<&'a [u8], At
 
 /// RSASSA-PKCS1-v1_5 with SHA-1 in the registry of COSE.
 pub(crate) const RS1: i128 = -65_535;
-/// The end of the year 9999: nothing of the evidence ends.
-const NEVER: Timestamp = Timestamp::from_secs(253_402_300_799);

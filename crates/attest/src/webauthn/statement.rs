@@ -231,22 +231,10 @@ pub(super) fn makers_path(
     relaxed: &mut Relaxed<'_>,
     known: &[Oid],
 ) -> Result<(Path, Voucher), AttestError> {
-    let rule = Rule {
-        anchors: &question.anchors.roots.authenticators,
-        now: question.now,
-        danger_expired: relaxed.may(Relaxation::DangerExpired),
-        danger_unanchored: relaxed.may(Relaxation::DangerUnanchored),
-        known,
-    };
-    let path = path::check(certs, &rule)?;
-    if path.used_expired {
-        relaxed.use_up(Relaxation::DangerExpired, Code::Expired)?;
-    }
-    if path.used_unanchored {
-        relaxed.use_up(Relaxation::DangerUnanchored, Code::UnknownRoot)?;
-        return Ok((path, Voucher::Stranger));
-    }
-    Ok((path, Voucher::Maker))
+    let anchors = &question.anchors.roots.authenticators;
+    let path = Path::of_maker(certs, anchors, known, question.now, relaxed)?;
+    let voucher = if path.used_unanchored { Voucher::Stranger } else { Voucher::Maker };
+    Ok((path, voucher))
 }
 
 /// ECDSA on P-256 with SHA-256 in the registry of COSE.

@@ -257,4 +257,15 @@ fn what_one_serialisation_cannot_express_is_refused_by_name() {
     assert_eq!(twice.to_bytes(Form::Cbor).unwrap_err().code(), Code::ResultMalformed);
     let hidden = Ear { unknown: vec![(Label::Name("iat".into()), Item::Integer(1))], ..refusal() };
     assert_eq!(hidden.to_bytes(Form::Json).unwrap_err().code(), Code::ResultMalformed, "a known claim twice");
+    // What nobody looked at under this name in one serialisation would count in the other.
+    let named = |name: &str| vec![(Label::Name(name.into()), Item::Integer(1))];
+    let unlooked = Ear { not_before: None, unknown: named("nbf"), ..refusal() };
+    assert_eq!(unlooked.to_bytes(Form::Json).unwrap_err().code(), Code::ResultMalformed);
+    assert_eq!(Ear::from_bytes(&unlooked.to_bytes(Form::Cbor).unwrap(), Form::Cbor), Ok(unlooked));
+    let mut inside = refusal();
+    inside.submods[0].1.unknown = named("ear.appraisal-policy-id");
+    assert_eq!(inside.to_bytes(Form::Json).unwrap_err().code(), Code::ResultMalformed);
+    // And a whole number that CBOR cannot hold is not written as another.
+    let huge = Ear { unknown: vec![(Label::Name("huge".into()), Item::Integer(1 << 64))], ..refusal() };
+    assert_eq!(huge.to_bytes(Form::Cbor).unwrap_err().code(), Code::ResultForm);
 }

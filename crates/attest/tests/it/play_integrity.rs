@@ -9,7 +9,7 @@ use glacis_attest::play_integrity::{
 };
 use glacis_attest::{AndroidApp, Appraisal, AttestError, Claims, Constraints, Question};
 use glacis_seal::jwe::{self, WrapKey};
-use glacis_seal::text::base64url;
+use glacis_seal::text::{base64, base64url};
 use glacis_seal::{MacKey, Secret, SigningKey, jws, sha256};
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::{Bytes, Text};
@@ -29,11 +29,6 @@ const OPENS: [u8; 32] = [11; 32];
 
 fn google() -> SigningKey {
     crate::forge::key(12)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let text = base64url(bytes).replace('-', "+").replace('_', "/");
-    format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))
 }
 
 fn keys(opens: &[u8], signs: &SigningKey) -> PlayKeys {
@@ -267,6 +262,12 @@ fn apps_are_those_that_are_expected() {
     let mut other = with(&["requestDetails", "requestPackageName"], json!("other.app"));
     other["appIntegrity"]["packageName"] = json!("other.app");
     assert_eq!(check(&other), "warning, software: app-foreign key-unproven");
+    // The same package with another signer beside it, as one that is distributed in two ways.
+    let mut twice = ask();
+    let other_signer = vec![sha256(b"other")];
+    let elsewhere = AndroidApp { package: "com.example".to_owned(), signers: other_signer };
+    twice.references.android_apps.insert(0, elsewhere);
+    assert_eq!(line(&appraise(&twice, &token(&payload()))), "affirming, software: key-unproven");
     let mut anybody = ask();
     anybody.references.android_apps.clear();
     let found = appraise(&anybody, &token(&other)).unwrap();
@@ -484,6 +485,11 @@ fn payloads_are_read_in_one_way_or_not_at_all() {
         (&["requestDetails", "requestPackageName"], json!(null)),
         (&["requestDetails"], json!([])),
         (&["environmentDetails", "playProtectVerdict"], json!({})),
+        (&["environmentDetails"], json!("none")),
+        (&["environmentDetails", "appAccessRiskVerdict"], json!([])),
+        (&["deviceIntegrity"], json!([])),
+        (&["deviceIntegrity", "deviceRecall"], json!(5)),
+        (&["accountDetails"], json!(true)),
     ] {
         let changed = with(path, value.clone());
         assert_eq!(line(&appraise(&ask(), &token(&changed))), "refused: malformed", "{path:?} {value}");

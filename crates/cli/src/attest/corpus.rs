@@ -5,10 +5,10 @@
 //! *is*, never that it is fresh or ours: a replay looks like the original here.
 
 use super::result::Kind;
-use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read, statements};
+use super::{FILE_BYTES_MAX, anchors, any_base64, measured, read, reason, statements};
 use crate::codes::Code;
 use crate::error::CliError;
-use crate::output::{plain, print, print_json};
+use crate::output::{one_line, plain, print, print_json};
 use clap::Args;
 use glacis_attest::ear::{Ear, VerifyKey};
 use glacis_attest::{
@@ -114,7 +114,8 @@ fn recognise(bytes: &[u8], now: Timestamp) -> Result<Found, CliError> {
 
 /// Results and reference values. No key is given here, so that a signature is only named.
 fn written(bytes: &[u8]) -> Option<Found> {
-    match Kind::of(bytes) {
+    let kind = Kind::of(bytes);
+    match kind {
         Kind::Claims(form) => {
             if let Ok(ear) = Ear::from_bytes(bytes, form) {
                 return Some(Found::Read(format!("attestation result, not signed: {}", ear.status().name())));
@@ -132,7 +133,7 @@ fn written(bytes: &[u8]) -> Option<Found> {
     if VerifyKey::from_jwk(bytes).is_ok() {
         return Some(Found::Read("public key, ES256".to_owned()));
     }
-    matches!(Kind::of(bytes), Kind::Cwt(_)).then(|| Found::Read("signed message".to_owned()))
+    matches!(kind, Kind::Cwt(_)).then(|| Found::Read("signed message".to_owned()))
 }
 
 fn manifest(document: &corim::Document) -> String {
@@ -261,10 +262,13 @@ pub(super) fn asking<T>(
 fn line(name: &str, found: &Found) -> String {
     match found {
         Found::Unknown => format!("unknown   {name}"),
-        Found::Read(what) => format!("parsed    {name}: {what}"),
-        Found::Part { what, outcome: Ok(said) } => format!("verified  {name}: {what}: {said}"),
+        Found::Read(what) => format!("parsed    {name}: {}", one_line(what)),
+        Found::Part { what, outcome: Ok(said) } => {
+            format!("verified  {name}: {}: {}", one_line(what), one_line(said))
+        }
         Found::Part { what, outcome: Err(refused) } => {
-            format!("refused   {name}: {what}: {} {}", refused.code(), refused.detail()).trim_end().to_owned()
+            let (what, detail) = (one_line(what), one_line(refused.detail()));
+            format!("refused   {name}: {what}: {} {detail}", refused.code()).trim_end().to_owned()
         }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
@@ -302,15 +306,13 @@ fn row(name: &str, found: &Found) -> Value {
             json!({"file": name, "outcome": "verified", "what": format!("{what}: {said}")})
         }
         Found::Part { what, outcome: Err(refused) } => {
-            let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
-            json!({"file": name, "outcome": "refused", "what": what, "reasons": [reason]})
+            json!({"file": name, "outcome": "refused", "what": what, "reasons": [reason(refused)]})
         }
         Found::Quotes(quotes) => {
             let each = quotes.iter().map(|quote| match quote {
                 Ok(what) => json!({"outcome": "verified", "what": what}),
                 Err(refused) => {
-                    let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
-                    json!({"outcome": "refused", "reasons": [reason]})
+                    json!({"outcome": "refused", "reasons": [reason(refused)]})
                 }
             });
             let outcome = if quotes.iter().all(Result::is_ok) { "verified" } else { "refused" };
@@ -323,10 +325,7 @@ fn row(name: &str, found: &Found) -> Value {
                     let reasons = reasons.map(|one| json!({"code": one.code.name(), "detail": one.detail}));
                     ("verified", Some(found.status().name()), reasons.collect())
                 }
-                Err(refused) => {
-                    let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
-                    ("refused", None, vec![reason])
-                }
+                Err(refused) => ("refused", None, vec![reason(refused)]),
             };
             json!({
                 "file": name, "outcome": word, "family": family, "at": at.rfc3339(), "status": status,

@@ -4,20 +4,21 @@
 //! before it shows anything: of a token that is refused, or that no key was given for, nothing is printed but why. Claims
 //! that nobody signed are shown as such.
 
-use super::{any_base64, read};
+use super::{any_base64, hex_or_base64, read, reason};
 use crate::codes::Code;
 use crate::error::CliError;
-use crate::output::{plain, print, print_json};
+use crate::output::{one_line, plain, print, print_json};
+use crate::policy::ring;
 use crate::time::Moment;
 use clap::{Args, ValueEnum};
 use glacis_attest::ear::{
-    Ear, Expected, Form, Issue, RESULT_BYTES_MAX, VerifierId, VerifyKey, verify_cwt, verify_jwt,
+    Collateral, Ear, Expected, Form, Issue, RESULT_BYTES_MAX, VerifierId, VerifyKey, verify_cwt, verify_jwt,
 };
 use glacis_attest::{Appraisal, AttestError};
 use glacis_host::Host;
-use glacis_seal::text::{base64url, parse_hex};
+use glacis_seal::text::base64url;
 use glacis_seal::{Context, Purpose};
-use glacis_serve::keys::{self, KeysError, KeysErrorKind, Ring};
+use glacis_serve::keys::{self, KeysError, KeysErrorKind};
 use glacis_wire::Timestamp;
 use glacis_wire::message::policy::{KeySet, KeyUse};
 use serde_json::{Value, json};
@@ -56,6 +57,8 @@ enum FormName {
 pub(super) struct Appraised<'a> {
     pub(super) family: &'a str,
     pub(super) outcome: &'a Result<Appraisal, AttestError>,
+    /// What it rests on, where that was signed collateral.
+    pub(super) collateral: &'a [Collateral],
     /// As of when.
     pub(super) at: Timestamp,
     /// When the result is made.
@@ -79,7 +82,7 @@ impl SignArgs {
             expires: appraised.now.after(LIFE),
             nonce: nonce.as_deref(),
             policy: None,
-            collateral: &[],
+            collateral: appraised.collateral,
         };
         let ear = Ear::of(appraised.family, appraised.outcome, &issue);
         let failed = |error: AttestError| {
@@ -120,19 +123,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     })
 }
 
-fn ring(dir: &Path) -> Result<Ring, CliError> {
-    let files = keys::open_private(dir, false)?;
-    let missing = || {
-        let what = format!("no keys in {}; `keys make` makes them", files.path().display());
-        KeysError::new(KeysErrorKind::Missing, what)
-    };
-    let context = keys::owner(&files)?.ok_or_else(missing)?;
-    Ok(Ring::load(&files, &context)?)
-}
-
 fn nonce(text: &str) -> Result<Vec<u8>, CliError> {
-    let found = parse_hex(text).or_else(|| any_base64(text));
-    let found = found.filter(|nonce| (8..=64).contains(&nonce.len()));
+    let found = hex_or_base64(text).filter(|nonce| (8..=64).contains(&nonce.len()));
     found.ok_or_else(|| CliError::new(Code::Argument, "--nonce: not 8 to 64 bytes in hexadecimal or base64"))
 }
 
@@ -173,12 +165,13 @@ pub(crate) fn run(args: &ResultArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     let (keys, audience) =
         trusted.as_ref().map_or((None, None), |(keys, audience)| (Some(keys), audience.as_deref()));
     let expected = Expected { audience, nonce: nonce.as_deref(), now };
-    let outcome = match Kind::of(&bytes) {
+    let kind = Kind::of(&bytes);
+    let signed = !matches!(kind, Kind::Claims(_));
+    let outcome = match kind {
         Kind::Claims(form) => Ear::from_bytes(&bytes, form),
         Kind::Jwt(token) => verify_jwt(token, needed(keys)?, &expected),
         Kind::Cwt(token) => verify_cwt(&token, needed(keys)?, &expected),
     };
-    let signed = !matches!(Kind::of(&bytes), Kind::Claims(_));
     match outcome {
         Ok(ear) => show(&ear, signed, args.json, out).map(|()| ExitCode::SUCCESS),
         Err(refused) => refuse(&refused, args.json, out).map(|()| ExitCode::from(crate::codes::FAILED)),
@@ -254,10 +247,13 @@ fn trusted(args: &ResultArgs) -> Result<Option<Trusted>, CliError> {
 
 fn refuse(refused: &AttestError, json: bool, out: &mut dyn Write) -> Result<(), CliError> {
     if json {
-        let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
-        return print_json(out, &json!({"status": "refused", "reasons": [reason]}));
+        return print_json(out, &json!({"status": "refused", "reasons": [reason(refused)]}));
     }
-    let detail = if refused.detail().is_empty() { String::new() } else { format!(" ({})", refused.detail()) };
+    let detail = if refused.detail().is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", one_line(refused.detail()))
+    };
     let text = format!(
         "refused   {}: {}{detail}\nhelp      {}",
         refused.code(),
@@ -268,30 +264,53 @@ fn refuse(refused: &AttestError, json: bool, out: &mut dyn Write) -> Result<(), 
 }
 
 fn show(ear: &Ear, signed: bool, json: bool, out: &mut dyn Write) -> Result<(), CliError> {
-    let claims = ear.to_bytes(Form::Json).ok();
-    let claims: Value = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+    let (claims, unshown) = shown(ear)?;
     if json {
         let word = ear.status().name();
-        return print_json(out, &json!({"status": word, "verified": signed, "claims": claims}));
+        let mut found = json!({"status": word, "verified": signed, "claims": claims});
+        if !unshown.is_empty() {
+            found["unshown"] = json!(unshown);
+        }
+        return print_json(out, &found);
     }
     let word = if signed { "verified" } else { "not signed" };
     let mut lines = vec![format!(
         "{:<15} {word}, by {} ({})",
         ear.status().name(),
-        ear.verifier.developer,
-        ear.verifier.build
+        one_line(&ear.verifier.developer),
+        one_line(&ear.verifier.build)
     )];
     lines.push(format!("{:<15} {}", "issued", ear.issued_at.rfc3339()));
     lines.extend(ear.expires.map(|end| format!("{:<15} {}", "good to", end.rfc3339())));
-    lines.extend(ear.audience.as_ref().map(|audience| format!("{:<15} {audience}", "for")));
+    lines.extend(ear.audience.as_ref().map(|audience| format!("{:<15} {}", "for", one_line(audience))));
     for (name, submod) in &ear.submods {
-        lines.push(format!("{:<15} {name}", submod.status.name()));
+        lines.push(format!("{:<15} {}", submod.status.name(), one_line(name)));
         for reason in submod.detail.iter().flat_map(|detail| &detail.reasons) {
-            lines.push(format!("  reason        {} {}", reason.code, reason.detail).trim_end().to_owned());
+            let (code, detail) = (one_line(&reason.code), one_line(&reason.detail));
+            lines.push(format!("  reason        {code} {detail}").trim_end().to_owned());
         }
+    }
+    if !unshown.is_empty() {
+        lines.push(format!("{:<15} {}: no form in JSON", "not shown", one_line(&unshown.join(", "))));
     }
     lines.push(format!("\n{}", serde_json::to_string_pretty(&claims)?));
     print(out, plain(&lines.join("\n")).trim_end())
+}
+
+/// The claims as JSON, and the names of those without a form in it, which are left out.
+fn shown(ear: &Ear) -> Result<(Value, Vec<String>), CliError> {
+    if let Ok(bytes) = ear.to_bytes(Form::Json) {
+        return Ok((serde_json::from_slice(&bytes)?, Vec::new()));
+    }
+    let mut known = ear.clone();
+    let mut unknown = std::mem::take(&mut known.unknown);
+    for (_, submod) in &mut known.submods {
+        unknown.append(&mut submod.unknown);
+    }
+    let bytes = known.to_bytes(Form::Json).map_err(|error| {
+        CliError::new(Code::Internal, format!("a result has no form in JSON: {error}")).caused_by(error)
+    })?;
+    Ok((serde_json::from_slice(&bytes)?, unknown.iter().map(|(label, _)| label.to_string()).collect()))
 }
 
 /// How long a result is good that nothing else ends.

@@ -4,18 +4,18 @@
 //! who runs this has the evidence anyway.
 
 use super::result::{Appraised, SignArgs};
-use super::{FILE_BYTES_MAX, LOCAL_TENANT, any_base64, body, read};
+use super::{FILE_BYTES_MAX, LOCAL_TENANT, body, hex_or_base64, read, reason};
 use crate::codes::Code;
 use crate::collateral::key_of;
 use crate::error::CliError;
 use crate::output::{plain, print, print_json};
 use crate::time::Moment;
 use clap::Args;
-use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, danger_unverified};
+use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, Mark, danger_unverified};
 use glacis_attest::play_integrity::PlayKeys;
 use glacis_attest::{
     Anchors, AndroidApp, Appraisal, AttestError, Collateral, CollateralError, Constraints, Question,
-    References, Relaxation, Released, Revocations, Site, Status, cmw, named, tpm,
+    References, Relaxation, Released, Revocations, Site, Status, cmw, ear, named, tpm,
 };
 use glacis_host::Host;
 use glacis_seal::text::parse_hex;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
     let given = args.collateral.as_deref().map(|path| given(path, args, now)).transpose()?;
     let revocations = match &given {
         Some(Given::List(list)) => Some(list),
-        Some(Given::Collateral(_)) | None => None,
+        Some(Given::Collateral(..)) | None => None,
     };
     let released = args.activation.as_deref().map(|secret| released(secret, &evidence)).transpose()?;
     let question = Question {
@@ -118,11 +118,12 @@ pub(crate) fn run(args: &VerifyArgs, host: &dyn Host, out: &mut dyn Write) -> Re
         now,
     };
     let outcome = match &given {
-        Some(Given::Collateral(collateral)) => collateral.appraise(&evidence, &question),
+        Some(Given::Collateral(collateral, _)) => collateral.appraise(&evidence, &question),
         _ => glacis_attest::appraise(&evidence, &question),
     };
     let affirming = outcome.as_ref().is_ok_and(|found| found.status() == Status::Affirming);
-    let appraised = Appraised { family, outcome: &outcome, at: now, now: host.now() };
+    let rests_on = named_collateral(given.as_ref());
+    let appraised = Appraised { family, outcome: &outcome, collateral: &rests_on, at: now, now: host.now() };
     if args.sign.run(&appraised, out)? {
         // The result says it all.
     } else if args.json {
@@ -179,8 +180,7 @@ fn anchored(args: &VerifyArgs) -> Result<Anchors, CliError> {
     }
     for path in &args.play_keys {
         let bytes = read(path, FILE_BYTES_MAX)?;
-        let mut lines = std::str::from_utf8(&bytes).unwrap_or_default().lines().map(str::trim);
-        let keys = lines.next().zip(lines.next()).and_then(|(opens, signs)| PlayKeys::parse(opens, signs));
+        let keys = std::str::from_utf8(&bytes).ok().and_then(PlayKeys::parse_lines);
         anchors.play_integrity.push(keys.ok_or_else(|| {
             usage(format!("--play-keys: {}: not a decryption key and a verification key", path.display()))
         })?);
@@ -214,9 +214,8 @@ pub(super) fn document(
     let found = match outcome {
         Ok(found) => found,
         Err(refused) => {
-            let reason = json!({"code": refused.code().name(), "detail": refused.detail()});
             return Ok(json!({
-                "family": family, "status": "refused", "verified_at": at, "reasons": [reason],
+                "family": family, "status": "refused", "verified_at": at, "reasons": [reason(refused)],
             }));
         }
     };
@@ -278,8 +277,7 @@ fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) 
 
 /// Hexadecimal if it is, base64 of either alphabet otherwise.
 fn challenge(text: &str) -> Result<Vec<u8>, CliError> {
-    let found = parse_hex(text).or_else(|| any_base64(text));
-    found.ok_or_else(|| usage("--challenge: neither hexadecimal nor base64"))
+    hex_or_base64(text).ok_or_else(|| usage("--challenge: neither hexadecimal nor base64"))
 }
 
 fn relaxation(name: &str) -> Result<Relaxation, CliError> {
@@ -292,7 +290,18 @@ fn relaxation(name: &str) -> Result<Relaxation, CliError> {
 /// What `--collateral` names.
 enum Given {
     List(Revocations),
-    Collateral(Box<Collateral>),
+    Collateral(Box<Collateral>, Mark),
+}
+
+/// Signed collateral, as a result names it.
+fn named_collateral(given: Option<&Given>) -> Vec<ear::Collateral> {
+    let Some(Given::Collateral(found, mark)) = given else { return Vec::new() };
+    vec![ear::Collateral {
+        name: "collateral".to_owned(),
+        version: Some(mark.version),
+        as_of: Some(found.life.made_at),
+        digest: Some(mark.digest),
+    }]
 }
 
 /// What reads as collateral is collateral; anything else has to be a list.
@@ -300,7 +309,7 @@ fn given(path: &Path, args: &VerifyArgs, now: Timestamp) -> Result<Given, CliErr
     let bytes = read(path, COLLATERAL_BYTES_MAX)?;
     let stated = danger_unverified(&bytes);
     match (&args.collateral_key, stated.is_err()) {
-        (None, true) => revocations(path, now).map(Given::List),
+        (None, true) => revocations(path, &bytes, now).map(Given::List),
         (None, false) => Err(usage("--collateral: signed collateral needs --collateral-key")),
         (Some(_), _) if !args.expect.is_empty() || !args.anchor.is_empty() => Err(usage(
             "--collateral: signed collateral says what is expected and anchored; leave --expect and --anchor out",
@@ -315,14 +324,14 @@ fn given(path: &Path, args: &VerifyArgs, now: Timestamp) -> Result<Given, CliErr
                 CliError::new(Code::Argument, what).caused_by(error)
             };
             let context = stated.map_err(refused)?.context;
-            let (found, _) = Collateral::open(&bytes, &context, &key).map_err(refused)?;
-            Ok(Given::Collateral(Box::new(found)))
+            let (found, mark) = Collateral::open(&bytes, &context, &key).map_err(refused)?;
+            Ok(Given::Collateral(Box::new(found), mark))
         }
     }
 }
 
-fn revocations(path: &Path, now: Timestamp) -> Result<Revocations, CliError> {
-    Revocations::parse_google(&read(path, LIST_BYTES_MAX)?, now).map_err(|error| {
+fn revocations(path: &Path, bytes: &[u8], now: Timestamp) -> Result<Revocations, CliError> {
+    Revocations::parse_google(bytes, now).map_err(|error| {
         CliError::new(Code::Argument, format!("--collateral: {}: {}", path.display(), error.detail()))
             .caused_by(error)
     })
@@ -367,6 +376,3 @@ fn references(expected: &[String], family: &str) -> Result<References, CliError>
 fn usage(what: impl Into<String>) -> CliError {
     CliError::new(Code::Argument, what)
 }
-
-/// Longest revocation list.
-const LIST_BYTES_MAX: usize = 16 << 20;

@@ -114,13 +114,10 @@ pub(super) fn text(stated: &Stated) -> String {
 
 /// Keys of makers as appraisals name them.
 fn anchors(roots: &Roots) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    let mut roots = roots.clone();
-    for usage in AnchorUse::ALL {
-        let keys = roots.of_use_mut(*usage).iter();
-        found.extend(keys.map(|key| (usage.name(), sha256(key).to_string())));
-    }
-    found
+    let named = |(usage, keys): (AnchorUse, &Vec<Vec<u8>>)| {
+        keys.iter().map(|key| (usage.name(), sha256(key).to_string())).collect::<Vec<_>>()
+    };
+    roots.by_use().into_iter().flat_map(named).collect()
 }
 
 #[derive(Debug, Deserialize)]

@@ -17,6 +17,7 @@ mod plan;
 mod prove;
 mod publish;
 mod release;
+
 mod source;
 mod test;
 mod watch;
@@ -24,6 +25,7 @@ mod watch;
 use crate::error::CliError;
 use clap::{Args, Subcommand};
 use glacis_host::Host;
+pub(crate) use release::ring;
 use std::io::Write;
 use std::process::ExitCode;
 

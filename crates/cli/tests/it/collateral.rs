@@ -63,7 +63,11 @@ impl Bench {
     }
 
     fn build(&self, more: &[&str]) -> std::process::Output {
-        let (from, key, out) = (self.path("collateral.toml"), self.path("key.json"), self.path("c.glacis"));
+        self.build_as("c.glacis", more)
+    }
+
+    fn build_as(&self, out: &str, more: &[&str]) -> std::process::Output {
+        let (from, key, out) = (self.path("collateral.toml"), self.path("key.json"), self.path(out));
         self.run(&[&["build", "--from", &from, "--key", &key, "--out", &out, "--json"][..], more].concat())
     }
 
@@ -240,10 +244,8 @@ fn revoking_a_serial_in_the_file_lets_exactly_its_devices_fall_and_their_history
     // A newer one is asked about first, and changes nothing by that.
     let live = std::fs::read(bench.at("c.glacis")).unwrap();
     bench.write("status.json", r#"{"entries": {"1f4": {"status": "REVOKED"}}}"#);
-    made(&bench.build(&[]));
-    std::fs::copy(bench.at("c.glacis"), bench.at("next.glacis")).unwrap();
+    made(&bench.build_as("next.glacis", &["--version", "2"]));
     let next = std::fs::read(bench.at("next.glacis")).unwrap();
-    std::fs::write(bench.at("c.glacis"), &live).unwrap();
     let would = ask(&["collateral", "apply", &bench.path("next.glacis"), "--dry-run"]);
     let version = would["collateral"]["version"].clone();
     assert_eq!(would["collateral"]["devices"], 2, "{would}");
@@ -251,6 +253,8 @@ fn revoking_a_serial_in_the_file_lets_exactly_its_devices_fall_and_their_history
     // Half a file, as a writer that was cut off leaves it; then the whole one.
     std::fs::write(bench.at("c.glacis"), next.get(..next.len() / 2).unwrap()).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(6));
+    assert_eq!(ask(&["collateral", "status"])["collateral"]["version"], 1, "half a file changes nothing");
+    assert_eq!(history(&hit[0])["tier"], "hardware");
     std::fs::write(bench.at("c.glacis"), &next).unwrap();
     wait_for("the file to be taken up", || {
         let held = ask(&["collateral", "status"]);

@@ -177,21 +177,12 @@ impl Tx<'_> {
         let (at, by): (i64, String) =
             self.conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Collateral { life, roots, references, revocations, .. } = &held.collateral;
-        let roots = [
-            &roots.android,
-            &roots.app_attest,
-            &roots.apple,
-            &roots.apple_webauthn,
-            &roots.authenticators,
-            &roots.tpm,
-            &roots.platforms,
-        ];
         let apps = references.android_apps.len() + references.apple_apps.len() + references.sites.len();
         Ok(Some(CollateralView {
             life: *life,
             digest: held.mark.digest,
             age: life.age(self.now),
-            anchors: roots.iter().map(|keys| keys.len()).sum(),
+            anchors: roots.by_use().iter().map(|(_, keys)| keys.len()).sum(),
             revoked: revocations.as_ref().map_or(0, glacis_attest::Revocations::len),
             revocations_as_of: revocations.as_ref().map(glacis_attest::Revocations::as_of),
             apps,
@@ -224,8 +215,7 @@ pub(crate) fn load(conn: &Connection, desk: &Desk) -> Result<Option<Arc<InForce>
 
 fn read(desk: &Desk, key: &PublicKey, bytes: &[u8]) -> Result<InForce, CloudError> {
     let (collateral, mark) = Collateral::open(bytes, &desk.context, key)?;
-    // Simulated makers and their apps are no collateral: they exist in demos only.
-    let anchors = Anchors { roots: collateral.roots.clone(), ..desk.anchors.clone() };
+    let anchors = collateral.anchors(&desk.anchors);
     let constraints = collateral.constraints();
     Ok(InForce { collateral, anchors, constraints, mark })
 }

@@ -102,6 +102,8 @@ impl Tx<'_> {
         if let Some(chip) = appraised.chip {
             self.own_chip(chip, &device, former.filter(|old| Some(*old) != replaced))?;
         }
+        // Only now: a key whose place this one took is under its issuer no more, and is not counted beside it.
+        self.note_basis(&device, &appraised.basis)?;
         self.spend_challenge(&body.challenge, &enrolment, &answer)?;
         Ok(answer)
     }
@@ -252,7 +254,7 @@ impl Tx<'_> {
         if appraised.stale {
             self.tier_change(device, appraised.tier, appraised.tier, STALE_COLLATERAL)?;
         }
-        self.note_basis(device, &appraised.basis)
+        Ok(())
     }
 
     /// What the registry vouched for about a key, if it ever did.

@@ -40,6 +40,8 @@ struct Listed {
     entry: FeedEntry,
     /// Of a retired key: no node opens a session for it afterwards, and the feed need not name it.
     until: Option<Timestamp>,
+    /// What vouched for it fell: it is given out before keys that were only retired, of which anybody can make many.
+    fell: bool,
 }
 
 impl FeedTable {
@@ -47,6 +49,7 @@ impl FeedTable {
         let mut table = Self::default();
         let mut statement =
             conn.prepare("SELECT id, thumbprint, action, since, until FROM feed_entry ORDER BY id")?;
+        let mut fallen = conn.prepare("SELECT thumbprint FROM device WHERE fallen IS NOT NULL")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let action = action_of(row.get(2)?)?;
@@ -55,6 +58,10 @@ impl FeedTable {
             let until: Option<i64> = row.get(4)?;
             let entry = FeedEntry { thumbprint, action, since };
             table.put(uint(row.get(0)?), entry, until.map(|at| Timestamp::from_ms(uint(at))));
+        }
+        let mut rows = fallen.query([])?;
+        while let Some(row) = rows.next()? {
+            table.fell(&Thumbprint::new(row.get(0)?));
         }
         Ok(table)
     }
@@ -82,8 +89,8 @@ impl FeedTable {
     fn given_out(&self, max: usize, now: Timestamp) -> Vec<FeedEntry> {
         let mut listed: Vec<&Listed> = self.in_force(now).collect();
         if listed.len() > max {
-            listed.sort_by_key(|Listed { entry, until }| {
-                (Reverse(entry.action), until.is_some(), Reverse(entry.since))
+            listed.sort_by_key(|Listed { entry, until, fell }| {
+                (Reverse(entry.action), until.is_some() && !fell, Reverse(entry.since))
             });
             listed.truncate(max);
             listed.sort_by_key(|listed| listed.entry.thumbprint);
@@ -103,7 +110,15 @@ impl FeedTable {
             self.entries.remove(&entry.thumbprint);
             return;
         }
-        self.entries.insert(entry.thumbprint, Listed { entry, until });
+        self.entries.insert(entry.thumbprint, Listed { entry, until, fell: false });
+    }
+
+    /// Notes that a listed device fell.
+    pub(super) fn fell(&mut self, device: &Thumbprint) {
+        if let Some(listed) = self.entries.get_mut(device) {
+            listed.fell = true;
+            self.signed = None;
+        }
     }
 }
 
@@ -261,5 +276,11 @@ mod tests {
         let kept: Vec<_> = table.given_out(2, since).into_iter().map(|entry| entry.thumbprint).collect();
         assert_eq!(kept, [refused, forked], "a full feed leaves the retired out first");
         assert_eq!(table.action(&retired), Some(FeedAction::Cap), "it can still not enrol again");
+        let fallen = Thumbprint::new([4; 32]);
+        let cap = FeedEntry { thumbprint: fallen, action: FeedAction::Cap, since: Timestamp::ZERO };
+        table.put(4, cap, Some(Timestamp::from_secs(9)));
+        table.fell(&fallen);
+        let kept: Vec<_> = table.given_out(3, since).into_iter().map(|entry| entry.thumbprint).collect();
+        assert_eq!(kept, [refused, forked, fallen], "and no number of retired keys pushes a fallen one out");
     }
 }

@@ -110,7 +110,7 @@ impl Tx<'_> {
         self.conn.prepare_cached(sql)?.execute([device.as_bytes()])?;
         let sql = "UPDATE issuer SET devices = devices - 1 WHERE key = ?1";
         self.conn.prepare_cached(sql)?.execute([&key])?;
-        // An alarm stays until somebody looked at it.
+        // An alarm stays.
         let sql = "DELETE FROM issuer WHERE key = ?1 AND devices <= 0 AND alarm IS NULL";
         self.conn.prepare_cached(sql)?.execute([&key])?;
         Ok(())

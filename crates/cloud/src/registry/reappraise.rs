@@ -159,16 +159,17 @@ impl Tx<'_> {
             }
             self.resting_on(Support { kind: SupportKind::Serial, value }, most, &mut found)?;
         }
-        for kind in SupportKind::ALL {
+        for kind in SupportKind::ALL.into_iter().filter(|kind| *kind != SupportKind::Serial) {
             // Of these there are few: an app, a system or a maker each.
-            let mut value = (kind != SupportKind::Serial).then(Vec::new);
-            while let Some(before) = value {
-                value = self.next_value(kind, &before)?;
-                let Some(next) = value.clone() else { break };
-                let support = Support { kind, value: next };
-                if found.len() < most && !collateral.holds(&support) {
+            let mut before = Vec::new();
+            while found.len() < most
+                && let Some(value) = self.next_value(kind, &before)?
+            {
+                let support = Support { kind, value: value.clone() };
+                if !collateral.holds(&support) {
                     self.resting_on(support, most, &mut found)?;
                 }
+                before = value;
             }
         }
         Ok(found)
@@ -214,6 +215,7 @@ impl Tx<'_> {
         if from > to || trust > Trust::Claimed {
             let ends = Timestamp::from_ms(uint(ends));
             self.cap_until(device, reason, ends)?;
+            self.state().feed.fell(device);
         } else {
             // Nothing that it is worth can be taken; that it rested on this is said all the same.
             self.tier_change(device, from, to, reason)?;

@@ -262,9 +262,10 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 /// While there is more, as much time goes to the batches as to the sweep.
 fn sweep(core: &mut CloudCore) -> Duration {
     let start = core.monotonic();
-    // What a collateral lets fall, falls in the request that brought it; after a restart, or where that request was given
-    // up, here.
-    let more = core.reappraise().is_ok_and(|stepped| stepped.more);
+    // What a collateral lets fall, falls with the request or the file that brought it; after a restart, or where that was
+    // given up, here.
+    let stepped = core.reappraise().inspect_err(|error| tracing::warn!(%error, "nobody was appraised anew"));
+    let more = stepped.is_ok_and(|stepped| stepped.more);
     match core.sweep() {
         Ok(swept) if swept.more || more => core.monotonic() - start,
         Ok(_) => SWEEP_PAUSE,

@@ -16,7 +16,7 @@ use glacis_wire::message::policy::{Feed, FeedAction};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::simulated::SecurityLevel;
 use glacis_wire::message::{Bytes, Text};
-use glacis_wire::{Decode as _, Digest, Realm, TenantId, Thumbprint, Tier, Timestamp, Trust};
+use glacis_wire::{Decode as _, Digest, Realm, TenantId, Thumbprint, Tier, Trust};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -493,8 +493,7 @@ fn an_issuer_that_is_one_devices_own_is_crowded_sooner() {
     let new = world.device();
     let plain = request(&world, &mut core, &new, (&own, &|_| {}));
     core.enrol(&world.replacing(&old, &new, plain)).unwrap();
-    let found = core.issuers_page(&ALL).unwrap().items;
-    assert_eq!(found.first().map_or(1, |issuer| issuer.devices), 1, "one is left");
+    assert!(core.issuers_page(&ALL).unwrap().items.is_empty(), "one device, and no alarm");
 }
 
 /// Every row of a listing, one to a page.
@@ -576,5 +575,4 @@ fn a_cap_of_a_fall_ends_with_the_result_that_it_is_about() {
     world.host.advance(DAY + Duration::from_secs(300));
     assert!(feed(&mut core).is_empty(), "no node opens a session for it any more");
     assert_eq!(core.device(&device.thumbprint).unwrap().listed, Some(FeedAction::Cap));
-    let _: Timestamp = world.host.now();
 }

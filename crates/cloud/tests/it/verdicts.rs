@@ -9,7 +9,7 @@ use glacis_attest::play_integrity::{FAMILY, PlayKeys, bound_challenge};
 use glacis_cloud::{CloudCore, CloudErrorKind, Place};
 use glacis_host::Clock as _;
 use glacis_seal::published::open_signed;
-use glacis_seal::text::base64url;
+use glacis_seal::text::{base64, base64url};
 use glacis_seal::{Purpose, Secret, SigningKey, jwe, jws, sha256};
 use glacis_wire::message::enrol::{AttestationResult, EnrolChallenge, Evidence};
 use glacis_wire::message::policy::KeyUse;
@@ -22,11 +22,6 @@ use std::time::Duration;
 const REFUSED: CloudErrorKind = CloudErrorKind::Refused(Refusal::EnrolmentRefused);
 const OPENS: [u8; 32] = [11; 32];
 
-fn base64(bytes: &[u8]) -> String {
-    let text = base64url(bytes).replace('-', "+").replace('_', "/");
-    format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))
-}
-
 /// A core that expects one app's verdicts.
 fn core(world: &World, google: &SigningKey) -> CloudCore {
     let mut config = world.config();
@@ -34,16 +29,10 @@ fn core(world: &World, google: &SigningKey) -> CloudCore {
     let signers = vec![sha256(b"certificate")];
     config.enrolling.references.android_apps =
         vec![AndroidApp { package: "com.example".to_owned(), signers }];
-    let info = [P256_HEAD, &google.public().0].concat();
+    let info = crate::forge::spki(google);
     config.anchors.play_integrity = vec![PlayKeys::parse(&base64(&OPENS), &base64(&info)).unwrap()];
     CloudCore::open(&Place::Memory, config, world.host.clone()).unwrap()
 }
-
-/// What stands before the point in `SubjectPublicKeyInfo` of a P-256 key.
-const P256_HEAD: &[u8] = &[
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 /// A verdict for this challenge and device key.
 fn verdict(world: &World, google: &SigningKey, device: &Device, challenge: &EnrolChallenge) -> Evidence {

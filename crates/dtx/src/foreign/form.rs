@@ -3,11 +3,12 @@
 //! Keys: the uncompressed point, or the one `SubjectPublicKeyInfo` that a P-256 key has. Signatures: r ‖ s, or DER, in its
 //! one strict form. Whether a point lies on the curve and a signature verifies is not looked at here.
 
+use glacis_seal::key::P256_INFO;
 use glacis_wire::message::{PublicKey, Signature};
 
 /// The point.
 pub(super) fn point(bytes: &[u8]) -> Option<PublicKey> {
-    let point = <[u8; PublicKey::LEN]>::try_from(bytes.strip_prefix(&SPKI).unwrap_or(bytes)).ok()?;
+    let point = <[u8; PublicKey::LEN]>::try_from(bytes.strip_prefix(&P256_INFO).unwrap_or(bytes)).ok()?;
     (point.first() == Some(&4)).then_some(PublicKey(point))
 }
 
@@ -42,12 +43,6 @@ fn integer<'a>(bytes: &'a [u8], out: &mut [u8]) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// RFC 5480: `id-ecPublicKey`, `prime256v1`, a bit string of 65 bytes.
-const SPKI: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,11 +52,11 @@ mod tests {
         let bare = [[4].as_slice(), &[7; 64]].concat();
         let want = PublicKey(bare.clone().try_into().unwrap());
         assert_eq!(point(&bare), Some(want));
-        assert_eq!(point(&[&SPKI[..], &bare].concat()), Some(want));
+        assert_eq!(point(&[&P256_INFO[..], &bare].concat()), Some(want));
         let compressed = [[2].as_slice(), &[7; 32]].concat();
         let mut hybrid = bare.clone();
         hybrid[0] = 6;
-        for bad in [&[][..], &bare[1..], &compressed, &hybrid, &SPKI, &[&bare[..], &[0]].concat()] {
+        for bad in [&[][..], &bare[1..], &compressed, &hybrid, &P256_INFO, &[&bare[..], &[0]].concat()] {
             assert_eq!(point(bad), None);
         }
     }

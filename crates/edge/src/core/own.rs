@@ -130,13 +130,11 @@ impl EdgeCore {
         if open.epoch_ctr != signature.number {
             return Err(Refusal::SessionRefused);
         }
-        let feed = self.feed();
-        let freshness = feed.freshness(self.config.feed_stale, self.config.feed_very_stale, now);
         // Up to three verifications and one agreement follow.
         self.asymmetric(now)?;
         let standing = session::standing(&open, &device, &self.context, &self.keys(), &self.vouched, now)?;
         let (tier, trust) = (standing.result.tier, standing.result.trust);
-        feed.apply(&device, freshness, tier, trust).ok_or(Refusal::DeviceRefused)?;
+        self.left_by_feed(&device, tier, trust, now).ok_or(Refusal::DeviceRefused)?;
         let transcript = self.with_base(|base| {
             SESSION.base(head, &signature.params, base)?;
             // The transcript is the very digest that was signed.

@@ -8,8 +8,8 @@ use super::file::read_bounded;
 use crate::config::CollateralFile;
 use crate::error::{ServeError, ServeErrorKind};
 use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, public_key};
-use glacis_cloud::CloudCore;
 use glacis_cloud::server::writer::CloudHandle;
+use glacis_cloud::{CloudCore, CloudErrorKind};
 use glacis_wire::message::PublicKey;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub(crate) fn load(core: &mut CloudCore, section: &CollateralFile) -> Result<(),
 
 /// Takes the file into force whenever it changes, until `stopped` closes.
 pub(crate) async fn watch(handle: CloudHandle, section: CollateralFile, mut stopped: Receiver<()>) {
-    // What was there at the start is no news; what came since is.
+    // The first look reads it again: what changed since `load` is news.
     let mut seen = None;
     loop {
         tokio::select! {
@@ -65,19 +65,40 @@ pub(crate) async fn watch(handle: CloudHandle, section: CollateralFile, mut stop
         if now == seen {
             continue;
         }
-        match read_bounded(&section.file, COLLATERAL_BYTES_MAX) {
-            Ok((bytes, _)) => {
-                // The core logs and counts what it refuses.
-                if let Ok(taken) = handle.call(move |core| core.take_collateral(&bytes, BY)).await
-                    && taken.news
-                {
-                    tracing::info!(version = taken.version, "the file of collateral was taken up");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the file of collateral cannot be read"),
+        if take(&handle, &section.file).await {
+            // As it was before it was read: what changed meanwhile is read again.
+            seen = now;
         }
-        // As it was before it was read: what changed meanwhile is read again.
-        seen = now;
+    }
+}
+
+/// Takes the file once; whether it was looked at, and need not be again before it changes.
+async fn take(handle: &CloudHandle, file: &Path) -> bool {
+    let bytes = match read_bounded(file, COLLATERAL_BYTES_MAX) {
+        Ok((bytes, _)) => bytes,
+        Err(error) => {
+            tracing::warn!(%error, "the file of collateral cannot be read");
+            return true;
+        }
+    };
+    match handle.call(move |core| core.take_collateral(&bytes, BY)).await {
+        Ok(taken) => {
+            // Who falls, falls in steps, between which decisions get their turn.
+            let mut more = taken.news;
+            while more {
+                more = handle.call(CloudCore::reappraise).await.is_ok_and(|step| step.more);
+            }
+            true
+        }
+        Err(error) => {
+            use CloudErrorKind::{Overloaded, Storage, StorageFull};
+            // What was refused was logged and counted by the core; what could not be done is tried at the next look.
+            let is_refused = !matches!(error.kind(), Overloaded | Storage | StorageFull);
+            if !is_refused {
+                tracing::warn!(%error, "the file of collateral could not be taken yet");
+            }
+            is_refused
+        }
     }
 }
 

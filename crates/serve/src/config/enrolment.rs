@@ -4,6 +4,7 @@
 //! revocation list), since a verifier without references would call anything good. Files are named here and read when
 //! the control plane starts.
 
+use glacis_attest::play_integrity::KEYS_MAX;
 use glacis_edge::ConfigError;
 use glacis_edge::config::reader::Keys;
 use glacis_seal::text::parse_hex;
@@ -206,10 +207,10 @@ enum Apps {
 
 fn play_section(mut keys: Keys<'_>, named: Apps) -> Result<PlayApps, ConfigError> {
     let files = files(&mut keys, "keys")?;
-    if files.is_empty() || files.len() > PLAY_KEYS_MAX {
+    if files.is_empty() || files.len() > KEYS_MAX {
         return Err(keys.bad(
             "keys",
-            format_args!("must name one to {PLAY_KEYS_MAX} files, each with the two keys of an app"),
+            format_args!("must name one to {KEYS_MAX} files, each with the two keys of an app"),
         ));
     }
     let apps = if named == Apps::Here { apps(&mut keys)? } else { Vec::new() };
@@ -269,8 +270,6 @@ fn files(keys: &mut Keys<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigE
 
 /// Families that can enrol here; `simulated` is for demos, which no installation serves.
 const FAMILIES: [&str; 5] = ["tpm", "android-key", "app-attest", "soter", "play-integrity"];
-/// Most apps whose tokens are opened: the verifier tries their keys one after the other.
-const PLAY_KEYS_MAX: usize = 16;
 /// Default of enrolments a day in all: a device enrols again every day.
 const DAILY_MAX: u64 = 1_000_000;
 /// Default of devices under one key of a factory: `CloudLimits` says why.

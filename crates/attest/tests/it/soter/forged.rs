@@ -5,7 +5,7 @@ use crate::forge::{Draft, context, enumerated, int, key, octets, seq, set, spki,
 use crate::rsa::{ASK, ATTK, AUTH_KEY, RsaKey, SHORT, STRANGER};
 use glacis_attest::soter::{FAMILY, SoterVoucher, bound_challenge};
 use glacis_attest::{Relaxation, Roots};
-use glacis_seal::text::base64url;
+use glacis_seal::text::{base64, base64url};
 use glacis_wire::Tier;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
@@ -14,10 +14,8 @@ const CHALLENGE: &[u8] = b"challenge";
 const STATEMENT: &str = "1.3.6.1.4.1.11129.2.1.17";
 const CRL: &str = "2.5.29.31";
 
-fn pem(kind: &str, der: &[u8]) -> String {
-    let base64 = base64url(der).replace('-', "+").replace('_', "/");
-    let padding = "=".repeat((4 - base64.len() % 4) % 4);
-    format!("-----BEGIN {kind}-----\n{base64}{padding}\n-----END {kind}-----\n")
+pub(super) fn pem(kind: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", base64(der))
 }
 
 /// A statement about a key.
@@ -438,6 +436,7 @@ fn bombs_are_refused_at_once() {
     assert_eq!(refused(format!("{{\"ask\":{}1{}}}", "[".repeat(50), "]".repeat(50)).as_bytes()), "malformed");
     assert_eq!(refused(format!("{{\"ask\":[{}1]}}", "1,".repeat(20_000)).as_bytes()), "malformed");
     assert_eq!(refused(&vec![b'{'; 70_000]), "too-large");
+    assert_eq!(check_ask(&makers(), &vec![b'{'; 70_000]).unwrap_err().code().name(), "too-large");
     let mut long = older();
     long["final"]["json"] = json!(base64url(&vec![b' '; 5_000]));
     assert_eq!(line(&appraise(&ask(), &long)), "refused: too-large");
