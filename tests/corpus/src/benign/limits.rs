@@ -109,7 +109,9 @@ impl ControlGroup {
 
     /// How often the limit was reached since the last look, where there is one.
     fn look(&mut self) -> Result<Option<(&'static Controller, u64)>, Trouble> {
-        let Some(controller) = self.pressed.as_ref().map(|pressed| pressed.controller) else { return Ok(None) };
+        let Some(controller) = self.pressed.as_ref().map(|pressed| pressed.controller) else {
+            return Ok(None);
+        };
         let now = self.reached(controller)?;
         let Some(pressed) = &mut self.pressed else { return Ok(None) };
         let times = now.saturating_sub(pressed.reached);
