@@ -65,7 +65,7 @@ const LAYERS: &[Layer] = &[
     pure("policy", &["wire", "model"]),
     pure("compiler", &["wire", "policy", "model"]),
     pure("proof", &["wire", "policy", "compiler", "model"]),
-    pure("attest", &["wire", "seal"]),
+    pure("attest", &["wire", "policy", "seal"]),
     layer("dtx", &["wire", "seal", "host", "model"]),
     layer("ledger", &["wire", "seal", "host"]),
     layer("sdk", &["wire", "policy", "seal", "dtx", "host"]),

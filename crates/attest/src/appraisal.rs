@@ -1,10 +1,12 @@
 //! What comes out of a verifier: an appraisal of genuine evidence, or a refusal, each with codes from one table.
 //!
 //! An [`Appraisal`] is not a verdict: vector, tier and trust go into the attestation result that the cloud signs, and
-//! policy decides what they are worth. Status and vector follow EAR and AR4SI (drafts of the IETF's RATS group).
+//! policy decides what they are worth. Tier and trust come from the facts by [`Standing`] and from nothing else; status and
+//! vector follow EAR and AR4SI (drafts of the IETF's RATS group).
 
 use crate::code::{Code, Effect};
 use crate::question::Relaxation;
+use crate::standing::{Facts, Kept, Standing};
 use glacis_seal::SealError;
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::{DecodeError, Digest, Tier, Timestamp, Trust};
@@ -18,10 +20,14 @@ pub struct Appraisal {
     pub family: &'static str,
     /// The AR4SI vector.
     pub vector: TrustVector,
-    /// Derived from where the key lives and how the device booted.
+    /// What tier and trust follow from.
+    pub facts: Facts,
+    /// Derived from the facts: where the key lives, how the device booted.
     pub tier: Tier,
-    /// `Attested` only if the app is one of ours, verified boot holds and nothing was relaxed.
+    /// `Attested` only if the app is one of ours, verified boot holds, all is fresh and nothing was relaxed.
     pub trust: Trust,
+    /// The rules that kept it from a higher tier or trust; empty if nothing did.
+    pub kept_by: Vec<Kept>,
     /// What keeps it from the best; empty if nothing does.
     pub reasons: Vec<Reason>,
     /// Relaxations that this evidence needed.
@@ -40,6 +46,68 @@ impl Appraisal {
     /// The worst that the vector says.
     pub fn status(&self) -> Status {
         Status::of(&self.vector)
+    }
+
+    /// Something that it rests on is past its time.
+    pub(crate) fn make_stale(&mut self) {
+        self.facts.fresh = false;
+        let Standing { tier, trust, kept_by } = Standing::of(&self.facts);
+        (self.tier, self.trust, self.kept_by) = (tier, trust, kept_by);
+    }
+}
+
+/// Genuine evidence, before anybody says what it is worth: what a verifier hands over.
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "simulated",
+    feature = "tpm",
+    feature = "webauthn"
+))]
+pub(crate) struct Genuine {
+    /// Freshness and relaxations are filled in here.
+    pub(crate) facts: Facts,
+    pub(crate) vector: TrustVector,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) relaxed: Vec<Relaxation>,
+    pub(crate) basis: Basis,
+    pub(crate) verified_at: Timestamp,
+    pub(crate) not_after: Timestamp,
+    pub(crate) claims: Claims,
+}
+
+#[cfg(any(
+    feature = "android-key",
+    feature = "app-attest",
+    feature = "play-integrity",
+    feature = "simulated",
+    feature = "tpm",
+    feature = "webauthn"
+))]
+impl Genuine {
+    /// The only way from evidence to an appraisal. Evidence that answers another challenge is refused before.
+    pub(crate) fn appraised(self) -> Appraisal {
+        let past = |relaxation: &Relaxation| {
+            matches!(relaxation, Relaxation::DangerExpired | Relaxation::DangerStaleRevocationList)
+        };
+        let fresh = !self.relaxed.iter().any(past);
+        let facts = Facts { fresh, relaxed: !self.relaxed.is_empty(), ..self.facts };
+        let Standing { tier, trust, kept_by } = Standing::of(&facts);
+        Appraisal {
+            family: facts.family,
+            vector: self.vector,
+            facts,
+            tier,
+            trust,
+            kept_by,
+            reasons: self.reasons,
+            relaxed: self.relaxed,
+            basis: self.basis,
+            verified_at: self.verified_at,
+            not_after: self.not_after,
+            claims: self.claims,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod pem;
 mod question;
 mod revocation;
 mod roots;
+pub mod standing;
 
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 mod anchor;
@@ -68,6 +69,7 @@ pub use question::{
 pub use revocation::{Revocations, Status as RevocationStatus};
 #[cfg(feature = "simulated")]
 pub use simulated::SimulatedClaims;
+pub use standing::{Facts, Kept, Standing};
 #[cfg(any(feature = "android-key", feature = "app-attest", feature = "tpm", feature = "webauthn"))]
 pub use x509::public_key_of;
 

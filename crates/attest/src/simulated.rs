@@ -3,15 +3,16 @@
 //! It checks what a real family checks, in the same order: realm, chain to an anchored key, validity, the
 //! statement's signature, challenge, device key, level. Anchors are keys, not certificates.
 
-use crate::appraisal::{Appraisal, AttestError, Basis, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Basis, Claims, Genuine, Reason};
 use crate::code::Code;
 use crate::question::{Anchors, Question};
+use crate::standing::{self, AppIdentity, Facts, KeyPlace};
 use glacis_seal::{Purpose, key_id, open_envelope, sha256, thumbprint};
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::message::simulated::{
     AttestationKeyCertificate, AttestationStatement, BootState, FAMILY, SecurityLevel, SimulatedEvidence,
 };
-use glacis_wire::{Decode, Digest, Realm, Tier, Timestamp, Trust};
+use glacis_wire::{Decode, Digest, Realm, Timestamp};
 
 /// What the evidence proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +64,7 @@ fn certificate(
     Ok(certificate)
 }
 
-/// Tier: a key in a TEE is `hardware`, in a secure element with verified boot `strong`; without verified boot
-/// nothing vouches for the system that uses the key, and it is worth `software`.
+/// The manufacturer of the demo says of a verified boot that it is locked, too.
 fn conclude(
     certificate: AttestationKeyCertificate,
     statement: &AttestationStatement,
@@ -72,11 +72,6 @@ fn conclude(
 ) -> Appraisal {
     let booted = statement.boot == BootState::Verified;
     let ours = question.anchors.apps.contains(&statement.app);
-    let tier = match (statement.level, booted) {
-        (_, false) => Tier::Software,
-        (SecurityLevel::Tee, true) => Tier::Hardware,
-        (SecurityLevel::Strongbox, true) => Tier::Strong,
-    };
     // Values of draft-ietf-rats-ar4si §2.3.
     let vector = TrustVector {
         instance_identity: 2,
@@ -85,19 +80,28 @@ fn conclude(
         storage_opaque: 2,
         ..TrustVector::default()
     };
-    let boot = match statement.boot {
-        BootState::Verified => None,
-        BootState::SelfSigned => Some(Code::BootSelfSigned),
-        BootState::Unverified => Some(Code::BootUnverified),
-        BootState::Failed => Some(Code::BootFailed),
+    let (boot, finding) = match statement.boot {
+        BootState::Verified => (standing::BootState::Verified, None),
+        BootState::SelfSigned => (standing::BootState::SelfSigned, Some(Code::BootSelfSigned)),
+        BootState::Unverified => (standing::BootState::Unverified, Some(Code::BootUnverified)),
+        BootState::Failed => (standing::BootState::Failed, Some(Code::BootFailed)),
+    };
+    let facts = Facts {
+        key: match statement.level {
+            SecurityLevel::Tee => KeyPlace::Environment,
+            SecurityLevel::Strongbox => KeyPlace::Element,
+        },
+        vouched: true,
+        boot,
+        locked: Some(booted),
+        app: if ours { AppIdentity::Ours } else { AppIdentity::Foreign },
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
     };
     let app = (!ours).then_some(Code::AppForeign);
-    Appraisal {
-        family: FAMILY,
+    Genuine {
+        facts,
         vector,
-        tier,
-        trust: if ours && booted { Trust::Attested } else { Trust::Claimed },
-        reasons: [boot, app].into_iter().flatten().map(|code| Reason::new(code, "")).collect(),
+        reasons: [finding, app].into_iter().flatten().map(|code| Reason::new(code, "")).collect(),
         relaxed: Vec::new(),
         basis: Basis { issuers: vec![sha256(&certificate.key.0)], ..Basis::default() },
         verified_at: question.now,
@@ -109,4 +113,5 @@ fn conclude(
             level: statement.level,
         }),
     }
+    .appraised()
 }

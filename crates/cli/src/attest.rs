@@ -8,6 +8,7 @@ mod corpus;
 mod explain;
 mod measured;
 mod result;
+mod rules;
 mod statements;
 mod verify;
 
@@ -44,7 +45,7 @@ enum Action {
     /// Verify and show an attestation result that somebody signed (EAR, as JWT or CWT)
     #[command(after_help = crate::EXIT_CODES)]
     Result(result::ResultArgs),
-    /// Say what a code or a relaxation means and what to do about it
+    /// Say what a code, a relaxation or a rule of the appraisal means and what to do about it
     #[command(after_help = crate::EXIT_CODES)]
     Explain(explain::ExplainArgs),
 }

@@ -17,7 +17,7 @@ use crate::{
     python as environment, tidy as tidying,
 };
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Programs that the tests start.
@@ -145,8 +145,16 @@ pub(super) fn features(context: &mut Context) -> Result<Done, Failure> {
 /// Every shipped policy has golden cases, and the test that runs them passed and changed no file.
 pub(super) fn policies(context: &mut Context) -> Result<Done, Failure> {
     let folder = context.root.join("policies");
-    let entries = folder.read_dir().map_err(Failure::doing("no policies"))?.flatten();
-    let folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let below = |folder: &Path| -> Result<Vec<PathBuf>, Failure> {
+        let entries = folder.read_dir().map_err(Failure::doing("no policies"))?.flatten();
+        Ok(entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+    };
+    let mut folders = Vec::new();
+    for path in below(&folder)? {
+        // A folder without a policy holds policies of one catalogue.
+        let inside = below(&path)?;
+        folders.extend(if inside.is_empty() { vec![path] } else { inside });
+    }
     let bare = folders.iter().find(|path| {
         let cases = std::fs::read_to_string(path.join("cases.toml")).unwrap_or_default();
         !path.join("policy.toml").is_file() || !cases.contains("[[case]]")

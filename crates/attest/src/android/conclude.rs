@@ -1,19 +1,20 @@
 //! From a chain that holds and a statement that can be read to an appraisal.
 //!
 //! Two kinds of rules: what makes the statement worthless (levels that differ, keys from outside), and what genuine
-//! evidence says about the device (boot, lock, patches, app), which lowers vector, tier and trust but refuses nothing.
+//! evidence says about the device (boot, lock, patches, app), which lowers the vector and goes into the facts, and refuses
+//! nothing.
 
 use super::{AndroidClaims, BootState, FAMILY, KeyDescription, Provisioning, RootOfTrust, SecurityLevel};
 use super::{ORGANIZATION, TITLE};
-use crate::appraisal::{Appraisal, AttestError, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Claims, Genuine, Reason};
 use crate::code::Code;
 use crate::path::Path;
 use crate::question::{Question, References, Relaxation};
 use crate::relaxed::Relaxed;
+use crate::standing::{self, AppIdentity, Facts, KeyPlace};
 use crate::x509::{Cert, Key, KeyKind};
 use glacis_seal::foreign::Curve;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Trust};
 
 /// What was checked so far.
 pub(super) struct Checked<'c, 'q> {
@@ -28,9 +29,10 @@ pub(super) struct Checked<'c, 'q> {
 /// What the device says about itself, as findings.
 struct Device {
     reasons: Vec<Reason>,
+    boot: standing::BootState,
     booted: bool,
-    boot_failed: bool,
-    locked: bool,
+    /// None where the statement does not say.
+    locked: Option<bool>,
     old: bool,
 }
 
@@ -49,18 +51,26 @@ pub(super) fn conclude(checked: Checked<'_, '_>, question: &Question<'_>) -> Res
     let vector = vector(&device, level, expected, app.is_some());
     let names = relaxed.reasons();
     device.reasons.extend(names);
-    let strict = relaxed.used.is_empty();
-    let tier = match (level, device.booted && strict) {
-        (SecurityLevel::Software, _) | (_, false) => Tier::Software,
-        (SecurityLevel::TrustedEnvironment, true) => Tier::Hardware,
-        (SecurityLevel::StrongBox, true) => Tier::Strong,
+    let facts = Facts {
+        key: match level {
+            SecurityLevel::Software => KeyPlace::Software,
+            SecurityLevel::TrustedEnvironment => KeyPlace::Environment,
+            SecurityLevel::StrongBox => KeyPlace::Element,
+        },
+        vouched: !relaxed.used.contains(&Relaxation::DangerSoftwareRoot),
+        boot: device.boot,
+        locked: device.locked,
+        app: match (expected, &app, stated) {
+            (false, ..) => AppIdentity::Unasked,
+            (true, Some(_), _) => AppIdentity::Ours,
+            (true, None, true) => AppIdentity::Foreign,
+            (true, None, false) => AppIdentity::Unstated,
+        },
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
     };
-    let attested = app.is_some() && device.booted && strict && level > SecurityLevel::Software;
-    Ok(Appraisal {
-        family: FAMILY,
+    let genuine = Genuine {
+        facts,
         vector,
-        tier,
-        trust: if attested { Trust::Attested } else { Trust::Claimed },
         reasons: device.reasons,
         relaxed: relaxed.used,
         basis: path.basis,
@@ -74,7 +84,8 @@ pub(super) fn conclude(checked: Checked<'_, '_>, question: &Question<'_>) -> Res
             key: leaf.key.info.clone(),
             app,
         })),
-    })
+    };
+    Ok(genuine.appraised())
 }
 
 /// The level that counts.
@@ -129,21 +140,20 @@ fn root_of_trust<'d>(
 
 fn device(description: &KeyDescription, root: Option<&RootOfTrust>, references: &References) -> Device {
     let mut reasons = Vec::new();
-    let (mut booted, mut boot_failed, mut locked) = (false, false, false);
+    let (mut boot, mut locked) = (standing::BootState::Unproven, None);
     if let Some(root) = root {
-        locked = root.device_locked;
+        locked = Some(root.device_locked);
         let allowed = references.boot_keys.contains(&root.verified_boot_key);
-        let finding = match root.verified_boot_state {
-            BootState::Verified => None,
-            BootState::SelfSigned if allowed => None,
-            BootState::SelfSigned => Some(Code::BootSelfSigned),
-            BootState::Unverified => Some(Code::BootUnverified),
-            BootState::Failed => Some(Code::BootFailed),
+        let finding;
+        (boot, finding) = match root.verified_boot_state {
+            BootState::Verified => (standing::BootState::Verified, None),
+            BootState::SelfSigned if allowed => (standing::BootState::Expected, None),
+            BootState::SelfSigned => (standing::BootState::SelfSigned, Some(Code::BootSelfSigned)),
+            BootState::Unverified => (standing::BootState::Unverified, Some(Code::BootUnverified)),
+            BootState::Failed => (standing::BootState::Failed, Some(Code::BootFailed)),
         };
-        booted = finding.is_none() && locked;
-        boot_failed = finding == Some(Code::BootFailed);
         reasons.extend(finding.map(|code| Reason::new(code, "")));
-        if !locked {
+        if !root.device_locked {
             reasons.push(Reason::new(Code::Unlocked, ""));
         }
     }
@@ -165,7 +175,8 @@ fn device(description: &KeyDescription, root: Option<&RootOfTrust>, references: 
         old = true;
         reasons.push(Reason::new(Code::PatchLevel, "system unstated"));
     }
-    Device { reasons, booted, boot_failed, locked, old }
+    let good = matches!(boot, standing::BootState::Verified | standing::BootState::Expected);
+    Device { reasons, boot, booted: good && locked == Some(true), locked, old }
 }
 
 /// `YYYYMM` of `YYYYMM` or `YYYYMMDD`.
@@ -195,9 +206,9 @@ fn vector(device: &Device, level: SecurityLevel, expected: bool, ours: bool) -> 
     };
     TrustVector {
         instance_identity: 2,
-        configuration: if device.locked { 2 } else { 32 },
+        configuration: if device.locked == Some(true) { 2 } else { 32 },
         executables,
-        hardware: match (device.boot_failed, device.booted) {
+        hardware: match (device.boot == standing::BootState::Failed, device.booted) {
             (true, _) => 96,
             (_, true) => 2,
             _ => 32,

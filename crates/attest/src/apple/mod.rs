@@ -14,7 +14,7 @@ mod receipt;
 pub use assertion::{AssertionClaims, Stored, check_assertion};
 pub use receipt::{Receipt, ReceiptKind, check_receipt};
 
-use crate::appraisal::{Appraisal, AttestError, Claims};
+use crate::appraisal::{Appraisal, AttestError, Claims, Genuine};
 use crate::asn1::{Element, Reader, Rules};
 use crate::authdata::{AuthData, Credential, cose_key};
 use crate::cbor::{self, Value};
@@ -22,13 +22,14 @@ use crate::code::Code;
 use crate::path::{self, Path, Rule};
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
+use crate::standing::{AppIdentity, BootState, Facts, KeyPlace};
 use crate::x509::{CHAIN_MAX, Cert, KeyKind};
 use der::asn1::ObjectIdentifier as Oid;
 use glacis_seal::foreign::Curve;
 use glacis_seal::{sha256, sha256_parts};
+use glacis_wire::Digest;
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Digest, Tier, Trust};
 use serde::Serialize;
 
 /// Name of the family.
@@ -122,7 +123,6 @@ pub(crate) fn appraise(body: &[u8], question: &Question<'_>) -> Result<Appraisal
 }
 
 fn conclude(claims: AppAttestClaims, path: Path, relaxed: Relaxed<'_>, question: &Question<'_>) -> Appraisal {
-    let strict = relaxed.used.is_empty();
     let ours = claims.app.as_ref().is_some_and(|app| question.references.apple_apps.contains(app));
     // Apple vouches for hardware and app; its devices boot nothing but Apple's systems (ADR 15).
     let vector = TrustVector {
@@ -132,12 +132,18 @@ fn conclude(claims: AppAttestClaims, path: Path, relaxed: Relaxed<'_>, question:
         storage_opaque: 2,
         ..TrustVector::default()
     };
+    let facts = Facts {
+        key: KeyPlace::Element,
+        vouched: true,
+        boot: BootState::Enforced,
+        // Another than an expected app was refused.
+        app: if ours { AppIdentity::Ours } else { AppIdentity::Unasked },
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
+    };
     let reasons = relaxed.reasons();
-    Appraisal {
-        family: FAMILY,
+    Genuine {
+        facts,
         vector,
-        tier: if strict { Tier::Strong } else { Tier::Software },
-        trust: if strict && ours { Trust::Attested } else { Trust::Claimed },
         reasons: reasons.collect(),
         relaxed: relaxed.used,
         basis: path.basis,
@@ -145,6 +151,7 @@ fn conclude(claims: AppAttestClaims, path: Path, relaxed: Relaxed<'_>, question:
         not_after: path.not_after,
         claims: Claims::AppAttest(Box::new(claims)),
     }
+    .appraised()
 }
 
 fn take_apart(body: &[u8]) -> Result<Parts<'_>, AttestError> {

@@ -30,9 +30,7 @@ use glacis_wire::limits::BUNDLE_BYTES_MAX;
 use glacis_wire::message::collateral as wire;
 use glacis_wire::message::enrol::Evidence;
 use glacis_wire::message::{Bytes, List, PublicKey, Signed, Text};
-use glacis_wire::{
-    Decode as _, DecodeError, Digest, Encode as _, EncodeError, KeyId, Tier, Timestamp, Trust,
-};
+use glacis_wire::{Decode as _, DecodeError, Digest, Encode as _, EncodeError, KeyId, Tier, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -188,8 +186,7 @@ impl Life {
         found.basis.collateral = Some(self.version);
         found.not_after = found.not_after.min(self.not_after);
         if age == Age::Stale {
-            found.tier = found.tier.min(Tier::Software);
-            found.trust = Trust::Claimed;
+            found.make_stale();
             let detail = format!("version {}, stale since {}", self.version, self.stale_after.rfc3339());
             found.reasons.push(Reason::new(Code::StaleCollateral, detail));
         }

@@ -26,8 +26,6 @@ pub struct Issue<'a> {
     pub expires: Timestamp,
     /// What whoever asks for the result gave along: 8 to 64 bytes.
     pub nonce: Option<&'a [u8]>,
-    /// Which policy derived tier and trust.
-    pub policy: Option<&'a str>,
     /// What was asked besides the evidence.
     pub collateral: &'a [Collateral],
 }
@@ -35,11 +33,10 @@ pub struct Issue<'a> {
 impl Ear {
     /// The result of appraising evidence of one family.
     pub fn of(family: &str, outcome: &Result<Appraisal, AttestError>, issue: &Issue<'_>) -> Self {
-        let (expires, mut submod) = match outcome {
+        let (expires, submod) = match outcome {
             Ok(found) => (issue.expires.min(found.not_after), affirm(found, issue)),
             Err(refused) => (issue.expires, refuse(family, refused, issue)),
         };
-        submod.policy = issue.policy.map(str::to_owned);
         Self {
             issued_at: whole(issue.issued_at),
             not_before: None,
@@ -76,7 +73,8 @@ fn affirm(found: &Appraisal, issue: &Issue<'_>) -> Submod {
     Submod {
         status: found.status(),
         vector: Some(found.vector).filter(|vector| *vector != TrustVector::default()),
-        policy: None,
+        // What derived tier and trust.
+        policy: crate::standing::policy_id(),
         detail: Some(detail),
         unknown: Vec::new(),
     }

@@ -1,31 +1,18 @@
 //! From an authentic verdict to an appraisal.
 //!
-//! Refused is what was made for another app. Everything else that Google says lowers vector and trust, or is a finding; the
-//! tier is `software` whatever it says, since no verdict is about a key.
+//! Refused is what was made for another app. Everything else that Google says lowers the vector, is a fact or a finding; no
+//! verdict is about a key, whatever it says.
 
 use super::{
     AppAccess, AppVerdict, DeviceActivity, DeviceVerdict, FAMILY, Licensing, PlayClaims, PlayKeys,
     PlayProtect,
 };
-use crate::appraisal::{Appraisal, AttestError, Basis, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Basis, Claims, Genuine, Reason};
 use crate::code::Code;
 use crate::question::Question;
+use crate::standing::{AppIdentity, BootState, Facts};
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Trust};
 use std::time::Duration;
-
-/// What Google says about the app, against what is expected.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum App {
-    /// Nothing is expected.
-    Unasked,
-    /// Google did not look.
-    Unstated,
-    /// Another build, or another signer.
-    Foreign,
-    /// One of ours.
-    Ours,
-}
 
 pub(super) fn conclude(
     claims: PlayClaims,
@@ -35,36 +22,54 @@ pub(super) fn conclude(
     let app = app(&claims, question)?;
     let mut reasons = device_findings(&claims);
     match app {
-        App::Foreign => reasons.push(Reason::new(Code::AppForeign, claims.app.name())),
-        App::Unstated => reasons.push(Reason::new(Code::AppUnstated, claims.app.name())),
-        App::Ours | App::Unasked => {}
+        AppIdentity::Foreign => reasons.push(Reason::new(Code::AppForeign, claims.app.name())),
+        AppIdentity::Unstated => reasons.push(Reason::new(Code::AppUnstated, claims.app.name())),
+        AppIdentity::Ours | AppIdentity::Unasked => {}
     }
     reasons.extend(environment_findings(&claims));
     reasons.push(Reason::new(Code::KeyUnproven, ""));
-    let attested = app == App::Ours && claims.verified_boot();
-    Ok(Appraisal {
-        family: FAMILY,
+    let facts = Facts {
+        vouched: true,
+        boot: boot(&claims),
+        // What Google grades so boots with a locked bootloader.
+        locked: claims.verified_boot().then_some(true),
+        app,
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
+    };
+    let genuine = Genuine {
+        facts,
         vector: vector(&claims, app),
-        tier: Tier::Software,
-        trust: if attested { Trust::Attested } else { Trust::Claimed },
         reasons,
         relaxed: Vec::new(),
         basis: Basis { anchor: Some(keys.id), issuers: vec![keys.id], ..Basis::default() },
         verified_at: question.now,
         not_after: claims.made_at.after(VERDICT_LIFE),
         claims: Claims::PlayIntegrity(Box::new(claims)),
-    })
+    };
+    Ok(genuine.appraised())
+}
+
+/// How the device booted: by hardware's word, or not shown; a device that Google looked at and does not vouch for boots
+/// something that nobody vouches for.
+fn boot(claims: &PlayClaims) -> BootState {
+    if claims.verified_boot() {
+        BootState::Verified
+    } else if claims.certified() || unevaluated(claims) {
+        BootState::Unproven
+    } else {
+        BootState::Unverified
+    }
 }
 
 /// Which app. The name in the request is the request's word, the one beside the verdict is Play's; where both are there they
 /// agree, or somebody asked in another's name.
-fn app(claims: &PlayClaims, question: &Question<'_>) -> Result<App, AttestError> {
+fn app(claims: &PlayClaims, question: &Question<'_>) -> Result<AppIdentity, AttestError> {
     if claims.app_package.as_ref().is_some_and(|seen| *seen != claims.package) {
         return Err(AttestError::new(Code::App, "asked in the name of another app"));
     }
     let expected = &question.references.android_apps;
     if expected.is_empty() {
-        return Ok(App::Unasked);
+        return Ok(AppIdentity::Unasked);
     }
     // A package may be expected more than once, with other signers each time.
     let mut ours = expected.iter().filter(|app| app.package == claims.package).peekable();
@@ -73,9 +78,9 @@ fn app(claims: &PlayClaims, question: &Question<'_>) -> Result<App, AttestError>
     }
     let signed = ours.any(|app| app.signers.iter().any(|signer| claims.signers.contains(signer)));
     Ok(match claims.app {
-        AppVerdict::Recognized if claims.app_package.is_some() && signed => App::Ours,
-        AppVerdict::Unevaluated | AppVerdict::Other => App::Unstated,
-        AppVerdict::Recognized | AppVerdict::UnrecognizedVersion => App::Foreign,
+        AppVerdict::Recognized if claims.app_package.is_some() && signed => AppIdentity::Ours,
+        AppVerdict::Unevaluated | AppVerdict::Other => AppIdentity::Unstated,
+        AppVerdict::Recognized | AppVerdict::UnrecognizedVersion => AppIdentity::Foreign,
     })
 }
 
@@ -117,17 +122,17 @@ fn unevaluated(claims: &PlayClaims) -> bool {
 }
 
 /// Values of draft-ietf-rats-ar4si §2.3. Nothing is claimed of instance and storage: no key of the device is in the verdict.
-fn vector(claims: &PlayClaims, app: App) -> TrustVector {
+fn vector(claims: &PlayClaims, app: AppIdentity) -> TrustVector {
     let certified = claims.certified();
     let looked_at = !unevaluated(claims);
     let harmful = matches!(claims.play_protect, Some(PlayProtect::MediumRisk | PlayProtect::HighRisk));
     let executables = match app {
-        App::Foreign => 33,
-        App::Unasked | App::Unstated => 0,
-        App::Ours if looked_at && !certified => 33,
-        App::Ours if !looked_at => 0,
-        App::Ours if harmful => 32,
-        App::Ours => 2,
+        AppIdentity::Foreign => 33,
+        AppIdentity::Unasked | AppIdentity::Unstated => 0,
+        AppIdentity::Ours if looked_at && !certified => 33,
+        AppIdentity::Ours if !looked_at => 0,
+        AppIdentity::Ours if harmful => 32,
+        AppIdentity::Ours => 2,
     };
     TrustVector {
         executables,

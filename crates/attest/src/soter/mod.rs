@@ -16,11 +16,12 @@ mod statement;
 
 pub use ask::{AskClaims, check_ask};
 
-use crate::appraisal::{Appraisal, AttestError, Claims, Reason};
+use crate::appraisal::{Appraisal, AttestError, Claims, Genuine, Reason};
 use crate::code::Code;
 use crate::json::{Json, wrong};
 use crate::question::Question;
 use crate::relaxed::Relaxed;
+use crate::standing::{Facts, KeyPlace};
 use crate::x509::{Key, KeyKind};
 use ask::{Ask, Vouched};
 use glacis_seal::Purpose;
@@ -28,7 +29,6 @@ use glacis_seal::hash::context_digest;
 use glacis_seal::text::{base64url, parse_base64url};
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Trust};
 use serde::Serialize;
 use statement::{Final, Signed, Stated, signed_key};
 
@@ -170,7 +170,6 @@ fn conclude(
     relaxed: Relaxed<'_>,
     question: &Question<'_>,
 ) -> Appraisal {
-    let strict = relaxed.used.is_empty();
     let Ask { key: app_key, vouched: Vouched { voucher, basis, not_after }, .. } = ask;
     let vouched = voucher != SoterVoucher::Nobody;
     // The key that enrols is another than the scene's, and nothing says where it lives.
@@ -186,11 +185,15 @@ fn conclude(
         ..TrustVector::default()
     };
     let Stated { cpu_id, uid, counter, .. } = last.stated;
-    Appraisal {
-        family: FAMILY,
+    // No level says which system runs or who wrote the app.
+    let facts = Facts {
+        key: if elsewhere { KeyPlace::Unproven } else { KeyPlace::Environment },
+        vouched,
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
+    };
+    Genuine {
+        facts,
         vector,
-        tier: if vouched && strict && !elsewhere { Tier::Hardware } else { Tier::Software },
-        trust: Trust::Claimed,
         reasons,
         relaxed: relaxed.used,
         basis,
@@ -210,6 +213,7 @@ fn conclude(
             sensor_version: last.sensor_version,
         })),
     }
+    .appraised()
 }
 
 /// A key of a level: RSA, whose length is checked with its signature.

@@ -6,15 +6,16 @@
 use super::endorsement::Endorsed;
 use super::log::{Boot, EventLog};
 use super::{Clock, FAMILY, HardwareId, Platform, Register, TpmClaims, TpmModel};
-use crate::appraisal::{Appraisal, Claims, NEVER, Reason};
+use crate::appraisal::{Appraisal, Claims, Genuine, NEVER, Reason};
 use crate::code::Code;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
+use crate::standing::{BootState, Facts, KeyPlace};
 use crate::structures::TpmHash;
+use glacis_wire::Realm;
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::enrol::TrustVector;
 use glacis_wire::message::tpm::TpmEvidence;
-use glacis_wire::{Realm, Tier, Trust};
 
 /// What holds when this begins.
 pub(super) struct Proven<'a> {
@@ -39,6 +40,16 @@ struct Measured {
     foreign: bool,
 }
 
+impl Measured {
+    const fn state(&self) -> BootState {
+        match (self.verified, self.bad_configuration || self.foreign) {
+            (true, _) => BootState::Verified,
+            (false, true) => BootState::Unverified,
+            (false, false) => BootState::Unproven,
+        }
+    }
+}
+
 pub(super) fn conclude(
     proven: Proven<'_>,
     (endorsed, platforms, strangers): (Option<Endorsed>, Vec<Platform>, bool),
@@ -55,28 +66,34 @@ pub(super) fn conclude(
         reasons.push(Reason::new(Code::Unanchored, ""));
     }
     // In the demo a program stands for a chip, as everything there stands for something.
-    let demo = question.anchors.context.realm == Realm::Demo;
-    let program = model.as_ref().is_some_and(TpmModel::is_program) && !demo;
+    let realm = question.anchors.context.realm;
+    let is_program = model.as_ref().is_some_and(TpmModel::is_program);
+    let program = is_program && realm != Realm::Demo;
     if program {
         reasons.push(Reason::new(Code::SoftwareTpm, ""));
     }
     reasons.extend(relaxed.reasons());
     let genuine = model.is_some() && proven.activated;
-    let tier = match (genuine && !program && relaxed.used.is_empty(), measured.verified) {
-        (false, _) => Tier::Software,
-        (true, false) => Tier::Hardware,
-        (true, true) => Tier::Strong,
+    let facts = Facts {
+        key: match (proven.activated, is_program) {
+            (false, _) => KeyPlace::Unproven,
+            (true, true) => KeyPlace::Program,
+            (true, false) => KeyPlace::Chip,
+        },
+        vouched: model.is_some(),
+        boot: measured.state(),
+        locked: measured.boot.as_ref().and_then(|boot| boot.secure_boot),
+        // Which app asks, a TPM never says.
+        ..Facts::unproven(FAMILY, realm)
     };
     let vector = vector(&measured, genuine, program);
     let (basis, not_after) = path.map_or((Default::default(), NEVER), |path| (path.basis, path.not_after));
     let registers = proven.evidence.pcrs.iter();
     let registers =
         registers.map(|pcr| Register { bank: pcr.bank, index: pcr.index, value: pcr.value.to_vec() });
-    Appraisal {
-        family: FAMILY,
+    Genuine {
+        facts,
         vector,
-        tier,
-        trust: Trust::Claimed,
         reasons,
         relaxed: relaxed.used,
         basis,
@@ -95,6 +112,7 @@ pub(super) fn conclude(
             boot: measured.boot,
         })),
     }
+    .appraised()
 }
 
 /// Values of draft-ietf-rats-ar4si §2.3: 2 is affirmed, 3 is affirmed for the time of boot, 32 and 33 warn.

@@ -14,18 +14,18 @@ mod tpm;
 pub use assertion::{AssertionAsked, AssertionClaims, StoredCredential, check_assertion};
 
 use crate::android::KeyDescription;
-use crate::appraisal::{Appraisal, AttestError, Claims, NEVER, Reason};
+use crate::appraisal::{Appraisal, AttestError, Claims, Genuine, NEVER, Reason};
 use crate::authdata::{self, AuthData, cose_key};
 use crate::cbor::{self, Value};
 use crate::code::Code;
 use crate::path::Path;
 use crate::question::{Question, Relaxation};
 use crate::relaxed::Relaxed;
+use crate::standing::{Facts, KeyPlace};
 use crate::x509::{Key, KeyKind};
 use glacis_seal::foreign::{self, Curve, HashName, Scheme};
 use glacis_seal::sha256;
 use glacis_wire::message::enrol::TrustVector;
-use glacis_wire::{Tier, Trust};
 use serde::Serialize;
 
 /// Name of the family.
@@ -204,7 +204,6 @@ fn conclude(
 ) -> Appraisal {
     claims.tpm_manufacturer = stated.tpm_manufacturer;
     claims.android = stated.android;
-    let strict = relaxed.used.is_empty();
     let vouched = stated.voucher == Voucher::Maker;
     let finding = match stated.voucher {
         Voucher::Nobody => Some(Code::NoAttestation),
@@ -223,12 +222,18 @@ fn conclude(
     };
     let (basis, not_after) =
         stated.path.map_or((Default::default(), NEVER), |path| (path.basis, path.not_after));
-    Appraisal {
-        family: FAMILY,
+    // The authenticator is genuine; of the machine that it is in or beside, and of the page, nothing is known.
+    let facts = Facts {
+        key: match stated.voucher {
+            Voucher::Nobody | Voucher::Itself => KeyPlace::Unproven,
+            Voucher::Stranger | Voucher::Maker => KeyPlace::Authenticator,
+        },
+        vouched,
+        ..Facts::unproven(FAMILY, question.anchors.context.realm)
+    };
+    Genuine {
+        facts,
         vector,
-        // The authenticator is genuine; of the machine that it is in or beside, nothing is known.
-        tier: if vouched && strict { Tier::Hardware } else { Tier::Software },
-        trust: Trust::Claimed,
         reasons,
         relaxed: relaxed.used,
         basis,
@@ -236,6 +241,7 @@ fn conclude(
         not_after,
         claims: Claims::Webauthn(Box::new(claims)),
     }
+    .appraised()
 }
 
 /// How a signature is checked that COSE names so; none if key and name do not fit.

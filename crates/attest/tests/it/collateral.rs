@@ -6,6 +6,7 @@ use crate::phone::{Batch, PACKAGE, Phone, SIGNER};
 use glacis_attest::collateral::{
     Age, COLLATERAL_BYTES_MAX, Life, Mark, Support, SupportKind, danger_unverified,
 };
+use glacis_attest::standing::{Facts, Goal};
 use glacis_attest::{
     Anchors, AndroidApp, Appraisal, AttestError, Code, Collateral, CollateralError, Constraints, Question,
     References, Revocations, Roots, Site,
@@ -207,6 +208,10 @@ fn age_decides_what_results_are_worth() {
     assert_eq!((stale.tier, stale.trust), (Tier::Software, Trust::Claimed));
     let codes: Vec<Code> = stale.reasons.iter().map(|reason| reason.code).collect();
     assert_eq!(codes, [Code::StaleCollateral]);
+    assert_eq!((fresh.facts.fresh, stale.facts), (true, Facts { fresh: false, ..fresh.facts }));
+    let kept: Vec<String> =
+        stale.kept_by.iter().filter(|kept| kept.from != Goal::Strong).map(ToString::to_string).collect();
+    assert_eq!(kept, ["attested/stale", "hardware/stale"]);
     let refused = |now| appraise(&held, &phone, now).unwrap_err().code();
     assert_eq!(refused(at(14)), Code::OldCollateral);
     // A clock that was put back, or one of the maker's that runs ahead.

@@ -52,7 +52,6 @@ fn issued(family: &str, outcome: &Result<glacis_attest::Appraisal, AttestError>,
         issued_at: NOW,
         expires: NOW.after(Duration::from_secs(600)),
         nonce: Some(NONCE),
-        policy: Some("tier/1"),
         collateral: &[collateral],
     };
     Ear::of(family, outcome, &issue)
@@ -142,6 +141,7 @@ fn a_refusal_is_contraindicated_and_comes_back_from_both_serialisations() {
     let detail = submod.detail.as_ref().unwrap();
     assert_eq!(detail.reasons[0].code, "unknown-family");
     assert_eq!((detail.tier, detail.trust, &detail.claims), (None, None, &None));
+    assert_eq!(submod.policy, None, "no policy was applied");
     let (key, audience) = (signer("result"), audience());
     let expected = expected(&audience);
     assert_eq!(verify_jwt(&ear.to_jwt(&key).unwrap(), &keys(), &expected).unwrap(), ear);
@@ -181,6 +181,7 @@ fn an_appraisal_comes_back_whole_and_never_outlives_what_it_rests_on() {
         assert_eq!(back, ear);
         let submod = &back.submods[0].1;
         assert_eq!((submod.status, submod.vector), (found.status(), Some(found.vector)));
+        assert!(submod.policy.is_some() && submod.policy == glacis_attest::standing::policy_id());
         let detail = submod.detail.as_ref().unwrap();
         assert_eq!((detail.tier, detail.trust), (Some(found.tier), Some(found.trust)));
         assert_eq!((detail.verified_at, detail.not_after), (found.verified_at, Some(found.not_after)));

@@ -1,8 +1,11 @@
-//! `glacis attest explain`: every code and every relaxation of the verifiers, at length.
+//! `glacis attest explain`: every code and every relaxation of the verifiers, and every rule by which they derive tier and
+//! trust, at length.
 //!
-//! Both tables are the library's; nothing is worded here, so that records, metrics and this output say the same.
+//! The tables are the library's, the rules are the policies'; nothing is worded here, so that records, metrics and this
+//! output say the same.
 //! Codes of the command itself are another table: `glacis explain-error`.
 
+use super::rules;
 use crate::codes::Code as CliCode;
 use crate::error::CliError;
 use crate::output::{print, print_json};
@@ -15,7 +18,7 @@ use std::io::Write;
 /// Arguments of `glacis attest explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// The code, such as unknown-root, or a relaxation, such as danger_expired
+    /// The code, such as unknown-root, a relaxation, such as danger_expired, or a rule, such as attested/app-not-ours
     #[arg(required_unless_present = "list", conflicts_with = "list")]
     code: Option<String>,
     /// Print all of them
@@ -26,18 +29,20 @@ pub(crate) struct ExplainArgs {
     json: bool,
 }
 
-/// One entry of either table.
+/// One entry of a table.
 struct Entry {
-    name: &'static str,
+    name: String,
     effect: &'static str,
-    what: &'static str,
+    what: String,
     cure: Option<&'static str>,
+    when: Option<String>,
+    policy: Option<String>,
 }
 
 /// Prints one entry or all.
 pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let Some(wanted) = &args.code else { return list(args.json, out) };
-    let entry = entries().find(|entry| entry.name == wanted);
+    let entry = entries().find(|entry| entry.name == *wanted);
     let entry = entry.ok_or_else(|| {
         CliError::new(CliCode::UnknownCode, format!("no verifier says `{wanted}`"))
             .help("`glacis attest explain --list` prints all codes")
@@ -45,8 +50,13 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
     if args.json {
         return print_json(out, &entry.json());
     }
-    let cure = entry.cure.map(|cure| format!("\n{cure}")).unwrap_or_default();
-    print(out, &format!("{} ({})\n\n{}{cure}", entry.name, entry.effect, entry.what))
+    let more = [
+        entry.cure.map(|cure| format!("\n{cure}")),
+        entry.when.map(|when| format!("\n\nwhen      {when}")),
+        entry.policy.map(|digest| format!("\npolicy    {digest}")),
+    ];
+    let more: String = more.into_iter().flatten().collect();
+    print(out, &format!("{} ({})\n\n{}{more}", entry.name, entry.effect, entry.what))
 }
 
 fn list(json: bool, out: &mut dyn Write) -> Result<(), CliError> {
@@ -60,26 +70,41 @@ fn list(json: bool, out: &mut dyn Write) -> Result<(), CliError> {
 
 fn entries() -> impl Iterator<Item = Entry> {
     let codes = Code::ALL.iter().map(|code| Entry {
-        name: code.name(),
+        name: code.name().to_owned(),
         effect: match code.effect() {
             Effect::Refused => "refused",
             Effect::Found => "found",
             Effect::Rejected => "rejected",
         },
-        what: code.what(),
+        what: code.what().to_owned(),
         cure: Some(code.cure()),
+        when: None,
+        policy: None,
     });
     let relaxations = Relaxation::ALL.iter().map(|relaxation| Entry {
-        name: relaxation.name(),
+        name: relaxation.name().to_owned(),
         effect: "relaxation",
-        what: relaxation.what(),
+        what: relaxation.what().to_owned(),
         cure: None,
+        when: None,
+        policy: None,
     });
-    codes.chain(relaxations)
+    let rules = rules::written().into_iter().map(|rule| Entry {
+        name: rule.name,
+        effect: if rule.when.is_some() { "rule" } else { "policy" },
+        what: rule.what,
+        cure: None,
+        when: rule.when,
+        policy: Some(rule.policy),
+    });
+    codes.chain(relaxations).chain(rules)
 }
 
 impl Entry {
     fn json(&self) -> Value {
-        json!({"code": self.name, "effect": self.effect, "what": self.what, "cure": self.cure})
+        json!({
+            "code": self.name, "effect": self.effect, "what": self.what, "cure": self.cure,
+            "when": self.when, "policy": self.policy,
+        })
     }
 }

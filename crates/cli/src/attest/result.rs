@@ -81,7 +81,6 @@ impl SignArgs {
             issued_at: appraised.now,
             expires: appraised.now.after(LIFE),
             nonce: nonce.as_deref(),
-            policy: None,
             collateral: appraised.collateral,
         };
         let ear = Ear::of(appraised.family, appraised.outcome, &issue);

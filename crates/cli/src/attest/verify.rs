@@ -13,6 +13,7 @@ use crate::time::Moment;
 use clap::Args;
 use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, Mark, danger_unverified};
 use glacis_attest::play_integrity::PlayKeys;
+use glacis_attest::standing::{self, Goal};
 use glacis_attest::{
     Anchors, AndroidApp, Appraisal, AttestError, Collateral, CollateralError, Constraints, Question,
     References, Relaxation, Released, Revocations, Site, Status, cmw, ear, named, tpm,
@@ -232,6 +233,9 @@ pub(super) fn document(
         "vector": vector,
         "tier": found.tier.name(),
         "trust": found.trust.name(),
+        "facts": found.facts.json(),
+        "kept_by": found.kept_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "policy": standing::policy_id(),
         "verified_at": at,
         "not_after": found.not_after.rfc3339(),
         "reasons": reasons,
@@ -258,6 +262,13 @@ fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) 
     };
     let _ = writeln!(shown, "{:<9} {family}, as of {}", found.status().name(), now.rfc3339());
     let _ = writeln!(shown, "tier      {}, its word is {}", found.tier.name(), found.trust.name());
+    for goal in Goal::ALL {
+        let kept = found.kept_by.iter().filter(|kept| kept.from == goal).map(|kept| kept.rule);
+        let kept: Vec<&str> = kept.collect();
+        if !kept.is_empty() {
+            let _ = writeln!(shown, "kept      from {} by {}", goal.name(), kept.join(", "));
+        }
+    }
     let claims = named(&found.vector).into_iter().filter(|(_, claim)| *claim != 0);
     let claims: Vec<String> = claims.map(|(name, claim)| format!("{name} {claim}")).collect();
     let _ = writeln!(

@@ -1,7 +1,7 @@
 //! `glacis attest` as a person or a script meets it.
 
 use crate::{code, glacis, stderr, stdout};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 mod results;
@@ -47,6 +47,12 @@ fn a_genuine_chain_is_affirming_and_exits_0_and_anything_less_exits_1() {
         "{found}"
     );
     assert_eq!(found["vector"]["hardware"], 2);
+    let facts = ["key.place", "boot.state", "boot.locked", "app.identity"].map(|name| &found["facts"][name]);
+    assert_eq!(facts, [&json!("element"), &json!("verified"), &json!(true), &json!("unasked")]);
+    assert_eq!(found["kept_by"], json!(["attested/app-not-ours"]));
+    assert!(found["policy"].as_str().is_some_and(|id| id.starts_with("urn:glacis:appraisal:")), "{found}");
+    let told = glacis(&listed);
+    assert!(stdout(&told).contains("\nkept      from attested by app-not-ours\n"), "{}", stdout(&told));
     assert_eq!(found["claims"]["description"]["hardware_enforced"]["os_patch_level"], 202_511);
     assert_eq!((&found["reasons"], &found["relaxed"]), (&Value::Array(vec![]), &Value::Array(vec![])));
     let ours = "app=com.google.android.attestation,signer=10393be3b914df967a3b9e0bd0d6e8";
@@ -59,6 +65,8 @@ fn a_genuine_chain_is_affirming_and_exits_0_and_anything_less_exits_1() {
     let (exit, allowed) = document(&[&base[..], &at, &["--allow", "danger_no_revocation_list"]].concat());
     assert_eq!((exit, &allowed["tier"]), (0, &"software".into()), "{allowed}");
     assert_eq!(allowed["relaxed"][0], "danger_no_revocation_list");
+    let kept = json!(["attested/app-not-ours", "attested/relaxed", "hardware/relaxed"]);
+    assert_eq!((&allowed["kept_by"], &allowed["facts"]["evidence.relaxed"]), (&kept, &json!(true)));
     let late = glacis(&[&base[..], &["--collateral", &list, "--at", "2026-01-01T00:00:00Z"]].concat());
     assert_eq!(code(&late), 1);
     assert!(stdout(&late).contains("expired: A certificate of the chain has ended."), "{}", stdout(&late));
