@@ -9,7 +9,9 @@ use glacis_compiler::{Source, compile};
 use glacis_model::import::Format;
 use glacis_policy::Binding;
 use glacis_seal::{Purpose, sign_envelope};
-use glacis_wire::message::challenge::{ChallengeNonce, ChallengeRequest, NonceBody, Proof};
+use glacis_wire::message::challenge::{
+    ChallengeNonce, ChallengeRequest, NonceBody, PasskeyAnswer, PasskeyOutcome, PasskeyVerify, Proof,
+};
 use glacis_wire::message::policy::{Bundle, BundleSlice, Feed, FeedAction, FeedEntry, Published};
 use glacis_wire::message::session::{LegOpened, OpeningRecord};
 use glacis_wire::message::{Bytes, List, Maced, Signed, Tail, Text};
@@ -88,7 +90,16 @@ fn wire_seeds() -> Seeds {
         ("nonce", nonce.to_bytes()?),
         ("challenge-request", challenge.to_bytes()?),
         ("proof-passkey", Proof::Passkey { nonce: nonce.clone(), signature: [8; 64] }.to_bytes()?),
-        ("proof-otp", Proof::Otp { nonce, grant: signed.clone() }.to_bytes()?),
+        ("proof-otp", Proof::Otp { nonce: nonce.clone(), grant: signed.clone() }.to_bytes()?),
+        (
+            "proof-passkey-grant",
+            Proof::PasskeyGrant { nonce: nonce.clone(), grant: signed.clone() }.to_bytes()?,
+        ),
+        ("passkey-verify", PasskeyVerify { nonce, assertion: Bytes(b"{}".to_vec()) }.to_bytes()?),
+        (
+            "passkey-answer",
+            PasskeyAnswer { outcome: PasskeyOutcome::Granted, grant: Some(signed.clone()) }.to_bytes()?,
+        ),
         ("opening", opening.to_bytes()?),
         ("leg", LegOpened { leg: LegId::new([9; 16]) }.to_bytes()?),
         ("key-set", key_set(1).ok_or("no key set")?.to_bytes()?),
@@ -112,7 +123,9 @@ fn kinds_of(name: &str) -> &'static [u8] {
         "maced" => &[3],
         "nonce" => &[16, 20],
         "challenge-request" => &[17],
-        "proof-passkey" | "proof-otp" => &[18],
+        "proof-passkey" | "proof-otp" | "proof-passkey-grant" => &[18],
+        "passkey-verify" => &[36],
+        "passkey-answer" => &[37],
         "opening" => &[15],
         "leg" => &[13],
         "key-set" => &[32],

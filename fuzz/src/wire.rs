@@ -4,7 +4,7 @@
 //! whatever limit, tag or length the bytes claim.
 
 use glacis_wire::message::challenge::{
-    ChallengeNonce, ChallengeRequest, Grant, OtpAnswer, OtpStart, OtpVerify, Proof,
+    ChallengeNonce, ChallengeRequest, Grant, OtpAnswer, OtpStart, OtpVerify, PasskeyAnswer, PasskeyVerify, Proof,
 };
 use glacis_wire::message::decide::{
     AttributedBatch, ClientVerdict, DecideAnswer, DeviceBatch, EventFacts, Record, Report, ReportAck,
@@ -72,4 +72,6 @@ pub const CHECKS: &[fn(&[u8])] = &[
     one_form::<Bundle>,
     one_form::<Published>,
     one_form::<Feed>,
+    one_form::<PasskeyVerify>,
+    one_form::<PasskeyAnswer>,
 ];

@@ -44,7 +44,8 @@ fn headers_in(headers: Vec<HttpHeader>) -> Vec<(String, String)> {
 }
 
 pub(crate) fn prompt_out(prompt: glacis_sdk::Prompt) -> Prompt {
-    Prompt { method: method_out(prompt.method), message: prompt.message }
+    let webauthn = prompt.webauthn.map(|challenge| challenge.as_bytes().to_vec());
+    Prompt { method: method_out(prompt.method), message: prompt.message, webauthn }
 }
 
 const fn method_out(method: glacis_wire::Method) -> Method {

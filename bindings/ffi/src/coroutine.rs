@@ -120,6 +120,7 @@ impl Coroutine {
         let Awaited::Reply(prompt) = &self.awaited else { return };
         let reply = match reply {
             Reply::Approved => Answered::Verified(UserVerification::claimed_by_app(&prompt.message)),
+            Reply::Assertion { json } => Answered::Assertion(json.into_bytes()),
             Reply::Code { code } => Answered::Code(code),
             Reply::Declined => Answered::Declined,
         };

@@ -26,6 +26,7 @@ mod operate;
 mod output;
 mod pages;
 mod partner;
+mod passkey;
 mod policy;
 mod protect;
 mod serve;
@@ -125,6 +126,9 @@ enum Role {
     /// Add partners that enrol devices, and limit what they enrol
     #[command(after_help = EXIT_CODES)]
     Partner(partner::PartnerArgs),
+    /// Show and remove passkeys that users pass challenges with
+    #[command(after_help = EXIT_CODES)]
+    Passkey(passkey::PasskeyArgs),
     /// Make, list and revoke bearer tokens
     #[command(after_help = EXIT_CODES)]
     Token(token::TokenArgs),
@@ -202,6 +206,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::List(list) => list::run(list, host, out).map(done),
         Role::Devices(devices) => devices::run(devices, out).map(done),
         Role::Partner(partner) => partner::run(partner, out).map(done),
+        Role::Passkey(passkey) => passkey::run(passkey, out).map(done),
         Role::Token(token) => token::run(token, out).map(done),
         Role::Audit(audit) => audit::run(audit, out),
         Role::Openapi(openapi) => openapi::run(openapi, out).map(done),

@@ -33,12 +33,22 @@ pub enum Scope {
     Bootstrap,
     /// Ask for decisions.
     Decide,
+    /// Register, see and remove passkeys of users.
+    Passkeys,
 }
 
 impl Scope {
     /// Every scope that a token can be asked for.
-    pub const ALL: [Self; 7] =
-        [Self::Read, Self::Lists, Self::Feedback, Self::Policies, Self::Devices, Self::Tokens, Self::Decide];
+    pub const ALL: [Self; 8] = [
+        Self::Read,
+        Self::Lists,
+        Self::Feedback,
+        Self::Policies,
+        Self::Devices,
+        Self::Tokens,
+        Self::Decide,
+        Self::Passkeys,
+    ];
 
     /// The name in requests and output.
     pub const fn name(self) -> &'static str {
@@ -51,6 +61,7 @@ impl Scope {
             Self::Tokens => "tokens",
             Self::Bootstrap => "bootstrap",
             Self::Decide => "decide",
+            Self::Passkeys => "passkeys",
         }
     }
 

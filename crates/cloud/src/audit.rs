@@ -65,11 +65,13 @@ pub enum AuditKind {
     Collateral,
     /// A device that fell with a piece of collateral.
     Reappraisal,
+    /// A passkey of a user, registered or removed.
+    Passkey,
 }
 
 impl AuditKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Event,
         Self::Decision,
         Self::Incident,
@@ -91,6 +93,7 @@ impl AuditKind {
         Self::Partner,
         Self::Collateral,
         Self::Reappraisal,
+        Self::Passkey,
     ];
 
     /// The name in output.
@@ -117,6 +120,7 @@ impl AuditKind {
             Self::Partner => "partner",
             Self::Collateral => "collateral",
             Self::Reappraisal => "reappraisal",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -156,6 +160,7 @@ impl AuditKind {
             Self::Partner => "SELECT * FROM partner WHERE rowid = ?1",
             Self::Collateral => "SELECT * FROM collateral WHERE rowid = ?1",
             Self::Reappraisal => "SELECT * FROM reappraisal WHERE rowid = ?1",
+            Self::Passkey => "SELECT * FROM passkey_change WHERE rowid = ?1",
         }
     }
 
@@ -658,7 +663,7 @@ fn fault(
 }
 
 /// Tables under the chain, and the kinds whose entries speak of a row in them.
-const TABLES: [(&str, &[AuditKind]); 20] = [
+const TABLES: [(&str, &[AuditKind]); 21] = [
     ("event", &[AuditKind::Event, AuditKind::Decided]),
     ("decision", &[AuditKind::Decision, AuditKind::Decided]),
     ("incident", &[AuditKind::Incident]),
@@ -679,6 +684,7 @@ const TABLES: [(&str, &[AuditKind]); 20] = [
     ("partner", &[AuditKind::Partner]),
     ("collateral", &[AuditKind::Collateral]),
     ("reappraisal", &[AuditKind::Reappraisal]),
+    ("passkey_change", &[AuditKind::Passkey]),
 ];
 
 fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub struct Incident {
     /// When it was noted.
     pub at: Timestamp,
-    /// Stable code: `event-conflict`, `proof-reuse`, `session-fork`, `issuer-crowded`.
+    /// Stable code: `event-conflict`, `proof-reuse`, `session-fork`, `issuer-crowded`, `passkey-counter`.
     pub kind: String,
     /// The device; none where the request was not signed.
     pub thumbprint: Option<Thumbprint>,

@@ -4,7 +4,7 @@
 //! Reading files and environment is the command's business, not this module's.
 
 use crate::store::Birth;
-use glacis_attest::{Anchors, References, Revocations};
+use glacis_attest::{Anchors, References, Revocations, Site};
 use glacis_seal::{MacKey, SigningKey};
 use glacis_wire::message::{PublicKey, Signed};
 use std::collections::BTreeSet;
@@ -36,6 +36,8 @@ pub struct CloudConfig {
     pub anchors: Anchors,
     /// Which evidence enrols.
     pub enrolling: Enrolling,
+    /// The relying party of users' passkeys; none where they have none here.
+    pub passkeys: Option<Site>,
     /// Bounds.
     pub limits: CloudLimits,
 }
@@ -72,6 +74,10 @@ pub struct CloudLimits {
     /// Unit: codes. Default: 20. With five tries a code and a million codes, that is a chance of 1 in 10,000 an
     /// hour for whoever holds the device key and guesses.
     pub otp_sent_hourly_max: u32,
+    /// Assertions of one principal's passkeys that may fail within an hour, before none is looked at.
+    ///
+    /// Unit: assertions. Default: 20. None can be guessed: it bounds the work that one user's challenges can make.
+    pub passkey_failed_hourly_max: u32,
     /// How long a device certificate is good.
     ///
     /// Default: 365 days.
@@ -117,6 +123,7 @@ impl Default for CloudLimits {
             feature_entries_max: 2_000_000,
             list_changes_max: 1_000_000,
             otp_sent_hourly_max: 20,
+            passkey_failed_hourly_max: 20,
             certificate_life: Duration::from_secs(365 * 86_400),
             result_life: Duration::from_secs(86_400),
             enrolments_daily_max: 1_000_000,

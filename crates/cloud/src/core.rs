@@ -17,7 +17,7 @@ use crate::store::pending::Pending;
 use crate::store::{Place, Store};
 use crate::sweep::is_scarce;
 use crate::webhook::Tell;
-use glacis_attest::Anchors;
+use glacis_attest::{Anchors, Site};
 use glacis_host::Host;
 use glacis_seal::Context;
 use glacis_wire::Timestamp;
@@ -37,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) keys: CloudKeys,
     pub(crate) anchors: Anchors,
     pub(crate) enrolling: Enrolling,
+    pub(crate) passkeys: Option<Site>,
     pub(crate) limits: CloudLimits,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) state: State,
@@ -112,7 +113,7 @@ impl CloudCore {
     /// set in force does not name.
     pub fn open(place: &Place<'_>, config: CloudConfig, host: Arc<dyn Host>) -> Result<Self, CloudError> {
         let store = Store::open(place, &config.birth)?;
-        let CloudConfig { birth, key_set, keys, anchors, enrolling, limits } = config;
+        let CloudConfig { birth, key_set, keys, anchors, enrolling, passkeys, limits } = config;
         check_families(&enrolling)?;
         let context = Context::new(birth.tenant, birth.realm);
         let state = State::empty(&limits);
@@ -122,6 +123,7 @@ impl CloudCore {
             keys,
             anchors,
             enrolling,
+            passkeys,
             limits,
             host,
             state,

@@ -27,6 +27,7 @@ mod list;
 mod metrics;
 pub mod otp;
 pub mod page;
+pub mod passkey;
 pub mod policy;
 pub mod pulse;
 pub mod record;

@@ -8,6 +8,7 @@ use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::store::{int, uint};
 use glacis_seal::{Purpose, sha256, sign_envelope};
+use glacis_wire::message::Signed;
 use glacis_wire::message::challenge::{ChallengeNonce, Grant, OtpAnswer, OtpOutcome, OtpStart, OtpVerify};
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Digest, Encode as _, Method, Timestamp};
@@ -75,7 +76,7 @@ struct Kept {
 
 impl Tx<'_> {
     fn otp_start(&mut self, nonce: &ChallengeNonce) -> Result<OtpDelivery, CloudError> {
-        let key = self.check_nonce(nonce)?;
+        let key = self.check_nonce(nonce, Method::Otp)?;
         let principal = nonce.body.principal.0.as_str();
         if principal.is_empty() {
             return Err(CloudError::refused(Refusal::ProofWrong, "there is nobody to send a code to"));
@@ -112,7 +113,7 @@ impl Tx<'_> {
     }
 
     fn otp_verify(&mut self, verify: &OtpVerify) -> Result<OtpAnswer, CloudError> {
-        let key = self.check_nonce(&verify.nonce)?;
+        let key = self.check_nonce(&verify.nonce, Method::Otp)?;
         let spent = OtpAnswer { outcome: OtpOutcome::Spent, grant: None };
         let Some(kept) = self.kept(&key)? else { return Ok(spent) };
         if kept.tries >= OTP_TRIES_MAX || kept.not_after <= self.now {
@@ -126,19 +127,23 @@ impl Tx<'_> {
             let outcome = if kept.tries + 1 >= OTP_TRIES_MAX { OtpOutcome::Spent } else { OtpOutcome::Wrong };
             return Ok(OtpAnswer { outcome, grant: None });
         }
-        let grant = Grant { nonce: key, granted_at: self.now };
-        let grant = sign_envelope(&self.desk.keys.result, &self.desk.context, Purpose::Grant, &grant)?;
-        Ok(OtpAnswer { outcome: OtpOutcome::Granted, grant: Some(grant) })
+        Ok(OtpAnswer { outcome: OtpOutcome::Granted, grant: Some(self.grant(key)?) })
+    }
+
+    /// Says that the method of the nonce with this digest was passed just now.
+    pub(crate) fn grant(&self, nonce: Digest) -> Result<Signed, CloudError> {
+        let grant = Grant { nonce, granted_at: self.now };
+        Ok(sign_envelope(&self.desk.keys.result, &self.desk.context, Purpose::Grant, &grant)?)
     }
 
     /// Checks that the nonce is ours, for this method and in time; its digest names it from here on.
-    fn check_nonce(&self, nonce: &ChallengeNonce) -> Result<Digest, CloudError> {
+    pub(crate) fn check_nonce(&self, nonce: &ChallengeNonce, method: Method) -> Result<Digest, CloudError> {
         let refuse = |why: &str| CloudError::refused(Refusal::ProofWrong, why);
         let body = nonce.body.to_bytes()?;
         let key = &self.desk.keys.nonce;
         key.verify(&self.desk.context, Purpose::Nonce, &body, &nonce.mac)
             .map_err(|error| refuse("the challenge nonce is not ours").caused_by(error))?;
-        if nonce.body.method != Method::Otp {
+        if nonce.body.method != method {
             return Err(refuse("the challenge is for another method"));
         }
         if nonce.body.not_after <= self.now {

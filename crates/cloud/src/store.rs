@@ -31,10 +31,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_console.sql"),
     include_str!("../migrations/0007_enrolment.sql"),
     include_str!("../migrations/0008_collateral.sql"),
+    include_str!("../migrations/0009_passkeys.sql"),
 ];
 
 /// Version that this build reads and writes.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize, "one script a version");
 
 /// Statements kept prepared. Range: above the number of distinct statements in this crate.

@@ -84,6 +84,7 @@ impl Tx<'_> {
         }
         let codes = "DELETE FROM otp WHERE not_after < ?1";
         rows += self.conn.prepare_cached(codes)?.execute([int(self.now.before(RETENTION_MIN).as_ms())])?;
+        rows += self.sweep_answers()?;
         Ok(Swept { rows, more: self.forget_keys()? || more })
     }
 

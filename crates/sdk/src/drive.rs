@@ -26,6 +26,9 @@ pub struct Lost;
 pub enum Reply {
     /// The platform verified the user, who agreed to this very action.
     Verified(UserVerification),
+    /// What the platform's WebAuthn answered to [`Prompt::webauthn`]: an `AuthenticationResponseJSON`, for a passkey that
+    /// the operator registered for this user.
+    Assertion(Vec<u8>),
     /// What the user typed.
     Code(String),
     /// The user declined, or did not answer.

@@ -76,7 +76,11 @@ purposes! {
     Nonce = "nonce",
     /// A scene key signs a challenge nonce.
     Challenge = "challenge",
-    /// The cloud signs a grant after a one-time password.
+    /// What an authenticator signs for a challenge nonce; the standard of passkeys fixes the rest of its bytes.
+    Passkey = "passkey",
+    /// The cloud MACs the challenge of a registration of a passkey, and derives its user's handle.
+    PasskeyRegistration = "passkey-registration",
+    /// The cloud signs a grant after a one-time password or an assertion.
     Grant = "grant",
     /// Seals a session ticket.
     Ticket = "ticket",

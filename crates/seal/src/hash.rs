@@ -27,6 +27,12 @@ pub fn context_digest(context: &Context, purpose: Purpose, parts: &[&[u8]]) -> D
     hash.finish()
 }
 
+/// What an authenticator is asked to sign to pass a challenge: a digest of the encoded nonce, which is bound to device,
+/// event, content, principal and method by its MAC. So the cloud keeps nothing between nonce and assertion.
+pub fn passkey_challenge(context: &Context, nonce: &[u8]) -> Digest {
+    context_digest(context, Purpose::Passkey, &[nonce])
+}
+
 /// SHA-256 of a stream.
 #[derive(Clone)]
 pub struct Sha256(digest::Context);

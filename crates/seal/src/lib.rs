@@ -36,7 +36,7 @@ pub use context::{Context, Purpose};
 pub use envelope::{mac_envelope, open_envelope, open_maced, sign_envelope};
 pub use error::SealError;
 pub use glacis_wire::message::{PublicKey, Signature};
-pub use hash::{Sha256, sha256, sha256_parts};
+pub use hash::{Sha256, passkey_challenge, sha256, sha256_parts};
 pub use kdf::hkdf;
 pub use key::{SigningKey, key_id, thumbprint, verify, verify_raw};
 pub use mac::MacKey;

@@ -4,9 +4,11 @@
 //! accepted key. Nothing is opened, resolved or made here. Defaults are the constants at the end.
 
 mod enrolment;
+mod passkeys;
 
 pub use enrolment::{AndroidApps, CollateralFile, Enrolment, PlayApps};
 
+use glacis_attest::Site;
 use glacis_edge::config::reader::{Keys, Source};
 use glacis_edge::config::{address, name, realm};
 use glacis_edge::{ConfigError, EdgeConfig};
@@ -64,6 +66,8 @@ pub struct CloudSection {
     pub webhook: Option<Webhook>,
     /// Which devices enrol.
     pub enrolment: Enrolment,
+    /// The relying party of users' passkeys, where they may pass challenges.
+    pub passkeys: Option<Site>,
 }
 
 /// One receiver of webhooks.
@@ -166,6 +170,7 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
     let megabytes = keys.integer("disk_quota_mb", 16..=(1 << 30))?.unwrap_or(DISK_QUOTA_MB);
     let webhook = keys.table("webhook")?.map(webhook).transpose()?;
     let enrolment = keys.table("enrolment")?.map(enrolment::enrolment).transpose()?.unwrap_or_default();
+    let passkeys = keys.table("passkeys")?.map(passkeys::passkeys).transpose()?;
     keys.finish()?;
     Ok(CloudSection {
         nodes_at,
@@ -176,6 +181,7 @@ fn cloud(mut keys: Keys<'_>) -> Result<CloudSection, ConfigError> {
         disk_quota: megabytes << 20,
         webhook,
         enrolment,
+        passkeys,
     })
 }
 

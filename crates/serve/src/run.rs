@@ -105,7 +105,7 @@ impl Opened {
                     ..CloudLimits::default()
                 };
                 let trusted = crate::enrolment::load(&section.enrolment, ring.context())?;
-                let mut core = open_cloud(&installation, &ring, &limits, &trusted, &host)?;
+                let mut core = open_cloud(&installation, &ring, (section, &limits), &trusted, &host)?;
                 if let Some(file) = &section.enrolment.collateral {
                     crate::collateral::load(&mut core, file)?;
                 }

@@ -156,9 +156,15 @@ pub(crate) fn open_cloud(
             revocations: Some(Revocations::empty(host.now())),
             collateral_key: None,
         },
+        passkeys: Some(passkey_site()),
         limits: keys::limits(),
     };
     CloudCore::open(&Place::File(store), config, host).map_err(|error| failed(&error))
+}
+
+/// The site whose passkeys pass challenges.
+pub fn passkey_site() -> glacis_attest::Site {
+    glacis_attest::Site { id: "shop.demo".to_owned(), origins: vec!["https://shop.demo".to_owned()] }
 }
 
 /// Publishes the shipped policies and fills the lists.
@@ -307,6 +313,9 @@ impl Zones {
             }
             "/v1/device/otp/verify" => message(&relay.body)
                 .and_then(|verify| cloud.otp_verify(&verify))
+                .map(|answer| encoded(&answer)),
+            "/v1/device/passkey/verify" => message(&relay.body)
+                .and_then(|verify| cloud.passkey_verify(&verify))
                 .map(|answer| encoded(&answer)),
             _ => return None,
         };

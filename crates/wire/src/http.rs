@@ -81,6 +81,8 @@ pub const PATH_CHALLENGE: &str = "/.glacis/challenge";
 pub const PATH_OTP_START: &str = "/.glacis/otp/start";
 /// Own endpoint of the edge, passed on to the cloud: trades a one-time password for a grant.
 pub const PATH_OTP_VERIFY: &str = "/.glacis/otp/verify";
+/// Own endpoint of the edge, passed on to the cloud: trades an assertion of a passkey for a grant.
+pub const PATH_PASSKEY_VERIFY: &str = "/.glacis/passkey/verify";
 /// Own endpoint of the edge, passed on to the cloud: device records of local decisions.
 pub const PATH_RECORDS: &str = "/.glacis/records";
 /// Own endpoint of the edge: the device bundle.

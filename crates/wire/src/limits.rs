@@ -33,6 +33,8 @@ pub const BUNDLE_SLICES_MAX: usize = 256;
 pub const BUNDLE_BYTES_MAX: usize = 16 << 20;
 /// Longest evidence that a device may send when it enrols.
 pub const EVIDENCE_BYTES_MAX: usize = 64 << 10;
+/// Longest assertion of a passkey, as a browser gives it. Source: real ones have about 1 kB.
+pub const ASSERTION_BYTES_MAX: usize = 16 << 10;
 /// Longest name of a partner that devices come from.
 pub const PARTNER_BYTES_MAX: usize = 64;
 /// Longest X.509 certificate in evidence.

@@ -140,6 +140,8 @@ pub struct Prompt {
     pub method: Method,
     /// What a passkey approves.
     pub message: Vec<u8>,
+    /// For a passkey that the operator registered for the user: the challenge to ask the platform's WebAuthn with.
+    pub webauthn: Option<Vec<u8>>,
 }
 
 /// What the user answered.
@@ -147,6 +149,11 @@ pub struct Prompt {
 pub enum Reply {
     /// The app says that its user approved; a platform that asks the user itself asks again.
     Approved,
+    /// What the platform's WebAuthn answered.
+    Assertion {
+        /// The `AuthenticationResponseJSON`.
+        json: String,
+    },
     /// What the user typed.
     Code {
         /// It.

@@ -55,6 +55,14 @@ pub struct AssertionClaims {
     pub origin: String,
 }
 
+/// Name of the credential that an assertion says it is of: for looking it up, and proven by nothing yet.
+///
+/// # Errors
+/// `Malformed` or `TooLarge`.
+pub fn asserted_credential(assertion: &[u8]) -> Result<Vec<u8>, AttestError> {
+    Response::parse(assertion).map(|response| response.id)
+}
+
 /// Checks an assertion: the `AuthenticationResponseJSON` of a browser.
 ///
 /// # Errors

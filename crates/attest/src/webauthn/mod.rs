@@ -11,7 +11,9 @@ mod ceremony;
 mod statement;
 mod tpm;
 
-pub use assertion::{AssertionAsked, AssertionClaims, StoredCredential, check_assertion};
+pub use assertion::{
+    AssertionAsked, AssertionClaims, StoredCredential, asserted_credential, check_assertion,
+};
 
 use crate::android::KeyDescription;
 use crate::appraisal::{Appraisal, AttestError, Claims, Genuine, NEVER, Reason};

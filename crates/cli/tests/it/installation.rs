@@ -1,8 +1,10 @@
 //! A control plane of the real binary, asked by commands over its control socket and with tokens.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+use crate::authenticator::Authenticator;
 use crate::live::{Process, ask_with, wait_for};
 use crate::{code, glacis, keys, stderr, stdout};
+use glacis_seal::text::parse_base64url;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,8 @@ impl Installation {
         let config = folder.path().join("glacis.toml");
         let text = "tenant = \"acme\"\nrealm = \"production\"\ndata_dir = \"data\"\n[cloud]\n\
                     nodes_at = \"127.0.0.1:0\"\nadmin_at = \"127.0.0.1:0\"\napi_at = \"127.0.0.1:0\"\n\
-                    console_at = \"127.0.0.1:0\"\n";
+                    console_at = \"127.0.0.1:0\"\n\
+                    [cloud.passkeys]\nrp_id = \"shop.test\"\norigins = [\"https://shop.test\"]\n";
         std::fs::write(&config, text).unwrap();
         let args = ["serve", "--config", &config.to_string_lossy()];
         let mut process = Process::start(folder.path(), "serve", &args);
@@ -188,6 +191,37 @@ fn a_thousand_items_come_in_pages() {
     let shown: Vec<&str> =
         shown["items"].as_array().unwrap().iter().map(|i| i["item"].as_str().unwrap()).collect();
     assert_eq!(shown, items);
+}
+
+#[test]
+fn a_passkey_that_the_shop_registered_is_shown_and_removed() {
+    let at = Installation::start();
+    assert_eq!(at.json(&["passkey", "list", "ann & eve"]), json!({ "passkeys": [] }));
+    let token = std::fs::read_to_string(at.token("shop", &["passkeys"])).unwrap();
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let post =
+        |path: &str, body: &Value| ask_with(at.admin, "POST", path, &headers, &body.to_string()).unwrap();
+    let options = post("/admin/v1/passkeys/options", &json!({ "principal": "ann & eve" })).json();
+    let bytes = |text: &Value| parse_base64url(text.as_str().unwrap()).unwrap();
+    let site = ("shop.test", "https://shop.test");
+    let response =
+        Authenticator::new(7, site, &bytes(&options["user"]["id"])).register(&bytes(&options["challenge"]));
+    let body = json!({ "principal": "ann & eve", "challenge": options["challenge"], "response": response });
+    let added = post("/admin/v1/passkeys", &body);
+    assert_eq!(added.status, 201, "{added:?}");
+    let id = added.json()["id"].to_string();
+    let shown = stdout(&at.run(&["passkey", "list", "ann & eve"]));
+    assert!(shown.contains("shop.test") && shown.contains("by shop, never used"), "{shown}");
+    assert_eq!(code(&at.run(&["passkey", "remove", "somebody", &id])), 4, "not theirs");
+    let remove = ["passkey", "remove", "ann & eve", &id];
+    let rehearsed = at.json(&[&remove[..], &["--dry-run"]].concat());
+    assert_eq!(rehearsed, json!({ "dry_run": true, "removed": added.json()["id"] }));
+    assert_eq!(at.json(&["passkey", "list", "ann & eve"])["passkeys"].as_array().unwrap().len(), 1);
+    assert!(stdout(&at.run(&remove)).contains("removed passkey"));
+    assert_eq!(at.json(&["passkey", "list", "ann & eve"]), json!({ "passkeys": [] }));
+    assert_eq!(code(&at.run(&remove)), 4);
+    assert_eq!(code(&at.run(&["audit", "verify"])), 0);
 }
 
 #[test]

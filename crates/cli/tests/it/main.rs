@@ -3,6 +3,9 @@
 #![expect(clippy::expect_used, reason = "a helper of tests fails the test")]
 
 mod attest;
+#[path = "../../../../tests/support/authenticator.rs"]
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+mod authenticator;
 mod backtest;
 mod cel;
 mod codes;

@@ -10,6 +10,7 @@
 mod collateral;
 mod operate;
 mod partners;
+mod passkeys;
 
 use super::Shared;
 use super::rest::{
@@ -84,7 +85,7 @@ pub(super) fn local_router(shared: Arc<Shared>) -> Router {
 /// Every operation with its handler.
 pub(super) fn operations() -> Routes<Surface> {
     let routes = about_decisions(about_devices(about_lists(about_tokens(Routes::new()))));
-    operate::operations(collateral::operations(partners::operations(routes)))
+    operate::operations(collateral::operations(partners::operations(passkeys::operations(routes))))
         .on(
             read("/admin/v1/status", "status", "How much there is, and what is in force")
                 .gives::<view::Status>(200, "The numbers."),
@@ -291,6 +292,7 @@ enum ScopeName {
     Devices,
     Tokens,
     Decide,
+    Passkeys,
 }
 
 /// A change of a list.
@@ -345,6 +347,7 @@ impl ScopeName {
             Self::Devices => Scope::Devices,
             Self::Tokens => Scope::Tokens,
             Self::Decide => Scope::Decide,
+            Self::Passkeys => Scope::Passkeys,
         }
     }
 }

@@ -208,6 +208,10 @@ async fn device(
             let verify = decode(body)?;
             Reply::message(&handle.call(move |core| core.otp_verify(&verify)).await?)
         }
+        "passkey/verify" => {
+            let verify = decode(body)?;
+            Reply::message(&handle.call(move |core| core.passkey_verify(&verify)).await?)
+        }
         "records" => {
             let batch: AttributedBatch = decode(body)?;
             let report = Report {

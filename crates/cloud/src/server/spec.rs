@@ -118,6 +118,11 @@ impl Operation {
         self.parameter(ParameterIn::Query, name, Required::False, schema, about)
     }
 
+    /// A member of the query without which there is nothing to ask.
+    pub(super) fn required_query(self, name: &str, schema: ObjectBuilder, about: &str) -> Self {
+        self.parameter(ParameterIn::Query, name, Required::True, schema, about)
+    }
+
     /// `limit`.
     pub(super) fn limit(self) -> Self {
         let rows = number().minimum(Some(1)).maximum(Some(ROWS_MAX)).default(Some(ROWS_DEFAULT.into()));
@@ -261,6 +266,11 @@ fn problem(status: u16) -> Response {
 /// A string of this form.
 pub(super) fn text(pattern: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))
+}
+
+/// A string of one to `most` characters.
+pub(super) fn words(most: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(most))
 }
 
 /// An integer.

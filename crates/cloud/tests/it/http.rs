@@ -1,5 +1,6 @@
 //! The HTTP surfaces over loopback: node authentication both ways, admin tokens and scopes, limits, problems.
 
+use crate::authenticator::Authenticator;
 use crate::world::{World, decided, policy_text, thumb};
 use glacis_cloud::server::console::Links;
 use glacis_cloud::server::node::NodeKey;
@@ -11,12 +12,17 @@ use glacis_host::{Clock as _, Host};
 use glacis_seal::httpsig::{
     Cover, Params, content_digest, parse_signature, profile, sfv, write_base, write_signature,
 };
-use glacis_seal::{MacKey, Purpose, sha256};
+use glacis_seal::text::parse_base64url;
+use glacis_seal::{MacKey, Purpose, passkey_challenge, sha256};
 use glacis_wire::http::Request;
+use glacis_wire::message::challenge::{
+    ChallengeNonce, NonceBody, PasskeyAnswer, PasskeyOutcome, PasskeyVerify,
+};
 use glacis_wire::message::decide::{DecideAnswer, EventFacts};
 use glacis_wire::message::enrol::EnrolChallenge;
 use glacis_wire::message::policy::Published;
-use glacis_wire::{Decode as _, Encode as _, NodeName, Verdict};
+use glacis_wire::message::{Bytes, Text};
+use glacis_wire::{Decode as _, Digest, Encode as _, EventId, NodeName, Verdict};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -418,6 +424,88 @@ fn each_route_asks_for_a_good_token_with_its_scope() {
     assert_eq!(make(json!(["everything"])).status, 400);
 }
 
+/// Registers a passkey of `user` as a back end does; the authenticator and what was answered.
+pub(crate) fn passkey(running: &Running, token: &str, number: u8, user: &str) -> (Authenticator, Value) {
+    let options = post(running, token, "/admin/v1/passkeys/options", &json!({ "principal": user }));
+    assert_eq!(options.status, 200, "{options:?}");
+    let options = options.json();
+    let bytes = |text: &Value| parse_base64url(text.as_str().unwrap()).unwrap();
+    let rp = options["rp"]["id"].as_str().unwrap();
+    let user_id = bytes(&options["user"]["id"]);
+    let mut authenticator = Authenticator::new(number, (rp, "https://shop.test"), &user_id);
+    let response = authenticator.register(&bytes(&options["challenge"]));
+    let body = json!({ "principal": user, "challenge": options["challenge"], "response": response });
+    let added = post(running, token, "/admin/v1/passkeys", &body);
+    assert_eq!(added.status, 201, "{added:?}");
+    (authenticator, added.json())
+}
+
+#[test]
+fn a_back_end_registers_sees_and_removes_passkeys_with_a_token_for_just_that() {
+    let running = start(121);
+    let root = root_token(&running);
+    let body = json!({ "name": "shop", "scopes": ["passkeys"], "life_s": 3_600 });
+    let shop = post(&running, &root, "/admin/v1/tokens", &body).json()["token"].as_str().unwrap().to_owned();
+    let (mut phone, added) = passkey(&running, &shop, 7, "ann");
+    assert_eq!((added["principal"].clone(), added["made_by"].clone()), (json!("ann"), json!("shop")));
+    let list = |token: &str, query: &str| {
+        admin(&running, token, "GET", &format!("/admin/v1/passkeys{query}"), Vec::new())
+    };
+    assert_eq!(list(&shop, "?principal=ann").json(), json!({ "passkeys": [added] }));
+    assert_eq!(list(&shop, "?principal=eve").json(), json!({ "passkeys": [] }));
+    for query in ["", "?principal=", "?principal=ann&limit=5", "?principal=ann&principal=eve"] {
+        assert_eq!(list(&shop, query).status, 400, "{query}");
+    }
+    let options = post(&running, &shop, "/admin/v1/passkeys/options", &json!({ "principal": "ann" })).json();
+    assert_eq!(options["excludeCredentials"][0]["id"], added["credential"]);
+    assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    let refused = json!({ "principal": "ann", "challenge": options["challenge"], "response": {} });
+    let refused = post(&running, &shop, "/admin/v1/passkeys", &refused);
+    assert_eq!((refused.status, refused.json()["pointer"].clone()), (422, json!("/response")));
+
+    // A device passes a challenge with it, by way of an edge.
+    let world = &running.world;
+    let body = NonceBody {
+        thumbprint: thumb(1),
+        event: EventId::new([1; 16]),
+        content: Digest::new([2; 32]),
+        method: glacis_wire::Method::Passkey,
+        principal: Text("ann".to_owned()),
+        random: [3; 16],
+        not_after: world.host.now().after(Duration::from_secs(300)),
+    };
+    let mac = world.nonce_key.mac(&world.context, Purpose::Nonce, &body.to_bytes().unwrap());
+    let nonce = ChallengeNonce { body, mac };
+    let challenge = passkey_challenge(&world.context, &nonce.to_bytes().unwrap());
+    let assertion = Bytes(phone.assert(challenge.as_bytes()).to_string().into_bytes());
+    let verify = PasskeyVerify { nonce, assertion }.to_bytes().unwrap();
+    let relay = || {
+        let request = signed(&running, request("POST", "/v1/device/passkey/verify", "", verify.clone()));
+        let answer = send(running.nodes, &request);
+        assert!(is_authentic(&running, &request, &answer));
+        PasskeyAnswer::from_bytes(&answer.body).unwrap().outcome
+    };
+    assert_eq!(relay(), PasskeyOutcome::Granted);
+    assert!(list(&shop, "?principal=ann").json()["passkeys"][0]["used_ms"].is_u64());
+
+    // Whoever may only look, or do anything else, may not do this; and the shop may do nothing else.
+    let other = json!({ "name": "other", "scopes": ["read", "devices", "tokens"], "life_s": 3_600 });
+    let other =
+        post(&running, &root, "/admin/v1/tokens", &other).json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(list(&other, "?principal=ann").status, 403);
+    assert_eq!(
+        post(&running, &other, "/admin/v1/passkeys/options", &json!({ "principal": "ann" })).status,
+        403
+    );
+    assert_eq!(admin(&running, &shop, "GET", "/admin/v1/status", Vec::new()).status, 403);
+    let path = format!("/admin/v1/passkeys/{}", added["id"]);
+    assert_eq!(admin(&running, &other, "DELETE", &path, Vec::new()).status, 403);
+    let removed = admin(&running, &shop, "DELETE", &path, Vec::new());
+    assert_eq!((removed.status, removed.json()), (200, json!({ "removed": added["id"] })));
+    assert_eq!(admin(&running, &shop, "DELETE", &path, Vec::new()).status, 404);
+    assert_eq!(relay(), PasskeyOutcome::Spent);
+}
+
 #[test]
 fn a_token_gives_no_scope_that_it_does_not_have() {
     let running = start(117);
@@ -429,7 +517,7 @@ fn a_token_gives_no_scope_that_it_does_not_have() {
     let minter = make(&root, json!(["tokens", "read"])).json()["token"].as_str().unwrap().to_owned();
     assert_eq!(make(&minter, json!(["read"])).status, 201);
     assert_eq!(make(&minter, json!(["tokens", "read"])).status, 201);
-    for more in ["policies", "devices", "lists", "feedback", "decide"] {
+    for more in ["policies", "devices", "lists", "feedback", "decide", "passkeys"] {
         let refused = make(&minter, json!(["read", more]));
         assert_eq!((refused.status, refused.json()["code"].clone()), (403, json!("forbidden")), "{more}");
     }

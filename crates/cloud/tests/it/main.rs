@@ -12,6 +12,8 @@ mod activation;
 mod api;
 mod attack;
 mod audit;
+#[path = "../../../../tests/support/authenticator.rs"]
+mod authenticator;
 mod backup;
 mod collateral;
 mod console;
@@ -28,6 +30,7 @@ mod lineage;
 mod lists;
 mod otp;
 mod partner;
+mod passkey;
 #[path = "../../../attest/tests/it/phone.rs"]
 mod phone;
 mod policy;

@@ -6,7 +6,7 @@
 //! that it gave), so that valid requests get to where they are handled; nothing is added to it.
 
 use crate::api::{question, token};
-use crate::http::{Running, admin, post, request, root_token, send, start};
+use crate::http::{Running, admin, passkey, post, request, root_token, send, start};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -16,12 +16,13 @@ const SEED: &str = "20261122";
 /// Generated requests for each operation and phase.
 const EXAMPLES: &str = "25";
 /// Every scope.
-const ALL: [&str; 7] = ["read", "lists", "feedback", "policies", "devices", "tokens", "decide"];
+const ALL: [&str; 8] = ["read", "lists", "feedback", "policies", "devices", "tokens", "decide", "passkeys"];
 
-/// What no generated request can do: bring signed collateral or a signed publish.
-const REFUSING: [&str; 4] = [
+/// What no generated request can do: bring signed collateral or a signed publish, or sign as an authenticator.
+const REFUSING: [&str; 5] = [
     "POST /admin/v1/collateral",
     "POST /admin/v1/collateral/check",
+    "POST /admin/v1/passkeys",
     "POST /admin/v1/policies",
     "POST /admin/v1/policies/check",
 ];
@@ -53,7 +54,7 @@ fn schemathesis_finds_nothing() {
     }
     let document = narrowed(&running, &root);
     std::fs::write(folder.path().join("openapi.json"), document.to_string()).unwrap();
-    for (paths, at, operations) in [("^/v1/", running.api, 3), ("^/admin/", running.admin, 34)] {
+    for (paths, at, operations) in [("^/v1/", running.api, 3), ("^/admin/", running.admin, 38)] {
         let token = token(&running, &root, &json!(ALL));
         let output = command(&python, paths, &format!("http://{at}"), &token)
             .current_dir(folder.path())
@@ -128,6 +129,7 @@ fn narrowed(running: &Running, root: &str) -> Value {
                     "If-Match" => json!(["*"]),
                     "version" => json!([1]),
                     "cursor" => json!([cursor(running, root, path)]),
+                    "id" if path.contains("passkeys") => json!([1, 2]),
                     // Tokens that the run needs are not among those that it may revoke.
                     "id" if method == "delete" => json!((3..32).collect::<Vec<u64>>()),
                     _ => continue,
@@ -171,6 +173,9 @@ fn fill(running: &Running, root: &str) -> Vec<String> {
         "name": PARTNER, "families": ["none"], "tier_max": "software", "daily_max": 1, "total_max": 1,
     });
     assert_eq!(post(running, root, "/admin/v1/partners", &partner).status, 201);
+    for number in 1..=2 {
+        passkey(running, root, number, "ann");
+    }
     let backend = token(running, root, &json!(["decide"]));
     let decide = |body: &Value| {
         let mut ask = request("POST", "/v1/decide", "", body.to_string().into_bytes());

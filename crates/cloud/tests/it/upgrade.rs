@@ -3,8 +3,10 @@
 //! The file of version 1 is made from the script of version 1, with rows in the shape of version 1 in every table and the
 //! chain of version 1 over them, computed here and not by the code under test.
 
+use crate::authenticator::Authenticator;
 use crate::world::{World, decided, passed, thumb};
 use glacis_cloud::admin::ListChange;
+use glacis_cloud::passkey::Registration;
 use glacis_cloud::{CloudCore, Place, SCHEMA_VERSION};
 use glacis_ledger::chain::Chain;
 use glacis_seal::sha256;
@@ -202,8 +204,34 @@ fn taken_back(seed: u64, back: impl FnOnce(&Connection)) -> (World, tempfile::Te
     (world, dir, core, before)
 }
 
+/// Takes a store back to version 8, which knew no passkeys of users.
+fn as_version_8(store: &Connection) {
+    let later =
+        "DROP TABLE passkey_change; DROP TABLE passkey; DROP TABLE passkey_answer; PRAGMA user_version = 8";
+    store.execute_batch(later).unwrap();
+}
+
+#[test]
+fn a_store_of_version_8_takes_passkeys_after_the_upgrade() {
+    let (_world, _dir, mut core, _before) = taken_back(139, as_version_8);
+    assert_eq!(core.passkeys("ann").unwrap(), []);
+    let options = core.passkey_options("ann").unwrap();
+    let site = ("shop.test", "https://shop.test");
+    let response = Authenticator::new(7, site, &options.user).register(&options.challenge).to_string();
+    let asked = Registration {
+        principal: "ann",
+        challenge: &options.challenge,
+        response: response.as_bytes(),
+        by: "shop",
+    };
+    core.add_passkey(&asked).unwrap();
+    assert_eq!(core.passkeys("ann").unwrap().len(), 1);
+    assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+}
+
 /// Takes a store back to version 7, which knew no collateral and not what appraisals rest on.
 fn as_version_7(store: &Connection) {
+    as_version_8(store);
     let later = "DROP TABLE collateral; DROP TABLE collateral_bytes; DROP TABLE support; DROP TABLE reappraisal; \
                  DROP TABLE issuer; \
                  ALTER TABLE device DROP COLUMN revocations_as_of; ALTER TABLE device DROP COLUMN collateral; \

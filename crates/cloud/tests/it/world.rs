@@ -2,7 +2,7 @@
 //!
 //! Entropy and clock come from a seed, so a failing test fails again.
 
-use glacis_attest::Anchors;
+use glacis_attest::{Anchors, Site};
 use glacis_cloud::policy::{PolicySource, SourceFile};
 use glacis_cloud::registry::PartnerKey;
 use glacis_cloud::{Birth, CloudConfig, CloudCore, CloudKeys, CloudLimits, Enrolling, Place, Publish};
@@ -151,6 +151,7 @@ pub(crate) struct World {
     pub(crate) root: SigningKey,
     pub(crate) key_set: KeySet,
     pub(crate) limits: CloudLimits,
+    pub(crate) passkeys: Option<Site>,
 }
 
 pub(crate) struct Device {
@@ -186,7 +187,9 @@ impl World {
         let root = key(&host);
         let nonce_key = MacKey::new([7; 32]);
         let limits = CloudLimits::default();
-        Self { host, context, policy_key, result_key, feed_key, nonce_key, root, key_set, limits }
+        let passkeys =
+            Some(Site { id: "shop.test".to_owned(), origins: vec!["https://shop.test".to_owned()] });
+        Self { host, context, policy_key, result_key, feed_key, nonce_key, root, key_set, limits, passkeys }
     }
 
     pub(crate) fn signed_key_set(&self) -> Signed {
@@ -210,6 +213,7 @@ impl World {
                 ..Anchors::new(self.context.clone())
             },
             enrolling: Enrolling { families: [FAMILY.to_owned()].into(), ..Enrolling::default() },
+            passkeys: self.passkeys.clone(),
             limits: self.limits.clone(),
         }
     }

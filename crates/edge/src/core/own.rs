@@ -78,6 +78,7 @@ impl EdgeCore {
             ("POST", http::PATH_ENROL) => from("/v1/device/enrol"),
             ("POST", http::PATH_OTP_START) => relay("/v1/device/otp/start"),
             ("POST", http::PATH_OTP_VERIFY) => relay("/v1/device/otp/verify"),
+            ("POST", http::PATH_PASSKEY_VERIFY) => relay("/v1/device/passkey/verify"),
             _ => Err(Refusal::NoRoute),
         };
         let (limit, wanted) = wanted?;

@@ -93,7 +93,9 @@ impl Challenger {
         let genuine = match (proof, nonce.body.method) {
             (Proof::Passkey { signature, .. }, Method::Passkey) => passkey
                 .is_some_and(|key| verify(key, &self.context, Purpose::Challenge, &bytes, signature).is_ok()),
-            (Proof::Otp { grant, .. }, Method::Otp) => {
+            // The nonce names the method and the grant names the nonce: no grant is good for another method.
+            (Proof::Otp { grant, .. }, Method::Otp)
+            | (Proof::PasskeyGrant { grant, .. }, Method::Passkey) => {
                 published::open_signed(keys, KeyUse::Result, &self.context, Purpose::Grant, grant)
                     .is_ok_and(|grant: Grant| grant.nonce == digest)
             }

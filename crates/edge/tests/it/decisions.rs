@@ -213,6 +213,56 @@ fn an_otp_grant_counts_only_under_the_clouds_key() {
 }
 
 #[test]
+fn a_grant_for_a_passkey_is_for_its_own_nonce_and_a_grant_for_a_code_is_none() {
+    let world = World::new();
+    let mut session = world.session(60, SOFTWARE);
+    let clear = says(world.view, NodeOutcome::False);
+    let view = |session: &mut crate::device::Session, number: u8, proof: Option<&Proof>| {
+        session.sign(get("/accounts/1"), event(number), Some(&clear), proof, world.now())
+    };
+    let asked = view(&mut session, 1, None);
+    let nonce = verdict_of(&session, &world.answer(&asked)).1.unwrap();
+    assert_eq!(nonce.body.method, Method::Passkey);
+    let grant = |nonce: &ChallengeNonce, key, purpose| {
+        let grant = Grant { nonce: sha256(&nonce.to_bytes().unwrap()), granted_at: world.now() };
+        sign_envelope(key, &world.authority.context, purpose, &grant).unwrap()
+    };
+    let (result, feed) = (&world.authority.result, &world.authority.feed);
+    let granted = grant(&nonce, result, Purpose::Grant);
+    // The cloud grants a code for a nonce of that method, which differs in nothing else.
+    let mut for_code = nonce.clone();
+    for_code.body.method = Method::Otp;
+    let key = MacKey::new(Secret::new([11; 32]));
+    for_code.mac = key.mac(&world.authority.context, Purpose::Nonce, &for_code.body.to_bytes().unwrap());
+    let code = grant(&for_code, result, Purpose::Grant);
+    let passkey = |nonce: &ChallengeNonce, grant| Proof::PasskeyGrant { nonce: nonce.clone(), grant };
+    for (what, proof) in [
+        ("a code's grant for this nonce", passkey(&nonce, code.clone())),
+        ("a code's grant for its own nonce", passkey(&for_code, code)),
+        ("a passkey's grant as a code's", Proof::Otp { nonce: nonce.clone(), grant: granted.clone() }),
+        ("by the feed's key", passkey(&nonce, grant(&nonce, feed, Purpose::Grant))),
+        ("signed for something else", passkey(&nonce, grant(&nonce, result, Purpose::Result))),
+    ] {
+        let request = view(&mut session, 1, Some(&proof));
+        assert_eq!(world.code(&request), "proof-wrong", "{what}");
+    }
+    let good = passkey(&nonce, granted);
+    let request = view(&mut session, 2, Some(&good));
+    assert_eq!(world.code(&request), "proof-wrong", "another event");
+    let mut theirs = world.session(61, SOFTWARE);
+    let request = view(&mut theirs, 1, Some(&good));
+    assert_eq!(world.code(&request), "proof-wrong", "another device");
+    let request = view(&mut session, 1, Some(&good));
+    assert_eq!(world.code(&request), "forward");
+    let record = world.records().pop().unwrap();
+    assert_eq!(record.facts.passed.unwrap().method, Method::Passkey);
+    world.pass(301);
+    world.refresh_feed();
+    let request = view(&mut session, 3, Some(&good));
+    assert_eq!(world.code(&request), "proof-wrong", "expired");
+}
+
+#[test]
 fn cloud_down_closes_by_policy_and_the_record_says_so() {
     let world = World::new();
     let mut session = world.session(56, ATTESTED);

@@ -435,6 +435,7 @@ fn unreadable_paths_unknown_routes_and_own_endpoints() {
         (post(http::PATH_ENROL_ACTIVATION, vec![1]), "relay /v1/device/enrol/activation"),
         (post(http::PATH_ENROL, vec![1]), "relay /v1/device/enrol?from=0000000000c00002"),
         (post(http::PATH_OTP_VERIFY, vec![1]), "relay /v1/device/otp/verify"),
+        (post(http::PATH_PASSKEY_VERIFY, vec![1]), "relay /v1/device/passkey/verify"),
     ] {
         assert_eq!(b.world.code(&request), want, "{} {}", request.method, request.path);
     }

@@ -12,13 +12,16 @@ use crate::outcome::{Answered, FlowError, FlowErrorKind, Outcome};
 use crate::slice::{Judged, Local};
 use glacis_dtx::{Expected, SignedRequest, UserVerification};
 use glacis_seal::httpsig::profile::AUTHORIZATION;
-use glacis_seal::sha256;
-use glacis_wire::http::{PATH_CHALLENGE, PATH_OTP_START, PATH_OTP_VERIFY, Request, Response};
-use glacis_wire::limits::DECISIONS_PER_EVENT_MAX;
-use glacis_wire::message::Text;
-use glacis_wire::message::challenge::{
-    ChallengeNonce, ChallengeRequest, OtpAnswer, OtpOutcome, OtpStart, OtpVerify, Proof,
+use glacis_seal::{passkey_challenge, sha256};
+use glacis_wire::http::{
+    PATH_CHALLENGE, PATH_OTP_START, PATH_OTP_VERIFY, PATH_PASSKEY_VERIFY, Request, Response,
 };
+use glacis_wire::limits::{ASSERTION_BYTES_MAX, DECISIONS_PER_EVENT_MAX};
+use glacis_wire::message::challenge::{
+    ChallengeNonce, ChallengeRequest, OtpAnswer, OtpOutcome, OtpStart, OtpVerify, PasskeyAnswer,
+    PasskeyOutcome, PasskeyVerify, Proof,
+};
+use glacis_wire::message::{Bytes, Text};
 use glacis_wire::{Answer, Digest, Disclosed, Encode, EventId, EventName, Method, SignalName, Verdict};
 use std::collections::BTreeMap;
 
@@ -49,7 +52,7 @@ pub struct Act<'c> {
     /// The verdict that stands if the user does not answer.
     challenged: Option<Outcome>,
     challenges: u8,
-    otp_tries: u8,
+    tries: u8,
     patience: Patience,
     stage: Stage,
     #[cfg(feature = "observe")]
@@ -71,6 +74,7 @@ enum Want {
     Action,
     OtpStart,
     OtpVerify(String),
+    PasskeyVerify(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -80,6 +84,7 @@ enum Sent {
     Action(Expected),
     OtpStart,
     OtpVerify(String),
+    PasskeyVerify(Vec<u8>),
 }
 
 impl<'c> Act<'c> {
@@ -134,7 +139,7 @@ impl<'c> Act<'c> {
             proof: None,
             challenged: None,
             challenges: 0,
-            otp_tries: OTP_TRIES_MAX,
+            tries: TRIES_MAX,
             patience: Patience::new(),
             stage: Stage::Wanting(Want::Action),
             #[cfg(feature = "observe")]
@@ -186,6 +191,10 @@ impl<'c> Act<'c> {
                 let body = OtpVerify { nonce: self.asked()?, code: Text(code.clone()) };
                 (self.own(PATH_OTP_VERIFY, &body)?, Sent::OtpVerify(code))
             }
+            Want::PasskeyVerify(assertion) => {
+                let body = PasskeyVerify { nonce: self.asked()?, assertion: Bytes(assertion.clone()) };
+                (self.own(PATH_PASSKEY_VERIFY, &body)?, Sent::PasskeyVerify(assertion))
+            }
         };
         self.stage = Stage::Awaiting(sent);
         Ok(signed.request)
@@ -197,7 +206,10 @@ impl<'c> Act<'c> {
     }
 
     fn prompt(&self, method: Method) -> Result<Prompt, FlowError> {
-        Ok(Prompt { method, message: bytes(&self.asked()?)? })
+        let message = bytes(&self.asked()?)?;
+        let challenge = || passkey_challenge(self.client.line.context(), &message);
+        let webauthn = (method == Method::Passkey).then(challenge);
+        Ok(Prompt { method, message, webauthn })
     }
 
     fn asked(&self) -> Result<ChallengeNonce, FlowError> {
@@ -227,6 +239,10 @@ impl<'c> Act<'c> {
             Sent::OtpVerify(code) => match own_answer(&response).and_then(read::<OtpAnswer>) {
                 Ok(answer) => self.otp(answer)?,
                 Err(error) => self.recover(error, Want::OtpVerify(code))?,
+            },
+            Sent::PasskeyVerify(assertion) => match own_answer(&response).and_then(read::<PasskeyAnswer>) {
+                Ok(answer) => self.asserted(answer)?,
+                Err(error) => self.recover(error, Want::PasskeyVerify(assertion))?,
             },
         }
         Ok(())
@@ -289,8 +305,21 @@ impl<'c> Act<'c> {
                 self.stage = Stage::Wanting(Want::Action);
             }
             (OtpOutcome::Granted, None) => return Err(FlowError::new(FlowErrorKind::Unreadable)),
-            (OtpOutcome::Wrong, _) if self.otp_tries > 0 => self.stage = Stage::Prompting(Method::Otp),
+            (OtpOutcome::Wrong, _) if self.tries > 0 => self.stage = Stage::Prompting(Method::Otp),
             (OtpOutcome::Wrong | OtpOutcome::Spent, _) => self.unanswered(),
+        }
+        Ok(())
+    }
+
+    fn asserted(&mut self, answer: PasskeyAnswer) -> Result<(), FlowError> {
+        match (answer.outcome, answer.grant) {
+            (PasskeyOutcome::Granted, Some(grant)) => {
+                self.proof = Some(Proof::PasskeyGrant { nonce: self.asked()?, grant });
+                self.stage = Stage::Wanting(Want::Action);
+            }
+            (PasskeyOutcome::Granted, None) => return Err(FlowError::new(FlowErrorKind::Unreadable)),
+            (PasskeyOutcome::Wrong, _) if self.tries > 0 => self.stage = Stage::Prompting(Method::Passkey),
+            (PasskeyOutcome::Wrong | PasskeyOutcome::Spent, _) => self.unanswered(),
         }
         Ok(())
     }
@@ -384,8 +413,12 @@ impl Flow for Act<'_> {
                     self.end(Err(error));
                 }
             }
+            (Method::Passkey, Reply::Assertion(assertion)) if assertion.len() <= ASSERTION_BYTES_MAX => {
+                self.tries = self.tries.saturating_sub(1);
+                self.stage = Stage::Wanting(Want::PasskeyVerify(assertion));
+            }
             (Method::Otp, Reply::Code(code)) if code.len() <= OTP_BYTES_MAX => {
-                self.otp_tries = self.otp_tries.saturating_sub(1);
+                self.tries = self.tries.saturating_sub(1);
                 self.stage = Stage::Wanting(Want::OtpVerify(code));
             }
             _ => self.unanswered(),
@@ -401,11 +434,12 @@ impl Sent {
             Self::Action(_) => Want::Action,
             Self::OtpStart => Want::OtpStart,
             Self::OtpVerify(code) => Want::OtpVerify(code),
+            Self::PasskeyVerify(assertion) => Want::PasskeyVerify(assertion),
         }
     }
 }
 
-/// Codes that the user may type for one action; the cloud has its own limit.
-const OTP_TRIES_MAX: u8 = 3;
+/// Codes and assertions that the user may give for one action; the cloud has its own limit.
+const TRIES_MAX: u8 = 3;
 /// Longest code, as in [`OtpVerify`].
 const OTP_BYTES_MAX: usize = 12;

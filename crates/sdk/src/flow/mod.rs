@@ -16,7 +16,7 @@ use crate::outcome::{FlowError, FlowErrorKind};
 use crate::problem;
 use glacis_wire::http::{Request, Response};
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Decode, Encode, Method};
+use glacis_wire::{Decode, Digest, Encode, Method};
 
 /// What the owner of a flow has to do.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub struct Prompt {
     pub method: Method,
     /// What a passkey approves: the encoded challenge nonce. A user verification is good for these bytes only.
     pub message: Vec<u8>,
+    /// For a passkey: the challenge to ask the platform's WebAuthn with, in place of a user verification by this
+    /// device's own key. User verification is required; the passkeys are discoverable, so none needs to be named.
+    pub webauthn: Option<Digest>,
 }
 
 /// A state machine that a transport and a user drive.

@@ -8,12 +8,13 @@ use glacis_policy::{Binding, Owner};
 use glacis_sdk::drive::{Lost, Transport};
 use glacis_seal::httpsig::{self, Params, parse_input, parse_signature, profile, sfv};
 use glacis_seal::{
-    Context, Purpose, Secret, Share, SigningKey, mac_envelope, open_envelope, session, sha256, sign_envelope,
-    text, thumbprint, verify, verify_raw,
+    Context, Purpose, Secret, Share, SigningKey, mac_envelope, open_envelope, passkey_challenge, session,
+    sha256, sign_envelope, text, thumbprint, verify, verify_raw,
 };
 use glacis_wire::http::{self, Request, Response};
 use glacis_wire::message::challenge::{
-    ChallengeNonce, ChallengeRequest, Grant, NonceBody, OtpAnswer, OtpOutcome, OtpStart, OtpVerify, Proof,
+    ChallengeNonce, ChallengeRequest, Grant, NonceBody, OtpAnswer, OtpOutcome, OtpStart, OtpVerify,
+    PasskeyAnswer, PasskeyOutcome, PasskeyVerify, Proof,
 };
 use glacis_wire::message::decide::{ClientVerdict, DeviceBatch, DeviceRecord};
 use glacis_wire::message::enrol::{
@@ -23,7 +24,7 @@ use glacis_wire::message::policy::{Bundle, BundleSlice, KeySet, KeyUse, Metering
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, SessionOpen, SessionOpened};
 use glacis_wire::message::tpm::{Activation, ActivationRequest};
-use glacis_wire::message::{Bytes, List, PublicKey, Tail, Text};
+use glacis_wire::message::{Bytes, List, PublicKey, Signed, Tail, Text};
 use glacis_wire::{
     Decode, Digest, Disclosed, Encode, EventId, EventName, KeyId, LegId, Method, PolicyDigest, Realm,
     Reference, SessionId, TenantId, Thumbprint, Tier, Timestamp, Trust, Verdict, Zone,
@@ -313,6 +314,7 @@ impl FakeEdge {
                 Response { status: 200, ..Response::default() }
             }
             http::PATH_OTP_VERIFY => self.otp(&OtpVerify::from_bytes(&request.body).unwrap()),
+            http::PATH_PASSKEY_VERIFY => self.asserted(&PasskeyVerify::from_bytes(&request.body).unwrap()),
             http::PATH_RECORDS => {
                 self.records.extend(DeviceBatch::from_bytes(&request.body).unwrap().records.0);
                 Response { status: 202, ..Response::default() }
@@ -338,10 +340,21 @@ impl FakeEdge {
         if asked.code.0 != self.otp {
             return ok(&OtpAnswer { outcome: OtpOutcome::Wrong, grant: None });
         }
-        let nonce = sha256(&asked.nonce.to_bytes().unwrap());
-        let grant = Grant { nonce, granted_at: self.host.now() };
-        let grant = sign_envelope(&self.result_key, &self.context, Purpose::Grant, &grant).unwrap();
-        ok(&OtpAnswer { outcome: OtpOutcome::Granted, grant: Some(grant) })
+        ok(&OtpAnswer { outcome: OtpOutcome::Granted, grant: Some(self.grant(&asked.nonce)) })
+    }
+
+    /// An assertion that is the challenge itself, as text, is right here.
+    fn asserted(&self, asked: &PasskeyVerify) -> Response {
+        let challenge = passkey_challenge(&self.context, &asked.nonce.to_bytes().unwrap());
+        if *asked.assertion != *challenge.to_string().as_bytes() {
+            return ok(&PasskeyAnswer { outcome: PasskeyOutcome::Wrong, grant: None });
+        }
+        ok(&PasskeyAnswer { outcome: PasskeyOutcome::Granted, grant: Some(self.grant(&asked.nonce)) })
+    }
+
+    fn grant(&self, nonce: &ChallengeNonce) -> Signed {
+        let grant = Grant { nonce: sha256(&nonce.to_bytes().unwrap()), granted_at: self.host.now() };
+        sign_envelope(&self.result_key, &self.context, Purpose::Grant, &grant).unwrap()
     }
 
     /// The method that the proof passes for this very request.
@@ -355,7 +368,7 @@ impl FakeEdge {
                 let bytes = nonce.to_bytes().unwrap();
                 verify(&key, &self.context, Purpose::Challenge, &bytes, signature).unwrap();
             }
-            Proof::Otp { nonce, grant } => {
+            Proof::Otp { nonce, grant } | Proof::PasskeyGrant { nonce, grant } => {
                 let key = self.result_key.public();
                 let grant: Grant = open_envelope(grant, &self.context, Purpose::Grant, &key).unwrap();
                 assert_eq!(grant.nonce, sha256(&nonce.to_bytes().unwrap()));

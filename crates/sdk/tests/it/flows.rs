@@ -302,6 +302,39 @@ fn an_otp_challenge_sends_a_code_and_trades_it_after_a_typo() {
 }
 
 #[test]
+fn a_passkey_challenge_trades_an_assertion_of_the_platform_after_a_wrong_one() {
+    let mut rig = Rig::ready();
+    rig.edge.decide = Box::new(|_, passed| match passed {
+        Some(Method::Passkey) => Verdict::Allow,
+        _ => Verdict::Challenge(Method::Passkey),
+    });
+    rig.user.asserts = vec![false, true];
+    assert!(act(&mut rig).unwrap().allowed());
+    assert_eq!(
+        paths(&rig)[1..],
+        ["/transfers", http::PATH_PASSKEY_VERIFY, http::PATH_PASSKEY_VERIFY, "/transfers"]
+    );
+    // Three wrong ones are enough, and one that no message can carry is none.
+    rig.user.asserts = vec![false; 5];
+    let before = rig.edge.log.len();
+    assert_eq!(act(&mut rig).unwrap().unanswered(), Some(Method::Passkey));
+    let tries = |rig: &Rig, from: usize| {
+        paths(rig)[from..].iter().filter(|path| **path == http::PATH_PASSKEY_VERIFY).count()
+    };
+    assert_eq!(tries(&rig, before), 3);
+    struct Large;
+    impl User for Large {
+        fn prompt(&mut self, _prompt: &Prompt) -> Reply {
+            Reply::Assertion(vec![b'x'; (16 << 10) + 1])
+        }
+    }
+    let before = rig.edge.log.len();
+    let mut large = rig.client.act(transfer()).unwrap();
+    let outcome = drive(&mut large, &mut rig.edge, &mut Large).unwrap();
+    assert_eq!((outcome.unanswered(), tries(&rig, before)), (Some(Method::Passkey), 0));
+}
+
+#[test]
 fn an_unanswered_challenge_is_the_outcome() {
     let mut rig = Rig::ready();
     rig.edge.decide = Box::new(|_, _| Verdict::Challenge(Method::Otp));

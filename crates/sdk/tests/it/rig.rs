@@ -108,15 +108,25 @@ pub(crate) struct Person {
     pub(crate) declines: bool,
     /// Codes to type, one a prompt.
     pub(crate) codes: Vec<&'static str>,
+    /// Whether each prompt for a passkey is answered by the platform's WebAuthn: rightly or not.
+    pub(crate) asserts: Vec<bool>,
 }
 
 impl User for Person {
     fn prompt(&mut self, prompt: &Prompt) -> Reply {
         match prompt.method {
             _ if self.declines => Reply::Declined,
+            Method::Passkey if !self.asserts.is_empty() => {
+                let challenge = prompt.webauthn.unwrap();
+                let right = self.asserts.remove(0);
+                Reply::Assertion(if right { challenge.to_string().into_bytes() } else { b"{}".to_vec() })
+            }
             Method::Passkey => Reply::Verified(UserVerification::claimed_by_app(&prompt.message)),
             Method::Otp if self.codes.is_empty() => Reply::Declined,
-            Method::Otp => Reply::Code(self.codes.remove(0).to_owned()),
+            Method::Otp => {
+                assert_eq!(prompt.webauthn, None);
+                Reply::Code(self.codes.remove(0).to_owned())
+            }
         }
     }
 }

@@ -32,6 +32,50 @@ fn the_samples_are_accepted() {
     assert_eq!((enrolment.soter_anchors.len(), play.keys.len(), play.apps.len()), (1, 1, 1));
     assert_eq!(advanced.edge.unwrap().routes.len(), 2);
     assert_eq!(cloud.enrolment, Enrolment::default(), "nothing enrols by default");
+    assert_eq!(cloud.passkeys, None);
+    let site = advanced_cloud.passkeys.unwrap();
+    assert_eq!((site.id.as_str(), site.origins.len()), ("shop.example.com", 2));
+}
+
+#[test]
+fn a_site_of_passkeys_is_a_domain_with_origins_that_can_ask_for_it() {
+    let parse = |id: &str, origins: &str| {
+        let section = format!("[cloud.passkeys]\nrp_id = \"{id}\"\norigins = {origins}\n[health]");
+        ServeConfig::parse("basic.toml", &BASIC.replacen("[health]", &section, 1))
+    };
+    for origins in [
+        "[\"https://shop.example\"]",
+        "[\"https://www.shop.example\", \"https://shop.example:8443\"]",
+        "[\"android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]",
+    ] {
+        assert!(parse("shop.example", origins).is_ok(), "{origins}");
+    }
+    for origins in [
+        "[]",
+        "[\"http://shop.example\"]",
+        "[\"https://shop.example/\"]",
+        "[\"https://evilshop.example\"]",
+        "[\"https://shop.example.evil.test\"]",
+        "[\"https://.shop.example\"]",
+        "[\"https://shop.example:0443\"]",
+        "[\"https://shop.example:\"]",
+        "[\"android:apk-key-hash:AA\"]",
+        "[\"shop.example\"]",
+    ] {
+        let error = parse("shop.example", origins).unwrap_err().to_string();
+        assert!(
+            error.contains("`cloud.passkeys.origins` must be a list, not empty, of"),
+            "{origins}: {error}"
+        );
+    }
+    for id in ["", "https://shop.example", "Shop.example", "shop.example:8443", "shop..example", "-a.example"]
+    {
+        let error = parse(id, "[\"https://shop.example\"]").unwrap_err().to_string();
+        assert!(error.contains("`cloud.passkeys.rp_id` must be a domain"), "{id}: {error}");
+    }
+    let nowhere = BASIC.replacen("[health]", "[cloud.passkeys]\nrp_id = \"shop.example\"\n[health]", 1);
+    let error = ServeConfig::parse("basic.toml", &nowhere).unwrap_err().to_string();
+    assert!(error.contains("`cloud.passkeys.origins` is missing"), "{error}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(crate) fn open_cloud(
     installation: &Installation,
     ring: &Ring,
-    limits: &CloudLimits,
+    (section, limits): (&CloudSection, &CloudLimits),
     (anchors, enrolling): &(Anchors, Enrolling),
     host: &Arc<dyn Host>,
 ) -> Result<CloudCore, ServeError> {
@@ -38,6 +38,7 @@ pub(crate) fn open_cloud(
             keys,
             anchors: anchors.clone(),
             enrolling: enrolling.clone(),
+            passkeys: section.passkeys.clone(),
             limits: limits.clone(),
         };
         match CloudCore::open(&Place::File(&store), config, Arc::clone(host)) {

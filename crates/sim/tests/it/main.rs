@@ -7,11 +7,14 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+#[path = "../../../../tests/support/authenticator.rs"]
+mod authenticator;
 mod capture;
 mod chains;
 mod demo;
 mod equality;
 mod inprocess;
+mod passkey;
 mod phones;
 mod reattest;
 mod revocation;

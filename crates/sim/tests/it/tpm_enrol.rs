@@ -47,6 +47,7 @@ impl Cloud {
             keys: self.keys.cloud().unwrap(),
             anchors: Anchors { roots, ..Anchors::new(context) },
             enrolling: Enrolling { families: [FAMILY.to_owned()].into(), ..Enrolling::default() },
+            passkeys: None,
             limits: limits(),
         };
         CloudCore::open(&Place::File(&self.store), config, Arc::new(SystemHost::new())).unwrap()

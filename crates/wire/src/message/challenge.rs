@@ -3,10 +3,10 @@
 //! A proof binds event id, content digest, method, nonce and an end of at most five minutes, and works once
 //! (DESIGN §4.2). Edge and cloud share the cluster key that makes a nonce's MAC.
 
-use super::{Signature, Signed, Text, code, message};
+use super::{Bytes, Signature, Signed, Text, code, message};
 use crate::codec::{Decode, DecodeError, Encode, EncodeError, Reader, Writer};
 use crate::id::{Digest, EventId, Thumbprint};
-use crate::limits::PRINCIPAL_BYTES_MAX;
+use crate::limits::{ASSERTION_BYTES_MAX, PRINCIPAL_BYTES_MAX};
 use crate::time::Timestamp;
 use crate::verdict::Method;
 
@@ -69,13 +69,20 @@ pub enum Proof {
         /// A signed [`Grant`].
         grant: Signed,
     },
+    /// Granted by the cloud after an assertion of a passkey that the user registered there.
+    PasskeyGrant {
+        /// The nonce as issued.
+        nonce: ChallengeNonce,
+        /// A signed [`Grant`].
+        grant: Signed,
+    },
 }
 
 impl Proof {
     /// The nonce that the proof answers.
     pub const fn nonce(&self) -> &ChallengeNonce {
         match self {
-            Self::Passkey { nonce, .. } | Self::Otp { nonce, .. } => nonce,
+            Self::Passkey { nonce, .. } | Self::Otp { nonce, .. } | Self::PasskeyGrant { nonce, .. } => nonce,
         }
     }
 }
@@ -93,6 +100,11 @@ impl Encode for Proof {
                 nonce.encode(out)?;
                 grant.encode(out)
             }
+            Self::PasskeyGrant { nonce, grant } => {
+                out.u8(2);
+                nonce.encode(out)?;
+                grant.encode(out)
+            }
         }
     }
 }
@@ -103,6 +115,7 @@ impl Decode for Proof {
         match input.u8()? {
             0 => Ok(Self::Passkey { nonce: Decode::decode(input)?, signature: Decode::decode(input)? }),
             1 => Ok(Self::Otp { nonce: Decode::decode(input)?, grant: Decode::decode(input)? }),
+            2 => Ok(Self::PasskeyGrant { nonce: Decode::decode(input)?, grant: Decode::decode(input)? }),
             _ => Err(at),
         }
     }
@@ -153,6 +166,38 @@ message! {
     OtpAnswer {
         /// What became of it.
         outcome: OtpOutcome,
+        /// A signed [`Grant`] where it was granted.
+        grant: Option<Signed>,
+    }
+}
+
+message! {
+    /// Trades an assertion of a passkey that the user registered with the cloud for a grant.
+    PasskeyVerify {
+        /// The nonce as issued. What the authenticator signed is a digest of it (`seal::passkey_challenge`).
+        nonce: ChallengeNonce,
+        /// The `AuthenticationResponseJSON` of the browser or the platform (WebAuthn Level 3 §5.1.8).
+        assertion: Bytes<ASSERTION_BYTES_MAX>,
+    }
+}
+
+code! {
+    /// What became of a [`PasskeyVerify`].
+    PasskeyOutcome {
+        /// The assertion is of a passkey of this user, for this nonce.
+        Granted = 0 "granted",
+        /// It is not; tries are left.
+        Wrong = 1 "wrong",
+        /// The tries are used up, or another assertion was granted for this nonce.
+        Spent = 2 "spent",
+    }
+}
+
+message! {
+    /// Answer to a [`PasskeyVerify`].
+    PasskeyAnswer {
+        /// What became of it.
+        outcome: PasskeyOutcome,
         /// A signed [`Grant`] where it was granted.
         grant: Option<Signed>,
     }

@@ -113,12 +113,12 @@ pub(crate) fn nonce() -> impl Strategy<Value = ChallengeNonce> {
 }
 
 pub(crate) fn proof() -> impl Strategy<Value = Proof> {
-    (nonce(), any::<bool>(), vec(any::<u8>(), 0..40)).prop_map(|(nonce, passkey, body)| {
-        if passkey {
-            Proof::Passkey { nonce, signature: [7; 64] }
-        } else {
-            let grant = Signed { key: KeyId::new([3; 16]), body: message::Bytes(body), signature: [9; 64] };
-            Proof::Otp { nonce, grant }
+    (nonce(), 0..3_u8, vec(any::<u8>(), 0..40)).prop_map(|(nonce, kind, body)| {
+        let grant = Signed { key: KeyId::new([3; 16]), body: message::Bytes(body), signature: [9; 64] };
+        match kind {
+            0 => Proof::Passkey { nonce, signature: [7; 64] },
+            1 => Proof::Otp { nonce, grant },
+            _ => Proof::PasskeyGrant { nonce, grant },
         }
     })
 }

@@ -1,0 +1,39 @@
+-- Version 9: passkeys of users, which pass challenges.
+
+-- Every registration and removal, under the audit chain. Of a registration: what never changes of its credential. Of a
+-- removal: the row that it removes, in `removes`, and who is concerned; the rest is NULL.
+CREATE TABLE passkey_change (
+    id          INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    by          TEXT NOT NULL,
+    principal   TEXT NOT NULL,
+    credential  BLOB NOT NULL,
+    removes     INTEGER,
+    challenge   BLOB UNIQUE,
+    user        BLOB,
+    rp          TEXT,
+    key         BLOB,
+    algorithm   INTEGER,
+    eligible    INTEGER
+) STRICT;
+CREATE INDEX passkey_change_by_credential ON passkey_change (credential, id);
+CREATE INDEX passkey_change_by_principal ON passkey_change (principal, id);
+CREATE INDEX passkey_change_by_removed ON passkey_change (removes) WHERE removes IS NOT NULL;
+
+-- The registrations in force, with what changes of them.
+CREATE TABLE passkey (
+    id      INTEGER PRIMARY KEY,
+    counter INTEGER NOT NULL,
+    used    INTEGER
+) STRICT;
+
+-- Assertions for one challenge nonce, while it lives and an hour longer: how many failed, and which one was granted.
+CREATE TABLE passkey_answer (
+    nonce     BLOB PRIMARY KEY,
+    principal TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    failed    INTEGER NOT NULL,
+    granted   BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkey_answer_by_principal ON passkey_answer (principal, at);
+CREATE INDEX passkey_answer_by_time ON passkey_answer (at);
