@@ -69,6 +69,42 @@ export interface Session {
   expires_ms: number;
 }
 
+/** What an authenticator signs at a log-in. */
+export interface Asked {
+  challenge: string;
+  relying_party: string;
+  timeout_ms: number;
+}
+
+/** What an authenticator makes a passkey for. */
+export interface Wanted extends Asked {
+  user: string;
+  user_name: string;
+  algorithms: number[];
+  /** Credentials that it must not have yet. */
+  known: string[];
+}
+
+export interface Passkey {
+  id: number;
+  name: string;
+  by: string;
+  made_ms: number;
+  used_ms: number | null;
+}
+
+export interface Passkeys {
+  passkeys: Passkey[];
+  /** Why this session adds none; null where it does. */
+  why_not: string | null;
+}
+
+/** How somebody signs in. */
+export type Proof =
+  | { link: string }
+  | { token: string }
+  | { passkey: { challenge: string; assertion: string } };
+
 export interface Overview {
   tenant: string;
   realm: string;
@@ -297,8 +333,13 @@ export class Api {
   ) {}
 
   session = () => this.ask<Session>('GET', '/session');
-  signIn = (proof: { link: string } | { token: string }) => this.ask<Session>('POST', '/session', proof);
+  signIn = (proof: Proof) => this.ask<Session>('POST', '/session', proof);
+  challenge = () => this.ask<Asked>('POST', '/session/challenge');
   signOut = () => this.ask<null>('DELETE', '/session');
+  passkeys = () => this.ask<Passkeys>('GET', '/passkeys');
+  beginPasskey = (name: string) => this.ask<Wanted>('POST', '/passkeys/challenge', { name });
+  addPasskey = (registration: string) => this.ask<Passkey>('POST', '/passkeys', { registration });
+  removePasskey = (id: number) => this.ask<null>('DELETE', `/passkeys/${id}`);
   overview = () => this.ask<Overview>('GET', '/overview');
   decisions = (before: string | null, limit: number) =>
     this.ask<{ rows: Line[]; before: string | null; after: string }>(

@@ -26,6 +26,7 @@ export function tell(error: unknown): Told {
       code: 'unreachable',
     };
   }
+  if (error instanceof DOMException) return tellOfAuthenticator(error);
   if (error instanceof Problem) {
     const fallback =
       error.status === 429
@@ -45,5 +46,23 @@ export function tell(error: unknown): Told {
     cause: error instanceof Error ? error.message : 'It has another form than this page knows.',
     remedy: 'Reload the page: server and page may be of different versions.',
     code: 'unreadable',
+  };
+}
+
+/** What a browser says when there is no passkey to be had (Web Authentication Level 3 §5.1.3 and §5.1.4). */
+function tellOfAuthenticator(error: DOMException): Told {
+  if (error.name === 'InvalidStateError') {
+    return {
+      title: 'This authenticator has a passkey here already',
+      cause: 'It makes one for each console.',
+      remedy: 'Sign in with that one, or take another authenticator.',
+      code: error.name,
+    };
+  }
+  return {
+    title: 'No passkey was used',
+    cause: 'It was called off, took too long, or this browser has none for here that knows its user.',
+    remedy: 'Try again. A link from `glacis console` works without one.',
+    code: error.name,
   };
 }

@@ -5,6 +5,7 @@ export type Route =
   | { screen: 'decision'; reference: string }
   | { screen: 'devices' }
   | { screen: 'device'; thumbprint: string }
+  | { screen: 'passkeys' }
   | { screen: 'login' }
   | { screen: 'lost' };
 
@@ -16,6 +17,7 @@ export function parseRoute(path: string): Route {
   if (head === 'decisions' && name !== undefined) return { screen: 'decision', reference: plain(name) };
   if (head === 'devices')
     return name === undefined ? { screen: 'devices' } : { screen: 'device', thumbprint: name };
+  if (head === 'passkeys' && name === undefined) return { screen: 'passkeys' };
   if (head === 'login' && name === undefined) return { screen: 'login' };
   return { screen: 'lost' };
 }
@@ -35,6 +37,12 @@ export function plain(reference: string): string {
 
 export const decisionPath = (reference: string) => `/decisions/${encodeURIComponent(plain(reference))}`;
 export const devicePath = (thumbprint: string) => `/devices/${encodeURIComponent(thumbprint)}`;
+
+/** What somebody pasted as a link: the secret of it, also out of its whole address; null where it is none. */
+export function linkOf(given: string): string | null {
+  const secret = given.split('#link=').at(-1) ?? '';
+  return secret.startsWith('glacis_link_') ? secret : null;
+}
 
 /** Where to go after a log-in: a path of this page, whatever the address says. */
 export function safeNext(asked: string | null): string {

@@ -2,6 +2,7 @@
 //
 // A page that logs an error, breaks the Content-Security-Policy or asks another host than its own fails its test.
 
+import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -82,4 +83,23 @@ export async function newPage(browser, look = {}) {
   });
   if (look.frozen !== false) await page.clock.setFixedTime(NOW);
   return { page, context, complaints };
+}
+
+/**
+ * Presses Tab until something has the focus.
+ * @param {import('playwright-core').Page} page
+ * @param {(focus: { text: string, label: string, role: string, id: string }) => boolean} wanted
+ */
+export async function tabTo(page, wanted) {
+  for (let tries = 0; tries < 80; tries += 1) {
+    await page.keyboard.press('Tab');
+    const focus = await page.evaluate(() => ({
+      text: document.activeElement?.textContent?.trim() ?? '',
+      label: document.activeElement?.getAttribute('aria-label') ?? '',
+      role: document.activeElement?.getAttribute('role') ?? '',
+      id: document.activeElement?.id ?? '',
+    }));
+    if (wanted(focus)) return;
+  }
+  assert.fail('nothing of that kind takes the focus');
 }

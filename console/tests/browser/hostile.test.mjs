@@ -64,11 +64,13 @@ after(() => browser.close());
 /**
  * @param {(page: import('playwright-core').Page, server: FixtureServer) => Promise<void>} act
  * @param {RegExp} [tolerated]
+ * @param {boolean} [named] Whether the page is opened by the name that passkeys need.
  */
-async function attacked(act, tolerated) {
+async function attacked(act, tolerated, named = false) {
   const server = await new FixtureServer().listen();
+  const origin = named ? server.named : server.url;
   const { page, context, complaints } = await newPage(browser, {
-    origin: server.url,
+    origin,
     ...(tolerated && { tolerated }),
   });
   try {
@@ -76,7 +78,7 @@ async function attacked(act, tolerated) {
     assert.equal(await page.evaluate(() => /** @type {any} */ (window)['hacked']), undefined);
     const links = await page.$$eval('a', (all) => all.map((link) => link.href));
     assert.deepEqual(
-      links.filter((href) => !href.startsWith(`${server.url}/`)),
+      links.filter((href) => !href.startsWith(`${origin}/`)),
       [],
     );
     const made = await page.$$eval(
@@ -108,6 +110,26 @@ const seen = async (page) => {
     assert.ok(text.includes(attack), `${attack} is not seen as text`);
   }
 };
+
+test('passkeys: in their names and in who added them', () =>
+  attacked(
+    async (page, server) => {
+      server.passkeys = ATTACKS.map((attack, id) => ({
+        id,
+        name: attack,
+        by: attack,
+        made_ms: 1,
+        used_ms: null,
+      }));
+      await page.goto(`${server.named}/passkeys`);
+      await page.locator('tbody tr').first().waitFor();
+      await seen(page);
+      await page.getByRole('button', { name: 'Remove <img' }).click();
+      await page.getByRole('dialog').getByText('onerror').waitFor();
+    },
+    undefined,
+    true,
+  ));
 
 test('live: in every field of a decision, pointed at, filtered and excluded', () =>
   attacked(async (page, server) => {

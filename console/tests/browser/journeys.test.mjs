@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, newPage } from './browser.mjs';
+import { launch, newPage, tabTo } from './browser.mjs';
 import { demo, fixtures } from './real.mjs';
 
 /** @type {import('playwright-core').Browser} */
@@ -22,24 +22,6 @@ const WAIT_MS = 60_000;
 /** @param {Page} page */
 const blocks = (page) =>
   page.locator('tbody tr.blocked[data-row]').filter({ has: page.locator('a[href^="/decisions/"]') });
-
-/**
- * Presses Tab until something has the focus.
- * @param {Page} page
- * @param {(focus: { text: string, label: string, role: string }) => boolean} wanted
- */
-async function tabTo(page, wanted) {
-  for (let tries = 0; tries < 80; tries += 1) {
-    await page.keyboard.press('Tab');
-    const focus = await page.evaluate(() => ({
-      text: document.activeElement?.textContent?.trim() ?? '',
-      label: document.activeElement?.getAttribute('aria-label') ?? '',
-      role: document.activeElement?.getAttribute('role') ?? '',
-    }));
-    if (wanted(focus)) return;
-  }
-  assert.fail('nothing of that kind takes the focus');
-}
 
 /**
  * Points at the verdict of a block. The table stands still under the pointer, so first it comes to rest anywhere.

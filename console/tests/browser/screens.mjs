@@ -9,6 +9,7 @@ import { DETAIL, DEVICE } from '../fixtures/detail.mjs';
  * @property {(server: import('./server.mjs').FixtureServer) => void} [prepare]
  * @property {(page: import('playwright-core').Page) => Promise<void>} [act]
  * @property {RegExp} [tolerated] What the browser may complain about, since the screen is about an error.
+ * @property {boolean} [named] Whether it is opened by the name that passkeys need.
  * @property {string} ready Text that is there once the screen is.
  */
 
@@ -25,9 +26,11 @@ export const SCREENS = [
   { name: 'decision', path: `/decisions/${DETAIL.line.reference}`, ready: 'Record and proof' },
   { name: 'devices', path: '/devices', ready: 'Next 100' },
   { name: 'device', path: `/devices/${DEVICE.thumbprint}`, ready: 'Last decisions' },
+  { name: 'passkeys', path: '/passkeys', ready: 'laptop', named: true },
   {
     name: 'login',
     path: '/login',
+    named: true,
     ready: 'Sign in to Glacis',
     prepare: (server) => void (server.signedIn = false),
     tolerated: /401/,
@@ -113,6 +116,35 @@ export const STATES = [
     ready: 'No decision has this reference',
     tolerated: /404/,
   },
+  {
+    name: 'login-numbers',
+    path: '/login',
+    ready: 'Browsers keep passkeys for a name',
+    prepare: (server) => void (server.signedIn = false),
+    tolerated: /401/,
+  },
+  { name: 'passkeys-numbers', path: '/passkeys', ready: 'Browsers keep passkeys for a name' },
+  {
+    name: 'passkeys-none',
+    path: '/passkeys',
+    named: true,
+    ready: 'There is no passkey yet',
+    prepare: (server) => {
+      server.passkeys = [];
+      server.whyNot =
+        'a passkey adds no others: sign out, then in again by a link or a token, and add it then';
+    },
+  },
+  {
+    name: 'passkeys-remove',
+    path: '/passkeys',
+    named: true,
+    ready: 'laptop',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Remove laptop' }).click();
+      await page.getByText('whoever it signed in is signed out').waitFor();
+    },
+  },
   { name: 'lost', path: '/no/such/page', ready: 'Nothing is at this address' },
   {
     name: 'loading',
@@ -131,7 +163,7 @@ export const STATES = [
  */
 export async function show(page, server, screen) {
   screen.prepare?.(server);
-  await page.goto(server.url + screen.path);
+  await page.goto((screen.named === true ? server.named : server.url) + screen.path);
   await page.getByText(screen.ready).first().waitFor({ state: 'attached' });
   await page.evaluate(() => document.fonts.ready);
   await screen.act?.(page);

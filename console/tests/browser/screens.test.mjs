@@ -82,7 +82,10 @@ async function looksAsBefore(page, name, file = new URL(`${name}.png`, KEPT)) {
 async function on(screen, check) {
   const server = await new FixtureServer().listen();
   const tolerated = screen.tolerated === undefined ? {} : { tolerated: screen.tolerated };
-  const { page, context, complaints } = await newPage(browser, { origin: server.url, ...tolerated });
+  const { page, context, complaints } = await newPage(browser, {
+    origin: screen.named === true ? server.named : server.url,
+    ...tolerated,
+  });
   try {
     await show(page, server, screen);
     await check(page);

@@ -26,6 +26,8 @@ export class FixtureServer {
   requests = [];
   /** Answers by path, before the usual ones. @type {Map<string, () => { status: number, body: unknown, delayMs?: number }>} */
   overrides = new Map();
+  /** The name of the passkey that is being added. */
+  adding = '';
   /** @type {Set<import('node:http').ServerResponse>} */
   streams = new Set();
   signedIn = true;
@@ -34,6 +36,11 @@ export class FixtureServer {
   live = { ticks: data.TICKS, lines: data.LINES };
   detail = DETAIL;
   device = DEVICE;
+  passkeys = data.PASSKEYS;
+  /** Why nobody adds a passkey. @type {string | null} */
+  whyNot = null;
+  /** Passkeys by the name of their credential. @type {Map<string, number>} */
+  credentials = new Map();
   port = 0;
 
   constructor() {
@@ -54,6 +61,11 @@ export class FixtureServer {
 
   get url() {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The same by the name that passkeys need. */
+  get named() {
+    return `http://localhost:${this.port}`;
   }
 
   async close() {
@@ -125,16 +137,19 @@ export class FixtureServer {
     if (method !== 'GET') {
       const origin = request.headers.origin;
       const same =
-        request.headers['x-glacis-console'] === '1' && (origin === undefined || origin === this.url);
+        request.headers['x-glacis-console'] === '1' &&
+        (origin === undefined || [this.url, this.named].includes(origin));
       if (!same) return problem(response, 403, 'cross-site', 'Forbidden');
     }
     if (path === '/session' && method === 'POST') return this.signIn(body, response);
+    if (path === '/session/challenge') return json(response, 200, data.ASKED);
     if (!this.signedIn) return problem(response, 401, 'unauthenticated', 'Unauthorized');
     if (path === '/session' && method === 'DELETE') {
       this.signedIn = false;
       return response.writeHead(204).end();
     }
     if (path === '/session') return json(response, 200, data.SESSION);
+    if (path.startsWith('/passkeys')) return this.passkey(method, path, body, response);
     if (path === '/overview') return json(response, 200, data.OVERVIEW);
     if (path === '/live') return this.stream(response);
     if (path === '/devices') return json(response, 200, data.devicePage(url.searchParams));
@@ -159,12 +174,41 @@ export class FixtureServer {
    * @param {import('node:http').ServerResponse} response
    */
   signIn(body, response) {
-    const { link, token } = JSON.parse(body);
-    const good = this.links.delete(link) || token === `glacis_${'T'.repeat(43)}`;
+    const { link, token, passkey } = JSON.parse(body);
+    const known = passkey !== undefined && this.credentials.has(JSON.parse(passkey.assertion).id);
+    if (passkey !== undefined && !known)
+      return problem(response, 401, 'unauthenticated', 'Unauthorized', 'the passkey is not known here');
+    const good = known || this.links.delete(link) || token === `glacis_${'T'.repeat(43)}`;
     if (!good)
       return problem(response, 401, 'unauthenticated', 'Unauthorized', 'the link was used or is too old');
     this.signedIn = true;
     return json(response, 201, data.SESSION);
+  }
+
+  /**
+   * Keeps passkeys by their names; what is signed is the server's matter.
+   * @param {string} method
+   * @param {string} path
+   * @param {string} body
+   * @param {import('node:http').ServerResponse} response
+   */
+  passkey(method, path, body, response) {
+    if (path === '/passkeys/challenge') {
+      this.adding = JSON.parse(body).name;
+      return json(response, 200, { ...data.WANTED, known: [...this.credentials.keys()] });
+    }
+    if (method === 'POST') {
+      const id = Math.max(0, ...this.passkeys.map((passkey) => passkey.id)) + 1;
+      const made = { id, name: this.adding, by: data.SESSION.actor, made_ms: data.NOW, used_ms: null };
+      this.passkeys = [made, ...this.passkeys];
+      this.credentials.set(JSON.parse(JSON.parse(body).registration).id, id);
+      return json(response, 201, made);
+    }
+    if (method === 'GET') return json(response, 200, { passkeys: this.passkeys, why_not: this.whyNot });
+    const id = Number(path.split('/')[2]);
+    this.passkeys = this.passkeys.filter((passkey) => passkey.id !== id);
+    for (const [credential, own] of this.credentials) if (own === id) this.credentials.delete(credential);
+    return response.writeHead(204).end();
   }
 
   /** @param {string} q */

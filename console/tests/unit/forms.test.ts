@@ -69,6 +69,9 @@ const rows = (lines: readonly data.Line[]) => ({ rows: lines, skipped: 0, behind
 
 test.each([
   ['session', [data.SESSION]],
+  ['passkeys', [{ passkeys: data.PASSKEYS, why_not: null }]],
+  ['passkey-asked', [data.ASKED]],
+  ['passkey-wanted', [data.WANTED]],
   ['overview', [data.OVERVIEW]],
   ['devices', [data.devicePage(new URLSearchParams()), data.devicePage(new URLSearchParams('limit=1'))]],
   ['device', [DEVICE]],

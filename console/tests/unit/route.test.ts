@@ -1,6 +1,6 @@
 // Addresses: which screen, and where a log-in may lead.
 import { expect, test } from 'vitest';
-import { decisionPath, devicePath, parseRoute, plain, safeNext } from '../../src/lib/route';
+import { decisionPath, devicePath, linkOf, parseRoute, plain, safeNext } from '../../src/lib/route';
 
 test('each address has one screen', () => {
   for (const [path, want] of [
@@ -10,6 +10,8 @@ test('each address has one screen', () => {
     ['/devices', { screen: 'devices' }],
     ['/devices/', { screen: 'devices' }],
     ['/devices/ab12', { screen: 'device', thumbprint: 'ab12' }],
+    ['/passkeys', { screen: 'passkeys' }],
+    ['/passkeys/1', { screen: 'lost' }],
     ['/login', { screen: 'login' }],
     ['/decisions', { screen: 'lost' }],
     ['/decisions/a/b', { screen: 'lost' }],
@@ -41,5 +43,17 @@ test('a log-in leads to a screen of ours and nowhere else', () => {
     ['', '/'],
   ] as const) {
     expect(safeNext(asked), String(asked)).toBe(want);
+  }
+});
+
+test('a link is known by its secret, also as a whole address', () => {
+  for (const [given, want] of [
+    ['glacis_link_A', 'glacis_link_A'],
+    ['any://127.0.0.1:7405/login#link=glacis_link_A', 'glacis_link_A'],
+    ['glacis_token', null],
+    ['any://127.0.0.1:7405/login#link=glacis_token', null],
+    ['', null],
+  ] as const) {
+    expect(linkOf(given), given).toBe(want);
   }
 });

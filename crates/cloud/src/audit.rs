@@ -67,11 +67,15 @@ pub enum AuditKind {
     Reappraisal,
     /// A passkey of a user, registered or removed.
     Passkey,
+    /// A passkey of an operator, added.
+    OperatorPasskey,
+    /// A passkey of an operator, removed.
+    OperatorPasskeyEnd,
 }
 
 impl AuditKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Event,
         Self::Decision,
         Self::Incident,
@@ -94,6 +98,8 @@ impl AuditKind {
         Self::Collateral,
         Self::Reappraisal,
         Self::Passkey,
+        Self::OperatorPasskey,
+        Self::OperatorPasskeyEnd,
     ];
 
     /// The name in output.
@@ -121,6 +127,8 @@ impl AuditKind {
             Self::Collateral => "collateral",
             Self::Reappraisal => "reappraisal",
             Self::Passkey => "passkey",
+            Self::OperatorPasskey => "operator-passkey",
+            Self::OperatorPasskeyEnd => "operator-passkey-end",
         }
     }
 
@@ -161,6 +169,8 @@ impl AuditKind {
             Self::Collateral => "SELECT * FROM collateral WHERE rowid = ?1",
             Self::Reappraisal => "SELECT * FROM reappraisal WHERE rowid = ?1",
             Self::Passkey => "SELECT * FROM passkey_change WHERE rowid = ?1",
+            Self::OperatorPasskey => "SELECT * FROM operator_passkey WHERE rowid = ?1",
+            Self::OperatorPasskeyEnd => "SELECT * FROM operator_passkey_end WHERE rowid = ?1",
         }
     }
 
@@ -663,7 +673,7 @@ fn fault(
 }
 
 /// Tables under the chain, and the kinds whose entries speak of a row in them.
-const TABLES: [(&str, &[AuditKind]); 21] = [
+const TABLES: [(&str, &[AuditKind]); 23] = [
     ("event", &[AuditKind::Event, AuditKind::Decided]),
     ("decision", &[AuditKind::Decision, AuditKind::Decided]),
     ("incident", &[AuditKind::Incident]),
@@ -685,6 +695,8 @@ const TABLES: [(&str, &[AuditKind]); 21] = [
     ("collateral", &[AuditKind::Collateral]),
     ("reappraisal", &[AuditKind::Reappraisal]),
     ("passkey_change", &[AuditKind::Passkey]),
+    ("operator_passkey", &[AuditKind::OperatorPasskey]),
+    ("operator_passkey_end", &[AuditKind::OperatorPasskeyEnd]),
 ];
 
 fn count_fault(conn: &Connection, swept: &SweptRows) -> Result<Option<String>, CloudError> {

@@ -146,18 +146,26 @@ impl CloudCore {
         action: &str,
         detail: &str,
     ) -> Result<(), CloudError> {
-        self.call(|tx| {
-            let id: [u8; 16] = tx.random()?;
-            let sql = "INSERT INTO operator_action (action_id, at, node, actor, action, detail) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let row = params![id, int(tx.now.as_ms()), HERE, actor, action, detail];
-            tx.conn.prepare_cached(sql)?.execute(row)?;
-            tx.audit_inserted(AuditKind::OperatorAction).map(|_row| ())
-        })
+        self.call(|tx| tx.note_operator(actor, action, detail))
     }
 }
 
 impl Tx<'_> {
+    /// Puts under the audit chain what an operator did here.
+    pub(crate) fn note_operator(
+        &mut self,
+        actor: &str,
+        action: &str,
+        detail: &str,
+    ) -> Result<(), CloudError> {
+        let id: [u8; 16] = self.random()?;
+        let sql = "INSERT INTO operator_action (action_id, at, node, actor, action, detail) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![id, int(self.now.as_ms()), HERE, actor, action, detail];
+        self.conn.prepare_cached(sql)?.execute(row)?;
+        self.audit_inserted(AuditKind::OperatorAction).map(|_row| ())
+    }
+
     fn search_step(
         &self,
         sought: &Sought,

@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod lines;
 mod list;
 mod metrics;
+mod operator_passkey;
 pub mod otp;
 pub mod page;
 pub mod passkey;

@@ -116,7 +116,7 @@ purposes! {
     KeyStatement = "key-statement",
     /// The cloud MACs where the next page of a listing begins.
     Cursor = "cursor",
-    /// Hashes a log-in link or a session of the console.
+    /// Hashes a log-in link or a session of the console, MACs a challenge of its log-in.
     Console = "console",
 }
 

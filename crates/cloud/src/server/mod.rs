@@ -36,7 +36,7 @@ use node::NodeKey;
 use stall::Stall;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -105,7 +105,7 @@ pub struct Server {
     nodes: TcpListener,
     admin: TcpListener,
     api: Option<TcpListener>,
-    console: Option<(TcpListener, Links)>,
+    console: Option<(Vec<TcpListener>, Links)>,
     webhook: Option<Webhook>,
     shared: Arc<Shared>,
     writer: Writer,
@@ -151,7 +151,9 @@ impl Server {
                     BindError::Writer(error)
                 })?;
                 let sessions = Arc::new(Sessions::new(context.clone(), Arc::clone(&config.host)));
-                Some((listener, Links::new(at, sessions)))
+                let mut listeners = others_of_localhost(at).await?;
+                listeners.push(listener);
+                Some((listeners, Links::new(at, sessions)))
             }
         };
         let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
@@ -210,9 +212,10 @@ impl Server {
         let console = {
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
             async move {
-                if let Some((listener, links)) = console {
-                    let console = Console::new(shared, &links, stopped.clone());
-                    serve(listener, console.router(), stopped).await;
+                if let Some((listeners, links)) = console {
+                    let router = Console::new(shared, &links, stopped.clone()).router();
+                    let serve = |listener| serve(listener, router.clone(), stopped.clone());
+                    listeners.into_iter().map(serve).collect::<JoinSet<()>>().join_all().await;
                 }
             }
         };
@@ -278,6 +281,27 @@ fn listening(core: &mut CloudCore, webhook: Option<Webhook>) -> Result<Option<We
     }
     core.tell(webhook.tell());
     Ok(Some(webhook))
+}
+
+/// The console's port at the other addresses that browsers take `localhost` for, as far as the machine has them.
+///
+/// Whoever else had one of them would be the console to a browser that asks `localhost`, cookies and passkeys included, so
+/// it is refused to start beside them.
+async fn others_of_localhost(at: SocketAddr) -> Result<Vec<TcpListener>, BindError> {
+    let mut listeners = Vec::new();
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        if ip == at.ip() {
+            continue;
+        }
+        match bind(SocketAddr::new(ip, at.port())).await {
+            Ok(listener) => listeners.push(listener),
+            Err(BindError::Listen { source, .. }) if source.kind() != std::io::ErrorKind::AddrInUse => {
+                tracing::debug!(%ip, %source, "the console has not all addresses of `localhost`");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listeners)
 }
 
 async fn bind(at: SocketAddr) -> Result<TcpListener, BindError> {

@@ -6,7 +6,7 @@ use glacis_cloud::server::console::Links;
 use glacis_cloud::server::node::NodeKey;
 use glacis_cloud::server::webhook::Webhook;
 use glacis_cloud::server::writer::{CloudHandle, WriterLimits};
-use glacis_cloud::server::{Server, ServerConfig};
+use glacis_cloud::server::{BindError, Server, ServerConfig};
 use glacis_cloud::{CloudCore, OtpSendError, OtpSender};
 use glacis_host::{Clock as _, Host};
 use glacis_seal::httpsig::{
@@ -77,9 +77,15 @@ pub(crate) fn start_on(world: World, core: CloudCore, host: Arc<dyn Host>) -> Ru
     serve(world, core, None, host)
 }
 
-fn serve(world: World, mut core: CloudCore, webhook: Option<Webhook>, host: Arc<dyn Host>) -> Running {
-    let bootstrap = core.bootstrap_token().unwrap().map_or(String::new(), |token| token.expose().to_owned());
-    let config = ServerConfig {
+/// Whether a server starts whose console is at this address.
+pub(crate) fn try_start_at(world: World, console_at: SocketAddr) -> Result<(), BindError> {
+    let config = ServerConfig { console_at: Some(console_at), ..config(None, world.host.clone()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Server::bind(world.core(), config)).map(|_server| ())
+}
+
+fn config(webhook: Option<Webhook>, host: Arc<dyn Host>) -> ServerConfig {
+    ServerConfig {
         nodes_at: "127.0.0.1:0".parse().unwrap(),
         admin_at: "127.0.0.1:0".parse().unwrap(),
         api_at: Some("127.0.0.1:0".parse().unwrap()),
@@ -89,9 +95,13 @@ fn serve(world: World, mut core: CloudCore, webhook: Option<Webhook>, host: Arc<
         writer: WriterLimits::default(),
         otp: Arc::new(NoSender),
         host,
-    };
+    }
+}
+
+fn serve(world: World, mut core: CloudCore, webhook: Option<Webhook>, host: Arc<dyn Host>) -> Running {
+    let bootstrap = core.bootstrap_token().unwrap().map_or(String::new(), |token| token.expose().to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let server = runtime.block_on(Server::bind(core, config)).unwrap();
+    let server = runtime.block_on(Server::bind(core, config(webhook, host))).unwrap();
     let (nodes, admin) = (server.nodes_at().unwrap(), server.admin_at().unwrap());
     let (api, handle) = (server.api_at().unwrap().unwrap(), Some(server.handle()));
     let console = server.console_links().unwrap();

@@ -204,16 +204,17 @@ fn taken_back(seed: u64, back: impl FnOnce(&Connection)) -> (World, tempfile::Te
     (world, dir, core, before)
 }
 
-/// Takes a store back to version 8, which knew no passkeys of users.
+/// Takes a store back to version 8, which knew no passkeys.
 fn as_version_8(store: &Connection) {
-    let later =
-        "DROP TABLE passkey_change; DROP TABLE passkey; DROP TABLE passkey_answer; PRAGMA user_version = 8";
+    let later = "DROP TABLE passkey_change; DROP TABLE passkey; DROP TABLE passkey_answer; \
+                 DROP TABLE operator_passkey; DROP TABLE operator_passkey_end; DROP TABLE operator_passkey_use; \
+                 PRAGMA user_version = 8";
     store.execute_batch(later).unwrap();
 }
 
 #[test]
 fn a_store_of_version_8_takes_passkeys_after_the_upgrade() {
-    let (_world, _dir, mut core, _before) = taken_back(139, as_version_8);
+    let (_world, _dir, mut core, before) = taken_back(139, as_version_8);
     assert_eq!(core.passkeys("ann").unwrap(), []);
     let options = core.passkey_options("ann").unwrap();
     let site = ("shop.test", "https://shop.test");
@@ -227,6 +228,12 @@ fn a_store_of_version_8_takes_passkeys_after_the_upgrade() {
     core.add_passkey(&asked).unwrap();
     assert_eq!(core.passkeys("ann").unwrap().len(), 1);
     assert_eq!(core.verify_audit_whole().unwrap().fault, None);
+    let passkeys: u32 = core
+        .danger_connection()
+        .query_row("SELECT count(*) FROM operator_passkey", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(passkeys, 0);
+    assert_eq!(core.authorise(&before.token).unwrap().name(), "ops");
 }
 
 /// Takes a store back to version 7, which knew no collateral and not what appraisals rest on.

@@ -1,10 +1,11 @@
 //! The console: pages for a browser on this machine, and the JSON behind them.
 //!
-//! Its own listener on loopback, its own sessions (`session`), read-only. Every request passes one gate (`gate`):
+//! Its own listener on loopback, its own sessions (`session`) and passkeys for them (`passkeys`), else read-only. Every request passes one gate (`gate`):
 //! the right host name, nothing from another site, a session. Handlers translate; what needs the store is a bounded
 //! call between decisions, and what takes long runs on threads of its own, two at a time. The live feed (`live`) reads
 //! the log once for all who watch. The pages are files in the program (`files`).
 
+mod challenge;
 mod detail;
 mod devices;
 mod files;
@@ -12,6 +13,7 @@ mod gate;
 mod line;
 mod live;
 mod lookup;
+mod passkeys;
 mod replay;
 mod session;
 mod versions;
@@ -25,7 +27,7 @@ use crate::error::{CloudError, CloudErrorKind};
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 use http::{HeaderName, HeaderValue, header};
 use session::{SignedIn, Who};
@@ -73,10 +75,14 @@ impl Console {
             .route("/console/v1/devices", get(devices::devices))
             .route("/console/v1/devices/{thumbprint}", get(devices::device))
             .route("/console/v1/search", get(lookup::search))
+            .route("/console/v1/passkeys", get(passkeys::list).post(passkeys::add))
+            .route("/console/v1/passkeys/challenge", post(passkeys::begin))
+            .route("/console/v1/passkeys/{id}", delete(passkeys::remove))
             .layer(from_fn_with_state(self.clone(), signed_in));
         let session = get(session::current).post(session::sign_in).delete(session::sign_out);
         let gated = Router::new()
             .route("/console/v1/session", session)
+            .route("/console/v1/session/challenge", post(passkeys::challenge))
             .merge(data)
             .fallback(files::file)
             .method_not_allowed_fallback(super::rest::other_method)
@@ -84,26 +90,19 @@ impl Console {
         gated.layer(from_fn_with_state(self, gate::gate)).layer(from_fn(guarded))
     }
 
-    /// A bounded call on the store, for whoever is signed in; refused once their token is not good any more.
+    /// A bounded call on the store, for whoever is signed in; refused once their token or passkey is not good any more.
     async fn call<T: Send + 'static>(
         &self,
         who: &Who,
         run: impl FnOnce(&mut CloudCore) -> Result<T, CloudError> + Send + 'static,
     ) -> Result<T, CloudError> {
-        let token = who.token();
-        let checked = move |core: &mut CloudCore| {
-            if let Some(token) = token
-                && !core.is_token_good(token)?
-            {
-                return Err(signed_out());
-            }
-            run(core)
-        };
+        let by = who.clone();
+        let checked = move |core: &mut CloudCore| if by.holds(core)? { run(core) } else { Err(signed_out()) };
         let answer = self.0.shared.handle.call(checked).await;
         if let Err(error) = &answer
             && error.kind() == CloudErrorKind::SignedOut
         {
-            self.0.sessions.end_token(who);
+            self.0.sessions.end_all_of(who);
         }
         answer
     }

@@ -1,13 +1,17 @@
 //! Who looks: log-in links, sessions, and the cookie between.
 //!
 //! A link is made by whoever can open the installation's own socket, works once and for a quarter of an hour; a bearer
-//! token of scope `read` does as well. Both are traded for a session, whose secret only the browser has: here links and
-//! sessions are digests in memory, so a restart ends them all. Numbers are bounded. Signing in and out is under the audit
-//! chain with its actor. A secret is in no address that a server sees, and in no log.
+//! token of scope `read` does as well, and a passkey (`passkeys`). Each is traded for a session, whose secret only the
+//! browser has: here links and sessions are digests in memory, so a restart ends them all. Numbers are bounded. Signing in
+//! and out is under the audit chain with its actor. A secret is in no address that a server sees, and in no log.
 
+use super::challenge::{Challenges, random};
+use super::passkeys::ByPasskey;
 use super::{Console, signed_out};
 use crate::admin::Scope;
+use crate::core::CloudCore;
 use crate::error::{CloudError, CloudErrorKind};
+use crate::operator_passkey::{USER_BYTES, Whose};
 use crate::server::rest::{NoQuery, Reply, json_of};
 use axum::body::Body;
 use axum::extract::State;
@@ -28,6 +32,10 @@ use tokio::sync::watch;
 
 /// Life of a link.
 const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+/// Life of what was asked for to add a passkey.
+const ADDING_LIFE: Duration = Duration::from_secs(5 * 60);
+/// Age of a session until which it adds passkeys: what it adds stays, so a browser that was left alone must not.
+const ADDS_FOR: Duration = Duration::from_secs(15 * 60);
 /// Life of a session.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3_600);
 /// Links that wait to be used; the oldest goes.
@@ -57,6 +65,15 @@ pub(super) enum Who {
         /// Its name.
         name: String,
     },
+    /// The holder of a passkey.
+    Passkey {
+        /// Its number.
+        id: u64,
+        /// Its name in records.
+        name: String,
+        /// The token in whose session it was added.
+        token: Option<u64>,
+    },
 }
 
 impl Who {
@@ -64,15 +81,33 @@ impl Who {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Local => "local",
-            Self::Token { name, .. } => name,
+            Self::Token { name, .. } | Self::Passkey { name, .. } => name,
         }
     }
 
-    /// The token that must still be good.
+    /// The token that everything they may do rests on.
     pub(super) const fn token(&self) -> Option<u64> {
         match self {
             Self::Local => None,
             Self::Token { id, .. } => Some(*id),
+            Self::Passkey { token, .. } => *token,
+        }
+    }
+
+    /// Whether what they signed in with is still good.
+    pub(super) fn holds(&self, core: &mut CloudCore) -> Result<bool, CloudError> {
+        match self {
+            Self::Local => Ok(true),
+            Self::Token { id, .. } => core.is_token_good(*id),
+            Self::Passkey { id, .. } => core.is_operator_passkey_good(*id),
+        }
+    }
+
+    /// Whose passkeys they see and remove: all of them, or those of their token.
+    pub(super) const fn passkeys(&self) -> Whose {
+        match self.token() {
+            None => Whose::All,
+            token => Whose::Under(token),
         }
     }
 }
@@ -82,6 +117,8 @@ impl Who {
 pub(super) struct SignedIn {
     pub(super) who: Who,
     pub(super) expires: Timestamp,
+    /// Whether it is young enough to add passkeys.
+    pub(super) is_fresh: bool,
     /// Closes when the session ends.
     pub(super) gone: watch::Receiver<()>,
     digest: Digest,
@@ -162,6 +199,7 @@ struct Kept {
     sessions: VecDeque<Open>,
     /// When tries failed.
     failed: VecDeque<Duration>,
+    challenges: Challenges,
 }
 
 struct Waiting {
@@ -175,7 +213,18 @@ struct Open {
     until: Duration,
     expires: Timestamp,
     who: Who,
+    /// What a passkey must be made for that this session adds; a newer one takes its place.
+    adding: Option<Adding>,
     gone: watch::Sender<()>,
+}
+
+/// A passkey that is being added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Adding {
+    pub(super) challenge: [u8; 32],
+    pub(super) user: [u8; USER_BYTES],
+    pub(super) name: String,
+    until: Duration,
 }
 
 impl Sessions {
@@ -193,9 +242,7 @@ impl Sessions {
     }
 
     fn secret(&self) -> Result<String, CloudError> {
-        let bytes: [u8; 32] = glacis_host::entropy::array(&*self.host)
-            .map_err(|error| CloudError::new(CloudErrorKind::Entropy, error.to_string()))?;
-        Ok(text::base64url(&bytes))
+        Ok(text::base64url(&random::<32>(&*self.host)?))
     }
 
     /// A secret has 256 random bits, so one plain hash is enough: there is nothing to guess.
@@ -244,6 +291,49 @@ impl Sessions {
         CloudError::new(CloudErrorKind::SignedOut, why)
     }
 
+    /// Counts a try as failed before it is made, so that many at once are no more than the limit;
+    /// [`succeeded`](Self::succeeded) takes it back.
+    pub(super) fn begin_try(&self) -> Result<(), CloudError> {
+        let mut kept = self.kept();
+        if kept.failed.len() >= FAILED_MAX {
+            return Err(too_many());
+        }
+        kept.failed.push_back(self.host.monotonic());
+        Ok(())
+    }
+
+    /// The try that was begun did not fail.
+    pub(super) fn succeeded(&self) {
+        self.kept().failed.pop_back();
+    }
+
+    /// A challenge for a log-in by passkey.
+    pub(super) fn challenge(&self) -> Result<String, CloudError> {
+        self.kept().challenges.issue(&self.context, &*self.host)
+    }
+
+    /// Uses a challenge of [`challenge`](Self::challenge) up.
+    pub(super) fn take_challenge(&self, challenge: &str) -> Result<Vec<u8>, CloudError> {
+        self.kept().challenges.take(&self.context, self.host.monotonic(), challenge)
+    }
+
+    /// What a passkey must be made for that this session adds.
+    pub(super) fn begin_adding(&self, session: &SignedIn, name: String) -> Result<Adding, CloudError> {
+        let (challenge, user) = (random(&*self.host)?, random(&*self.host)?);
+        let adding = Adding { challenge, user, name, until: self.host.monotonic() + ADDING_LIFE };
+        let mut kept = self.kept();
+        let open = kept.sessions.iter_mut().find(|open| open.digest == session.digest);
+        open.ok_or_else(signed_out)?.adding = Some(adding.clone());
+        Ok(adding)
+    }
+
+    /// Takes what [`begin_adding`](Self::begin_adding) gave this session last, once.
+    pub(super) fn take_adding(&self, session: &SignedIn) -> Option<Adding> {
+        let mut kept = self.kept();
+        let open = kept.sessions.iter_mut().find(|open| open.digest == session.digest)?;
+        open.adding.take().filter(|adding| adding.until > self.host.monotonic())
+    }
+
     /// Opens a session; gives its secret.
     fn open(&self, who: Who) -> Result<(String, Timestamp), CloudError> {
         let secret = self.secret()?;
@@ -254,7 +344,7 @@ impl Sessions {
             kept.sessions.pop_front();
         }
         let (gone, _) = watch::channel(());
-        kept.sessions.push_back(Open { digest, until, expires, who, gone });
+        kept.sessions.push_back(Open { digest, until, expires, who, adding: None, gone });
         Ok((secret, expires))
     }
 
@@ -266,7 +356,8 @@ impl Sessions {
             let digest = self.digest("session", secret);
             let open = kept.sessions.iter().find(|open| equal(open.digest.as_bytes(), digest.as_bytes()))?;
             let gone = open.gone.subscribe();
-            Some(SignedIn { who: open.who.clone(), expires: open.expires, gone, digest })
+            let is_fresh = open.until > self.host.monotonic() + (SESSION_LIFE - ADDS_FOR);
+            Some(SignedIn { who: open.who.clone(), expires: open.expires, is_fresh, gone, digest })
         })
     }
 
@@ -274,13 +365,18 @@ impl Sessions {
         self.kept().sessions.retain(|open| open.digest != session.digest);
     }
 
-    /// Ends every session of a token.
-    pub(super) fn end_token(&self, who: &Who) {
+    /// Ends every session of a token or passkey.
+    pub(super) fn end_all_of(&self, who: &Who) {
         self.kept().sessions.retain(|open| open.who != *who);
+    }
+
+    /// Ends every session of the passkey of this number.
+    pub(super) fn end_passkey(&self, passkey: u64) {
+        self.kept().sessions.retain(|open| !matches!(open.who, Who::Passkey { id, .. } if id == passkey));
     }
 }
 
-fn too_many() -> CloudError {
+pub(super) fn too_many() -> CloudError {
     let detail = "too many tries failed; a fresh link from `glacis console` works at once";
     CloudError::new(CloudErrorKind::TooManyTries, detail)
 }
@@ -296,12 +392,13 @@ fn secrets<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item = &'
     pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(COOKIES_MAX)
 }
 
-/// How somebody signs in: one of the two.
+/// How somebody signs in: one of the three.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
     link: Option<String>,
     token: Option<String>,
+    passkey: Option<ByPasskey>,
 }
 
 /// Who is signed in.
@@ -327,22 +424,20 @@ pub(super) async fn sign_in(
 ) -> Result<Response, CloudError> {
     let body: SignIn = json_of(&headers, body).await?;
     let sessions = &console.0.sessions;
-    let (who, how) = match (body.link, body.token) {
-        (Some(link), None) => {
+    let who = match (body.link, body.token, body.passkey) {
+        (Some(link), None, None) => {
             sessions.spend(&link)?;
-            (Who::Local, "by a link".to_owned())
+            console.note_sign_in(Who::Local, "by a link".to_owned()).await?
         }
-        (None, Some(token)) => {
+        (None, Some(token), None) => {
             sessions.may_try()?;
             let who = console.bearer(token).await?;
             let how = who.token().map_or(String::new(), |id| format!("by token {id}"));
-            (who, how)
+            console.note_sign_in(who, how).await?
         }
-        _ => return Err(CloudError::invalid("the body has either `link` or `token`")),
+        (None, None, Some(passkey)) => console.by_passkey(passkey).await?,
+        _ => return Err(CloudError::invalid("the body has one of `link`, `token` and `passkey`")),
     };
-    let actor = who.name().to_owned();
-    let note = move |core: &mut crate::CloudCore| core.note_operator(&actor, "console-sign-in", &how);
-    console.0.shared.handle.call(note).await?;
     let (secret, expires) = sessions.open(who.clone())?;
     let mut response = Reply::created(&Session::of(&who, expires))?.into_response();
     set_cookie(&mut response, console.0.at, &secret, SESSION_LIFE);
@@ -350,8 +445,15 @@ pub(super) async fn sign_in(
 }
 
 impl Console {
+    async fn note_sign_in(&self, who: Who, how: String) -> Result<Who, CloudError> {
+        let actor = who.name().to_owned();
+        let note = move |core: &mut CloudCore| core.note_operator(&actor, "console-sign-in", &how);
+        self.0.shared.handle.call(note).await?;
+        Ok(who)
+    }
+
     async fn bearer(&self, token: String) -> Result<Who, CloudError> {
-        let ask = move |core: &mut crate::CloudCore| {
+        let ask = move |core: &mut CloudCore| {
             let bearer = core.authorise(&token)?;
             bearer.require(Scope::Read)?;
             Ok(Who::Token { id: bearer.id(), name: bearer.name().to_owned() })
@@ -385,7 +487,7 @@ pub(super) async fn sign_out(
     // First: whatever becomes of the note, the session is over.
     console.0.sessions.end(&signed_in);
     let actor = signed_in.who.name().to_owned();
-    let note = move |core: &mut crate::CloudCore| core.note_operator(&actor, "console-sign-out", "");
+    let note = move |core: &mut CloudCore| core.note_operator(&actor, "console-sign-out", "");
     console.0.shared.handle.call(note).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     set_cookie(&mut response, console.0.at, "", Duration::ZERO);
@@ -470,6 +572,16 @@ mod tests {
         sessions.spend(&format!("{LINK_PREFIX}{secret}")).unwrap();
         host.advance(FAILED_WINDOW);
         assert!(sessions.may_try().is_ok());
+    }
+
+    #[test]
+    fn tries_at_once_are_no_more_than_tries_one_by_one() {
+        let (_, sessions) = sessions("acme");
+        (0..FAILED_MAX).for_each(|_| sessions.begin_try().unwrap());
+        assert_eq!(sessions.begin_try().unwrap_err().kind(), CloudErrorKind::TooManyTries);
+        sessions.succeeded();
+        sessions.begin_try().unwrap();
+        assert!(sessions.may_try().is_err(), "tokens and passkeys have one limit");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! them here where they are JSON, and by the page's tests where they are not. The answers themselves
 //! go to `target/console-answers`.
 
+use super::authenticator::Authenticator;
 use super::live::Stream;
+use super::passkeys::{asked, browser_of, sign_in_with};
 use super::shape::{faults, join, shape};
 use super::{Browser, Town, start, town};
 use crate::http::{request, send, signed};
@@ -22,6 +24,7 @@ fn folder() -> PathBuf {
 fn answers(town: &Town) -> Vec<(&'static str, Json)> {
     let browser = Browser::open(&town.running);
     let get = |path: String| browser.json(&format!("/console/v1/{path}"));
+    let passkeys = passkeys(town, &browser);
     let mut all = vec![
         ("session", get("session".to_owned())),
         ("overview", get("overview".to_owned())),
@@ -39,6 +42,7 @@ fn answers(town: &Town) -> Vec<(&'static str, Json)> {
         all.push(("detail", get(format!("decisions/{}", reference.text()))));
     }
     all.push(("device", get(format!("devices/{}", follower(town)))));
+    all.extend(passkeys);
     let mut stream = Stream::open(&browser, "");
     for name in ["history", "decisions"] {
         all.push((name_of(name), stream.next(name).data));
@@ -52,6 +56,20 @@ fn answers(town: &Town) -> Vec<(&'static str, Json)> {
         all.push(("tick", stream.next("tick").data));
     }
     all
+}
+
+/// What is answered about passkeys: before there are any, to whoever adds one, and after it was used.
+fn passkeys(town: &Town, browser: &Browser) -> Vec<(&'static str, Json)> {
+    let running = &town.running;
+    let mut passkey = Authenticator::new(1, running.console.at().port());
+    let none = browser.json("/console/v1/passkeys");
+    browser.added(&mut passkey, "laptop");
+    let unused = browser.json("/console/v1/passkeys");
+    let by_passkey = browser_of(running, &sign_in_with(running, &mut passkey));
+    let wanted = browser.wanted("phone");
+    let listed = by_passkey.json("/console/v1/passkeys");
+    let lists = [none, unused, listed].map(|listed| ("passkeys", listed));
+    lists.into_iter().chain([("passkey-asked", asked(running)), ("passkey-wanted", wanted)]).collect()
 }
 
 /// A device whose key came in the place of another.

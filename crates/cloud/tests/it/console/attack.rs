@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-fn code(answer: &crate::http::Answer) -> String {
+pub(super) fn code(answer: &crate::http::Answer) -> String {
     answer.json()["code"].as_str().unwrap().to_owned()
 }
 
@@ -43,7 +43,7 @@ fn a_link_is_good_once_and_a_session_has_its_cookie_and_its_end() {
 }
 
 /// What the audit chain has of the console; checks that the chain holds.
-fn actions(running: &crate::http::Running) -> Vec<String> {
+pub(super) fn actions(running: &crate::http::Running) -> Vec<String> {
     let read = running.handle.as_ref().unwrap().call_blocking(|core| {
         assert_eq!(core.verify_audit_whole()?.fault, None);
         let sql = "SELECT actor || ' ' || action || ' ' || detail FROM operator_action ORDER BY id";

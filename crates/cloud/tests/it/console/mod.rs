@@ -1,13 +1,15 @@
 //! The console over loopback, as a browser asks it and as others do.
 //!
 //! `browser` is what a page of ours sends; [`attack`] is everybody else; [`answers`] holds the answers to their form;
-//! [`live`] watches; [`looked_up`] compares what is told with what is stored.
+//! [`live`] watches; [`looked_up`] compares what is told with what is stored; [`passkeys`] sign in.
 
 mod answers;
 mod attack;
+mod authenticator;
 mod live;
 mod load;
 mod looked_up;
+mod passkeys;
 mod shape;
 
 use crate::http::{Answer, Running, start_with};
