@@ -36,6 +36,7 @@ fn every_forbidden_edge_of_the_style_guide_is_found() {
         ("policy", "host"),
         ("compiler", "host"),
         ("attest", "host"),
+        ("attest", "compiler"),
         ("dtx", "policy"),
         ("edge", "sim"),
         ("cloud", "sim"),

@@ -85,9 +85,11 @@ fn invariant_1_shipped_policies_run_as_they_are_meant() {
         let catalogue = read(&if own.is_file() { own } else { folder.join("../signals.toml") });
         let report = soak_policy(&catalogue, &read(&folder.join("policy.toml")), 1, cases());
         assert_equal(&report);
-        // One that only blocks has no challenge to show.
+        // One that only blocks has no challenge to show. The appraisal's let through what has every fact right, which nobody
+        // draws by chance; `glacis-attest` runs them over every combination.
         let [allowed, _, blocked] = report.verdicts;
-        assert!(allowed > 0 && blocked > 0, "{}: {:?}", folder.display(), report.verdicts);
+        let drawn = allowed > 0 || folder.parent().is_some_and(|above| above.ends_with("appraisal"));
+        assert!(drawn && blocked > 0, "{}: {:?}", folder.display(), report.verdicts);
         seen += 1;
     }
     assert!(seen >= 13, "{seen} policies");
