@@ -1,6 +1,7 @@
 //! `glacis passkey`: the passkeys that users pass challenges with, for whoever is called because one was lost.
 //!
 //! Passkeys are registered by the operator's back end and never here: this command has no authenticator and knows no user.
+//! It removes only what it found among the passkeys of the user who was named.
 
 use crate::client::{Client, Connection, segment, typed};
 use crate::codes::Code;

@@ -5,6 +5,7 @@
 mod attest;
 #[path = "../../../../tests/support/authenticator.rs"]
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#[expect(dead_code, reason = "passkeys are registered here, and nobody is challenged")]
 mod authenticator;
 mod backtest;
 mod cel;
