@@ -195,7 +195,7 @@ impl Tx<'_> {
         if self.operator_passkeys(Whose::Under(new.token))?.len() >= PASSKEYS_MAX {
             return Err(full());
         }
-        let claims = self.registered(new).map_err(refused_registration)?;
+        let claims = self.operators_new(new).map_err(refused_registration)?;
         let known = "SELECT EXISTS (SELECT 1 FROM operator_passkey WHERE credential = ?1)";
         if self.conn.prepare_cached(known)?.query_row([&claims.credential_id], |row| row.get(0))? {
             return Err(CloudError::new(CloudErrorKind::Conflict, "the passkey was added before"));
@@ -229,7 +229,7 @@ impl Tx<'_> {
 
     /// What a registration proves: that a user was verified who made a key for this site, just now. Nothing is asked of the
     /// authenticator's maker.
-    fn registered(&self, new: &NewPasskey) -> Result<WebauthnClaims, AttestError> {
+    fn operators_new(&self, new: &NewPasskey) -> Result<WebauthnClaims, AttestError> {
         let evidence = Evidence { family: Text(FAMILY.to_owned()), body: Bytes(new.registration.clone()) };
         let anchors = Anchors::new(self.desk.context.clone());
         let references = References { sites: vec![new.site.clone()], ..References::default() };

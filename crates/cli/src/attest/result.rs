@@ -266,10 +266,7 @@ fn show(ear: &Ear, signed: bool, json: bool, out: &mut dyn Write) -> Result<(), 
     let (claims, unshown) = shown(ear)?;
     if json {
         let word = ear.status().name();
-        let mut found = json!({"status": word, "verified": signed, "claims": claims});
-        if !unshown.is_empty() {
-            found["unshown"] = json!(unshown);
-        }
+        let found = json!({"status": word, "verified": signed, "claims": claims, "unshown": unshown});
         return print_json(out, &found);
     }
     let word = if signed { "verified" } else { "not signed" };
