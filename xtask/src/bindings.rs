@@ -23,7 +23,8 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let test_too = options.flag("--test");
     options.finish()?;
     let root = files::root()?;
-    let package = write(&root, Job::cargo().args(BUILD).dir(&root).limit(BUILD_LIMIT))?;
+    let build = Job::cargo().args(BUILD).dir(&root).limit(BUILD_LIMIT);
+    let package = write(&root, build, &built(&root))?;
     println!("{}", package.display());
     if !test_too {
         return Ok(true);
@@ -33,11 +34,12 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     Ok(tested.failed == 0 && tested.passed > 0)
 }
 
-/// Builds library and generator by `build`, and writes all bindings; the folder of the Python package.
-pub(crate) fn write(root: &Path, build: Job) -> Result<PathBuf, Failure> {
+/// Builds library and generator by `build`, which leaves the library in `place`, and writes all bindings; the folder of the
+/// Python package.
+pub(crate) fn write(root: &Path, build: Job, place: &Path) -> Result<PathBuf, Failure> {
     must("the build", build.show(Show::All))?;
     let (built, out) = (built(root), root.join("target/bindings"));
-    let library = built.join(LIBRARY);
+    let library = place.join(LIBRARY);
     for language in ["kotlin", "swift"] {
         generate(&built, language, &library, &fresh(&out.join(language))?)?;
     }
@@ -73,7 +75,12 @@ pub(crate) fn test(root: &Path, package: &Path, interpreter: &Path) -> Result<Co
     Ok(counts)
 }
 
-/// Where cargo puts programs and libraries.
+/// Where a build of tests leaves a library, which is a part of theirs.
+pub(crate) fn beside_tests(root: &Path) -> PathBuf {
+    built(root).join("deps")
+}
+
+/// Where cargo puts programs, and the libraries that were asked for.
 fn built(root: &Path) -> PathBuf {
     variable("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("debug")
 }

@@ -199,7 +199,8 @@ pub(super) fn oracle(context: &mut Context) -> Result<Done, Failure> {
 /// the test build.
 pub(super) fn bindings(context: &mut Context) -> Result<Done, Failure> {
     let build = [TEST_BUILD, &["--no-run"]].concat();
-    let package = foreign::write(&context.root, context.cargo(&build, TEST_LIMIT))?;
+    let place = foreign::beside_tests(&context.root);
+    let package = foreign::write(&context.root, context.cargo(&build, TEST_LIMIT), &place)?;
     let Some(python) = &context.python else {
         return Ok(Done::new(Ended::Skipped(
             "no Python of tests/python; the step `python` makes one".into(),
