@@ -8,7 +8,7 @@ use glacis_attest::Collateral;
 use glacis_attest::collateral::{Support, SupportKind, boot_keys, danger_unverified, public_key};
 use glacis_seal::{Context, Purpose, SigningKey};
 use glacis_wire::message::{Bytes, Signed};
-use glacis_wire::{Encode as _, Realm, TenantId, Timestamp};
+use glacis_wire::{Encode as _, Timestamp};
 
 /// Checks one input.
 pub fn run(data: &[u8]) {

@@ -4,7 +4,8 @@
 //! whatever limit, tag or length the bytes claim.
 
 use glacis_wire::message::challenge::{
-    ChallengeNonce, ChallengeRequest, Grant, OtpAnswer, OtpStart, OtpVerify, PasskeyAnswer, PasskeyVerify, Proof,
+    ChallengeNonce, ChallengeRequest, Grant, OtpAnswer, OtpStart, OtpVerify, PasskeyAnswer, PasskeyVerify,
+    Proof,
 };
 use glacis_wire::message::decide::{
     AttributedBatch, ClientVerdict, DecideAnswer, DeviceBatch, EventFacts, Record, Report, ReportAck,
