@@ -88,8 +88,10 @@ pub(crate) struct Genuine {
 impl Genuine {
     /// The only way from evidence to an appraisal. Evidence that answers another challenge is refused before.
     pub(crate) fn appraised(self) -> Appraisal {
+        // Where no list was asked, nothing says that the certificates are still good.
         let past = |relaxation: &Relaxation| {
-            matches!(relaxation, Relaxation::DangerExpired | Relaxation::DangerStaleRevocationList)
+            use Relaxation::{DangerExpired, DangerNoRevocationList, DangerStaleRevocationList};
+            matches!(relaxation, DangerExpired | DangerStaleRevocationList | DangerNoRevocationList)
         };
         let fresh = !self.relaxed.iter().any(past);
         let facts = Facts { fresh, relaxed: !self.relaxed.is_empty(), ..self.facts };

@@ -67,7 +67,8 @@ pub fn asserted_credential(assertion: &[u8]) -> Result<Vec<u8>, AttestError> {
 ///
 /// # Errors
 /// `Malformed`, `Binding` (another credential or user), `Ceremony`, `Challenge`, `App`, `Origin`, `UserPresence`,
-/// `UserVerification`, `Algorithm`, `Sha1`, `Signature`, `TooLarge`, or `Counter` (a copied authenticator, or the same assertion again).
+/// `UserVerification`, `Algorithm`, `Sha1`, `Signature`, `TooLarge`, or `Counter` (a copied authenticator, or the same
+/// assertion again).
 pub fn check_assertion(
     assertion: &[u8],
     stored: &StoredCredential<'_>,

@@ -259,43 +259,35 @@ pub(super) fn asking<T>(
     }))
 }
 
+/// One line for each thing that was found; names and details are other people's and break none.
 fn line(name: &str, found: &Found) -> String {
-    match found {
-        Found::Unknown => format!("unknown   {name}"),
-        Found::Read(what) => format!("parsed    {name}: {}", one_line(what)),
-        Found::Part { what, outcome: Ok(said) } => {
-            format!("verified  {name}: {}: {}", one_line(what), one_line(said))
-        }
-        Found::Part { what, outcome: Err(refused) } => {
-            let (what, detail) = (one_line(what), one_line(refused.detail()));
-            format!("refused   {name}: {what}: {} {detail}", refused.code()).trim_end().to_owned()
-        }
-        Found::Quotes(quotes) => {
-            let each = quotes.iter().map(|quote| match quote {
+    let refused = |what: &str, error: &AttestError| {
+        format!("refused   {name}: {what}: {} {}", error.code(), error.detail())
+    };
+    let lines = match found {
+        Found::Unknown => vec![format!("unknown   {name}")],
+        Found::Read(what) => vec![format!("parsed    {name}: {what}")],
+        Found::Part { what, outcome: Ok(said) } => vec![format!("verified  {name}: {what}: {said}")],
+        Found::Part { what, outcome: Err(error) } => vec![refused(what, error)],
+        Found::Quotes(quotes) => quotes
+            .iter()
+            .map(|quote| match quote {
                 Ok(what) => format!("verified  {name}: tpm quote: {what}"),
-                Err(refused) => {
-                    format!("refused   {name}: tpm quote: {} {}", refused.code(), refused.detail())
-                }
-            });
-            each.collect::<Vec<_>>().join("\n").trim_end().to_owned()
-        }
-        Found::Evidence { family, outcome: Err(refused), .. } => {
-            format!("refused   {name}: {family}: {} {}", refused.code(), refused.detail())
-                .trim_end()
-                .to_owned()
-        }
+                Err(error) => refused("tpm quote", error),
+            })
+            .collect(),
+        Found::Evidence { family, outcome: Err(error), .. } => vec![refused(family, error)],
         Found::Evidence { family, outcome: Ok(found), .. } => {
             let reasons = found.reasons.iter().map(|reason| match &*reason.detail {
                 "" => reason.code.name().to_owned(),
                 detail => format!("{} ({detail})", reason.code),
             });
             let reasons: Vec<String> = reasons.collect();
-            let status = found.status().name();
-            format!("verified  {name}: {family}: {status}; {}", reasons.join(", "))
-                .trim_end_matches([';', ' '])
-                .to_owned()
+            vec![format!("verified  {name}: {family}: {}; {}", found.status().name(), reasons.join(", "))]
         }
-    }
+    };
+    let lines = lines.iter().map(|line| one_line(line).trim_end_matches([';', ' ']).to_owned());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn row(name: &str, found: &Found) -> Value {

@@ -287,13 +287,17 @@ fn show(ear: &Ear, signed: bool, json: bool, out: &mut dyn Write) -> Result<(), 
         }
     }
     if !unshown.is_empty() {
-        lines.push(format!("{:<15} {}: no form in JSON", "not shown", one_line(&unshown.join(", "))));
+        lines.push(format!("{:<15} {}", "not shown", one_line(&unshown.join(", "))));
+    }
+    if claims.is_null() {
+        lines.push(format!("{:<15} the claims are too large to be shown as JSON", "not shown"));
     }
     lines.push(format!("\n{}", serde_json::to_string_pretty(&claims)?));
     print(out, plain(&lines.join("\n")).trim_end())
 }
 
-/// The claims as JSON, and the names of those without a form in it, which are left out.
+/// The claims as JSON, null where they are too large for that form; and what is left out: where a claim that is not known
+/// here has no form in JSON, all that are not known.
 fn shown(ear: &Ear) -> Result<(Value, Vec<String>), CliError> {
     if let Ok(bytes) = ear.to_bytes(Form::Json) {
         return Ok((serde_json::from_slice(&bytes)?, Vec::new()));
@@ -303,10 +307,9 @@ fn shown(ear: &Ear) -> Result<(Value, Vec<String>), CliError> {
     for (_, submod) in &mut known.submods {
         unknown.append(&mut submod.unknown);
     }
-    let bytes = known.to_bytes(Form::Json).map_err(|error| {
-        CliError::new(Code::Internal, format!("a result has no form in JSON: {error}")).caused_by(error)
-    })?;
-    Ok((serde_json::from_slice(&bytes)?, unknown.iter().map(|(label, _)| label.to_string()).collect()))
+    let unshown = unknown.iter().map(|(label, _)| label.to_string()).collect();
+    let claims = known.to_bytes(Form::Json).ok().map(|bytes| serde_json::from_slice(&bytes));
+    Ok((claims.transpose()?.unwrap_or_default(), unshown))
 }
 
 /// How long a result is good that nothing else ends.

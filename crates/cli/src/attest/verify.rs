@@ -8,7 +8,7 @@ use super::{FILE_BYTES_MAX, LOCAL_TENANT, body, hex_or_base64, read, reason};
 use crate::codes::Code;
 use crate::collateral::key_of;
 use crate::error::CliError;
-use crate::output::{plain, print, print_json};
+use crate::output::{one_line, plain, print, print_json};
 use crate::time::Moment;
 use clap::Args;
 use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, Mark, danger_unverified};
@@ -254,7 +254,7 @@ fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) 
             let _ = writeln!(shown, "refused   {family}, as of {}", now.rfc3339());
             let _ = writeln!(shown, "reason    {}: {}", refused.code(), refused.code().what());
             if !refused.detail().is_empty() {
-                let _ = writeln!(shown, "detail    {}", refused.detail());
+                let _ = writeln!(shown, "detail    {}", one_line(refused.detail()));
             }
             let _ = writeln!(shown, "help      {}", refused.code().cure());
             return Ok(shown);
@@ -277,7 +277,8 @@ fn text(family: &str, now: Timestamp, outcome: &Result<Appraisal, AttestError>) 
         if claims.is_empty() { "no claim".into() } else { claims.join(", ") }
     );
     for reason in &found.reasons {
-        let detail = if reason.detail.is_empty() { String::new() } else { format!(" ({})", reason.detail) };
+        let detail =
+            if reason.detail.is_empty() { String::new() } else { format!(" ({})", one_line(&reason.detail)) };
         let _ = writeln!(shown, "reason    {}: {}{detail}", reason.code, reason.code.what());
     }
     let _ = writeln!(shown, "good to   {}", found.not_after.rfc3339());

@@ -17,7 +17,6 @@ mod plan;
 mod prove;
 mod publish;
 mod release;
-
 mod source;
 mod test;
 mod watch;

@@ -65,8 +65,11 @@ fn a_genuine_chain_is_affirming_and_exits_0_and_anything_less_exits_1() {
     let (exit, allowed) = document(&[&base[..], &at, &["--allow", "danger_no_revocation_list"]].concat());
     assert_eq!((exit, &allowed["tier"]), (0, &"software".into()), "{allowed}");
     assert_eq!(allowed["relaxed"][0], "danger_no_revocation_list");
-    let kept = json!(["attested/app-not-ours", "attested/relaxed", "hardware/relaxed"]);
-    assert_eq!((&allowed["kept_by"], &allowed["facts"]["evidence.relaxed"]), (&kept, &json!(true)));
+    let kept = ["app-not-ours", "stale", "relaxed"].map(|rule| format!("attested/{rule}"));
+    let kept = json!([&kept[..], &["hardware/stale".to_owned(), "hardware/relaxed".to_owned()]].concat());
+    assert_eq!(allowed["kept_by"], kept);
+    let facts = ["evidence.relaxed", "evidence.fresh"].map(|name| &allowed["facts"][name]);
+    assert_eq!(facts, [&json!(true), &json!(false)], "no list was asked");
     let late = glacis(&[&base[..], &["--collateral", &list, "--at", "2026-01-01T00:00:00Z"]].concat());
     assert_eq!(code(&late), 1);
     assert!(stdout(&late).contains("expired: A certificate of the chain has ended."), "{}", stdout(&late));

@@ -40,8 +40,20 @@ struct Listed {
     entry: FeedEntry,
     /// Of a retired key: no node opens a session for it afterwards, and the feed need not name it.
     until: Option<Timestamp>,
-    /// What vouched for it fell: it is given out before keys that were only retired, of which anybody can make many.
+    /// What vouched for it fell, and it did not attest anew since: it is given out before keys that were only retired, of
+    /// which anybody can make many, and stays so where it lets another key take its place.
     fell: bool,
+}
+
+impl Listed {
+    /// Which of one action are given out first.
+    const fn rank(&self) -> u8 {
+        match (self.until, self.fell) {
+            (None, _) => 0,
+            (Some(_), true) => 1,
+            (Some(_), false) => 2,
+        }
+    }
 }
 
 impl FeedTable {
@@ -49,19 +61,26 @@ impl FeedTable {
         let mut table = Self::default();
         let mut statement =
             conn.prepare("SELECT id, thumbprint, action, since, until FROM feed_entry ORDER BY id")?;
-        let mut fallen = conn.prepare("SELECT thumbprint FROM device WHERE fallen IS NOT NULL")?;
+        let mut lifted = BTreeMap::new();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let action = action_of(row.get(2)?)?;
             let since = Timestamp::from_ms(uint(row.get(3)?));
             let thumbprint = Thumbprint::new(row.get(1)?);
-            let until: Option<i64> = row.get(4)?;
-            let entry = FeedEntry { thumbprint, action, since };
-            table.put(uint(row.get(0)?), entry, until.map(|at| Timestamp::from_ms(uint(at))));
+            let until = row.get::<_, Option<i64>>(4)?.map(|at| Timestamp::from_ms(uint(at)));
+            if until == Some(Timestamp::ZERO) {
+                lifted.insert(thumbprint, since);
+            }
+            table.put(uint(row.get(0)?), FeedEntry { thumbprint, action, since }, until);
         }
-        let mut rows = fallen.query([])?;
+        let sql = "SELECT thumbprint, at FROM reappraisal WHERE from_tier > to_tier OR from_trust > ?1";
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([Trust::Claimed as u8])?;
         while let Some(row) = rows.next()? {
-            table.fell(&Thumbprint::new(row.get(0)?));
+            let (device, at) = (Thumbprint::new(row.get(0)?), Timestamp::from_ms(uint(row.get(1)?)));
+            if lifted.get(&device).is_none_or(|lifted| *lifted < at) {
+                table.fell(&device);
+            }
         }
         Ok(table)
     }
@@ -84,13 +103,13 @@ impl FeedTable {
     }
 
     /// The entries to give out, by thumbprint. Where there are more than `max`, refusals come before caps, caps before
-    /// retired keys, and newer ones before older: anybody can have devices of his own capped or keys of his own retired,
-    /// and must not push a stolen one out with them.
+    /// devices that fell, those before retired keys, and newer ones before older: a batch that falls can be large, anybody can
+    /// have devices of his own capped or keys of his own retired, and must not push a stolen one out with them.
     fn given_out(&self, max: usize, now: Timestamp) -> Vec<FeedEntry> {
         let mut listed: Vec<&Listed> = self.in_force(now).collect();
         if listed.len() > max {
-            listed.sort_by_key(|Listed { entry, until, fell }| {
-                (Reverse(entry.action), until.is_some() && !fell, Reverse(entry.since))
+            listed.sort_by_key(|listed| {
+                (Reverse(listed.entry.action), listed.rank(), Reverse(listed.entry.since))
             });
             listed.truncate(max);
             listed.sort_by_key(|listed| listed.entry.thumbprint);
@@ -110,7 +129,8 @@ impl FeedTable {
             self.entries.remove(&entry.thumbprint);
             return;
         }
-        self.entries.insert(entry.thumbprint, Listed { entry, until, fell: false });
+        let fell = self.entries.get(&entry.thumbprint).is_some_and(|listed| listed.fell);
+        self.entries.insert(entry.thumbprint, Listed { entry, until, fell });
     }
 
     /// Notes that a listed device fell.
@@ -280,7 +300,17 @@ mod tests {
         let cap = FeedEntry { thumbprint: fallen, action: FeedAction::Cap, since: Timestamp::ZERO };
         table.put(4, cap, Some(Timestamp::from_secs(9)));
         table.fell(&fallen);
-        let kept: Vec<_> = table.given_out(3, since).into_iter().map(|entry| entry.thumbprint).collect();
-        assert_eq!(kept, [refused, forked, fallen], "and no number of retired keys pushes a fallen one out");
+        let kept = |table: &FeedTable, max| -> Vec<_> {
+            table.given_out(max, since).into_iter().map(|entry| entry.thumbprint).collect()
+        };
+        assert_eq!(
+            kept(&table, 3),
+            [refused, forked, fallen],
+            "no number of retired keys pushes a fallen one out"
+        );
+        assert_eq!(kept(&table, 2), [refused, forked], "and no number of fallen ones a forked one");
+        let cap = FeedEntry { thumbprint: fallen, action: FeedAction::Cap, since };
+        table.put(5, cap, Some(Timestamp::from_secs(9)));
+        assert_eq!(kept(&table, 3), [refused, forked, fallen], "nor does it get away by being replaced");
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! A file is looked at every few seconds; what is in it goes to the control plane, which takes it only if it is signed, of
 //! this time and newer. What is refused is logged and counted there once, and what is in force stays: a file that is read
-//! while somebody writes it is refused as any damaged one and read again when it changes again.
+//! while somebody writes it is refused as any damaged one and read again when it changes again. What could not be done, and
+//! what time may mend, is tried again every quarter of a minute.
 
 use super::file::read_bounded;
 use crate::config::CollateralFile;
 use crate::error::{ServeError, ServeErrorKind};
-use glacis_attest::collateral::{COLLATERAL_BYTES_MAX, public_key};
+use glacis_attest::CollateralError;
+use glacis_attest::collateral::{Age, COLLATERAL_BYTES_MAX, public_key};
 use glacis_cloud::server::writer::CloudHandle;
-use glacis_cloud::{CloudCore, CloudErrorKind};
+use glacis_cloud::{CloudCore, CloudError, CloudErrorKind};
 use glacis_wire::message::PublicKey;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -18,6 +20,8 @@ use tokio::sync::watch::Receiver;
 
 /// Pause between two looks: the feed is pulled as often, so a revoked serial acts within about ten seconds.
 const EVERY: Duration = Duration::from_secs(5);
+/// Looks that pass by a file which could not be taken and may be later.
+const PASSED_BY: u32 = 2;
 /// Longest file with a key. Unit: bytes.
 const KEY_BYTES_MAX: usize = 16 << 10;
 /// Who takes it, in records.
@@ -56,6 +60,7 @@ pub(crate) fn load(core: &mut CloudCore, section: &CollateralFile) -> Result<(),
 pub(crate) async fn watch(handle: CloudHandle, section: CollateralFile, mut stopped: Receiver<()>) {
     // The first look reads it again: what changed since `load` is news.
     let mut seen = None;
+    let (mut failed, mut pass_by) = (None, 0);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
@@ -65,9 +70,13 @@ pub(crate) async fn watch(handle: CloudHandle, section: CollateralFile, mut stop
         if now == seen {
             continue;
         }
-        if take(&handle, &section.file).await {
+        if now == failed && pass_by > 0 {
+            pass_by -= 1;
+        } else if take(&handle, &section.file).await {
             // As it was before it was read: what changed meanwhile is read again.
             seen = now;
+        } else {
+            (failed, pass_by) = (now, PASSED_BY);
         }
     }
 }
@@ -78,7 +87,7 @@ async fn take(handle: &CloudHandle, file: &Path) -> bool {
         Ok((bytes, _)) => bytes,
         Err(error) => {
             tracing::warn!(%error, "the file of collateral cannot be read");
-            return true;
+            return false;
         }
     };
     match handle.call(move |core| core.take_collateral(&bytes, BY)).await {
@@ -91,15 +100,22 @@ async fn take(handle: &CloudHandle, file: &Path) -> bool {
             true
         }
         Err(error) => {
-            use CloudErrorKind::{Overloaded, Storage, StorageFull};
-            // What was refused was logged and counted by the core; what could not be done is tried at the next look.
-            let is_refused = !matches!(error.kind(), Overloaded | Storage | StorageFull);
-            if !is_refused {
+            // What was refused was logged and counted by the core.
+            let later = may_be_taken_later(&error);
+            if later {
                 tracing::warn!(%error, "the file of collateral could not be taken yet");
             }
-            is_refused
+            !later
         }
     }
+}
+
+/// Whether the same bytes may be taken later: nothing was wrong with them, or the clock that signed them is ahead.
+fn may_be_taken_later(error: &CloudError) -> bool {
+    use CloudErrorKind::{Entropy, Overloaded, Storage, StorageFull};
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<CollateralError>());
+    matches!(error.kind(), Entropy | Overloaded | Storage | StorageFull)
+        || matches!(cause, Some(CollateralError::Age(Age::Future)))
 }
 
 /// What tells one state of a file from another: which file, how long, and changed when.
