@@ -25,7 +25,7 @@ enum Action {
     /// Show the passkeys of a user
     #[command(after_help = crate::EXIT_CODES)]
     List(ListArgs),
-    /// Remove a passkey of a user; it passes nothing from then on
+    /// Remove a passkey of a user; what it passed already is good for five minutes at most
     #[command(after_help = crate::EXIT_CODES)]
     Remove(RemoveArgs),
 }

@@ -29,13 +29,14 @@ CREATE TABLE passkey (
 
 -- Assertions for one challenge nonce, while it lives and an hour longer: how many failed, and which one was granted.
 CREATE TABLE passkey_answer (
-    nonce     BLOB PRIMARY KEY,
-    principal TEXT NOT NULL,
-    at        INTEGER NOT NULL,
-    failed    INTEGER NOT NULL,
-    granted   BLOB
+    nonce      BLOB PRIMARY KEY,
+    principal  TEXT NOT NULL,
+    thumbprint BLOB NOT NULL,
+    at         INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,
+    granted    BLOB
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX passkey_answer_by_principal ON passkey_answer (principal, at);
+CREATE INDEX passkey_answer_by_principal ON passkey_answer (principal, thumbprint, at);
 CREATE INDEX passkey_answer_by_time ON passkey_answer (at);
 
 -- Under the audit chain. `token`: the token in whose session it was added and with which it lapses; NULL where somebody added

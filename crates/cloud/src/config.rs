@@ -74,7 +74,7 @@ pub struct CloudLimits {
     /// Unit: codes. Default: 20. With five tries a code and a million codes, that is a chance of 1 in 10,000 an
     /// hour for whoever holds the device key and guesses.
     pub otp_sent_hourly_max: u32,
-    /// Assertions of one principal's passkeys that may fail within an hour, before none is looked at.
+    /// Assertions of one principal's passkeys that may fail for one device within an hour, before none is looked at there.
     ///
     /// Unit: assertions. Default: 20. None can be guessed: it bounds the work that one user's challenges can make.
     pub passkey_failed_hourly_max: u32,

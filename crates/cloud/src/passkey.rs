@@ -15,8 +15,10 @@ use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::store::{int, uint};
 use glacis_attest::webauthn::{FAMILY, WebauthnClaims};
-use glacis_attest::{Claims, Constraints, Question, References, Relaxation, Site};
-use glacis_seal::Purpose;
+use glacis_attest::{
+    Anchors, AttestError, Claims, Code, Constraints, Question, References, Relaxation, Site, appraise,
+};
+use glacis_seal::{Context, Purpose};
 use glacis_wire::Timestamp;
 use glacis_wire::limits::PRINCIPAL_BYTES_MAX;
 use glacis_wire::message::enrol::Evidence;
@@ -154,7 +156,12 @@ impl Tx<'_> {
         check_text("by", asked.by)?;
         self.room_for(asked.principal)?;
         let random = self.issued_random(asked)?;
-        let claims = self.registered(asked, site)?;
+        let refuse = |error: AttestError| {
+            let detail = format!("the response does not hold: {error}");
+            CloudError::new(CloudErrorKind::Unprocessable, detail).at("/response").caused_by(error)
+        };
+        let claims = registered(&self.desk.context, site, asked.challenge, asked.response, self.now)
+            .map_err(refuse)?;
         let id = self.insert_passkey(asked, &random, &claims)?;
         let kept = self.passkey(id)?;
         kept.map(|kept| kept.view).ok_or_else(|| CloudError::corrupt("a passkey that was just registered"))
@@ -190,36 +197,6 @@ impl Tx<'_> {
             return Err(conflict("a passkey was registered with this challenge").at("/challenge"));
         }
         Ok(*random)
-    }
-
-    /// What the response proves, with the user verified, by a statement of any maker or none.
-    fn registered(&self, asked: &Registration<'_>, site: Site) -> Result<WebauthnClaims, CloudError> {
-        let refuse = |error: glacis_attest::AttestError| {
-            let detail = format!("the response does not hold: {error}");
-            CloudError::new(CloudErrorKind::Unprocessable, detail).at("/response").caused_by(error)
-        };
-        let references = References { sites: vec![site], ..References::default() };
-        // Who made the authenticator is not asked, so a stranger's statement is no worse than none.
-        let constraints = Constraints {
-            allow: [Relaxation::DangerUnanchored].into(),
-            user_verification: true,
-            ..Constraints::default()
-        };
-        let question = Question {
-            anchors: &self.desk.anchors,
-            references: &references,
-            revocations: None,
-            constraints: &constraints,
-            challenge: asked.challenge,
-            device_key: None,
-            activation: None,
-            now: self.now,
-        };
-        let evidence = Evidence { family: Text(FAMILY.to_owned()), body: Bytes(asked.response.to_vec()) };
-        match glacis_attest::appraise(&evidence, &question).map_err(refuse)?.claims {
-            Claims::Webauthn(claims) => Ok(*claims),
-            _ => Err(CloudError::corrupt("a registration with claims of another family")),
-        }
     }
 
     fn insert_passkey(
@@ -287,6 +264,42 @@ impl Tx<'_> {
     fn user_handle(&self, principal: &str) -> [u8; 32] {
         let parts: [&[u8]; 2] = [USER, principal.as_bytes()];
         self.desk.keys.own.mac_parts(&self.desk.context, Purpose::PasskeyRegistration, &parts)
+    }
+}
+
+/// What the response of a registration proves: that a user was verified who made a key for this site, just now. Who made
+/// the authenticator is not asked, so a stranger's statement is no worse than none.
+///
+/// # Errors
+/// What does not hold; `Algorithm` for one that was not offered.
+pub(crate) fn registered(
+    context: &Context,
+    site: Site,
+    challenge: &[u8],
+    response: &[u8],
+    now: Timestamp,
+) -> Result<WebauthnClaims, AttestError> {
+    let evidence = Evidence { family: Text(FAMILY.to_owned()), body: Bytes(response.to_vec()) };
+    let anchors = Anchors::new(context.clone());
+    let references = References { sites: vec![site], ..References::default() };
+    let constraints = Constraints {
+        allow: [Relaxation::DangerUnanchored].into(),
+        user_verification: true,
+        ..Constraints::default()
+    };
+    let question = Question {
+        anchors: &anchors,
+        references: &references,
+        revocations: None,
+        constraints: &constraints,
+        challenge,
+        device_key: None,
+        activation: None,
+        now,
+    };
+    match appraise(&evidence, &question)?.claims {
+        Claims::Webauthn(claims) if ALGORITHMS.contains(&claims.algorithm) => Ok(*claims),
+        _ => Err(Code::Algorithm.into()),
     }
 }
 

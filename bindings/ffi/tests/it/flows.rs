@@ -173,6 +173,7 @@ fn a_challenge_asks_the_same_until_the_user_answers_and_an_approval_is_decided_a
     });
     let Step::Ask { prompt } = flow.next().unwrap() else { panic!("no prompt") };
     assert_eq!(prompt.method, Method::Passkey);
+    assert_eq!(prompt.webauthn.as_ref().map(Vec::len), Some(32));
     flow.lost();
     assert_eq!(flow.next().unwrap(), Step::Ask { prompt: prompt.clone() });
     flow.reply(Reply::Approved);
@@ -181,6 +182,15 @@ fn a_challenge_asks_the_same_until_the_user_answers_and_an_approval_is_decided_a
 
     let declined = app.decide(&client.act(transfer()).unwrap()).unwrap();
     assert_eq!(declined.verdict, Verdict::Challenge { method: Method::Passkey });
+    let flow = client.act(transfer()).unwrap();
+    flow.receive({
+        let request = sends(&flow);
+        app.exchange(request).unwrap()
+    });
+    assert!(matches!(flow.next(), Ok(Step::Ask { .. })));
+    flow.reply(Reply::Assertion { json: "{}".to_owned() });
+    assert_eq!(sends(&flow).path, glacis_wire::http::PATH_PASSKEY_VERIFY);
+    flow.cancel();
     let flow = client.act(transfer()).unwrap();
     flow.receive({
         let request = sends(&flow);

@@ -1,7 +1,7 @@
 //! Answers to challenges: an assertion against the nonce, and the grant that it is traded for.
 //!
-//! A wrong one is counted durably before the answer, five for one nonce and so many an hour for one principal. One
-//! assertion is granted for one nonce; the same bytes again, whose answer may have got lost, get the grant again and
+//! A wrong one is counted durably before the answer, five for one nonce and so many an hour for one principal on one
+//! device: who has only the password of somebody cannot keep him from his passkey. One assertion is granted for one nonce; the same bytes again, whose answer may have got lost, get the grant again and
 //! move no counter. Whether no passkey is known or another check failed, the answer is the same.
 
 use super::{KEPT, Kept, kept_of};
@@ -37,7 +37,8 @@ impl CloudCore {
     ///
     /// # Errors
     /// `Refused`: `proof-wrong` where the nonce is not ours, for another method, for nobody or expired, or no site is
-    /// configured; `device-limited` where too many assertions of the principal failed within the hour.
+    /// configured; `device-limited` where too many assertions of the principal failed on this device
+    /// within the hour.
     pub fn passkey_verify(&mut self, verify: &PasskeyVerify) -> Result<PasskeyAnswer, CloudError> {
         self.call(|tx| tx.passkey_verify(verify))
     }
@@ -56,7 +57,6 @@ impl Tx<'_> {
         if before.failed >= PASSKEY_TRIES_MAX {
             return Ok(PasskeyAnswer { outcome: PasskeyOutcome::Spent, grant: None });
         }
-        self.limit_failures(principal)?;
         self.sweep_answers()?;
         let assertion = *sha256(&verify.assertion).as_bytes();
         match before.granted {
@@ -69,14 +69,14 @@ impl Tx<'_> {
                 let outcome = if known { PasskeyOutcome::Granted } else { PasskeyOutcome::Spent };
                 return Ok(PasskeyAnswer { outcome, grant });
             }
-            None => {}
+            None => self.limit_failures(&verify.nonce)?,
         }
         match self.check(verify, principal, &site)? {
             Ok((id, counter)) => {
                 let now = int(self.now.as_ms());
                 let sql = "UPDATE passkey SET counter = ?2, used = ?3 WHERE id = ?1";
                 self.conn.prepare_cached(sql)?.execute(params![int(id), counter, now])?;
-                self.put_answer(&nonce, principal, Some(&assertion))?;
+                self.put_answer(&nonce, &verify.nonce, Some(&assertion))?;
                 Ok(PasskeyAnswer { outcome: PasskeyOutcome::Granted, grant: Some(self.grant(nonce)?) })
             }
             Err(error) => {
@@ -88,7 +88,7 @@ impl Tx<'_> {
                 if error.code() == Code::Counter {
                     self.note_counter(&verify.nonce)?;
                 }
-                self.put_answer(&nonce, principal, None)?;
+                self.put_answer(&nonce, &verify.nonce, None)?;
                 let spent = before.failed + 1 >= PASSKEY_TRIES_MAX;
                 let outcome = if spent { PasskeyOutcome::Spent } else { PasskeyOutcome::Wrong };
                 Ok(PasskeyAnswer { outcome, grant: None })
@@ -145,29 +145,34 @@ impl Tx<'_> {
         Ok(found.unwrap_or_default())
     }
 
-    fn limit_failures(&self, principal: &str) -> Result<(), CloudError> {
-        let sql = "SELECT coalesce(sum(failed), 0) FROM passkey_answer WHERE principal = ?1 AND at > ?2";
+    fn limit_failures(&self, nonce: &ChallengeNonce) -> Result<(), CloudError> {
+        let sql = "SELECT coalesce(sum(failed), 0) FROM passkey_answer \
+                   WHERE principal = ?1 AND thumbprint = ?2 AND at > ?3";
         let after = int(self.now.before(FAILED_WINDOW).as_ms());
-        let failed: u32 =
-            self.conn.prepare_cached(sql)?.query_row(params![principal, after], |row| row.get(0))?;
+        let key = params![nonce.body.principal.0, nonce.body.thumbprint.as_bytes(), after];
+        let failed: u32 = self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
         if failed < self.desk.limits.passkey_failed_hourly_max {
             return Ok(());
         }
-        Err(CloudError::refused(Refusal::DeviceLimited, "too many assertions of this principal failed"))
+        Err(CloudError::refused(
+            Refusal::DeviceLimited,
+            "too many assertions of this principal failed on this device",
+        ))
     }
 
     /// Counts a failure, or keeps which assertion was granted.
     fn put_answer(
         &self,
-        nonce: &Digest,
-        principal: &str,
+        digest: &Digest,
+        nonce: &ChallengeNonce,
         granted: Option<&[u8; Digest::LEN]>,
     ) -> Result<(), CloudError> {
-        let sql = "INSERT INTO passkey_answer (nonce, principal, at, failed, granted) VALUES (?1, ?2, ?3, ?4, ?5) \
-                   ON CONFLICT (nonce) DO UPDATE SET at = excluded.at, failed = failed + excluded.failed, \
+        let sql = "INSERT INTO passkey_answer (nonce, principal, thumbprint, at, failed, granted) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (nonce) DO UPDATE SET at = excluded.at, failed = failed + excluded.failed, \
                    granted = excluded.granted";
         let failed = u8::from(granted.is_none());
-        let row = params![nonce.as_bytes(), principal, int(self.now.as_ms()), failed, granted];
+        let (who, device) = (&nonce.body.principal.0, nonce.body.thumbprint.as_bytes());
+        let row = params![digest.as_bytes(), who, device, int(self.now.as_ms()), failed, granted];
         self.conn.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }

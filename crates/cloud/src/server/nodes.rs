@@ -1,7 +1,8 @@
 //! Handlers of the node API: bytes in, one domain call, bytes out, everything MAC'd.
 //!
 //! A stranger's request gets a problem without a MAC, which no edge takes for an answer. What devices send comes
-//! here through an edge, which has authenticated them.
+//! here through an edge: what is decided or recorded for one it has authenticated, what enrols or answers a challenge
+//! it hands on, for that brings proofs of its own.
 
 use super::node::{Authentic, NODE_MAC, authenticate};
 use super::problem::{PROBLEM, answer, coded, for_node, too_large};

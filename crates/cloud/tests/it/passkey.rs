@@ -172,6 +172,14 @@ fn what_was_asserted_elsewhere_or_without_the_user_is_wrong() {
     let world = World::new(703);
     let mut core = world.core();
     let (mut phone, _) = registered(&mut core, 7, "ann");
+    let (mut other, _) = registered(&mut core, 9, "ann");
+    let elsewhere = NonceBody { thumbprint: thumb(2), ..nonce(&world, "ann", 7).body };
+    let verify = assertion(&world, &mut other, &sealed(&world, elsewhere));
+    assert_eq!(
+        outcome(&mut core, &verify),
+        PasskeyOutcome::Granted,
+        "a thief's device does not lock hers out"
+    );
     let (mut theirs, _) = registered(&mut core, 8, "eve");
     let mut wrong = |what: &str, event: u8, change: &dyn Fn(&mut Authenticator)| {
         let kept = (phone.id.clone(), phone.user.clone(), phone.counter);
@@ -267,7 +275,7 @@ fn nothing_of_another_tenant_realm_or_cluster_is_taken() {
 }
 
 #[test]
-fn failures_are_counted_by_nonce_and_by_user() {
+fn failures_are_counted_by_nonce_and_by_user_on_a_device() {
     let mut world = World::new(707);
     world.limits.passkey_failed_hourly_max = PASSKEY_TRIES_MAX + 2;
     let mut core = world.core();
@@ -286,6 +294,14 @@ fn failures_are_counted_by_nonce_and_by_user() {
     }
     let verify = assertion(&world, &mut phone, &nonce(&world, "ann", 4));
     assert_eq!(refusal(&mut core, &verify), CloudErrorKind::Refused(Refusal::DeviceLimited));
+    let (mut other, _) = registered(&mut core, 9, "ann");
+    let elsewhere = NonceBody { thumbprint: thumb(2), ..nonce(&world, "ann", 7).body };
+    let verify = assertion(&world, &mut other, &sealed(&world, elsewhere));
+    assert_eq!(
+        outcome(&mut core, &verify),
+        PasskeyOutcome::Granted,
+        "a thief's device does not lock hers out"
+    );
     let (mut theirs, _) = registered(&mut core, 8, "eve");
     let verify = assertion(&world, &mut theirs, &nonce(&world, "eve", 5));
     assert_eq!(outcome(&mut core, &verify), PasskeyOutcome::Granted, "nobody else is held up");
@@ -293,7 +309,7 @@ fn failures_are_counted_by_nonce_and_by_user() {
         let sql = "SELECT count(*) FROM passkey_answer";
         core.danger_connection().query_row(sql, [], |row| row.get(0)).unwrap()
     };
-    assert_eq!(rows(&core), 4);
+    assert_eq!(rows(&core), 5);
     world.host.advance(Duration::from_secs(3_601));
     let verify = assertion(&world, &mut phone, &nonce(&world, "ann", 6));
     assert_eq!(outcome(&mut core, &verify), PasskeyOutcome::Granted);

@@ -33,7 +33,9 @@ fn is_domain(text: &str) -> bool {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
     };
-    text.len() <= DOMAIN_BYTES_MAX && text.split('.').all(is_label)
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_address = text.rsplit('.').next().is_some_and(is_number);
+    text.len() <= DOMAIN_BYTES_MAX && text.split('.').all(is_label) && !is_address
 }
 
 /// Whether a browser or a platform could let this origin ask for the relying party (WebAuthn Level 3 §5.1.2).
@@ -44,5 +46,9 @@ fn is_origin_of(origin: &str, id: &str) -> bool {
     let Some(rest) = origin.strip_prefix("https://") else { return false };
     let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
     let own = host == id || host.strip_suffix(id).is_some_and(|sub| sub.ends_with('.') && is_domain(host));
-    own && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port))
+    // A browser leaves the port out that goes without saying.
+    let is_port = |port: &str| {
+        port.parse::<u16>().is_ok_and(|number| number.to_string() == port && ![0, 443].contains(&number))
+    };
+    own && port.is_none_or(is_port)
 }

@@ -58,6 +58,8 @@ fn a_site_of_passkeys_is_a_domain_with_origins_that_can_ask_for_it() {
         "[\"https://shop.example.evil.test\"]",
         "[\"https://.shop.example\"]",
         "[\"https://shop.example:0443\"]",
+        "[\"https://shop.example:443\"]",
+        "[\"https://shop.example:0\"]",
         "[\"https://shop.example:\"]",
         "[\"android:apk-key-hash:AA\"]",
         "[\"shop.example\"]",
@@ -68,8 +70,15 @@ fn a_site_of_passkeys_is_a_domain_with_origins_that_can_ask_for_it() {
             "{origins}: {error}"
         );
     }
-    for id in ["", "https://shop.example", "Shop.example", "shop.example:8443", "shop..example", "-a.example"]
-    {
+    for id in [
+        "",
+        "https://shop.example",
+        "Shop.example",
+        "shop.example:8443",
+        "shop..example",
+        "-a.example",
+        "127.0.0.1",
+    ] {
         let error = parse(id, "[\"https://shop.example\"]").unwrap_err().to_string();
         assert!(error.contains("`cloud.passkeys.rp_id` must be a domain"), "{id}: {error}");
     }
