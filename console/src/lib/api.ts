@@ -69,6 +69,12 @@ export interface Session {
   expires_ms: number;
 }
 
+/** Who has signed in. */
+export interface SignedIn extends Session {
+  /** Adds passkeys, beside the cookie; null where the session adds none. No other answer has it. */
+  adds: string | null;
+}
+
 /** What an authenticator signs at a log-in. */
 export interface Asked {
   challenge: string;
@@ -333,11 +339,12 @@ export class Api {
   ) {}
 
   session = () => this.ask<Session>('GET', '/session');
-  signIn = (proof: Proof) => this.ask<Session>('POST', '/session', proof);
+  signIn = (proof: Proof) => this.ask<SignedIn>('POST', '/session', proof);
   challenge = () => this.ask<Asked>('POST', '/session/challenge');
   signOut = () => this.ask<null>('DELETE', '/session');
   passkeys = () => this.ask<Passkeys>('GET', '/passkeys');
-  beginPasskey = (name: string) => this.ask<Wanted>('POST', '/passkeys/challenge', { name });
+  beginPasskey = (name: string, adds: string) =>
+    this.ask<Wanted>('POST', '/passkeys/challenge', { name, adds });
   addPasskey = (registration: string) => this.ask<Passkey>('POST', '/passkeys', { registration });
   removePasskey = (id: number) => this.ask<null>('DELETE', `/passkeys/${id}`);
   overview = () => this.ask<Overview>('GET', '/overview');

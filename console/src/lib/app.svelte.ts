@@ -1,7 +1,8 @@
 // What the whole page shares: where it is, who is signed in, whether the server answers, and the live data.
 
 import { createSubscriber } from 'svelte/reactivity';
-import { Api, type Batch, type History, type Session, type Tick, BASE } from './api';
+import { keep } from './adds';
+import { Api, type Batch, type History, type Session, type SignedIn, type Tick, BASE } from './api';
 import { Feed } from './feed';
 import { matcher, parse, toggle, write, type Term } from './filter';
 import { Keys } from './keys';
@@ -111,6 +112,11 @@ class App {
     void this.api.session().catch(() => undefined);
   }
 
+  signedIn({ adds, ...session }: SignedIn): void {
+    this.session = session;
+    keep(adds);
+  }
+
   async signOut(): Promise<void> {
     await this.api.signOut().catch(() => undefined);
     this.signedOut();
@@ -119,6 +125,7 @@ class App {
   /** To the log-in page, which keeps where one was. */
   signedOut(): void {
     this.session = null;
+    keep(null);
     this.disconnect();
     this.feed.reset();
     if (this.route.screen === 'login') return;

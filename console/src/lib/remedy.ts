@@ -11,6 +11,7 @@ export interface Told {
 
 const REMEDIES: Record<string, string> = {
   unauthenticated: 'Sign in again: `glacis console` prints a new link.',
+  forbidden: 'Sign out, then in again by a link from `glacis console` or a token.',
   'cross-site': 'Open the console by the address that `glacis console` prints, and not through another page.',
   'not-found':
     'Check the characters. Decisions older than their retention are gone, and their references with them.',

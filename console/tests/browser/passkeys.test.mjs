@@ -189,6 +189,28 @@ test('an authenticator makes no second passkey for one console, and says so', as
   });
 });
 
+test('a page that did not sign in itself says so, and adds passkeys once it did', async () => {
+  const host = await fixtures();
+  await travel(host, {}, async (page) => {
+    const tab = await page.context().newPage();
+    await tab.goto(new URL('/passkeys', page.url()).href);
+    await tab.getByText('this page has not signed in itself').waitFor();
+    assert.equal(await tab.getByRole('button', { name: 'Add a passkey' }).count(), 0);
+    await WAYS.mouse.leave(tab);
+    await onLogin(tab);
+    await tab.getByLabel('Token with scope read, or link').fill(await host.link());
+    await tab.keyboard.press('Enter');
+    await tab.getByRole('button', { name: 'Add a passkey' }).waitFor();
+    const adds = () => tab.evaluate(() => sessionStorage.getItem('glacis-adds'));
+    assert.ok(await adds());
+    await tab.reload();
+    await tab.getByRole('button', { name: 'Add a passkey' }).waitFor();
+    await WAYS.mouse.leave(tab);
+    await onLogin(tab);
+    assert.equal(await adds(), null, 'gone with the session');
+  });
+});
+
 test('at an address in numbers the page says where passkeys work, and leads there', async () => {
   const server = await new FixtureServer().listen();
   server.signedIn = false;

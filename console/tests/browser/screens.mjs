@@ -1,5 +1,6 @@
 // The screens and states that pictures are taken of and that are checked for accessibility: one list for both.
 
+import { SIGNED_IN } from '../fixtures/data.mjs';
 import { DETAIL, DEVICE } from '../fixtures/detail.mjs';
 
 /**
@@ -163,6 +164,9 @@ export const STATES = [
  */
 export async function show(page, server, screen) {
   screen.prepare?.(server);
+  // As after a log-in on this page.
+  if (server.signedIn)
+    await page.addInitScript((adds) => sessionStorage.setItem('glacis-adds', adds ?? ''), SIGNED_IN.adds);
   await page.goto((screen.named === true ? server.named : server.url) + screen.path);
   await page.getByText(screen.ready).first().waitFor({ state: 'attached' });
   await page.evaluate(() => document.fonts.ready);

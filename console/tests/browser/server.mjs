@@ -182,7 +182,7 @@ export class FixtureServer {
     if (!good)
       return problem(response, 401, 'unauthenticated', 'Unauthorized', 'the link was used or is too old');
     this.signedIn = true;
-    return json(response, 201, data.SESSION);
+    return json(response, 201, known ? { ...data.SIGNED_IN, adds: null } : data.SIGNED_IN);
   }
 
   /**
@@ -194,7 +194,10 @@ export class FixtureServer {
    */
   passkey(method, path, body, response) {
     if (path === '/passkeys/challenge') {
-      this.adding = JSON.parse(body).name;
+      const { name, adds } = JSON.parse(body);
+      if (adds !== data.SIGNED_IN.adds)
+        return problem(response, 403, 'forbidden', 'Forbidden', 'this page has not signed in itself');
+      this.adding = name;
       return json(response, 200, { ...data.WANTED, known: [...this.credentials.keys()] });
     }
     if (method === 'POST') {

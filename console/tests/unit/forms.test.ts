@@ -69,6 +69,7 @@ const rows = (lines: readonly data.Line[]) => ({ rows: lines, skipped: 0, behind
 
 test.each([
   ['session', [data.SESSION]],
+  ['signed-in', [data.SIGNED_IN, { ...data.SIGNED_IN, adds: null }]],
   ['passkeys', [{ passkeys: data.PASSKEYS, why_not: null }]],
   ['passkey-asked', [data.ASKED]],
   ['passkey-wanted', [data.WANTED]],

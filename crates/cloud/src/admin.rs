@@ -364,6 +364,11 @@ impl Tx<'_> {
 
     fn checked_token(&mut self, name: &str, scopes: u32, life: Duration) -> Result<Token, CloudError> {
         check_text("name", name)?;
+        if name == LOCAL || name.starts_with("passkey ") {
+            return Err(CloudError::invalid(
+                "records say `local` and `passkey …` of others: a token has another name",
+            ));
+        }
         if life.is_zero() || life > TOKEN_LIFE_MAX {
             return Err(CloudError::invalid("a token lives between a moment and 366 days"));
         }

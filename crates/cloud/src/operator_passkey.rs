@@ -1,7 +1,7 @@
 //! Passkeys of operators: what the console's log-in knows of them, and what one is worth.
 //!
-//! A passkey is worth what the session was in which it was added, and no longer than that: one that was added in the session
-//! of a token lapses with the token. Whoever signs in with a passkey adds none. The store holds public keys. Rows are under
+//! A passkey is worth no more than the session was in which it was added, and no longer than that: one that was added in the
+//! session of a token lapses with the token. Whoever signs in with a passkey adds none. The store holds public keys. Rows are under
 //! the audit chain with their actor, removed ones stay with their end beside them; only counters change.
 //!
 //! Challenges are not this module's matter: whoever calls issued the one that is named, and takes each once.
@@ -9,13 +9,12 @@
 use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
+use crate::passkey::registered;
 use crate::store::{int, uint};
-use glacis_attest::webauthn::{AssertionAsked, FAMILY, StoredCredential, WebauthnClaims, check_assertion};
-use glacis_attest::{Anchors, AttestError, Claims, Code, Constraints, Question, References, Site, appraise};
+use glacis_attest::webauthn::{AssertionAsked, StoredCredential, check_assertion};
+use glacis_attest::{AttestError, Code, Site};
 use glacis_seal::text::parse_base64url;
 use glacis_wire::Timestamp;
-use glacis_wire::message::enrol::Evidence;
-use glacis_wire::message::{Bytes, Text};
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::Deserialize;
 
@@ -25,8 +24,6 @@ use serde::Deserialize;
 pub(crate) const PASSKEYS_MAX: usize = 16;
 /// Passkeys that are listed at once. LIMIT: the newest; each owner has [`PASSKEYS_MAX`] at most.
 const LISTED_MAX: u32 = 256;
-/// Algorithms that a passkey may have, by the registry of COSE, best known first: ES256, EdDSA, RS256.
-pub(crate) const ALGORITHMS: [i64; 3] = [-7, -8, -257];
 /// Bytes of the name that an authenticator has for the user of a passkey.
 pub(crate) const USER_BYTES: usize = 16;
 
@@ -195,7 +192,9 @@ impl Tx<'_> {
         if self.operator_passkeys(Whose::Under(new.token))?.len() >= PASSKEYS_MAX {
             return Err(full());
         }
-        let claims = self.operators_new(new).map_err(refused_registration)?;
+        let claims =
+            registered(&self.desk.context, new.site.clone(), &new.challenge, &new.registration, self.now)
+                .map_err(refused_registration)?;
         let known = "SELECT EXISTS (SELECT 1 FROM operator_passkey WHERE credential = ?1)";
         if self.conn.prepare_cached(known)?.query_row([&claims.credential_id], |row| row.get(0))? {
             return Err(CloudError::new(CloudErrorKind::Conflict, "the passkey was added before"));
@@ -225,29 +224,6 @@ impl Tx<'_> {
             used: None,
             credential: claims.credential_id,
         })
-    }
-
-    /// What a registration proves: that a user was verified who made a key for this site, just now. Nothing is asked of the
-    /// authenticator's maker.
-    fn operators_new(&self, new: &NewPasskey) -> Result<WebauthnClaims, AttestError> {
-        let evidence = Evidence { family: Text(FAMILY.to_owned()), body: Bytes(new.registration.clone()) };
-        let anchors = Anchors::new(self.desk.context.clone());
-        let references = References { sites: vec![new.site.clone()], ..References::default() };
-        let constraints = Constraints { user_verification: true, ..Constraints::default() };
-        let question = Question {
-            anchors: &anchors,
-            references: &references,
-            revocations: None,
-            constraints: &constraints,
-            challenge: &new.challenge,
-            device_key: None,
-            activation: None,
-            now: self.now,
-        };
-        match appraise(&evidence, &question)?.claims {
-            Claims::Webauthn(claims) if ALGORITHMS.contains(&claims.algorithm) => Ok(*claims),
-            _ => Err(Code::Algorithm.into()),
-        }
     }
 
     fn try_operator_passkey(&mut self, answer: &PasskeyAnswer) -> Result<PasskeyTry, CloudError> {

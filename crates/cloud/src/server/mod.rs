@@ -23,7 +23,7 @@ pub mod writer;
 pub use hosted::{HostError, Hosted};
 
 use crate::core::CloudCore;
-use crate::error::{CloudError, CloudErrorKind};
+use crate::error::CloudError;
 use crate::otp::OtpSender;
 use axum::Router;
 use console::{Console, Links, Sessions};
@@ -36,6 +36,7 @@ use node::NodeKey;
 use stall::Stall;
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,10 @@ const HEAD_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 512;
 /// Largest head. Unit: bytes; hyper's minimum is 8,192.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Tries to find a port that is free at every address of `localhost`.
+const FREE_PORT_TRIES: usize = 8;
+/// EAFNOSUPPORT, for which `std` has no kind: of Linux (`asm-generic/errno.h`), else of the BSDs and macOS (`sys/errno.h`).
+const NO_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 /// Time that open connections get to finish when the server stops.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
 
@@ -136,26 +141,16 @@ impl Server {
             None => None,
         };
         let console = match config.console_at {
-            Some(at) => Some(bind(at).await?),
+            Some(at) => Some(localhost(at).await?),
             None => None,
         };
         let webhook = listening(&mut core, config.webhook).map_err(BindError::Writer)?;
         let context = core.context().clone();
         let (writer, handle) = Writer::start(core, config.writer).map_err(BindError::Writer)?;
-        let console = match console {
-            None => None,
-            Some(listener) => {
-                let at = listener.local_addr().map_err(|error| {
-                    let error = CloudError::new(CloudErrorKind::Storage, "the console has no address")
-                        .caused_by(error);
-                    BindError::Writer(error)
-                })?;
-                let sessions = Arc::new(Sessions::new(context.clone(), Arc::clone(&config.host)));
-                let mut listeners = others_of_localhost(at).await?;
-                listeners.push(listener);
-                Some((listeners, Links::new(at, sessions)))
-            }
-        };
+        let console = console.map(|(at, listeners)| {
+            let sessions = Arc::new(Sessions::new(context.clone(), Arc::clone(&config.host)));
+            (listeners, Links::new(at, sessions))
+        });
         let shared = Shared { handle, context, nodes: config.nodes, otp: config.otp, host: config.host };
         Ok(Self { nodes, admin, api, console, webhook, shared: Arc::new(shared), writer })
     }
@@ -283,32 +278,54 @@ fn listening(core: &mut CloudCore, webhook: Option<Webhook>) -> Result<Option<We
     Ok(Some(webhook))
 }
 
-/// The console's port at the other addresses that browsers take `localhost` for, as far as the machine has them.
+/// Where the console is, and its listeners: there, and at the other addresses that browsers take `localhost` for.
 ///
-/// Whoever else had one of them would be the console to a browser that asks `localhost`, cookies and passkeys included, so
-/// it is refused to start beside them.
-async fn others_of_localhost(at: SocketAddr) -> Result<Vec<TcpListener>, BindError> {
-    let mut listeners = Vec::new();
+/// Whoever else had its port at one of them would be the console to a browser that asks `localhost`, cookies and passkeys
+/// included, so it is refused to start beside them. Where any port will do, another one is taken.
+async fn localhost(at: SocketAddr) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
+    for _ in 1..FREE_PORT_TRIES {
+        match bind_localhost(at).await {
+            Err(BindError::Listen { at: other, source, .. })
+                if at.port() == 0 && other.port() != 0 && source.kind() == ErrorKind::AddrInUse =>
+            {
+                tracing::debug!(%other, "a free port of the console is taken at its other address");
+            }
+            bound => return bound,
+        }
+    }
+    bind_localhost(at).await
+}
+
+/// Once; an address that the machine does not have is passed over.
+async fn bind_localhost(at: SocketAddr) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
+    let listener = bind(at).await?;
+    let at = listener.local_addr().map_err(|source| no_listener(at, source))?;
+    let mut listeners = vec![listener];
     for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         if ip == at.ip() {
             continue;
         }
         match bind(SocketAddr::new(ip, at.port())).await {
             Ok(listener) => listeners.push(listener),
-            Err(BindError::Listen { source, .. }) if source.kind() != std::io::ErrorKind::AddrInUse => {
+            Err(BindError::Listen { source, .. }) if source.kind() == ErrorKind::AddrNotAvailable => {
                 tracing::debug!(%ip, %source, "the console has not all addresses of `localhost`");
+            }
+            Err(BindError::Listen { source, .. }) if source.raw_os_error() == Some(NO_FAMILY) => {
+                tracing::warn!(%ip, %source, "the console has not all addresses of `localhost`");
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(listeners)
+    Ok((at, listeners))
 }
 
 async fn bind(at: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(at).await.map_err(|source| {
-        let holder = PortHolder::find(at.port(), &source);
-        BindError::Listen { at, holder, source }
-    })
+    TcpListener::bind(at).await.map_err(|source| no_listener(at, source))
+}
+
+fn no_listener(at: SocketAddr, source: std::io::Error) -> BindError {
+    let holder = PortHolder::find(at.port(), &source);
+    BindError::Listen { at, holder, source }
 }
 
 /// Accepts until `stopped` closes, then waits for what is open.

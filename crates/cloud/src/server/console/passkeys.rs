@@ -2,8 +2,9 @@
 //!
 //! The relying party is `localhost`, the one name of the listener that WebAuthn takes, and the only page that may ask is the
 //! console's own by that name; both come from where it listens and never from a request. Who adds passkeys has just signed
-//! in by a link or a token: what a session leaves behind must not be more than what opened it, so a passkey adds none, lapses
-//! with the token, and sees and removes those of its token alone.
+//! in by a link or a token, on the page that adds them: what a session leaves behind must not be more than what opened it, so
+//! a cookie alone adds none. Nor does a passkey; it lapses with the token, and sees and removes those of its token, or those
+//! that came by a link, alone.
 
 use super::challenge::CHALLENGE_LIFE;
 use super::session::Who;
@@ -11,8 +12,9 @@ use super::{By, Console};
 use crate::admin::check_text;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::operator_passkey::{
-    ALGORITHMS, NewPasskey, PASSKEYS_MAX, PasskeyAnswer, PasskeyTry, PasskeyView, Whose, actor, full,
+    NewPasskey, PASSKEYS_MAX, PasskeyAnswer, PasskeyTry, PasskeyView, Whose, actor, full,
 };
+use crate::passkey::ALGORITHMS;
 use crate::server::rest::{Named, NoQuery, Reply, json_of};
 use axum::Extension;
 use axum::body::Body;
@@ -70,6 +72,8 @@ struct Wanted {
 #[serde(deny_unknown_fields)]
 struct Begin {
     name: String,
+    /// What the page was told when it signed in.
+    adds: Option<String>,
 }
 
 /// What the authenticator made.
@@ -148,7 +152,11 @@ pub(super) async fn begin(
     body: Body,
 ) -> Result<Reply, CloudError> {
     may_add(&by.who, by.is_fresh)?;
-    let Begin { name } = json_of(&headers, body).await?;
+    let Begin { name, adds } = json_of(&headers, body).await?;
+    if !adds.is_some_and(|adds| console.0.sessions.is_of_page(&by, &adds)) {
+        let detail = "this page has not signed in itself: sign out, then in again by a link or a token, and add it here";
+        return Err(CloudError::new(CloudErrorKind::Forbidden, detail));
+    }
     check_text("name", &name)?;
     let own = Whose::Under(by.who.token());
     let look = move |core: &mut crate::CloudCore| {
@@ -230,11 +238,13 @@ impl Console {
             site: site(self.0.at),
             assertion: given.assertion.into_bytes(),
         };
-        match self.0.shared.handle.call(move |core| core.try_operator_passkey(&answer)).await? {
-            PasskeyTry::Good { id, name, token } => {
-                sessions.succeeded();
-                Ok(Who::Passkey { id, name: actor(id, &name), token })
-            }
+        let tried = self.0.shared.handle.call(move |core| core.try_operator_passkey(&answer)).await;
+        // A store that has no time or no room says nothing about the passkey.
+        if !matches!(tried, Ok(PasskeyTry::Refused(_))) {
+            sessions.succeeded();
+        }
+        match tried? {
+            PasskeyTry::Good { id, name, token } => Ok(Who::Passkey { id, name: actor(id, &name), token }),
             PasskeyTry::Refused(why) => Err(CloudError::new(CloudErrorKind::SignedOut, why)),
         }
     }

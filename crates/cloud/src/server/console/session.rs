@@ -4,6 +4,9 @@
 //! token of scope `read` does as well, and a passkey (`passkeys`). Each is traded for a session, whose secret only the
 //! browser has: here links and sessions are digests in memory, so a restart ends them all. Numbers are bounded. Signing in
 //! and out is under the audit chain with its actor. A secret is in no address that a server sees, and in no log.
+//!
+//! The secret is a cookie, and a browser gives a cookie to every server of this machine, whatever its port. So it is worth
+//! what ends with the session, and to leave something behind takes a second secret that only the page has.
 
 use super::challenge::{Challenges, random};
 use super::passkeys::ByPasskey;
@@ -103,11 +106,12 @@ impl Who {
         }
     }
 
-    /// Whose passkeys they see and remove: all of them, or those of their token.
+    /// Whose passkeys they see and remove: whoever came by a link all of them, everybody else those of their token or, with
+    /// a passkey that came by a link, those that came by one.
     pub(super) const fn passkeys(&self) -> Whose {
-        match self.token() {
-            None => Whose::All,
-            token => Whose::Under(token),
+        match self {
+            Self::Local => Whose::All,
+            Self::Token { .. } | Self::Passkey { .. } => Whose::Under(self.token()),
         }
     }
 }
@@ -122,6 +126,8 @@ pub(super) struct SignedIn {
     /// Closes when the session ends.
     pub(super) gone: watch::Receiver<()>,
     digest: Digest,
+    /// See [`Opened::adds`].
+    adds: Option<Digest>,
 }
 
 /// Makes links for the console of a server.
@@ -208,8 +214,19 @@ struct Waiting {
     until: Duration,
 }
 
+/// What whoever opened a session is told, once.
+struct Opened {
+    /// For the cookie.
+    secret: String,
+    /// For the page, which adds passkeys with it; none where the session adds none.
+    adds: Option<String>,
+    expires: Timestamp,
+}
+
 struct Open {
     digest: Digest,
+    /// See [`Opened::adds`].
+    adds: Option<Digest>,
     until: Duration,
     expires: Timestamp,
     who: Who,
@@ -317,6 +334,12 @@ impl Sessions {
         self.kept().challenges.take(&self.context, self.host.monotonic(), challenge)
     }
 
+    /// Whether this is [`Opened::adds`] of the session.
+    pub(super) fn is_of_page(&self, session: &SignedIn, adds: &str) -> bool {
+        let digest = self.digest("adds", adds);
+        session.adds.is_some_and(|kept| equal(kept.as_bytes(), digest.as_bytes()))
+    }
+
     /// What a passkey must be made for that this session adds.
     pub(super) fn begin_adding(&self, session: &SignedIn, name: String) -> Result<Adding, CloudError> {
         let (challenge, user) = (random(&*self.host)?, random(&*self.host)?);
@@ -334,9 +357,14 @@ impl Sessions {
         open.adding.take().filter(|adding| adding.until > self.host.monotonic())
     }
 
-    /// Opens a session; gives its secret.
-    fn open(&self, who: Who) -> Result<(String, Timestamp), CloudError> {
+    /// Opens a session.
+    fn open(&self, who: Who) -> Result<Opened, CloudError> {
         let secret = self.secret()?;
+        let adds = match who {
+            Who::Local | Who::Token { .. } => Some(self.secret()?),
+            Who::Passkey { .. } => None,
+        };
+        let kept_adds = adds.as_deref().map(|adds| self.digest("adds", adds));
         let digest = self.digest("session", &secret);
         let (until, expires) = (self.host.monotonic() + SESSION_LIFE, self.host.now().after(SESSION_LIFE));
         let mut kept = self.kept();
@@ -344,8 +372,8 @@ impl Sessions {
             kept.sessions.pop_front();
         }
         let (gone, _) = watch::channel(());
-        kept.sessions.push_back(Open { digest, until, expires, who, adding: None, gone });
-        Ok((secret, expires))
+        kept.sessions.push_back(Open { digest, adds: kept_adds, until, expires, who, adding: None, gone });
+        Ok(Opened { secret, adds, expires })
     }
 
     /// The session of a request, if it has one that is good.
@@ -357,7 +385,8 @@ impl Sessions {
             let open = kept.sessions.iter().find(|open| equal(open.digest.as_bytes(), digest.as_bytes()))?;
             let gone = open.gone.subscribe();
             let is_fresh = open.until > self.host.monotonic() + (SESSION_LIFE - ADDS_FOR);
-            Some(SignedIn { who: open.who.clone(), expires: open.expires, is_fresh, gone, digest })
+            let (who, expires, adds) = (open.who.clone(), open.expires, open.adds);
+            Some(SignedIn { who, expires, is_fresh, gone, digest, adds })
         })
     }
 
@@ -415,6 +444,14 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Who has signed in, with what no later answer shows.
+#[derive(Serialize)]
+struct NewSession<'a> {
+    #[serde(flatten)]
+    session: Session<'a>,
+    adds: Option<&'a str>,
+}
+
 /// `POST /console/v1/session`
 pub(super) async fn sign_in(
     State(console): State<Console>,
@@ -438,9 +475,10 @@ pub(super) async fn sign_in(
         (None, None, Some(passkey)) => console.by_passkey(passkey).await?,
         _ => return Err(CloudError::invalid("the body has one of `link`, `token` and `passkey`")),
     };
-    let (secret, expires) = sessions.open(who.clone())?;
-    let mut response = Reply::created(&Session::of(&who, expires))?.into_response();
-    set_cookie(&mut response, console.0.at, &secret, SESSION_LIFE);
+    let opened = sessions.open(who.clone())?;
+    let session = Session::of(&who, opened.expires);
+    let mut response = Reply::created(&NewSession { session, adds: opened.adds.as_deref() })?.into_response();
+    set_cookie(&mut response, console.0.at, &opened.secret, SESSION_LIFE);
     Ok(response)
 }
 
@@ -588,7 +626,33 @@ mod tests {
     fn a_secret_of_another_tenant_means_nothing_here() {
         let ((_, ours), (_, theirs)) = (sessions("acme"), sessions("other"));
         assert_ne!(ours.digest("session", "same"), theirs.digest("session", "same"));
-        assert_ne!(ours.digest("session", "same"), ours.digest("link", "same"));
+        let kinds = ["session", "link", "adds"].map(|kind| ours.digest(kind, "same"));
+        assert!(kinds[0] != kinds[1] && kinds[1] != kinds[2] && kinds[2] != kinds[0]);
+    }
+
+    #[test]
+    fn what_adds_passkeys_is_of_one_session_and_none_of_a_passkey() {
+        let (_, sessions) = sessions("acme");
+        let by_passkey = Who::Passkey { id: 1, name: "passkey 1: a".to_owned(), token: None };
+        let opened = [Who::Local, Who::Local, by_passkey].map(|who| sessions.open(who).unwrap());
+        let kept: Vec<SignedIn> = {
+            let kept = sessions.kept();
+            let signed_in = |open: &Open| SignedIn {
+                who: open.who.clone(),
+                expires: open.expires,
+                is_fresh: true,
+                gone: open.gone.subscribe(),
+                digest: open.digest,
+                adds: open.adds,
+            };
+            kept.sessions.iter().map(signed_in).collect()
+        };
+        let adds = opened[0].adds.as_deref().unwrap();
+        assert!(sessions.is_of_page(&kept[0], adds));
+        assert!(!sessions.is_of_page(&kept[1], adds), "of another session");
+        assert!(!sessions.is_of_page(&kept[0], &opened[0].secret), "the cookie");
+        assert!(opened[2].adds.is_none() && !sessions.is_of_page(&kept[2], adds));
+        assert!(!format!("{kept:?}").contains(adds));
     }
 
     #[test]

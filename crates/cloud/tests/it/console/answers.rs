@@ -6,9 +6,9 @@
 
 use super::authenticator::Authenticator;
 use super::live::Stream;
-use super::passkeys::{asked, browser_of, sign_in_with};
+use super::passkeys::{asked, sign_in_with};
 use super::shape::{faults, join, shape};
-use super::{Browser, Town, start, town};
+use super::{Browser, Town, link_of, sign_in, start, town};
 use crate::http::{request, send, signed};
 use glacis_wire::message::enrol::EnrolChallenge;
 use glacis_wire::{Decode as _, Encode as _, Thumbprint};
@@ -22,10 +22,12 @@ fn folder() -> PathBuf {
 
 /// Each answer by its name; several where the form has several cases.
 fn answers(town: &Town) -> Vec<(&'static str, Json)> {
-    let browser = Browser::open(&town.running);
+    let signed_in = sign_in(&town.running, &json!({ "link": link_of(&town.running) }));
+    let browser = Browser::of(&town.running, &signed_in);
     let get = |path: String| browser.json(&format!("/console/v1/{path}"));
     let passkeys = passkeys(town, &browser);
     let mut all = vec![
+        ("signed-in", signed_in.json()),
         ("session", get("session".to_owned())),
         ("overview", get("overview".to_owned())),
         ("decisions", get("decisions?limit=3".to_owned())),
@@ -65,11 +67,14 @@ fn passkeys(town: &Town, browser: &Browser) -> Vec<(&'static str, Json)> {
     let none = browser.json("/console/v1/passkeys");
     browser.added(&mut passkey, "laptop");
     let unused = browser.json("/console/v1/passkeys");
-    let by_passkey = browser_of(running, &sign_in_with(running, &mut passkey));
+    let signed_in = sign_in_with(running, &mut passkey);
+    let by_passkey = Browser::of(running, &signed_in);
     let wanted = browser.wanted("phone");
     let listed = by_passkey.json("/console/v1/passkeys");
     let lists = [none, unused, listed].map(|listed| ("passkeys", listed));
-    lists.into_iter().chain([("passkey-asked", asked(running)), ("passkey-wanted", wanted)]).collect()
+    let others =
+        [("passkey-asked", asked(running)), ("passkey-wanted", wanted), ("signed-in", signed_in.json())];
+    lists.into_iter().chain(others).collect()
 }
 
 /// A device whose key came in the place of another.

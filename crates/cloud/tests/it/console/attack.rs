@@ -29,7 +29,7 @@ fn a_link_is_good_once_and_a_session_has_its_cookie_and_its_end() {
     assert!(cookie.starts_with(&format!("glacis_console_{}=", at.port())), "{cookie}");
     let again = sign_in(&running, &json!({ "link": link }));
     assert_eq!((again.status, code(&again)), (401, "unauthenticated".to_owned()), "replayed");
-    let browser = Browser { at, cookie: cookie.split(';').next().unwrap().to_owned() };
+    let browser = Browser::of(&running, &first);
     assert_eq!(browser.json("/console/v1/session")["actor"], "local");
     let out = browser.ask("DELETE", "/console/v1/session", &[OWN]);
     assert_eq!(out.status, 204);
@@ -115,6 +115,18 @@ fn a_session_of_a_token_ends_with_the_token_and_needs_its_scope() {
         assert_eq!((refused.status, code(&refused)), (401, "unauthenticated".to_owned()));
     }
     assert!(!actions(&running).join("\n").contains("glacis_"), "no secret is in the audit chain");
+}
+
+#[test]
+fn no_token_has_a_name_that_records_have_for_others() {
+    let running = start(1_213);
+    let root = root_token(&running);
+    for (name, status) in
+        [("local", 400), ("passkey 1: laptop", 400), ("passkey ", 400), ("locals", 201), ("passkeys", 201)]
+    {
+        let body = json!({ "name": name, "scopes": ["read"], "life_s": 999 });
+        assert_eq!(post(&running, &root, "/admin/v1/tokens", &body).status, status, "{name}");
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'`\u{20
 pub(crate) struct Browser {
     pub(crate) at: SocketAddr,
     pub(crate) cookie: String,
+    /// What its page adds passkeys with; null where it adds none.
+    pub(crate) adds: Json,
 }
 
 /// The first characters of a name in ASCII.
@@ -96,10 +98,14 @@ impl Browser {
     }
 
     pub(crate) fn with(running: &Running, body: &Json) -> Self {
-        let answer = sign_in(running, body);
+        Self::of(running, &sign_in(running, body))
+    }
+
+    /// Whoever got this answer to a log-in.
+    pub(crate) fn of(running: &Running, answer: &Answer) -> Self {
         assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
         let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        Self { at: running.console.at(), cookie }
+        Self { at: running.console.at(), cookie, adds: answer.json()["adds"].clone() }
     }
 
     pub(crate) fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {

@@ -22,9 +22,14 @@ impl Browser {
         ask(self.at, method, target, &fields, &body.to_string())
     }
 
+    fn begin(&self, name: &str) -> Answer {
+        let body = json!({ "name": name, "adds": self.adds });
+        self.send("POST", "/console/v1/passkeys/challenge", &body)
+    }
+
     /// What a passkey must be made for.
     pub(super) fn wanted(&self, name: &str) -> Json {
-        let answer = self.send("POST", "/console/v1/passkeys/challenge", &json!({ "name": name }));
+        let answer = self.begin(name);
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
         answer.json()
     }
@@ -73,12 +78,6 @@ pub(super) fn sign_in_with(running: &Running, authenticator: &mut Authenticator)
     enter(running, &challenge, &authenticator.sign(&challenge))
 }
 
-pub(super) fn browser_of(running: &Running, answer: &Answer) -> Browser {
-    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
-    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-    Browser { at: running.console.at(), cookie }
-}
-
 fn authenticator(running: &Running, seed: u8) -> Authenticator {
     Authenticator::new(seed, running.console.at().port())
 }
@@ -115,7 +114,7 @@ fn a_passkey_signs_in_until_it_is_removed_and_all_of_it_is_under_the_audit_chain
     assert_eq!(first.json()["scopes"], json!(["read"]), "exactly what a session may do");
     assert_eq!(first.json()["actor"], format!("passkey {id}: laptop"));
     assert!(first.header("set-cookie").unwrap().contains("HttpOnly"));
-    let by_passkey = browser_of(&running, &first);
+    let by_passkey = Browser::of(&running, &first);
     assert_eq!(by_passkey.get("/console/v1/overview").status, 200);
     let listed = browser.json("/console/v1/passkeys")["passkeys"][0].clone();
     assert!(listed["used_ms"].as_u64() > listed["made_ms"].as_u64());
@@ -270,8 +269,7 @@ fn a_registration_is_for_its_session_its_page_and_its_challenge() {
     assert_eq!(browser.add(&made).status, 409, "replayed");
     assert_eq!(browser.add(&passkey.make(&browser.wanted("twice"))).status, 409, "the same credential");
     for name in ["", "\u{7}", &"x".repeat(65)] {
-        let refused = browser.send("POST", "/console/v1/passkeys/challenge", &json!({ "name": name }));
-        assert_eq!(refused.status, 400, "{name:?}");
+        assert_eq!(browser.begin(name).status, 400, "{name:?}");
     }
     assert_eq!(browser.names(), ["good"]);
 }
@@ -283,7 +281,7 @@ fn a_passkey_of_a_token_lapses_with_the_token() {
     let (secret, id) = token(&running, &root, "desk");
     let mut passkey = authenticator(&running, 1);
     with_token(&running, &secret).added(&mut passkey, "phone");
-    let by_passkey = browser_of(&running, &sign_in_with(&running, &mut passkey));
+    let by_passkey = Browser::of(&running, &sign_in_with(&running, &mut passkey));
     assert_eq!(by_passkey.names(), ["phone"]);
     assert_eq!(admin(&running, &root, "DELETE", &format!("/admin/v1/tokens/{id}"), Vec::new()).status, 200);
     for _ in 0..2 {
@@ -312,13 +310,13 @@ fn nobody_leaves_more_behind_than_what_they_came_with() {
     assert_eq!(local.names(), ["b", "a", "l"]);
     assert_eq!((first.names(), second.names()), (vec!["a".to_owned()], vec!["b".to_owned()]));
     assert_eq!((first.remove(ids[0]), first.remove(ids[2])), (404, 404), "what is not theirs is not there");
-    let by_passkey = browser_of(&running, &sign_in_with(&running, &mut keys[1]));
+    let by_passkey = Browser::of(&running, &sign_in_with(&running, &mut keys[1]));
     assert_eq!(by_passkey.names(), ["a"]);
     assert_eq!((by_passkey.remove(ids[0]), by_passkey.remove(ids[2])), (404, 404));
     // A passkey adds none, so that removing it is the end of whoever took it.
     let why = by_passkey.json("/console/v1/passkeys")["why_not"].as_str().unwrap().to_owned();
     assert!(why.contains("a passkey adds no others"), "{why}");
-    let refused = by_passkey.send("POST", "/console/v1/passkeys/challenge", &json!({ "name": "c" }));
+    let refused = by_passkey.begin("c");
     assert_eq!((refused.status, code(&refused)), (403, "forbidden".to_owned()));
     assert_eq!(by_passkey.add("{}").status, 403);
     // Nor does a browser that was left alone, also if it began in time.
@@ -326,11 +324,82 @@ fn nobody_leaves_more_behind_than_what_they_came_with() {
     let wanted = local.wanted("late");
     running.world.host.advance(15 * MINUTE);
     assert!(local.json("/console/v1/passkeys")["why_not"].as_str().unwrap().contains("15 minutes"));
-    assert_eq!(local.send("POST", "/console/v1/passkeys/challenge", &json!({ "name": "c" })).status, 403);
+    assert_eq!(local.begin("c").status, 403);
     assert_eq!(local.add(&authenticator(&running, 4).make(&wanted)).status, 403);
     assert_eq!(local.remove(ids[1]), 204, "removing is always possible");
     assert_eq!(by_passkey.get("/console/v1/session").status, 401);
     assert_eq!(by_passkey.remove(ids[1]), 401);
+}
+
+/// A browser sends the cookie to every server of this machine, so any of them may be who asks here.
+#[test]
+fn a_cookie_alone_adds_no_passkey_and_learns_nothing_that_would() {
+    let running = start(1_256);
+    let (browser, other) = (Browser::open(&running), Browser::open(&running));
+    let secret = browser.cookie.split_once('=').unwrap().1;
+    for adds in [json!({}), json!({ "adds": null }), json!({ "adds": "" }), json!({ "adds": secret })]
+        .into_iter()
+        .chain([json!({ "adds": other.adds })])
+    {
+        let mut body = adds.clone();
+        body["name"] = json!("thief");
+        let refused = browser.send("POST", "/console/v1/passkeys/challenge", &body);
+        assert_eq!((refused.status, code(&refused)), (403, "forbidden".to_owned()), "{adds}");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("sign out, then in again by a link or a token"), "{detail}");
+    }
+    let adds = browser.adds.as_str().unwrap();
+    for target in ["/console/v1/session", "/console/v1/passkeys", "/console/v1/overview"] {
+        let told = browser.get(target);
+        assert_eq!(told.status, 200, "{target}");
+        assert!(!String::from_utf8_lossy(&told.body).contains(adds), "{target}");
+    }
+    // What the page began is no use either to whoever did not hear for which challenge.
+    let wanted = browser.wanted("own");
+    let mut thief = authenticator(&running, 1);
+    let guess = json!({ "user": wanted["user"], "challenge": challenge(&running) });
+    assert_eq!(browser.add(&thief.make(&guess)).status, 400);
+    assert_eq!(browser.names().len(), 0);
+    browser.added(&mut authenticator(&running, 2), "own");
+    assert_eq!(browser.ask("DELETE", "/console/v1/session", &[OWN]).status, 204);
+    assert_eq!(browser.begin("late").status, 401, "it ends with its session");
+}
+
+#[test]
+fn a_passkey_that_came_by_a_link_sees_and_removes_those_of_links_alone() {
+    let running = start(1_257);
+    let root = root_token(&running);
+    let (local, desk) = (Browser::open(&running), with_token(&running, &token(&running, &root, "desk").0));
+    let mut keys = [1, 2, 3].map(|seed| authenticator(&running, seed));
+    let ids = [local.added(&mut keys[0], "a"), local.added(&mut keys[1], "b"), desk.added(&mut keys[2], "t")];
+    let by_passkey = Browser::of(&running, &sign_in_with(&running, &mut keys[0]));
+    assert_eq!(by_passkey.names(), ["b", "a"]);
+    assert_eq!(by_passkey.remove(ids[2]), 404, "what came by a token is not there");
+    assert_eq!(sign_in_with(&running, &mut keys[2]).status, 201, "and is as good as before");
+    assert_eq!((by_passkey.remove(ids[1]), by_passkey.remove(ids[0])), (204, 204));
+    assert_eq!(by_passkey.get("/console/v1/session").status, 401, "it removed itself");
+    assert_eq!(local.names(), ["t"]);
+    assert_eq!(local.remove(ids[2]), 204);
+}
+
+#[test]
+fn a_store_that_fails_counts_as_no_try() {
+    let running = start(1_258);
+    let mut own = authenticator(&running, 1);
+    Browser::open(&running).added(&mut own, "one");
+    let rename = |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        let handle = running.handle.as_ref().unwrap();
+        let renamed =
+            handle.call_blocking(move |core| Ok(core.danger_connection().execute_batch(&sql).is_ok()));
+        assert!(renamed.unwrap());
+    };
+    rename("operator_passkey_use", "away");
+    for _ in 0..7 {
+        assert_eq!(sign_in_with(&running, &mut own).status, 500);
+    }
+    rename("away", "operator_passkey_use");
+    assert_eq!(sign_in_with(&running, &mut own).status, 201);
 }
 
 #[test]
@@ -341,7 +410,7 @@ fn passkeys_and_challenges_are_bounded_and_a_flood_keeps_nobody_out() {
     for seed in 1..=16 {
         desk.added(&mut authenticator(&running, seed), "key");
     }
-    let full = desk.send("POST", "/console/v1/passkeys/challenge", &json!({ "name": "more" }));
+    let full = desk.begin("more");
     assert_eq!((full.status, code(&full)), (409, "conflict".to_owned()));
     assert!(desk.json("/console/v1/passkeys")["why_not"].as_str().unwrap().contains("16 passkeys"));
     let mut own = authenticator(&running, 17);
@@ -399,13 +468,19 @@ fn no_other_site_reaches_what_passkeys_need() {
 fn the_port_is_the_consoles_at_every_address_of_localhost() {
     let running = start(1_254);
     let at = running.console.at();
-    let Ok(free) = TcpListener::bind("[::1]:0") else { return };
+    // A port that is taken at one of the two alone.
+    let (_holder, taken) = loop {
+        let Ok(holder) = TcpListener::bind("[::1]:0") else { return };
+        let taken = SocketAddr::new(at.ip(), holder.local_addr().unwrap().port());
+        if TcpListener::bind(taken).is_ok() {
+            break (holder, taken);
+        }
+    };
     let other: SocketAddr = format!("[::1]:{}", at.port()).parse().unwrap();
     assert_eq!(TcpListener::bind(other).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     let named = format!("localhost:{}", at.port());
     assert_eq!(ask(other, "GET", "/login", &[("host", &named)], "").status, 200, "the same console");
     assert_eq!(ask(other, "GET", "/login", &[], "").status, 421, "by its name alone");
-    let taken = SocketAddr::new(at.ip(), free.local_addr().unwrap().port());
     let refused = try_start_at(World::new(1_255), taken).unwrap_err();
     assert!(matches!(refused, BindError::Listen { at, .. } if at.ip().is_ipv6()), "{refused}");
 }
