@@ -242,6 +242,7 @@ impl Cloud {
             },
             anchors: Anchors::new(self.context.clone()),
             enrolling: Enrolling::default(),
+            passkeys: None,
             limits: CloudLimits::default(),
         };
         let place = folder.path().join("cloud.db");

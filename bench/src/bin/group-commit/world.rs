@@ -152,6 +152,7 @@ impl World {
             },
             anchors: Anchors { apps: vec![Digest::new([1; 32])], ..Anchors::new(self.context.clone()) },
             enrolling: Enrolling::default(),
+            passkeys: None,
             limits: CloudLimits::default(),
         })
     }
