@@ -11,12 +11,10 @@ use crate::core::{CloudCore, Tx};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::passkey::registered;
 use crate::store::{int, uint};
-use glacis_attest::webauthn::{AssertionAsked, StoredCredential, check_assertion};
+use glacis_attest::webauthn::{Asserted, AssertionAsked, StoredCredential, asserted, check_assertion};
 use glacis_attest::{AttestError, Code, Site};
-use glacis_seal::text::parse_base64url;
 use glacis_wire::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
-use serde::Deserialize;
 
 /// Passkeys of one owner: of one token, or of all who came by a link.
 ///
@@ -228,7 +226,10 @@ impl Tx<'_> {
 
     fn try_operator_passkey(&mut self, answer: &PasskeyAnswer) -> Result<PasskeyTry, CloudError> {
         let refused = |why: &str| Ok(PasskeyTry::Refused(why.to_owned()));
-        let Some(credential) = Named::parse(&answer.assertion) else {
+        // A log-in without a name must say whose passkey it is (Level 3 §7.2 step 6).
+        let named = asserted(&answer.assertion).ok();
+        let named = named.filter(|named| named.user.as_ref().is_some_and(|user| !user.is_empty()));
+        let Some(Asserted { credential, .. }) = named else {
             return refused("the answer of the passkey cannot be read, or names no user");
         };
         let Some(kept) = self.kept_passkey(&credential)? else {
@@ -286,27 +287,6 @@ impl Tx<'_> {
         };
         let key = params![int(self.now.as_ms()), credential];
         Ok(self.conn.prepare_cached(&sql)?.query_row(key, kept).optional()?)
-    }
-}
-
-/// What of an assertion is read before it is checked: which credential to look up, and that it names its user, as a log-in
-/// without a name must (Level 3 §7.2 step 6).
-#[derive(Deserialize)]
-struct Named {
-    id: String,
-    response: NamedUser,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NamedUser {
-    user_handle: String,
-}
-
-impl Named {
-    fn parse(assertion: &[u8]) -> Option<Vec<u8>> {
-        let named: Self = serde_json::from_slice(assertion).ok()?;
-        if named.response.user_handle.is_empty() { None } else { parse_base64url(&named.id) }
     }
 }
 

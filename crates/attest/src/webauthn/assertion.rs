@@ -55,12 +55,21 @@ pub struct AssertionClaims {
     pub origin: String,
 }
 
-/// Name of the credential that an assertion says it is of: for looking it up, and proven by nothing yet.
+/// What an assertion says it is of: for looking it up, and proven by nothing yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asserted {
+    /// Name of the credential.
+    pub credential: Vec<u8>,
+    /// Handle of the user, where the authenticator keeps it.
+    pub user: Option<Vec<u8>>,
+}
+
+/// Reads what an assertion says it is of.
 ///
 /// # Errors
 /// `Malformed` or `TooLarge`.
-pub fn asserted_credential(assertion: &[u8]) -> Result<Vec<u8>, AttestError> {
-    Response::parse(assertion).map(|response| response.id)
+pub fn asserted(assertion: &[u8]) -> Result<Asserted, AttestError> {
+    Response::parse(assertion).map(|response| Asserted { credential: response.id, user: response.user })
 }
 
 /// Checks an assertion: the `AuthenticationResponseJSON` of a browser.

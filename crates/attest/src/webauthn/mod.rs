@@ -11,9 +11,7 @@ mod ceremony;
 mod statement;
 mod tpm;
 
-pub use assertion::{
-    AssertionAsked, AssertionClaims, StoredCredential, asserted_credential, check_assertion,
-};
+pub use assertion::{Asserted, AssertionAsked, AssertionClaims, StoredCredential, asserted, check_assertion};
 
 use crate::android::KeyDescription;
 use crate::appraisal::{Appraisal, AttestError, Claims, Genuine, NEVER, Reason};

@@ -9,7 +9,7 @@ use crate::audit::AuditKind;
 use crate::core::{CloudCore, Tx};
 use crate::error::CloudError;
 use crate::store::int;
-use glacis_attest::webauthn::{AssertionAsked, StoredCredential, asserted_credential, check_assertion};
+use glacis_attest::webauthn::{AssertionAsked, StoredCredential, asserted, check_assertion};
 use glacis_attest::{AttestError, Code, Site};
 use glacis_seal::{passkey_challenge, sha256};
 use glacis_wire::message::challenge::{ChallengeNonce, PasskeyAnswer, PasskeyOutcome, PasskeyVerify};
@@ -128,8 +128,8 @@ impl Tx<'_> {
         principal: &str,
         site: &Site,
     ) -> Result<Result<Kept, AttestError>, CloudError> {
-        let credential = match asserted_credential(assertion) {
-            Ok(credential) => credential,
+        let credential = match asserted(assertion) {
+            Ok(asserted) => asserted.credential,
             Err(error) => return Ok(Err(error)),
         };
         let sql = format!("{KEPT} AND c.credential = ?1 AND c.principal = ?2 AND c.rp = ?3");
