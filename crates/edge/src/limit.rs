@@ -11,6 +11,7 @@ use glacis_wire::Timestamp;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,29 @@ impl Rate {
     }
 }
 
+/// A rate that can be replaced while it is used: both halves in one word.
+#[derive(Debug)]
+struct LiveRate(AtomicU64);
+
+impl LiveRate {
+    const fn new(rate: Rate) -> Self {
+        Self(AtomicU64::new(Self::packed(rate)))
+    }
+
+    const fn packed(rate: Rate) -> u64 {
+        (rate.burst as u64) << 32 | rate.interval_us
+    }
+
+    fn set(&self, rate: Rate) {
+        self.0.store(Self::packed(rate), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Rate {
+        let packed = self.0.load(Ordering::Relaxed);
+        Rate { burst: u32::try_from(packed >> 32).unwrap_or(1), interval_us: packed & u64::from(u32::MAX) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     tag: u64,
@@ -62,7 +86,7 @@ type Buckets = Box<[[Cell; WAYS]]>;
 /// GCRA states of all keys of one kind, in a table of fixed size.
 #[derive(Debug)]
 pub struct Gcra {
-    rate: Rate,
+    rate: LiveRate,
     hasher: RandomState,
     shards: Box<[Mutex<Buckets>]>,
 }
@@ -74,7 +98,16 @@ impl Gcra {
     pub fn new(rate: Rate, keys: usize) -> Self {
         let buckets = (keys.max(1_024) / WAYS / SHARDS).next_power_of_two();
         let shard = || Mutex::new(vec![[Cell::default(); WAYS]; buckets].into_boxed_slice());
-        Self { rate, hasher: RandomState::new(), shards: (0..SHARDS).map(|_| shard()).collect() }
+        Self {
+            rate: LiveRate::new(rate),
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+        }
+    }
+
+    /// Another rate from now on. Arrival times stay: who was over the old limit is measured by the new one.
+    pub fn set_rate(&self, rate: Rate) {
+        self.rate.set(rate);
     }
 
     /// Takes one request of `key` at `now`; `Err` says how long to wait.
@@ -96,7 +129,7 @@ impl Gcra {
             }),
         };
         let Some(cell) = cell else { return Ok(()) };
-        let (tat, waiting) = self.rate.next(cell.tat_us, now_us);
+        let (tat, waiting) = self.rate.get().next(cell.tat_us, now_us);
         cell.tat_us = tat;
         if waiting > 0 { Err(Duration::from_micros(waiting)) } else { Ok(()) }
     }
@@ -128,21 +161,26 @@ impl From<IpAddr> for Prefix {
 /// One bucket for everybody: the budget of asymmetric work.
 #[derive(Debug)]
 pub struct Budget {
-    rate: Rate,
+    rate: LiveRate,
     tat_us: Mutex<u64>,
 }
 
 impl Budget {
     /// A budget of this rate.
     pub const fn new(rate: Rate) -> Self {
-        Self { rate, tat_us: Mutex::new(0) }
+        Self { rate: LiveRate::new(rate), tat_us: Mutex::new(0) }
+    }
+
+    /// Another rate from now on.
+    pub fn set_rate(&self, rate: Rate) {
+        self.rate.set(rate);
     }
 
     /// Takes one unit at `now`; `false` where the budget is spent.
     pub fn take(&self, now: Timestamp) -> bool {
         let now_us = now.as_ms().saturating_mul(1_000);
         let mut tat_us = self.tat_us.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tat, waiting) = self.rate.next(*tat_us, now_us);
+        let (tat, waiting) = self.rate.get().next(*tat_us, now_us);
         *tat_us = tat;
         waiting == 0
     }
@@ -205,6 +243,21 @@ mod tests {
         assert_eq!(limit.take(&7, after.after(wait)), Ok(()));
         assert!(!budget.take(after));
         assert!(budget.take(after.after(wait)));
+    }
+
+    #[test]
+    fn another_rate_is_in_force_at_once_and_forgets_nothing() {
+        let (limit, budget) = (Gcra::new(rate(), 1_024), Budget::new(rate()));
+        let now = Timestamp::from_ms(1_000);
+        while limit.take(&7, now).is_ok() {}
+        limit.set_rate(Rate::new(1_000_000, 1_000_000).unwrap());
+        assert_eq!(limit.take(&7, now), Ok(()), "within the wider limit");
+        limit.set_rate(Rate::ONE);
+        assert!(limit.take(&7, now).is_err(), "what was taken still counts");
+        assert_eq!(limit.take(&8, now), Ok(()));
+        assert!(limit.take(&8, now).is_err(), "one at a time");
+        budget.set_rate(Rate::ONE);
+        assert!(budget.take(now) && !budget.take(now));
     }
 
     #[test]

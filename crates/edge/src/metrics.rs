@@ -52,6 +52,7 @@ pub struct Facts {
     legs: AtomicU64,
     repeated: AtomicU64,
     bundles: AtomicU64,
+    reloads: AtomicU64,
     edge: [AtomicU64; 3],
     cloud: [AtomicU64; 3],
     refused: [AtomicU64; Refusal::ALL.len()],
@@ -78,6 +79,8 @@ pub struct Snapshot {
     pub repeated: u64,
     /// Bundles put in force.
     pub bundles: u64,
+    /// Configurations put in force while the node ran.
+    pub reloads: u64,
     /// Verdicts of this node: allow, challenge, block.
     pub edge: [u64; 3],
     /// Verdicts of the cloud: allow, challenge, block.
@@ -127,6 +130,11 @@ impl Facts {
 
     pub(crate) fn bundle(&self) {
         Self::add(Some(&self.bundles));
+    }
+
+    /// Another configuration is in force.
+    pub(crate) fn reloaded(&self) {
+        Self::add(Some(&self.reloads));
     }
 
     pub(crate) fn decided(&self, zone: Zone, verdict: Verdict) {
@@ -190,6 +198,7 @@ impl Facts {
             legs: read(&self.legs),
             repeated: read(&self.repeated),
             bundles: read(&self.bundles),
+            reloads: read(&self.reloads),
             edge: [0, 1, 2].map(|at: usize| self.edge.get(at).map_or(0, read)),
             cloud: [0, 1, 2].map(|at: usize| self.cloud.get(at).map_or(0, read)),
             refused: by_code(&self.refused),

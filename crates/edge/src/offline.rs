@@ -168,8 +168,9 @@ impl EdgeCore {
             now,
         };
         let appraisal = held.0.appraise(asked.evidence, &question)?;
-        let (tier, trust) =
-            self.left_by_feed(&device, appraisal.tier, appraisal.trust, now).ok_or(OfflineError::Refused)?;
+        let (tier, trust) = self
+            .left_by_feed(&self.config(), &device, appraisal.tier, appraisal.trust, now)
+            .ok_or(OfflineError::Refused)?;
         let not_after = appraisal.not_after.min(certificate.not_after);
         Ok(OfflineStanding { thumbprint: device, tier, trust, not_after, appraisal })
     }

@@ -17,10 +17,11 @@ use glacis_wire::{NodeName, Realm, TenantId};
 use reader::{Keys, Source};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of one edge node that passed every check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdgeConfig {
     /// Whose node this is.
     pub tenant: TenantId,
@@ -49,7 +50,7 @@ pub struct EdgeConfig {
     /// How a principal's token is verified, if any route wants one.
     pub token: Option<TokenKey>,
     /// Services behind the edge.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Arc<Upstream>>,
     /// Routes in order; the first match counts.
     pub routes: Vec<RouteConfig>,
 }
@@ -101,7 +102,7 @@ pub struct Limits {
 }
 
 /// The key that verifies tokens, with what they must say.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TokenKey {
     /// The key and with it the only accepted algorithm.
     pub key: TokenAlg,
@@ -112,7 +113,7 @@ pub struct TokenKey {
 }
 
 /// Algorithm and key in one, so that a token cannot choose.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TokenAlg {
     /// ECDSA on P-256.
     Es256(PublicKey),
@@ -236,7 +237,7 @@ fn seconds(
     Ok(Duration::from_secs(keys.integer(key, range)?.unwrap_or(default)))
 }
 
-fn upstreams(keys: &mut Keys<'_>) -> Result<Vec<Upstream>, ConfigError> {
+fn upstreams(keys: &mut Keys<'_>) -> Result<Vec<Arc<Upstream>>, ConfigError> {
     let mut upstreams = Vec::new();
     for (name, mut table) in keys.entries("upstream")? {
         let host = table.parsed("host", "must be `preserve` or `upstream`", |text| match text {
@@ -244,14 +245,15 @@ fn upstreams(keys: &mut Keys<'_>) -> Result<Vec<Upstream>, ConfigError> {
             "upstream" => Some(true),
             _ => None,
         })?;
-        upstreams.push(Upstream {
+        let upstream = Upstream {
             name: name.to_owned(),
             address: address(&mut table, "address")?,
             forwarded_for: table.flag("forwarded_for")?,
             own_host: host.unwrap_or(false),
             idle: millis(&mut table, "idle_ms", 0..=600_000, UPSTREAM_IDLE_MS)?,
-        });
+        };
         table.finish()?;
+        upstreams.push(Arc::new(upstream));
     }
     Ok(upstreams)
 }

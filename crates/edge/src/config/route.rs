@@ -9,9 +9,10 @@ use crate::request::HOP_BY_HOP;
 use glacis_wire::http::OUR_PREFIX;
 use glacis_wire::limits::{SIGNALS_MAX, VALUE_BYTES_MAX};
 use glacis_wire::{EventName, SignalName, Type};
+use std::sync::Arc;
 
 /// One route that passed every check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteConfig {
     /// The method; `None` is any.
     pub method: Option<String>,
@@ -129,7 +130,7 @@ pub enum DeviceZone {
 
 pub(super) fn routes(
     keys: &mut Keys<'_>,
-    upstreams: &[Upstream],
+    upstreams: &[Arc<Upstream>],
     token: bool,
 ) -> Result<Vec<RouteConfig>, ConfigError> {
     let mut routes = Vec::new();
@@ -139,7 +140,7 @@ pub(super) fn routes(
     Ok(routes)
 }
 
-fn route(mut keys: Keys<'_>, upstreams: &[Upstream], token: bool) -> Result<RouteConfig, ConfigError> {
+fn route(mut keys: Keys<'_>, upstreams: &[Arc<Upstream>], token: bool) -> Result<RouteConfig, ConfigError> {
     let path =
         keys.parsed("path", "must start with `/`, with segments, {captures} and a last {*} only", pattern)?;
     let path = keys.need("path", path)?;

@@ -5,6 +5,8 @@
 //! moves no window.
 
 use super::EdgeCore;
+use super::live::Live;
+use crate::config::EdgeConfig;
 use crate::request::{
     LEG, Once, Profile, REQUEST, REQUEST_WITH_PRINCIPAL, RequestHead, SignatureFields, sequence,
     sequence_array,
@@ -48,7 +50,12 @@ const EMPTY_FIELD: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 
 impl EdgeCore {
     /// Verifies the request signature.
-    pub(super) fn signed(&self, head: &RequestHead<'_>, now: Timestamp) -> Result<Signed, Refusal> {
+    pub(super) fn signed(
+        &self,
+        config: &EdgeConfig,
+        head: &RequestHead<'_>,
+        now: Timestamp,
+    ) -> Result<Signed, Refusal> {
         let fields = &head.fields;
         let profile = if fields.authorization.is_absent() { REQUEST } else { REQUEST_WITH_PRINCIPAL };
         let signature: SignatureFields<'_, { LegId::LEN }, 32> = profile.read(head)?;
@@ -69,7 +76,7 @@ impl EdgeCore {
         if !lock(&leg.window).commit(signature.number) {
             return Err(Refusal::Replayed);
         }
-        let (tier, trust) = self.standing(&leg, now)?;
+        let (tier, trust) = self.standing(config, &leg, now)?;
         if self.devices.take(&leg.thumbprint, now).is_err() {
             return Err(Refusal::DeviceLimited);
         }
@@ -93,31 +100,37 @@ impl EdgeCore {
     }
 
     /// What feed and feed age leave of the device's tier and trust.
-    fn standing(&self, leg: &Leg, now: Timestamp) -> Result<(Tier, Trust), Refusal> {
-        self.left_by_feed(&leg.thumbprint, leg.tier, leg.trust, now).ok_or(Refusal::DeviceRefused)
+    fn standing(&self, config: &EdgeConfig, leg: &Leg, now: Timestamp) -> Result<(Tier, Trust), Refusal> {
+        self.left_by_feed(config, &leg.thumbprint, leg.tier, leg.trust, now).ok_or(Refusal::DeviceRefused)
     }
 
     /// The same of what a device is worth by itself; none where it is refused.
     pub(crate) fn left_by_feed(
         &self,
+        config: &EdgeConfig,
         device: &Thumbprint,
         tier: Tier,
         trust: Trust,
         now: Timestamp,
     ) -> Option<(Tier, Trust)> {
         let feed = self.feed();
-        let freshness = feed.freshness(self.config.feed_stale, self.config.feed_very_stale, now);
+        let freshness = feed.freshness(config.feed_stale, config.feed_very_stale, now);
         feed.apply(device, freshness, tier, trust)
     }
 
     /// Whether the feed lets a policy be run at all.
-    pub(super) fn feed_is_usable(&self, now: Timestamp) -> bool {
-        let freshness = self.feed().freshness(self.config.feed_stale, self.config.feed_very_stale, now);
+    pub(super) fn feed_is_usable(&self, config: &EdgeConfig, now: Timestamp) -> bool {
+        let freshness = self.feed().freshness(config.feed_stale, config.feed_very_stale, now);
         freshness != Freshness::VeryStale
     }
 
     /// Opens a further leg of a session: the ticket opens, and the session's key signed.
-    pub(super) fn open_leg(&self, head: &RequestHead<'_>, now: Timestamp) -> Result<LegOpened, Refusal> {
+    pub(super) fn open_leg(
+        &self,
+        config: &EdgeConfig,
+        head: &RequestHead<'_>,
+        now: Timestamp,
+    ) -> Result<LegOpened, Refusal> {
         let signature: SignatureFields<'_, 16, 32> = LEG.read(head)?;
         let Once::One(text) = head.fields.ticket else { return Err(Refusal::SignatureMalformed) };
         signature.check_time(now)?;
@@ -129,7 +142,7 @@ impl EdgeCore {
         self.check_mac(&LEG, head, &signature, &key)?;
         let id = self.new_leg()?;
         let leg = session::leg(&ticket, &id, text, &self.context);
-        self.standing(&leg, now)?;
+        self.standing(config, &leg, now)?;
         if self.devices.take(&leg.thumbprint, now).is_err() {
             return Err(Refusal::DeviceLimited);
         }
@@ -150,8 +163,8 @@ impl EdgeCore {
     /// The principal of a signed or unsigned request; `None` where no token came.
     pub(super) fn principal(
         &self,
-        head: &RequestHead<'_>,
-        claim: &str,
+        live: &Live,
+        (head, claim): (&RequestHead<'_>, &str),
         leg: Option<&Leg>,
         now: Timestamp,
     ) -> Result<Option<Arc<str>>, Refusal> {
@@ -160,10 +173,12 @@ impl EdgeCore {
             Once::Many => return Err(Refusal::PrincipalWrong),
             Once::One(header) => header,
         };
-        let verifier = self.tokens.as_ref().ok_or(Refusal::PrincipalWrong)?;
+        let verifier = live.tokens.as_ref().ok_or(Refusal::PrincipalWrong)?;
         if let Some(leg) = leg {
             let known = lock(&leg.token);
-            let same = |token: &&VerifiedToken| *token.text == *header && *token.claim == *claim;
+            let same = |token: &&VerifiedToken| {
+                Arc::ptr_eq(&token.by, verifier) && *token.text == *header && *token.claim == *claim
+            };
             if let Some(token) = known.as_ref().filter(same).filter(|token| token.is_valid(now)) {
                 return Ok(Some(Arc::clone(&token.principal)));
             }

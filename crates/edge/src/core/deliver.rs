@@ -50,7 +50,7 @@ impl EdgeCore {
                 Err(refusal)
             }
             None => {
-                let live = Arc::clone(&case.live);
+                let live = Arc::clone(&case.way.live);
                 let Some(plan) = live.plan(case.way.route) else { return self.stance(case, now) };
                 let device_id = case.leg.as_ref().map(|leg| &*leg.device_id);
                 let (outcome, reasons) =
@@ -65,7 +65,8 @@ impl EdgeCore {
     /// No policy can be run.
     pub(super) fn stance(&self, mut case: Box<Case>, now: Timestamp) -> Result<Step, Refusal> {
         case.facts.policy = NO_POLICY;
-        let Some(route) = self.config.routes.get(case.way.route) else { return Err(Refusal::NoRoute) };
+        let live = Arc::clone(&case.way.live);
+        let Some(route) = live.route(case.way.route) else { return Err(Refusal::NoRoute) };
         match route.stance {
             Stance::Open => self.record(case, Verdict::Allow, ClosedBy::Stance, List(Vec::new()), now),
             Stance::Closed if case.way.observes() => {
@@ -164,7 +165,8 @@ impl EdgeCore {
         nonce: Option<Box<ChallengeNonce>>,
         now: Timestamp,
     ) -> Result<Step, Refusal> {
-        let Some(route) = self.config.routes.get(case.way.route) else { return Err(Refusal::NoRoute) };
+        let live = Arc::clone(&case.way.live);
+        let Some(route) = live.route(case.way.route) else { return Err(Refusal::NoRoute) };
         let observes = case.way.observes();
         let facts = &case.facts;
         let not_after = now.after(VERDICT_LIFE);
@@ -211,14 +213,14 @@ impl EdgeCore {
             decision: Some(self.maced(&self.upstream_key, Purpose::Decision, &decision)?),
             verdict: maced,
             reference: Some(reference.text()),
-            policy_version: case.live.version,
+            policy_version: case.way.live.version,
             content: case.stream,
             counted: case
                 .stream
                 .filter(|_| observes)
                 .and_then(|_| Learnt::counted(&case.way.sighting, case.way.mode, Fate::Verdict(verdict))),
             learn,
-            ..plain(route, case.way.mode)
+            ..plain(&live, route, case.way.mode).ok_or(Refusal::Upstream)?
         })))
     }
 

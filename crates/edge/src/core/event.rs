@@ -37,6 +37,7 @@ const UNREAD: Digest = Digest::new([0; 32]);
 /// Where a request goes and whether verdicts act on it, settled when it came.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
+    pub(super) live: Arc<Live>,
     pub(super) route: usize,
     pub(super) mode: Mode,
     pub(super) sighting: Sighting,
@@ -52,7 +53,6 @@ impl Way {
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) way: Way,
-    pub(super) live: Arc<Live>,
     pub(super) facts: EventFacts,
     pub(super) leg: Option<Arc<Leg>>,
     /// Whether enforcing would have refused it: it goes on without a device.
@@ -127,7 +127,8 @@ impl EdgeCore {
         now: Timestamp,
     ) -> Result<Step, Refusal> {
         let plain_path = route::path_is_plain(head.path);
-        let Some((at, route, _)) = route::find(&self.config.routes, head) else {
+        let live = self.live();
+        let Some((at, route, _)) = route::find(&live.config.routes, head) else {
             return Err(if plain_path { Refusal::NoRoute } else { Refusal::BodyUnreadable });
         };
         // Where nothing is enforced and every path goes the same way, another reading of a path reaches no more.
@@ -135,7 +136,7 @@ impl EdgeCore {
         if !passes {
             return Err(Refusal::BodyUnreadable);
         }
-        let way = self.way((at, route), head, plain_path, now);
+        let way = self.way(&live, (at, route), head, plain_path, now);
         if self.evades(&way, head, now) {
             return Err(Refusal::BodyUnreadable);
         }
@@ -143,7 +144,8 @@ impl EdgeCore {
             return self.give_up(way, Refusal::PrefixLimited);
         }
         let Some(event) = &route.event else {
-            return Ok(Step::Forward(Box::new(plain(route, way.mode))));
+            let forward = plain(&live, route, way.mode).ok_or(Refusal::Upstream)?;
+            return Ok(Step::Forward(Box::new(forward)));
         };
         let kept = way.clone();
         self.enter((way, route), event, head, body, now).or_else(|refusal| self.give_up(kept, refusal))
@@ -152,6 +154,7 @@ impl EdgeCore {
     /// Where the request goes, and whether verdicts act on it.
     fn way(
         &self,
+        live: &Arc<Live>,
         (at, route): (usize, &RouteConfig),
         head: &RequestHead<'_>,
         plain_path: bool,
@@ -169,13 +172,13 @@ impl EdgeCore {
         };
         let bypassed = self.modes.bypassed(now).is_some();
         let mode = if bypassed { Mode::Observe } else { set.unwrap_or(route.mode) };
-        Way { route: at, mode, sighting }
+        Way { live: Arc::clone(live), route: at, mode, sighting }
     }
 
     /// Whether nothing acts on a request that many services read as one of an enforced route, further up in the
     /// configuration, which it only is not in its spelling.
     fn evades(&self, way: &Way, head: &RequestHead<'_>, now: Timestamp) -> bool {
-        let routes = &self.config.routes;
+        let routes = &way.live.config.routes;
         let acts = !way.observes() && routes.get(way.route).is_some_and(|route| route.event.is_some());
         let asked = matches!(&way.sighting, Sighting::Known(known) if known.set().is_some());
         !acts
@@ -186,7 +189,7 @@ impl EdgeCore {
 
     /// A refusal that acts only where the route enforces.
     pub(super) fn give_up(&self, way: Way, refusal: Refusal) -> Result<Step, Refusal> {
-        let Some(route) = self.config.routes.get(way.route) else { return Err(refusal) };
+        let Some(route) = way.live.route(way.route) else { return Err(refusal) };
         let ends = !way.observes();
         let learn = match route.event {
             Some(_) => self.modes.learnt.count(&way.sighting, way.mode, Fate::Refused, ends),
@@ -196,7 +199,8 @@ impl EdgeCore {
             return Err(refusal);
         }
         self.facts.would_refuse(refusal);
-        Ok(Step::Forward(Box::new(Forward { learn, ..plain(route, way.mode) })))
+        let forward = plain(&way.live, route, way.mode).ok_or(Refusal::Upstream)?;
+        Ok(Step::Forward(Box::new(Forward { learn, ..forward })))
     }
 
     fn enter(
@@ -241,7 +245,7 @@ impl EdgeCore {
         if route.device == DeviceZone::None {
             return Ok(Caller::Unsigned(Cause::Absent));
         }
-        match self.signed(head, now) {
+        match self.signed(&way.live.config, head, now) {
             Ok(signed) => Ok(Caller::Signed(Box::new(signed))),
             Err(Refusal::SignatureMissing) if route.device == DeviceZone::Optional => {
                 Ok(Caller::Unsigned(Cause::Withheld))
@@ -262,7 +266,7 @@ impl EdgeCore {
         head: &RequestHead<'_>,
         now: Timestamp,
     ) -> Result<Box<Case>, Refusal> {
-        let (live, at) = (self.live(), way.route);
+        let (live, at) = (Arc::clone(&way.live), way.route);
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
         let caller = self.caller((&way, route), head, now)?;
         let facts = EventFacts {
@@ -279,12 +283,11 @@ impl EdgeCore {
             fields: List(Vec::new()),
             observed: List(observed(&caller, way.mode)),
             passed: None,
-            node: self.config.node.clone(),
+            node: self.node.clone(),
         };
         let mut case = Box::new(Case {
             ailing: matches!(caller, Caller::Refused),
             way,
-            live: Arc::clone(&live),
             facts,
             leg: None,
             silent: None,
@@ -361,7 +364,8 @@ impl EdgeCore {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Step, Refusal> {
-        let Some(route) = self.config.routes.get(case.way.route) else { return Err(Refusal::NoRoute) };
+        let live = Arc::clone(&case.way.live);
+        let Some(route) = live.route(case.way.route) else { return Err(Refusal::NoRoute) };
         let turn = self.read(&mut case, route, head, body, now)?;
         self.decide(case, turn, now)
     }
@@ -381,7 +385,8 @@ impl EdgeCore {
         })?;
         case.facts.fields = List(fields);
         if let Some(wanted) = &route.principal {
-            let principal = self.principal(head, &wanted.claim, case.leg.as_deref(), now)?;
+            let principal =
+                self.principal(&case.way.live, (head, &wanted.claim), case.leg.as_deref(), now)?;
             case.facts.principal = principal.map(|text| Text((*text).to_owned()));
         }
         let Some(key) = case.key() else { return Ok(Turn::Decide) };
@@ -405,8 +410,8 @@ impl EdgeCore {
             Turn::Repeat(stored) => return self.repeat(case, stored, now),
             Turn::Decide => {}
         }
-        let live = Arc::clone(&case.live);
-        let Some(plan) = live.plan(case.way.route).filter(|_| self.feed_is_usable(now)) else {
+        let live = Arc::clone(&case.way.live);
+        let Some(plan) = live.plan(case.way.route).filter(|_| self.feed_is_usable(&live.config, now)) else {
             return self.stance(case, now);
         };
         let device_id = case.leg.as_ref().map(|leg| &*leg.device_id);
@@ -427,10 +432,24 @@ enum Caller {
     Refused,
 }
 
-pub(super) fn plain(route: &RouteConfig, mode: Mode) -> Forward {
+/// Forwards as it came; `None` where the settings name no such upstream, which reading them rules out.
+pub(super) fn plain(live: &Live, route: &RouteConfig, mode: Mode) -> Option<Forward> {
+    let upstream = Arc::clone(live.config.upstreams.get(route.upstream)?);
     // Limits are policy, and do not act where the route observes.
-    let body_max = if mode == Mode::Observe { usize::MAX } else { route.body_max };
-    Forward { upstream: route.upstream, body_max, observes: mode == Mode::Observe, ..Forward::default() }
+    let observes = mode == Mode::Observe;
+    let body_max = if observes { usize::MAX } else { route.body_max };
+    Some(Forward {
+        upstream,
+        decision: None,
+        verdict: None,
+        reference: None,
+        policy_version: None,
+        content: None,
+        observes,
+        counted: None,
+        body_max,
+        learn: None,
+    })
 }
 
 /// What the cloud must know of a route besides its event: that nothing was to be expected from a device, and that

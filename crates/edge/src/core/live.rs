@@ -1,30 +1,40 @@
-//! The policy in force: slices as loaded, and for each route where every slot of its slice is filled from.
+//! What is in force: settings, the policy's slices as loaded, and for each route where every slot of its slice is
+//! filled from.
 //!
-//! A plan is made once per accepted bundle, so a request looks nothing up by name. Replacing the policy is one
-//! pointer; requests under way finish with the one they started with.
+//! A plan is made once per accepted bundle or configuration, so a request looks nothing up by name. Replacing either
+//! is one pointer; requests under way finish with what they started with.
 
 use crate::config::{EdgeConfig, RouteConfig};
 use crate::state::lock;
+use crate::trust::token::Verifier;
 use glacis_policy::{
     Close, Foreign, Input, Inputs, Outcome, Reading, Scratch, Slice, Source, eval, reading_of,
 };
+use glacis_seal::SealError;
 use glacis_wire::message::decide::{EventFacts, SignalAnswer};
 use glacis_wire::message::policy::Bundle;
 use glacis_wire::message::{List, Text};
-use glacis_wire::{Cause, Causes, Disclosed, NodeOutcome, Trust, Zone};
+use glacis_wire::{Cause, Causes, Disclosed, EventName, NodeOutcome, Trust, Zone};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// Reasons as a record keeps them.
 pub(crate) type Reasons = List<Text<{ glacis_wire::limits::REASON_BYTES_MAX }>, 64>;
 
-/// Policies in force, by route.
-#[derive(Debug, Default)]
+/// Settings and policies in force.
+#[derive(Debug)]
 pub(crate) struct Live {
+    pub(crate) config: Arc<EdgeConfig>,
+    /// What verifies a principal's token, if any route wants one.
+    pub(crate) tokens: Option<Arc<Verifier>>,
     /// Version of the bundle; `None` before the first.
     pub(crate) version: Option<u64>,
+    slices: Slices,
+    /// By route.
     plans: Vec<Option<Plan>>,
 }
+
+type Slices = HashMap<EventName, Arc<Slice>>;
 
 /// A slice and how its slots are filled on one route.
 #[derive(Debug)]
@@ -71,9 +81,32 @@ pub(crate) enum BundleError {
 }
 
 impl Live {
-    /// Loads every slice of the bundle and plans every route of the configuration.
-    pub(crate) fn load(bundle: &Bundle, config: &EdgeConfig) -> Result<Self, BundleError> {
-        let mut slices = HashMap::new();
+    /// These settings, and no policy yet.
+    pub(crate) fn new(config: Arc<EdgeConfig>) -> Result<Self, SealError> {
+        let tokens = config.token.as_ref().map(Verifier::new).transpose()?.map(Arc::new);
+        Ok(Self { config, tokens, version: None, slices: Slices::new(), plans: Vec::new() })
+    }
+
+    /// The same policy under other settings. What did not change stays the same object, so that links to upstreams
+    /// and verified tokens outlive it.
+    pub(crate) fn with_config(&self, mut config: EdgeConfig) -> Result<Self, SealError> {
+        for upstream in &mut config.upstreams {
+            if let Some(same) = self.config.upstreams.iter().find(|old| *old == upstream) {
+                *upstream = Arc::clone(same);
+            }
+        }
+        let same_tokens = config.token == self.config.token;
+        let mut live = Self::new(Arc::new(config))?;
+        if same_tokens {
+            live.tokens.clone_from(&self.tokens);
+        }
+        let plans = plans(&live.config.routes, &self.slices);
+        Ok(Self { version: self.version, slices: self.slices.clone(), plans, ..live })
+    }
+
+    /// The same settings with the slices of a bundle.
+    pub(crate) fn with_bundle(&self, bundle: &Bundle) -> Result<Self, BundleError> {
+        let (config, mut slices) = (Arc::clone(&self.config), Slices::new());
         for part in bundle.slices.iter() {
             let event = || part.event.as_str().to_owned();
             let slice =
@@ -86,17 +119,27 @@ impl Live {
                 return Err(foreign(Foreign::Twice));
             }
         }
-        let plan = |route: &RouteConfig| {
-            let slice = route.event.as_ref().and_then(|event| slices.get(event))?;
-            Some(Plan::new(Arc::clone(slice), route))
-        };
-        Ok(Self { version: Some(bundle.version), plans: config.routes.iter().map(plan).collect() })
+        let plans = plans(&config.routes, &slices);
+        Ok(Self { config, tokens: self.tokens.clone(), version: Some(bundle.version), slices, plans })
+    }
+
+    /// The settings of a route.
+    pub(crate) fn route(&self, route: usize) -> Option<&RouteConfig> {
+        self.config.routes.get(route)
     }
 
     /// The plan of a route; `None` where no policy can be run.
     pub(crate) fn plan(&self, route: usize) -> Option<&Plan> {
         self.plans.get(route).and_then(Option::as_ref)
     }
+}
+
+fn plans(routes: &[RouteConfig], slices: &Slices) -> Vec<Option<Plan>> {
+    let plan = |route: &RouteConfig| {
+        let slice = route.event.as_ref().and_then(|event| slices.get(event))?;
+        Some(Plan::new(Arc::clone(slice), route))
+    };
+    routes.iter().map(plan).collect()
 }
 
 /// What the device said, as the edge may read it.

@@ -14,8 +14,9 @@ pub(crate) mod live;
 pub(crate) mod operate;
 mod own;
 mod publish;
+mod reload;
 
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, Upstream};
 use crate::duty::Duty;
 use crate::learnt::{Counted, Learning, OTHER};
 use crate::limit::{Budget, Gcra, Prefix};
@@ -27,7 +28,6 @@ use crate::state::lock;
 use crate::state::vouched::Vouched;
 use crate::trust::feed::FeedState;
 use crate::trust::proof::Challenger;
-use crate::trust::token::Verifier;
 use glacis_host::{Files, Host};
 use glacis_seal::published::Held as HeldPublished;
 use glacis_seal::ticket::ClusterKeys;
@@ -36,7 +36,7 @@ use glacis_wire::http::{self, Response};
 use glacis_wire::message::decide::DecideAnswer;
 use glacis_wire::message::policy::{KeySet, Published};
 use glacis_wire::message::refusal::Refusal;
-use glacis_wire::{Digest, LegId, Reference, SessionId, Timestamp};
+use glacis_wire::{Digest, LegId, NodeName, Reference, SessionId, Timestamp};
 use live::Live;
 use operate::Modes;
 use std::net::IpAddr;
@@ -47,6 +47,7 @@ pub use event::Pending;
 pub use operate::{BYPASS_MAX, ModeError};
 pub use own::Relay;
 pub use publish::AcceptError;
+pub use reload::ReloadError;
 
 /// Key material of one node. `Debug` prints nothing.
 #[derive(Debug)]
@@ -132,10 +133,10 @@ pub enum Body<'a> {
 }
 
 /// An order to forward. Every header whose name starts with `glacis-` is dropped in both directions first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Forward {
-    /// Index into the configuration's upstreams.
-    pub upstream: usize,
+    /// Where to.
+    pub upstream: Arc<Upstream>,
     /// Value of the header `glacis-decision` to the upstream.
     pub decision: Option<String>,
     /// Value of the header `glacis-verdict` to the client.
@@ -178,14 +179,13 @@ pub struct Gauges {
 
 /// The trust pipeline of one node.
 pub struct EdgeCore {
-    config: EdgeConfig,
+    node: NodeName,
     context: Context,
     host: Arc<dyn Host>,
     tickets: RwLock<Arc<ClusterKeys>>,
     challenger: Challenger,
     upstream_key: MacKey,
     node_key: MacKey,
-    tokens: Option<Verifier>,
     prefixes: Gcra,
     devices: Gcra,
     asymmetric: Budget,
@@ -216,7 +216,7 @@ struct PublishedState {
 
 impl std::fmt::Debug for EdgeCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EdgeCore").field("node", &self.config.node).finish_non_exhaustive()
+        f.debug_struct("EdgeCore").field("node", &self.node).finish_non_exhaustive()
     }
 }
 
@@ -233,7 +233,6 @@ impl EdgeCore {
             let (tenant, realm) = (keys.key_set.tenant.to_string(), keys.key_set.realm.name());
             return Err(StartError::Foreign { tenant, realm });
         }
-        let tokens = config.token.as_ref().map(Verifier::new).transpose().map_err(|_| StartError::Token)?;
         let mut boot = [0; 4];
         host.fill(&mut boot).map_err(|_| StartError::Entropy)?;
         let tag = glacis_seal::sha256(config.node.as_str().as_bytes());
@@ -241,13 +240,14 @@ impl EdgeCore {
         let parts = tag.as_bytes().iter().take(4).chain(&boot);
         leg_prefix.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
         let modes = Modes::restore(&*files, &config)?;
-        let (held, live) = publish::restore(&*files, &config, &context, keys.key_set)?;
+        let config = Arc::new(config);
+        let settings = Live::new(Arc::clone(&config)).map_err(|_| StartError::Token)?;
+        let (held, live) = publish::restore(&*files, settings, &context, keys.key_set)?;
         Ok(Self {
             tickets: RwLock::new(Arc::new(keys.tickets)),
             challenger: Challenger::new(context.clone(), MacKey::new(keys.nonce)),
             upstream_key: MacKey::new(keys.upstream),
             node_key: MacKey::new(keys.node),
-            tokens,
             prefixes: Gcra::new(config.limits.prefix, config.limits.rate_keys),
             devices: Gcra::new(config.limits.device, config.limits.rate_keys),
             asymmetric: Budget::new(config.limits.asymmetric),
@@ -276,13 +276,18 @@ impl EdgeCore {
             leg_prefix,
             context,
             host,
-            config,
+            node: config.node.clone(),
         })
     }
 
-    /// The settings.
-    pub const fn config(&self) -> &EdgeConfig {
-        &self.config
+    /// The settings in force.
+    pub fn config(&self) -> Arc<EdgeConfig> {
+        Arc::clone(&self.live().config)
+    }
+
+    /// Name of this node.
+    pub const fn node(&self) -> &NodeName {
+        &self.node
     }
 
     /// Counters of this node.

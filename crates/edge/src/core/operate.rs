@@ -69,7 +69,7 @@ pub(crate) struct Modes {
     /// Whether any verdict acts on this node, a bypass aside.
     enforcing: AtomicBool,
     /// Whether the configuration alone lets one act.
-    configured: bool,
+    configured: AtomicBool,
 }
 
 /// What survives a restart.
@@ -138,13 +138,12 @@ impl Modes {
             None => Kept::default(),
             Some(bytes) => Kept::from_bytes(&bytes).map_err(|error| bad(error.to_string()))?,
         };
-        let mut events = config.routes.iter().filter(|route| route.event.is_some());
-        let first = events.clone().next().map_or(Mode::Enforce, |route| route.mode);
+        let (first, enforces) = configured(config);
         let modes = Self {
             learnt: Learnt::new(first),
             bypass: Default::default(),
             enforcing: AtomicBool::new(false),
-            configured: events.any(|route| route.mode == Mode::Enforce),
+            configured: AtomicBool::new(enforces),
             kept: Mutex::default(),
         };
         for (route, mode) in &kept.modes {
@@ -156,11 +155,21 @@ impl Modes {
         Ok(modes)
     }
 
+    /// Follows other settings. What operators set stays set.
+    pub(super) fn reconfigure(&self, config: &EdgeConfig) {
+        let (first, enforces) = configured(config);
+        self.learnt.reconfigure(first);
+        self.configured.store(enforces, Ordering::Release);
+        let kept = lock(&self.kept).clone();
+        self.put(kept);
+    }
+
     /// Puts `kept` in force.
     fn put(&self, kept: Kept) {
         let (from, until) = kept.bypass.unwrap_or_default();
         let enforced = kept.modes.values().any(|mode| *mode == Mode::Enforce);
-        self.enforcing.store(self.configured || enforced, Ordering::Release);
+        let configured = self.configured.load(Ordering::Acquire);
+        self.enforcing.store(configured || enforced, Ordering::Release);
         let [start, end] = &self.bypass;
         start.store(from.as_ms(), Ordering::Release);
         end.store(until.as_ms(), Ordering::Release);
@@ -177,6 +186,14 @@ impl Modes {
     pub(crate) fn only_observes(&self, now: Timestamp) -> bool {
         !self.enforcing.load(Ordering::Acquire) || self.bypassed(now).is_some()
     }
+}
+
+/// The mode of the first route with an event, which requests of no route of their own are shown with, and whether any
+/// enforces.
+fn configured(config: &EdgeConfig) -> (Mode, bool) {
+    let mut events = config.routes.iter().filter(|route| route.event.is_some());
+    let first = events.clone().next().map_or(Mode::Enforce, |route| route.mode);
+    (first, events.any(|route| route.mode == Mode::Enforce))
 }
 
 /// Whether a configured route passes every path on, so that no other reading of a path reaches more.

@@ -60,18 +60,20 @@ impl EdgeCore {
             let query = format!("?from={}", Prefix::from(peer));
             Ok((MESSAGE_BYTES_MAX, Wanted::Relay { path, query }))
         };
+        let live = self.live();
+        let config = &*live.config;
         let wanted: Result<(usize, Wanted), Refusal> = match (head.method, head.path) {
             ("POST", http::PATH_LEG) => {
-                let opened = self.open_leg(head, now)?;
+                let opened = self.open_leg(config, head, now)?;
                 return answer::message(200, &opened).map(Step::Answer);
             }
             ("GET", http::PATH_BUNDLE) => return self.device_bundle(head).map(Step::Answer),
             ("POST", http::PATH_SESSION) => Ok((SESSION_BYTES_MAX, Wanted::Session)),
             ("POST", http::PATH_CHALLENGE) => {
-                Ok((MESSAGE_BYTES_MAX, Wanted::Challenge(Box::new(self.signed(head, now)?))))
+                Ok((MESSAGE_BYTES_MAX, Wanted::Challenge(Box::new(self.signed(config, head, now)?))))
             }
             ("POST", http::PATH_RECORDS) => {
-                Ok((MESSAGE_BYTES_MAX, Wanted::Records(Box::new(self.signed(head, now)?))))
+                Ok((MESSAGE_BYTES_MAX, Wanted::Records(Box::new(self.signed(config, head, now)?))))
             }
             ("POST", http::PATH_ENROL_CHALLENGE) => relay("/v1/device/enrol/challenge"),
             ("POST", http::PATH_ENROL_ACTIVATION) => relay("/v1/device/enrol/activation"),
@@ -135,7 +137,7 @@ impl EdgeCore {
         self.asymmetric(now)?;
         let standing = session::standing(&open, &device, &self.context, &self.keys(), &self.vouched, now)?;
         let (tier, trust) = (standing.result.tier, standing.result.trust);
-        self.left_by_feed(&device, tier, trust, now).ok_or(Refusal::DeviceRefused)?;
+        self.left_by_feed(&self.config(), &device, tier, trust, now).ok_or(Refusal::DeviceRefused)?;
         let transcript = self.with_base(|base| {
             SESSION.base(head, &signature.params, base)?;
             // The transcript is the very digest that was signed.
@@ -168,7 +170,7 @@ impl EdgeCore {
             parent: open.parent,
             chain: glacis_seal::session::advance(&open.parent, &transcript),
             opened_at: now,
-            node: self.config.node.clone(),
+            node: self.node.clone(),
         };
         let opened = self.first_leg(&ticket, public, &transcript)?;
         self.duty.opening(&record).map_err(|_| Refusal::Overloaded)?;
@@ -213,9 +215,10 @@ impl EdgeCore {
             return Err(Refusal::DigestMismatch);
         }
         let wanted = ChallengeRequest::from_bytes(body).map_err(|_| Refusal::BodyUnreadable)?;
-        let claim = self.config.routes.iter().find_map(|route| route.principal.as_ref());
+        let live = self.live();
+        let claim = live.config.routes.iter().find_map(|route| route.principal.as_ref());
         let principal = match claim {
-            Some(wanted) => self.principal(head, &wanted.claim, Some(&*signed.leg), now)?,
+            Some(wanted) => self.principal(&live, (head, &wanted.claim), Some(&*signed.leg), now)?,
             None => None,
         };
         let binding = Binding {

@@ -6,7 +6,6 @@
 
 use super::live::{BundleError, Live};
 use super::{EdgeCore, StartError};
-use crate::config::EdgeConfig;
 use crate::state::lock;
 use crate::trust::feed::FeedState;
 use glacis_host::Files;
@@ -49,7 +48,7 @@ impl EdgeCore {
         if !accepted.news {
             return Ok(false);
         }
-        let live = Live::load(&accepted.bundle, &self.config)?;
+        let live = self.live().with_bundle(&accepted.bundle)?;
         let signed = Published::from_bytes(bytes)?.bundle;
         keep(&*self.files, &accepted.held.key_set, &signed)?;
         state.keys = Arc::new(accepted.held.key_set.clone());
@@ -142,13 +141,13 @@ fn keep(files: &dyn Files, key_set: &KeySet, bundle: &Signed) -> Result<(), Kind
 /// What was accepted before the restart; the pinned key set where that is newer or nothing was.
 pub(super) fn restore(
     files: &dyn Files,
-    config: &EdgeConfig,
+    settings: Live,
     context: &Context,
     pinned: KeySet,
 ) -> Result<(Held, Live), StartError> {
     published::check_key_set(&pinned, context).map_err(|error| StartError::State(error.to_string()))?;
     let Some(bytes) = files.read(FILE).map_err(|error| StartError::State(error.to_string()))? else {
-        return Ok((Held { key_set: pinned, bundle: None }, Live::default()));
+        return Ok((Held { key_set: pinned, bundle: None }, settings));
     };
     let mut input = Reader::new(&bytes);
     let (key_set, bundle) = KeySet::decode(&mut input)
@@ -164,10 +163,13 @@ pub(super) fn restore(
         ))
     })?;
     // Authentic, but of a version of this program that wrote slices otherwise. It still holds what is older off.
-    let live = Live::load(&accepted.bundle, config).unwrap_or_else(|error| {
-        let version = accepted.bundle.version;
-        tracing::warn!(%error, version, "the stored policy cannot be run by this version: publish it again");
-        Live::default()
-    });
+    let live = match settings.with_bundle(&accepted.bundle) {
+        Ok(live) => live,
+        Err(error) => {
+            let version = accepted.bundle.version;
+            tracing::warn!(%error, version, "the stored policy cannot be run by this version: publish it again");
+            settings
+        }
+    };
     Ok((accepted.held, live))
 }

@@ -6,6 +6,7 @@
 
 use super::Shared;
 use super::cloud::{CloudClient, Outage};
+use crate::config::EdgeConfig;
 use crate::core::EdgeCore;
 use crate::duty::Batch;
 use glacis_wire::Encode;
@@ -54,9 +55,8 @@ fn sync(core: &EdgeCore) {
 
 async fn carry(core: Arc<EdgeCore>, shared: Arc<Shared>) {
     let client = Arc::new(CloudClient::new(Arc::clone(&core)));
-    let config = core.config();
-    let bundle = pull(&core, &client, config.bundle_every, Bundle { etags: Default::default() });
-    let feed = pull(&core, &client, config.feed_every, Feed { etag: None });
+    let bundle = pull(&core, &client, |config| config.bundle_every, Bundle { etags: Default::default() });
+    let feed = pull(&core, &client, |config| config.feed_every, Feed { etag: None });
     let ship = async {
         let mut pause = SHIP_EVERY;
         loop {
@@ -73,7 +73,7 @@ async fn carry(core: Arc<EdgeCore>, shared: Arc<Shared>) {
         () = shared.stopped() => {}
         () = async { tokio::join!(bundle, feed, ship); } => {}
     }
-    let _ = tokio::time::timeout(config.limits.drain, ship_all(&core, &client)).await;
+    let _ = tokio::time::timeout(core.config().limits.drain, ship_all(&core, &client)).await;
 }
 
 /// Ships until nothing is left; `false` where the cloud or the journal does not take part.
@@ -112,9 +112,15 @@ trait Pulled {
 }
 
 /// Pulls for ever: every `every` (jittered down to three quarters of it), sooner again while it fails.
-async fn pull(core: &EdgeCore, client: &CloudClient, every: Duration, mut what: impl Pulled) {
+async fn pull(
+    core: &EdgeCore,
+    client: &CloudClient,
+    every: impl Fn(&EdgeConfig) -> Duration,
+    mut what: impl Pulled,
+) {
     let mut retry = RETRY;
     loop {
+        let every = every(&core.config());
         let pause = match what.pull(core, client).await {
             Ok(()) => {
                 retry = RETRY;

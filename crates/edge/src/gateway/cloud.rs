@@ -146,7 +146,7 @@ impl CloudClient {
             created: Some(now.as_secs()),
             expires: Some(now.as_secs() + 60),
             nonce: Some(glacis_seal::text::base64url(&nonce).into()),
-            keyid: Some(self.core.config().node.as_str().into()),
+            keyid: Some(self.core.node().as_str().into()),
             alg: Some("hmac-sha256".into()),
             tag: Some(profile::TAG_NODE.into()),
         };

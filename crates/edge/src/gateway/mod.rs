@@ -22,6 +22,7 @@ mod watch;
 
 pub use listen::BindError;
 
+use crate::config::Upstream;
 use crate::core::EdgeCore;
 use crate::state::lock;
 use cloud::CloudClient;
@@ -77,7 +78,7 @@ struct Shared {
 struct Worker {
     core: Arc<EdgeCore>,
     shared: Arc<Shared>,
-    upstreams: Vec<Arc<Links>>,
+    upstreams: Mutex<Vec<(Arc<Upstream>, Arc<Links>)>>,
     cloud: CloudClient,
     watcher: Arc<Watcher>,
 }
@@ -154,11 +155,21 @@ impl Shared {
 
 impl Worker {
     fn new(core: Arc<EdgeCore>, shared: Arc<Shared>) -> Arc<Self> {
-        let links =
-            |upstream: &crate::config::Upstream| Arc::new(Links::new(upstream.address, upstream.idle));
-        let upstreams = core.config().upstreams.iter().map(links).collect();
+        let upstreams = Mutex::default();
         let cloud = CloudClient::new(Arc::clone(&core));
         Arc::new(Self { core, shared, upstreams, cloud, watcher: Watcher::new() })
+    }
+
+    /// The links of this worker to `place`. An upstream that a reload took away keeps its links for the requests that
+    /// hold them.
+    fn links(&self, place: &Arc<Upstream>) -> Arc<Links> {
+        let mut all = lock(&self.upstreams);
+        if let Some((_, links)) = all.iter().find(|(known, _)| Arc::ptr_eq(known, place)) {
+            return Arc::clone(links);
+        }
+        let links = Arc::new(Links::new(place.address, place.idle));
+        all.push((Arc::clone(place), Arc::clone(&links)));
+        links
     }
 
     /// Longest wait for the cloud where a device itself asks it something.
@@ -203,8 +214,12 @@ impl Worker {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             ticks.tick().await;
-            self.watcher.tick(&self.core.config().limits);
-            self.upstreams.iter().for_each(|links| links.tick());
+            let config = self.core.config();
+            self.watcher.tick(&config.limits);
+            let known = &config.upstreams;
+            let mut links = lock(&self.upstreams);
+            links.retain(|(place, _)| known.iter().any(|known| Arc::ptr_eq(known, place)));
+            links.iter().for_each(|(_, links)| links.tick());
         }
     }
 

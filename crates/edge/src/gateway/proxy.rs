@@ -135,15 +135,13 @@ impl Peer {
         mut forward: Forward,
     ) -> Result<Response<OutBody>, Refusal> {
         let core = &self.worker.core;
-        let place = core.config().upstreams.get(forward.upstream);
-        let (Some(links), Some(place)) = (self.worker.upstreams.get(forward.upstream), place) else {
-            return Err(Refusal::Upstream);
-        };
+        let place = Arc::clone(&forward.upstream);
+        let links = self.worker.links(&place);
         let fate = Fate::default();
         let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
         let (body, key) = body.on_its_way(&mut forward, expects, &fate, core);
         let tunnel = wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
-        let mut request = self.upstream_request(parts, body, &forward, place).ok_or(Refusal::Framing)?;
+        let mut request = self.upstream_request(parts, body, &forward, &place).ok_or(Refusal::Framing)?;
         if tunnel {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
             request.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -174,7 +172,7 @@ impl Peer {
             }
             Ok((answer, link)) => {
                 let (parts, incoming) = answer.into_parts();
-                let body = UpstreamBody::new(incoming, link, Arc::clone(links), Arc::clone(&self.watch));
+                let body = UpstreamBody::new(incoming, link, links, Arc::clone(&self.watch));
                 Ok(respond(parts, forward, OutBody::Upstream(Box::new(body))))
             }
             Err(error) => {

@@ -74,7 +74,7 @@ pub(crate) enum Fate {
 pub(crate) struct Known {
     shown: String,
     /// Mode of the configured route that it is part of, where no operator set another.
-    configured: Mode,
+    configured: AtomicU8,
     /// What an operator set, 0 where none did: see [`code`].
     set: AtomicU8,
     counts: [[AtomicU64; 4]; 2],
@@ -143,18 +143,30 @@ const fn code(mode: Mode) -> u8 {
     }
 }
 
+const fn mode_of(code: u8) -> Option<Mode> {
+    match code {
+        1 => Some(Mode::Observe),
+        2 => Some(Mode::Enforce),
+        _ => None,
+    }
+}
+
 impl Known {
+    /// The configured route that it is part of has this mode now.
+    fn is_part_of(&self, mode: Mode) {
+        if self.configured.load(Ordering::Relaxed) != code(mode) {
+            self.configured.store(code(mode), Ordering::Relaxed);
+        }
+    }
+
     fn new(shown: String, configured: Mode) -> Self {
+        let configured = AtomicU8::new(code(configured));
         Self { shown, configured, set: AtomicU8::new(0), counts: Default::default() }
     }
 
     /// What an operator set.
     pub(crate) fn set(&self) -> Option<Mode> {
-        match self.set.load(Ordering::Relaxed) {
-            1 => Some(Mode::Observe),
-            2 => Some(Mode::Enforce),
-            _ => None,
-        }
+        mode_of(self.set.load(Ordering::Relaxed))
     }
 
     pub(crate) fn shown(&self) -> &str {
@@ -183,7 +195,7 @@ impl Known {
             Counts { allow, challenge, block, refused }
         });
         let set = self.set();
-        let mode = set.unwrap_or(self.configured);
+        let mode = set.or(mode_of(self.configured.load(Ordering::Relaxed))).unwrap_or(Mode::Enforce);
         LearntRoute { route: self.shown.clone(), mode, set: set.is_some(), observed, enforced }
     }
 }
@@ -199,10 +211,18 @@ impl Learnt {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let known = routes.by_name.get(key.as_slice());
         match routes.enforced_by(&key, known).or(known) {
-            Some(known) => Sighting::Known(Arc::clone(known)),
+            Some(known) => {
+                known.is_part_of(configured);
+                Sighting::Known(Arc::clone(known))
+            }
             None if routes.by_name.len() >= ROUTES_MAX => self.other(),
             None => Sighting::Fresh(Arc::new(Fresh { shown: shown(method, path), key, configured })),
         }
+    }
+
+    /// Requests of no route of their own are shown with this mode.
+    pub(crate) fn reconfigure(&self, configured: Mode) {
+        self.other.is_part_of(configured);
     }
 
     /// What is counted together with everything that has no route of its own.

@@ -6,6 +6,7 @@
 
 use super::window::Window;
 use super::{SHARDS, lock};
+use crate::trust::token::Verifier;
 use glacis_seal::MacKey;
 use glacis_wire::message::PublicKey;
 use glacis_wire::{LegId, Thumbprint, Tier, Timestamp, Trust};
@@ -34,6 +35,8 @@ pub(crate) struct Leg {
 /// A token that verified, so that the next request with the same bytes need not verify it again.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedToken {
+    /// What verified it.
+    pub(crate) by: Arc<Verifier>,
     pub(crate) text: Box<str>,
     pub(crate) claim: Box<str>,
     pub(crate) principal: Arc<str>,

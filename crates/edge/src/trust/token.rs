@@ -12,6 +12,7 @@ use glacis_wire::limits::PRINCIPAL_BYTES_MAX;
 use glacis_wire::message::PublicKey;
 use glacis_wire::message::refusal::Refusal;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Verifies tokens under one key.
@@ -51,11 +52,16 @@ impl Verifier {
     }
 
     /// Verifies the value of an `authorization` header; `claim` names the principal.
-    pub(crate) fn verify(&self, header: &str, claim: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    pub(crate) fn verify(
+        self: &Arc<Self>,
+        header: &str,
+        claim: &str,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Refusal> {
         self.read(header, claim, now).ok_or(Refusal::PrincipalWrong)
     }
 
-    fn read(&self, header: &str, claim: &str, now: Timestamp) -> Option<VerifiedToken> {
+    fn read(self: &Arc<Self>, header: &str, claim: &str, now: Timestamp) -> Option<VerifiedToken> {
         let token = bearer(header).filter(|token| token.len() <= TOKEN_BYTES_MAX)?;
         let key = match &self.key {
             Key::Es256(key) => jws::Key::Es256(key),
@@ -82,6 +88,7 @@ impl Verifier {
             _ => false,
         });
         let token = VerifiedToken {
+            by: Arc::clone(self),
             text: header.into(),
             claim: claim.into(),
             principal: principal.into(),

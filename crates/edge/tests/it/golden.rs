@@ -32,14 +32,19 @@ impl Shield {
         Self::over(behind, "", cloud, event)
     }
 
-    /// With further `keys` of the upstream.
-    pub(crate) fn over(behind: SocketAddr, keys: &str, cloud: SocketAddr, event: &str) -> Self {
-        let authority = Authority::new("acme", Realm::Demo);
-        let text = format!(
+    /// Its settings.
+    pub(crate) fn text(behind: SocketAddr, keys: &str, cloud: SocketAddr, event: &str) -> String {
+        format!(
             "tenant = \"acme\"\nrealm = \"demo\"\nnode = \"edge-1\"\nlisten = \"127.0.0.1:0\"\n\
              cloud = \"{cloud}\"\n[upstream.app]\naddress = \"{behind}\"\n{keys}[[route]]\npath = \"/{{*}}\"\n\
              upstream = \"app\"\nevent = \"{event}\"\ndevice = \"optional\"\nmode = \"observe\"\n"
-        );
+        )
+    }
+
+    /// With further `keys` of the upstream.
+    pub(crate) fn over(behind: SocketAddr, keys: &str, cloud: SocketAddr, event: &str) -> Self {
+        let authority = Authority::new("acme", Realm::Demo);
+        let text = Self::text(behind, keys, cloud, event);
         let host = Arc::new(SystemHost::new());
         let config = EdgeConfig::parse("edge.toml", &text).unwrap();
         let core = EdgeCore::new(

@@ -25,6 +25,7 @@ mod passage;
 #[path = "../../../attest/tests/it/phone.rs"]
 mod phone;
 mod refusals;
+mod reload;
 mod service;
 mod sessions;
 #[path = "../../../../tests/support/tmpfs.rs"]

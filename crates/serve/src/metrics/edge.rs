@@ -20,6 +20,7 @@ pub(super) fn encode(
         ("glacis_edge_legs", "Further legs of sessions opened", edge.legs),
         ("glacis_edge_repeated", "Stored verdicts given again", edge.repeated),
         ("glacis_edge_bundles", "Policy bundles put in force", edge.bundles),
+        ("glacis_edge_reloads", "Configurations put in force while the node ran", edge.reloads),
         ("glacis_edge_connections", "Client connections accepted", edge.connections),
         ("glacis_edge_tunnels", "WebSockets granted", edge.tunnels),
         ("glacis_edge_received_bytes", "Bytes read from clients", edge.bytes_in),
