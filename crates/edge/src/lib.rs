@@ -26,7 +26,7 @@ mod trust;
 pub use crate::config::{ConfigError, EdgeConfig};
 pub use crate::core::{
     AcceptError, BYPASS_MAX, Body, EdgeCore, EdgeKeys, Forward, Gauges, Held, ModeError, Pending, Relay,
-    ReloadError, StartError, Step,
+    ReloadError, StartError, Step, WEIGHT_MAX,
 };
 pub use crate::duty::{Batch, Duty, JournalError};
 pub use crate::learnt::{Counted, Counts, Learning, LearntRoute, OTHER, ROUTES_MAX};

@@ -40,15 +40,21 @@ impl Rate {
         self.interval_us.saturating_mul(self.burst as u64 - 1)
     }
 
-    /// The TAT after a request at `now_us`, and how long the request has to wait; zero where it conforms.
-    fn next(self, tat_us: u64, now_us: u64) -> (u64, u64) {
-        let tolerance = self.tolerance_us();
+    /// The TAT after a request at `now_us` that counts as `weight` of them, and how long the request has to wait; zero
+    /// where it conforms. A weight over the burst counts as the whole burst.
+    fn next(self, tat_us: u64, now_us: u64, weight: u32) -> (u64, u64) {
+        let weight = u64::from(weight.clamp(1, self.burst));
+        let tolerance = self.tolerance_us().saturating_sub(self.interval_us.saturating_mul(weight - 1));
         // No TAT is further ahead of the clock that made it than this. One that is was made before the clock was
         // set back; believing it would refuse everybody for as long as the clock went back.
-        let ahead_max = tolerance.saturating_add(self.interval_us);
+        let ahead_max = self.tolerance_us().saturating_add(self.interval_us);
         let tat = tat_us.clamp(now_us, now_us.saturating_add(ahead_max));
         let ahead = tat - now_us;
-        if ahead > tolerance { (tat, ahead - tolerance) } else { (tat.saturating_add(self.interval_us), 0) }
+        if ahead > tolerance {
+            (tat, ahead - tolerance)
+        } else {
+            (tat.saturating_add(self.interval_us.saturating_mul(weight)), 0)
+        }
     }
 }
 
@@ -112,6 +118,11 @@ impl Gcra {
 
     /// Takes one request of `key` at `now`; `Err` says how long to wait.
     pub fn take<K: Hash>(&self, key: &K, now: Timestamp) -> Result<(), Duration> {
+        self.take_weighed(key, now, 1)
+    }
+
+    /// The same for a request that counts as `weight` of them, at most as the whole burst.
+    pub fn take_weighed<K: Hash>(&self, key: &K, now: Timestamp, weight: u32) -> Result<(), Duration> {
         let hash = self.hasher.hash_one(key);
         let tag = hash | 1; // 0 marks an empty cell
         let now_us = now.as_ms().saturating_mul(1_000);
@@ -129,7 +140,7 @@ impl Gcra {
             }),
         };
         let Some(cell) = cell else { return Ok(()) };
-        let (tat, waiting) = self.rate.get().next(cell.tat_us, now_us);
+        let (tat, waiting) = self.rate.get().next(cell.tat_us, now_us, weight);
         cell.tat_us = tat;
         if waiting > 0 { Err(Duration::from_micros(waiting)) } else { Ok(()) }
     }
@@ -180,7 +191,7 @@ impl Budget {
     pub fn take(&self, now: Timestamp) -> bool {
         let now_us = now.as_ms().saturating_mul(1_000);
         let mut tat_us = self.tat_us.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tat, waiting) = self.rate.get().next(*tat_us, now_us);
+        let (tat, waiting) = self.rate.get().next(*tat_us, now_us, 1);
         *tat_us = tat;
         waiting == 0
     }
@@ -243,6 +254,21 @@ mod tests {
         assert_eq!(limit.take(&7, after.after(wait)), Ok(()));
         assert!(!budget.take(after));
         assert!(budget.take(after.after(wait)));
+    }
+
+    #[test]
+    fn a_weighed_request_counts_as_that_many_and_never_as_more_than_the_burst() {
+        let rate = Rate::new(8, 10).unwrap();
+        let now = Timestamp::from_ms(1_000);
+        for (weight, passed) in [(1, 8), (2, 4), (3, 2), (4, 2), (8, 1), (9, 1), (u32::MAX, 1)] {
+            let limit = Gcra::new(rate, 1_024);
+            let count = (0..20).filter(|_| limit.take_weighed(&7, now, weight).is_ok()).count();
+            assert_eq!(count, passed, "weight {weight}");
+        }
+        let limit = Gcra::new(rate, 1_024);
+        assert_eq!(limit.take_weighed(&7, now, 8), Ok(()));
+        assert_eq!(limit.take_weighed(&7, now, 4), Err(Duration::from_millis(400)));
+        assert_eq!(limit.take_weighed(&7, now.after(Duration::from_millis(400)), 4), Ok(()));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Way {
     pub(super) route: usize,
     pub(super) mode: Mode,
     pub(super) sighting: Sighting,
+    /// Whether its address prefix asks too much: only a device's session takes it further.
+    pub(super) limited: bool,
 }
 
 impl Way {
@@ -140,7 +142,8 @@ impl EdgeCore {
         if self.evades(&way, head, now) {
             return Err(Refusal::BodyUnreadable);
         }
-        if limited {
+        let way = Way { limited, ..way };
+        if limited && (route.event.is_none() || route.device == DeviceZone::None) {
             return self.give_up(way, Refusal::PrefixLimited);
         }
         let Some(event) = &route.event else {
@@ -172,7 +175,7 @@ impl EdgeCore {
         };
         let bypassed = self.modes.bypassed(now).is_some();
         let mode = if bypassed { Mode::Observe } else { set.unwrap_or(route.mode) };
-        Way { live: Arc::clone(live), route: at, mode, sighting }
+        Way { live: Arc::clone(live), route: at, mode, sighting, limited: false }
     }
 
     /// Whether nothing acts on a request that many services read as one of an enforced route, further up in the
@@ -250,7 +253,7 @@ impl EdgeCore {
             Err(Refusal::SignatureMissing) if route.device == DeviceZone::Optional => {
                 Ok(Caller::Unsigned(Cause::Withheld))
             }
-            Err(refusal) if way.observes() => {
+            Err(refusal) if way.observes() && !way.limited => {
                 self.facts.would_refuse(refusal);
                 Ok(Caller::Refused)
             }
@@ -269,6 +272,9 @@ impl EdgeCore {
         let (live, at) = (Arc::clone(&way.live), way.route);
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
         let caller = self.caller((&way, route), head, now)?;
+        if way.limited && matches!(caller, Caller::Unsigned(_)) {
+            return Err(Refusal::PrefixLimited);
+        }
         let facts = EventFacts {
             event: event.clone(),
             policy,

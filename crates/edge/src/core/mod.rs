@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use event::Pending;
-pub use operate::{BYPASS_MAX, ModeError};
+pub use operate::{BYPASS_MAX, ModeError, WEIGHT_MAX};
 pub use own::Relay;
 pub use publish::AcceptError;
 pub use reload::ReloadError;
@@ -338,7 +338,7 @@ impl EdgeCore {
     /// Takes a request head.
     pub fn begin(&self, head: &RequestHead<'_>, body: Body<'_>, peer: IpAddr, now: Timestamp) -> Step {
         self.facts.request();
-        let limited = self.prefixes.take(&Prefix::from(peer), now).is_err();
+        let limited = self.prefixes.take_weighed(&Prefix::from(peer), now, self.modes.weight(now)).is_err();
         let step = if !head.path.starts_with(OWN_PREFIX) {
             self.event(head, body, limited, now)
         } else if limited {

@@ -1,8 +1,8 @@
-//! What an operator changes while the node runs: the mode of a learnt route, and a bypass.
+//! What an operator changes while the node runs: the mode of a learnt route, a bypass, attack mode, a drain.
 //!
 //! A change is first an entry of the journal, synced, so that the audit can miss none that acted; then it is kept
-//! in the node's files, whole or not at all; then it acts. A bypass ends by itself, and also when the clock is set
-//! to before its beginning.
+//! in the node's files, whole or not at all; then it acts. A bypass and attack mode end by themselves, and also when
+//! the clock is set to before their beginning. A drain is of the process and ends with it.
 
 use super::{EdgeCore, StartError};
 use crate::config::{EdgeConfig, Mode, Segment};
@@ -15,12 +15,12 @@ use glacis_wire::message::decide::OperatorAction;
 use glacis_wire::{Decode, DecodeError, Encode, EncodeError, Reader, Timestamp, Writer};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// File of modes and bypass.
 const FILE: &str = "modes";
-/// Longest bypass.
+/// Longest bypass, and longest attack mode.
 pub const BYPASS_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// How far the clock may be behind the beginning of a bypass that still holds.
 const SKEW: Duration = Duration::from_secs(60);
@@ -49,11 +49,17 @@ pub enum ModeError {
     #[error("reason must be text of at most {REASON_BYTES_MAX} bytes")]
     Reason,
     /// The end lies in the past or too far ahead.
-    #[error("a bypass must end within {} hours from now", BYPASS_MAX.as_secs() / 3_600)]
+    #[error("it must end within {} hours from now", BYPASS_MAX.as_secs() / 3_600)]
     End,
     /// There is nothing to end.
     #[error("no bypass is in force")]
     NoBypass,
+    /// There is nothing to end.
+    #[error("attack mode is not in force")]
+    NoAttack,
+    /// A weight that is none.
+    #[error("weight must be 2 to {WEIGHT_MAX}")]
+    Weight,
     /// The change could not be audited or kept, so it was not made.
     #[error("change cannot be kept: {0}; make room on the node's disk or reach the cloud, then try again")]
     Keep(String),
@@ -64,8 +70,12 @@ pub enum ModeError {
 pub(crate) struct Modes {
     pub(crate) learnt: Learnt,
     kept: Mutex<Kept>,
-    /// Beginning and end of the bypass, in ms; zero where there is none.
-    bypass: [AtomicU64; 2],
+    bypass: Spell,
+    attack: Spell,
+    /// As how many requests one counts that no device proves, while attack mode is in force.
+    weight: AtomicU32,
+    /// Whether clients are to go elsewhere.
+    draining: AtomicBool,
     /// Whether any verdict acts on this node, a bypass aside.
     enforcing: AtomicBool,
     /// Whether the configuration alone lets one act.
@@ -78,6 +88,29 @@ struct Kept {
     /// By the name that is shown.
     modes: BTreeMap<String, Mode>,
     bypass: Option<(Timestamp, Timestamp)>,
+    /// Beginning, end, weight.
+    attack: Option<(Timestamp, Timestamp, u32)>,
+}
+
+/// A time with an end, asked for on every request.
+#[derive(Debug, Default)]
+struct Spell {
+    /// Beginning and end, in ms; zero where there is none.
+    ms: [AtomicU64; 2],
+}
+
+impl Spell {
+    fn put(&self, from: Timestamp, until: Timestamp) {
+        let [start, end] = &self.ms;
+        start.store(from.as_ms(), Ordering::Release);
+        end.store(until.as_ms(), Ordering::Release);
+    }
+
+    /// Its end, if it is now.
+    fn end(&self, now: Timestamp) -> Option<Timestamp> {
+        let [from, until] = self.ms.each_ref().map(|ms| Timestamp::from_ms(ms.load(Ordering::Acquire)));
+        (now < until && now.after(SKEW) >= from).then_some(until)
+    }
 }
 
 impl Encode for Kept {
@@ -88,22 +121,36 @@ impl Encode for Kept {
         self.bypass.is_some().encode(out)?;
         let (from, until) = self.bypass.unwrap_or_default();
         from.encode(out)?;
-        until.encode(out)
+        until.encode(out)?;
+        self.attack.is_some().encode(out)?;
+        let (from, until, weight) = self.attack.unwrap_or_default();
+        from.encode(out)?;
+        until.encode(out)?;
+        out.u32(weight);
+        Ok(())
     }
 }
 
 impl Decode for Kept {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = input.invalid("version of the modes file");
-        if input.u8()? != VERSION {
+        let version = input.u8()?;
+        if version != VERSION && version != VERSION_WITHOUT_ATTACK {
             return Err(at);
         }
         let modes: Vec<Set> = input.list("modes", ROUTES_MAX)?;
         let (is_some, from, until) = (bool::decode(input)?, Decode::decode(input)?, Decode::decode(input)?);
-        Ok(Self {
-            modes: modes.into_iter().map(|Set(route, mode)| (route, mode)).collect(),
-            bypass: is_some.then_some((from, until)),
-        })
+        let bypass = is_some.then_some((from, until));
+        let attack = if version == VERSION {
+            let (is_some, from, until) =
+                (bool::decode(input)?, Decode::decode(input)?, Decode::decode(input)?);
+            let weight = input.u32()?;
+            is_some.then_some((from, until, weight))
+        } else {
+            None
+        };
+        let modes = modes.into_iter().map(|Set(route, mode)| (route, mode)).collect();
+        Ok(Self { modes, bypass, attack })
     }
 }
 
@@ -125,7 +172,11 @@ impl Decode for Set {
 }
 
 /// Version of the file.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version before, which is read as well.
+const VERSION_WITHOUT_ATTACK: u8 = 1;
+/// Largest weight of a request in attack mode.
+pub const WEIGHT_MAX: u32 = 1_000;
 /// Longest name of a route. Unit: bytes. Source: a method, a space, and the longest path an operator may write.
 const ROUTE_BYTES_MAX: usize = PATH_BYTES_MAX + 32;
 
@@ -141,7 +192,10 @@ impl Modes {
         let (first, enforces) = configured(config);
         let modes = Self {
             learnt: Learnt::new(first),
-            bypass: Default::default(),
+            bypass: Spell::default(),
+            attack: Spell::default(),
+            weight: AtomicU32::new(1),
+            draining: AtomicBool::new(false),
             enforcing: AtomicBool::new(false),
             configured: AtomicBool::new(enforces),
             kept: Mutex::default(),
@@ -170,16 +224,21 @@ impl Modes {
         let enforced = kept.modes.values().any(|mode| *mode == Mode::Enforce);
         let configured = self.configured.load(Ordering::Acquire);
         self.enforcing.store(configured || enforced, Ordering::Release);
-        let [start, end] = &self.bypass;
-        start.store(from.as_ms(), Ordering::Release);
-        end.store(until.as_ms(), Ordering::Release);
+        self.bypass.put(from, until);
+        let (from, until, weight) = kept.attack.unwrap_or_default();
+        self.weight.store(weight.max(1), Ordering::Release);
+        self.attack.put(from, until);
         *lock(&self.kept) = kept;
     }
 
     /// The end of the bypass that is in force now.
     pub(crate) fn bypassed(&self, now: Timestamp) -> Option<Timestamp> {
-        let [from, until] = self.bypass.each_ref().map(|ms| Timestamp::from_ms(ms.load(Ordering::Acquire)));
-        (now < until && now.after(SKEW) >= from).then_some(until)
+        self.bypass.end(now)
+    }
+
+    /// As how many requests one counts that no device proves.
+    pub(super) fn weight(&self, now: Timestamp) -> u32 {
+        self.attack.end(now).map_or(1, |_| self.weight.load(Ordering::Acquire))
     }
 
     /// Whether no verdict acts anywhere on this node now.
@@ -267,7 +326,80 @@ impl EdgeCore {
         self.modes.bypassed(self.host.now())
     }
 
+    /// Attack mode until `until`, at most [`BYPASS_MAX`] ahead: every request counts `weight` times against the limit
+    /// of its address prefix. A request behind a device's session that holds is not held to that limit at all, as
+    /// ever. One that is in force is replaced.
+    ///
+    /// # Errors
+    /// If an argument is out of range, or the change cannot be audited and kept.
+    pub fn attack(&self, until: Timestamp, weight: u32, actor: &str, reason: &str) -> Result<(), ModeError> {
+        let now = self.host.now();
+        if until <= now || until.since(now) > BYPASS_MAX {
+            return Err(ModeError::End);
+        }
+        if !(2..=WEIGHT_MAX).contains(&weight) {
+            return Err(ModeError::Weight);
+        }
+        if reason.len() > REASON_BYTES_MAX || !is_text(reason) {
+            return Err(ModeError::Reason);
+        }
+        let _one_at_a_time = lock(&self.operating);
+        let mut kept = lock(&self.modes.kept).clone();
+        kept.attack = Some((now, until, weight));
+        let detail = format!("until {} ms, weight {weight}: {reason}", until.as_ms());
+        self.keep_action(actor, "attack-mode", detail, &kept)?;
+        self.modes.put(kept);
+        Ok(())
+    }
+
+    /// Ends attack mode before its time.
+    ///
+    /// # Errors
+    /// If it is not in force, or the change cannot be audited and kept.
+    pub fn end_attack(&self, actor: &str) -> Result<(), ModeError> {
+        let _one_at_a_time = lock(&self.operating);
+        if self.attacked().is_none() {
+            return Err(ModeError::NoAttack);
+        }
+        let mut kept = lock(&self.modes.kept).clone();
+        kept.attack = None;
+        self.keep_action(actor, "attack-mode-end", String::new(), &kept)?;
+        self.modes.put(kept);
+        Ok(())
+    }
+
+    /// End and weight of the attack mode that is in force now.
+    pub fn attacked(&self) -> Option<(Timestamp, u32)> {
+        let now = self.host.now();
+        self.modes.attack.end(now).map(|until| (until, self.modes.weight(now)))
+    }
+
+    /// Sends clients elsewhere, or takes them again: while draining, each answer ends its connection and the node says
+    /// that it is not ready.
+    ///
+    /// # Errors
+    /// If the change cannot be audited.
+    pub fn drain(&self, draining: bool, actor: &str) -> Result<(), ModeError> {
+        let _one_at_a_time = lock(&self.operating);
+        let action = if draining { "drain" } else { "drain-end" };
+        self.audit(actor, action, String::new())?;
+        self.modes.draining.store(draining, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether clients are to go elsewhere.
+    pub fn is_draining(&self) -> bool {
+        self.modes.draining.load(Ordering::Relaxed)
+    }
+
     fn keep_action(&self, actor: &str, action: &str, detail: String, kept: &Kept) -> Result<(), ModeError> {
+        let failed = |error: &dyn std::fmt::Display| ModeError::Keep(error.to_string());
+        let bytes = kept.to_bytes().map_err(|error| failed(&error))?;
+        self.audit(actor, action, detail)?;
+        self.files.replace(FILE, &bytes).map_err(|error| failed(&error))
+    }
+
+    fn audit(&self, actor: &str, action: &str, detail: String) -> Result<(), ModeError> {
         if actor.is_empty() || actor.len() > OPERATOR_NAME_BYTES_MAX || !is_text(actor) {
             return Err(ModeError::Actor);
         }
@@ -280,9 +412,7 @@ impl EdgeCore {
             action: Text(action.to_owned()),
             detail: Text(detail),
         };
-        let bytes = kept.to_bytes().map_err(|error| failed(&error))?;
         self.duty.operator(&action).map_err(|error| failed(&error))?;
-        self.files.replace(FILE, &bytes).map_err(|error| failed(&error))?;
         tracing::warn!(actor, action = action.action.0, detail = action.detail.0, "changed by an operator");
         Ok(())
     }

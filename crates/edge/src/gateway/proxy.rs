@@ -50,7 +50,14 @@ impl Peer {
     /// Serves one request.
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<OutBody> {
         self.watch.enter(Phase::Busy);
-        let response = self.answer(request).await;
+        let version = request.version();
+        let mut response = self.answer(request).await;
+        if self.worker.core.is_draining()
+            && version < Version::HTTP_2
+            && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.served.fetch_add(1, Ordering::Release);
         // The response still has to be written; what follows it is idleness.
         self.watch.enter(Phase::Idle);

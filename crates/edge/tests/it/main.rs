@@ -21,6 +21,7 @@ mod golden;
 mod links;
 mod modes;
 mod offline;
+mod operate;
 mod passage;
 #[path = "../../../attest/tests/it/phone.rs"]
 mod phone;
