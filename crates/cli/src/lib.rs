@@ -14,6 +14,7 @@ mod console;
 mod demo;
 mod device;
 mod devices;
+mod edge;
 mod error;
 mod events;
 mod explain;
@@ -78,6 +79,9 @@ enum Role {
     /// Let every route observe for a while; audited, ends by itself
     #[command(after_help = EXIT_CODES)]
     Bypass(operate::BypassArgs),
+    /// Show and steer the gateway of this machine: status, reload, drain, attack mode, bypass
+    #[command(after_help = EXIT_CODES)]
+    Edge(edge::EdgeArgs),
     /// Copy the store of a running installation
     #[command(after_help = EXIT_CODES)]
     Backup(operate::BackupArgs),
@@ -190,6 +194,7 @@ pub fn run(args: &Args, host: &dyn Host, out: &mut dyn Write) -> Result<ExitCode
         Role::Enforce(mode) => operate::set_mode(mode, "enforce", out),
         Role::Observe(mode) => operate::set_mode(mode, "observe", out),
         Role::Bypass(bypass) => operate::bypass(bypass, out),
+        Role::Edge(edge) => edge::run(edge, out),
         Role::Backup(backup) => operate::backup(backup, out),
         Role::Restore(restore) => operate::restore(restore, out),
         Role::Keys(keys) => keys::run(keys, host, out),

@@ -94,7 +94,7 @@ pub(crate) struct RestoreArgs {
 
 /// A time in whole seconds, written with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lasts(u64);
+pub(crate) struct Lasts(pub(crate) u64);
 
 impl FromStr for Lasts {
     type Err = &'static str;

@@ -54,13 +54,8 @@ impl From<RoleName> for Role {
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let name = args.config.display().to_string();
-    let text = std::fs::read_to_string(&args.config)
-        .map_err(|error| CliError::new(Code::Config, format!("{name}: {error}")).caused_by(error))?;
-    let config = ServeConfig::parse(&name, &text);
-    let mut config =
-        config.map_err(|error| CliError::new(Code::Config, error.to_string()).caused_by(error))?;
-    config.resolve(&args.config);
+    let config = ServeConfig::read(&args.config)
+        .map_err(|error| CliError::new(Code::Config, error.to_string()).caused_by(error))?;
     let role = args.role.into();
     if args.check_config {
         filter(&config.log)?;

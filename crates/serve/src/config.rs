@@ -20,6 +20,8 @@ use std::time::Duration;
 /// Settings of one installation that passed every check.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
+    /// The file it was read from, if any; where it is read again.
+    pub file: Option<PathBuf>,
     /// Whose it is.
     pub tenant: TenantId,
     /// Which realm it serves, for ever.
@@ -36,6 +38,24 @@ pub struct ServeConfig {
     pub health: Option<SocketAddr>,
     /// The gateway, where the file describes one.
     pub edge: Option<EdgeConfig>,
+}
+
+/// Why a configuration file is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It cannot be read.
+    #[error("{name}: {cause}")]
+    File {
+        /// As it was named.
+        name: String,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 /// The form of log lines.
@@ -134,7 +154,21 @@ impl ServeConfig {
         }
         keys.finish()?;
         let log_format = log_format.unwrap_or(LogFormat::Text);
-        Ok(Self { tenant, realm, data_dir, log, log_format, cloud, health, edge })
+        Ok(Self { file: None, tenant, realm, data_dir, log, log_format, cloud, health, edge })
+    }
+
+    /// Reads and checks a file; what it names is relative to its folder.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the first thing that is wrong in it.
+    pub fn read(file: &Path) -> Result<Self, ReadError> {
+        let name = file.display().to_string();
+        let text =
+            std::fs::read_to_string(file).map_err(|cause| ReadError::File { name: name.clone(), cause })?;
+        let mut config = Self::parse(&name, &text)?;
+        config.resolve(file);
+        config.file = Some(file.to_owned());
+        Ok(config)
     }
 
     /// Makes a relative data folder relative to the folder of the file, not to wherever the process was started.

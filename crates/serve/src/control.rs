@@ -8,6 +8,7 @@
 use crate::edge_api;
 use crate::error::{ServeError, ServeErrorKind};
 use crate::listen;
+use crate::reload::Reloader;
 use axum::Router;
 use glacis_edge::EdgeCore;
 use std::io;
@@ -73,13 +74,13 @@ impl Control {
     pub(crate) async fn serve(
         self,
         admin: Option<Router>,
-        edge: Option<Arc<EdgeCore>>,
+        edge: Option<(Arc<EdgeCore>, Arc<Reloader>)>,
         stopped: watch::Receiver<()>,
     ) {
         let Self { listener, file } = self;
         let router = admin.unwrap_or_else(|| Router::new().fallback(edge_api::not_here));
         let router = match edge {
-            Some(core) => router.merge(edge_api::router(core)),
+            Some((core, reloader)) => router.merge(edge_api::router(core, reloader)),
             None => router,
         };
         listen::serve(listener, router, stopped).await;

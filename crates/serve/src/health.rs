@@ -93,6 +93,8 @@ impl Probes {
             let policy = edge.bundle_version().is_none();
             checks.push(("policy", policy.then(|| "no policy has come from the control plane".to_owned())));
             let feed = !policy && !edge.is_ready();
+            let leaves = "an operator sends clients elsewhere: `glacis edge drain --end` takes them again";
+            checks.push(("drain", edge.is_draining().then(|| leaves.to_owned())));
             checks.push(("feed", feed.then(|| "no revocation feed or device policy has come".to_owned())));
         }
         Health { checks }

@@ -17,6 +17,7 @@ mod listen;
 mod metrics;
 pub mod protect;
 pub mod release;
+mod reload;
 mod run;
 mod surface;
 mod watchdog;

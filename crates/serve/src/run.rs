@@ -11,6 +11,7 @@ use crate::error::{ServeError, ServeErrorKind};
 use crate::health::Probes;
 use crate::installation::Installation;
 use crate::keys::Ring;
+use crate::reload::Reloader;
 use crate::watchdog;
 use crate::zones::{Zones, open_cloud, start_cloud, start_edge};
 use crate::{listen, surface};
@@ -158,9 +159,10 @@ impl Opened {
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
             control: installation.control(),
         };
+        let reloader = edge.as_ref().map(|core| Arc::new(Reloader::new(Arc::clone(core), config.clone())));
         let (stopping, stopped) = watch::channel(());
         let local = cloud.map(|cloud| cloud.local.clone().merge(backup::router(cloud.handle.clone())));
-        let control = tokio::spawn(control.serve(local, edge, stopped.clone()));
+        let control = tokio::spawn(control.serve(local, edge.clone().zip(reloader.clone()), stopped.clone()));
         if let (Some(zone), Some(section)) = (cloud, &config.cloud)
             && let Some(file) = section.enrolment.collateral.clone()
         {
@@ -171,7 +173,7 @@ impl Opened {
         }
         up(&facts);
         let fault = tokio::select! {
-            () = signals.next() => None,
+            () = signals.stop_or(|| reload(reloader.as_deref())) => None,
             fault = watchdog::fatal(&probes) => Some(fault),
         };
         drop((probes, stopping));
@@ -252,9 +254,21 @@ async fn bind(at: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-/// SIGINT and SIGTERM.
+/// SIGHUP: nobody waits for an answer, so it is logged.
+fn reload(reloader: Option<&Reloader>) {
+    let Some(reloader) = reloader else { return tracing::info!("SIGHUP: no gateway runs here") };
+    match reloader.reload("signal", false) {
+        Ok(done) => {
+            tracing::info!(changed = done.changed, restart = ?done.restart, "configuration read again")
+        }
+        Err(error) => tracing::error!(%error, "configuration refused; the one in force stays"),
+    }
+}
+
+/// SIGINT and SIGTERM, and SIGHUP.
 #[derive(Debug)]
 struct Signals {
+    hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -264,7 +278,19 @@ impl Signals {
         let failed = |error| ServeError::failed("process", format!("signals: {error}"));
         let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        Ok(Self { interrupt, terminate })
+        let hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        Ok(Self { hangup, interrupt, terminate })
+    }
+
+    /// Returns when the process is to stop; until then each SIGHUP calls `hung_up`.
+    async fn stop_or(&mut self, hung_up: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => hung_up(),
+            }
+        }
     }
 
     async fn next(&mut self) {

@@ -13,6 +13,7 @@ mod codes;
 mod collateral;
 mod console;
 mod device;
+mod edge;
 mod editor;
 mod faults;
 #[path = "../../../attest/tests/it/forge.rs"]

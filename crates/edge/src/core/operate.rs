@@ -399,7 +399,7 @@ impl EdgeCore {
         self.files.replace(FILE, &bytes).map_err(|error| failed(&error))
     }
 
-    fn audit(&self, actor: &str, action: &str, detail: String) -> Result<(), ModeError> {
+    pub(super) fn audit(&self, actor: &str, action: &str, detail: String) -> Result<(), ModeError> {
         if actor.is_empty() || actor.len() > OPERATOR_NAME_BYTES_MAX || !is_text(actor) {
             return Err(ModeError::Actor);
         }

@@ -3,7 +3,7 @@
 //! Requests under way finish with the settings that they started with. What the tables of a running node are made of
 //! (their sizes, its address, its name) stays; settings that would change it are refused, and nothing of them is taken.
 
-use super::EdgeCore;
+use super::{EdgeCore, ModeError};
 use crate::config::EdgeConfig;
 use crate::state::lock;
 use std::sync::{Arc, PoisonError};
@@ -18,26 +18,42 @@ pub enum ReloadError {
     /// The token key is not a key.
     #[error("token key is not usable")]
     Token,
+    /// The change could not be audited, so it was not made.
+    #[error(transparent)]
+    Audit(#[from] ModeError),
 }
 
 impl EdgeCore {
-    /// Puts other settings in force; whether anything changed.
+    /// Whether other settings would change anything.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn would_reload(&self, config: &EdgeConfig) -> Result<bool, ReloadError> {
+        let before = self.live();
+        if *config == *before.config {
+            return Ok(false);
+        }
+        let fixed = fixed(&before.config, config);
+        if !fixed.is_empty() {
+            return Err(ReloadError::Fixed(fixed));
+        }
+        before.with_config(config.clone()).map(|_| true).map_err(|_| ReloadError::Token)
+    }
+
+    /// Puts other settings in force, audited; whether anything changed.
     ///
     /// # Errors
     /// If a setting changed that a running node cannot change; then nothing does.
-    pub fn reload(&self, config: EdgeConfig) -> Result<bool, ReloadError> {
+    pub fn reload(&self, config: EdgeConfig, actor: &str) -> Result<bool, ReloadError> {
         let _one_at_a_time = lock(&self.operating);
         // No bundle may come in between, or it would be planned for routes that are gone.
         let _published = lock(&self.published);
         let before = self.live();
-        if config == *before.config {
+        if !self.would_reload(&config)? {
             return Ok(false);
         }
-        let fixed = fixed(&before.config, &config);
-        if !fixed.is_empty() {
-            return Err(ReloadError::Fixed(fixed));
-        }
         let live = Arc::new(before.with_config(config).map_err(|_| ReloadError::Token)?);
+        self.audit(actor, "reload", format!("{} routes", live.config.routes.len()))?;
         let limits = &live.config.limits;
         self.prefixes.set_rate(limits.prefix);
         self.devices.set_rate(limits.device);

@@ -14,6 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Reloads the settings of the test with a change.
+fn reload(world: &World, token: &SigningKey, change: impl Fn(String) -> String) -> Result<bool, ReloadError> {
+    world.core.reload(other(token, change), "ann")
+}
+
 fn other(token: &SigningKey, change: impl Fn(String) -> String) -> EdgeConfig {
     let text = change(crate::world::config(token, ""));
     EdgeConfig::parse("edge.toml", &text).unwrap_or_else(|error| panic!("{error}"))
@@ -33,14 +38,14 @@ fn another_route_is_in_force_at_once_and_with_its_policy() {
     let mut session = world.session(1, ATTESTED);
     let mut ask = |path: &str| world.code(&signed(&mut session, crate::device::get(path), &world));
     assert_eq!(ask("/fresh"), "no-route");
-    let changed = world.core.reload(other(&world.authority.token, |text| {
+    let changed = reload(&world, &world.authority.token, |text| {
         // In front, so that every other route has another number.
         text.replacen(
             "[[route]]",
             "[[route]]\npath = \"/fresh\"\nupstream = \"shop\"\nevent = \"account.view\"\n\n[[route]]",
             1,
         )
-    }));
+    });
     assert!(changed.unwrap());
     assert_eq!(ask("/fresh"), "forward");
     assert_eq!(ask("/accounts/7"), "forward");
@@ -60,14 +65,12 @@ fn a_request_under_way_ends_with_the_settings_it_began_with() {
     let token = world.authority.token("ann", world.now().after(Duration::from_secs(600)));
     request.headers.push(("authorization".into(), token));
     let pending = world.ask(&signed(&mut session, request, &world));
-    world
-        .core
-        .reload(other(&world.authority.token, |text| {
-            let at = text.find("[[route]]").unwrap();
-            format!("{}[[route]]\npath = \"/only\"\nupstream = \"shop\"\n", &text[..at])
-                .replace("127.0.0.1:9\"\n\n[[route]]", "127.0.0.1:8\"\n\n[[route]]")
-        }))
-        .unwrap();
+    reload(&world, &world.authority.token, |text| {
+        let (before, _) = text.split_once("[[route]]").unwrap();
+        format!("{before}[[route]]\npath = \"/only\"\nupstream = \"shop\"\n")
+            .replace("127.0.0.1:9\"\n\n[[route]]", "127.0.0.1:8\"\n\n[[route]]")
+    })
+    .unwrap();
     let said = outcome(world.core.resume(pending, None, world.now()));
     assert!(said == "forward" || said.contains("verdict"), "decided by the route that it came on: {said}");
     let mut other_request = || world.code(&signed(&mut session, crate::device::get("/accounts/7"), &world));
@@ -86,26 +89,23 @@ fn a_token_of_the_old_key_is_not_believed_under_another() {
     };
     assert!(!matches!(ask(), Step::Answer(answer) if answer.status == 401));
     // Cached on the leg by now; an unchanged key keeps it, another drops it.
-    world
-        .core
-        .reload(other(&world.authority.token, |text| text.replace("max_bytes = 64", "max_bytes = 63")))
-        .unwrap();
+    reload(&world, &world.authority.token, |text| text.replace("max_bytes = 64", "max_bytes = 63")).unwrap();
     assert!(outcome(ask()) != "principal-wrong");
-    world.core.reload(other(&crate::device::key(77), |text| text)).unwrap();
+    reload(&world, &crate::device::key(77), |text| text).unwrap();
     assert_eq!(outcome(ask()), "principal-wrong");
 }
 
 #[test]
 fn what_a_running_node_cannot_change_is_refused_whole() {
     let world = World::new();
-    let refused = world.core.reload(other(&world.authority.token, |text| {
+    let refused = reload(&world, &world.authority.token, |text| {
         text.replace("edge-1", "edge-2").replace("/kiosk", "/booth").replace("127.0.0.1:0", "127.0.0.1:1")
-    }));
+    });
     let Err(ReloadError::Fixed(keys)) = refused else { panic!("{refused:?}") };
     assert_eq!(keys, ["node", "listen"]);
     assert_eq!(world.code(&crate::device::get("/booth")), "no-route");
     assert!(world.code(&crate::device::get("/kiosk")) != "no-route", "nothing of it was taken");
-    assert!(!world.core.reload(other(&world.authority.token, |text| text)).unwrap(), "the same is no news");
+    assert!(!reload(&world, &world.authority.token, |text| text).unwrap(), "the same is no news");
     assert_eq!(world.core.metrics().snapshot().reloads, 0);
 }
 
@@ -118,9 +118,7 @@ fn limits_follow_and_modes_that_operators_set_stay() {
     world.core.learn(forward.learn.as_ref().unwrap(), Some(200));
     world.core.set_mode("GET /accounts/{id}", glacis_edge::config::Mode::Observe, "ann").unwrap();
     let tight = "[limits]\ndevice = { burst = 1, per_second = 1 }\n";
-    world
-        .core
-        .reload(other(&world.authority.token, |text| text.replacen("[token]", &format!("{tight}[token]"), 1)))
+    reload(&world, &world.authority.token, |text| text.replacen("[token]", &format!("{tight}[token]"), 1))
         .unwrap();
     world.pass(10);
     world.refresh_feed();
@@ -228,7 +226,7 @@ fn reloads_under_load_fail_no_request_and_cut_no_websocket() {
             let behind = if reloads % 2 == 0 { blue.address } else { red.address };
             let text = Shield::text(behind, "", nobody, "account.view");
             let config = EdgeConfig::parse("edge.toml", &text).unwrap();
-            assert!(shield.core().reload(config).unwrap());
+            assert!(shield.core().reload(config, "ann").unwrap());
             reloads += 1;
             socket.write_all(b"still here?").unwrap();
             let mut echo = [0; 11];
