@@ -1,5 +1,5 @@
 //! Long runs by hand: the equality of run and whole over many random policies and events, the speed of backtests,
-//! and the expression language beside another implementation.
+//! the expression language beside another implementation, and replays.
 //!
 //! The work is done by an example of a crate, in release; this only bounds it, passes the seed and prints the
 //! command, so that a failure can be repeated.
@@ -12,7 +12,7 @@ use crate::process::{Job, Show, Stopwatch};
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `soak cuts`, `soak steps`, `soak backtest`, `soak cel`, `soak benign`\n\
+pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `soak cuts`, `soak steps`, `soak backtest`, `soak cel`, `soak benign`, `soak replay`\n\
     --seed S    seed of the run (default: from the process id, printed)\n\
     equality    run equals whole over random policies; each of the seeded engine bugs must be found\n\
     --cases N   cases to run (default 1,000,000)\n\
@@ -27,7 +27,9 @@ pub(crate) const ABOUT: &str = "run for long: `soak equality`, `soak pairs`, `so
     cel         the profile `full` beside the crate `cel` on generated expressions; every deviation has a reason\n\
     --cases N   expressions (default 1,000,000)\n\
     benign      the sensors of the app zone in harmless hosts that look odd; any detection fails\n\
-    --minutes N minutes (default 30)";
+    --minutes N minutes (default 30)\n\
+    replay      duplicates of signed requests over two nodes with take-overs; none may be decided again\n\
+    --duplicates N  duplicates (default 1,000,000)";
 
 /// Runs a soak.
 pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
@@ -39,6 +41,7 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
         Some("backtest") => BACKTEST,
         Some("cel") => CEL,
         Some("benign") => BENIGN,
+        Some("replay") => REPLAY,
         Some(other) => return Err(Failure::new(format!("no soak `{other}`; there are {NAMES}"))),
         None => return Err(Failure::new(format!("which soak? there are {NAMES}"))),
     };
@@ -105,6 +108,8 @@ const BENIGN: Soak = Soak {
     starts: &["cc", "java", "node", "perf", "python3", "unshare"],
     ..soak("benign", "--minutes", 30, &["-p", "glacis-corpus"])
 };
-const NAMES: &str = "`equality`, `pairs`, `cuts`, `steps`, `backtest`, `cel` and `benign`";
+const REPLAY: Soak =
+    soak("replay", "--duplicates", 1_000_000, &["-p", "glacis-edge", "--example", "soak_replay"]);
+const NAMES: &str = "`equality`, `pairs`, `cuts`, `steps`, `backtest`, `cel`, `benign` and `replay`";
 /// Longest soak, build included.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);

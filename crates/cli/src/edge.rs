@@ -1,6 +1,7 @@
 //! `glacis edge`: what the gateway of this machine does now, and what an operator changes of it at once.
 //!
-//! Speaks to the control socket of the data folder. Every change is audited before it acts.
+//! Speaks to the control socket of the data folder. Every change is audited before it acts; what it means is the
+//! gateway's business.
 
 use crate::client::{Client, Connection, typed};
 use crate::error::CliError;

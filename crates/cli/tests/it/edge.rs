@@ -1,4 +1,5 @@
 //! `glacis edge status|reload|drain|attack-mode|bypass` against a running gateway.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use crate::installation::private_folder;
 use crate::live::{Process, Service, ask, protect, wait_for};

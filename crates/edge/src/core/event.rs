@@ -250,6 +250,7 @@ impl EdgeCore {
         }
         match self.signed(&way.live.config, head, now) {
             Ok(signed) => Ok(Caller::Signed(Box::new(signed))),
+            Err(Refusal::SignatureMissing) if way.limited => Err(Refusal::PrefixLimited),
             Err(Refusal::SignatureMissing) if route.device == DeviceZone::Optional => {
                 Ok(Caller::Unsigned(Cause::Withheld))
             }
@@ -272,9 +273,6 @@ impl EdgeCore {
         let (live, at) = (Arc::clone(&way.live), way.route);
         let policy = live.plan(at).map_or(NO_POLICY, |plan| plan.slice.policy());
         let caller = self.caller((&way, route), head, now)?;
-        if way.limited && matches!(caller, Caller::Unsigned(_)) {
-            return Err(Refusal::PrefixLimited);
-        }
         let facts = EventFacts {
             event: event.clone(),
             policy,

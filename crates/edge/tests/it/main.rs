@@ -27,6 +27,7 @@ mod passage;
 mod phone;
 mod refusals;
 mod reload;
+mod replay;
 mod service;
 mod sessions;
 #[path = "../../../../tests/support/tmpfs.rs"]
