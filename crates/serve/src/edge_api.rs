@@ -108,6 +108,8 @@ async fn status(State(core): App) -> Response {
         "feed_age_s": gauges.feed_age.map(|age| age.as_secs()),
         "journal_bytes": gauges.journal_bytes,
         "reloads": counts.reloads,
+        "sessions": counts.sessions,
+        "legs": counts.legs,
         "requests": counts.requests,
         "decided": { "edge": verdicts(counts.edge), "cloud": verdicts(counts.cloud) },
         "refused": refused,

@@ -10,6 +10,7 @@
 )]
 
 mod clock;
+mod cluster;
 mod disk;
 mod network;
 #[path = "../../../../tests/support/tmpfs.rs"]

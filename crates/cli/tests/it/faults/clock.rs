@@ -48,7 +48,7 @@ impl Clock {
 }
 
 /// What curl is told for these header lines.
-fn sent(url: &str, headers: &Path) -> u16 {
+pub(super) fn sent(url: &str, headers: &Path) -> u16 {
     let mut command = Command::new("curl");
     command
         .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H"])
