@@ -14,10 +14,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// A gateway in front of an upstream that remembers what it got.
-struct Town {
-    world: Authority,
-    host: Arc<SystemHost>,
-    running: Option<Running>,
+pub(crate) struct Town {
+    pub(crate) world: Authority,
+    pub(crate) host: Arc<SystemHost>,
+    pub(crate) running: Option<Running>,
     address: SocketAddr,
     seen: Receiver<String>,
 }
@@ -62,7 +62,7 @@ impl Town {
         Self::with(|text| text)
     }
 
-    fn with(change: impl FnOnce(String) -> String) -> Self {
+    pub(crate) fn with(change: impl FnOnce(String) -> String) -> Self {
         let (behind, seen) = upstream();
         let world = Authority::new("acme", Realm::Demo);
         let text = config(&world.token, "")
@@ -84,7 +84,11 @@ impl Town {
         Self { world, host, running: Some(running), address, seen }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket
@@ -101,7 +105,7 @@ impl Town {
         self.raw(&render(request))
     }
 
-    fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         let mut device = crate::device::Device::enrolled(
             &self.world.context,
             &self.world.result,
@@ -169,7 +173,7 @@ pub(crate) fn read_parts(socket: &mut TcpStream) -> (String, Vec<u8>) {
     }
 }
 
-fn read_one(socket: &mut TcpStream) -> String {
+pub(crate) fn read_one(socket: &mut TcpStream) -> String {
     let (head, body) = read_parts(socket);
     format!("{head}\r\n\r\n{}", String::from_utf8_lossy(&body))
 }

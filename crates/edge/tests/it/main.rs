@@ -13,6 +13,7 @@ mod cloud;
 mod crash;
 mod decisions;
 mod device;
+mod flood;
 #[path = "../../../attest/tests/it/forge.rs"]
 mod forge;
 mod full_disk;
