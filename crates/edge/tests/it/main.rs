@@ -15,9 +15,11 @@ mod decisions;
 mod device;
 #[path = "../../../attest/tests/it/forge.rs"]
 mod forge;
+mod frames;
 mod full_disk;
 mod gateway;
 mod golden;
+mod http2;
 mod links;
 mod modes;
 mod offline;
@@ -27,6 +29,7 @@ mod phone;
 mod refusals;
 mod service;
 mod sessions;
+mod tls;
 #[path = "../../../../tests/support/tmpfs.rs"]
 mod tmpfs;
 mod world;
