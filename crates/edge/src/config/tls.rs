@@ -1,6 +1,7 @@
 //! What an operator says about TLS and HTTP/2 on the side of the clients: names and files, no content.
 //!
-//! Files are named here and read by the gateway, at its start and whenever it is told to.
+//! Files are named here and read by the gateway, at its start and whenever it is told to. Whether a file holds what
+//! it should is for whoever reads it to say.
 
 use super::reader::{ConfigError, Keys};
 use super::usize_of;

@@ -114,23 +114,7 @@ impl Worker {
             .auto_date_header(false)
             .max_buf_size(head_max.max(8_192) * 2);
         let mut connection = http.serve_connection(TokioIo::new(stream), service);
-        let mut draining = false;
-        let mut registered = false;
-        poll_fn(|cx| {
-            if !registered {
-                watch.register(cx.waker());
-                registered = true;
-            }
-            if watch.is_killed() {
-                return Poll::Ready(());
-            }
-            if watch.is_draining() && !draining {
-                draining = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            Pin::new(&mut connection).poll(cx).map(drop)
-        })
-        .await;
+        attend(&watch, Pin::new(&mut connection), http1::Connection::graceful_shutdown).await;
         let parts = connection.into_parts();
         let mut stream = parts.io.into_inner();
         let granted = lock(&client.tunnel).take();
@@ -193,25 +177,31 @@ impl Worker {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service));
-        let mut draining = false;
-        let mut registered = false;
-        poll_fn(|cx| {
-            if !registered {
-                watch.register(cx.waker());
-                registered = true;
-            }
-            if watch.is_killed() {
-                return Poll::Ready(());
-            }
-            if watch.is_draining() && !draining {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            connection.as_mut().poll(cx).map(drop)
-        })
-        .await;
+        let connection = pin!(http.serve_connection(TokioIo::new(wire), service));
+        attend(&watch, connection, http2::Connection::graceful_shutdown).await;
     }
+}
+
+/// Polls a connection to its end, or to where its watch ends it; once there is to be no further request, it is told to
+/// `leave`.
+async fn attend<C: Future>(watch: &Watch, mut connection: Pin<&mut C>, leave: impl Fn(Pin<&mut C>)) {
+    let mut draining = false;
+    let mut registered = false;
+    poll_fn(|cx| {
+        if !registered {
+            watch.register(cx.waker());
+            registered = true;
+        }
+        if watch.is_killed() {
+            return Poll::Ready(());
+        }
+        if watch.is_draining() && !draining {
+            draining = true;
+            leave(connection.as_mut());
+        }
+        connection.as_mut().poll(cx).map(drop)
+    })
+    .await;
 }
 
 /// Streams that a client opens and resets before they are looked at; more ends the connection. Source: CVE-2023-44487,

@@ -541,3 +541,130 @@ fn a_first_line_in_pieces_is_read_as_what_it_is() {
     socket.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 400");
 }
+
+/// Sends `flood` until the gateway takes no more, at most `most` times; what then comes.
+fn flood(town: &Town, most: usize, before: &[u8], flood: impl Fn(usize) -> Vec<u8>) -> Outcome {
+    let mut socket = frames::open(town.connect());
+    let mut reader = socket.try_clone().unwrap();
+    // Whoever does not read would stop by itself.
+    let outcome = std::thread::spawn(move || {
+        loop {
+            match frames::outcome(&mut reader, 0) {
+                Outcome::Status(_) | Outcome::Reset(_) => {}
+                end => return end,
+            }
+        }
+    });
+    let mut sent = socket.write_all(before);
+    for at in 0..most {
+        if sent.is_err() {
+            break;
+        }
+        sent = socket.write_all(&flood(at));
+    }
+    // Nobody may wait for more than what is asked for now.
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+    outcome.join().unwrap()
+}
+
+#[test]
+fn floods_end_their_connection_and_no_other() {
+    const CALM: Outcome = Outcome::Away(11);
+    let town = Town::with(|text| text + "\n[http2]\nresets = 10\nstreams = 10\n");
+    let good = fields(&[]);
+    let stream = |at: usize| u32::try_from(at).unwrap() * 2 + 1;
+    let reset = |at: usize, code: u32| frame(3, 0, stream(at), &code.to_be_bytes());
+    // Streams that are opened and taken back at once (CVE-2023-44487).
+    let rapid = flood(&town, 5_000, &[], |at| [headers(stream(at), 0, &good), reset(at, 8)].concat());
+    assert!(matches!(rapid, CALM | Outcome::Closed), "{rapid:?}");
+    // A header block without an end (CVE-2024-27316).
+    let begun = frame(1, 0, 1, &frames::block(&good));
+    let endless = flood(&town, 5_000, &begun, |_| frame(9, 0, 1, &frames::block(&[("x-a", b"1")])));
+    assert!(matches!(endless, CALM | Outcome::Away(1) | Outcome::Closed), "{endless:?}");
+    let empty = flood(&town, 5_000, &begun, |_| frame(9, 0, 1, &[]));
+    assert!(matches!(empty, CALM | Outcome::Away(1) | Outcome::Closed), "{empty:?}");
+    // Streams that we have to reset, as their length is wrong.
+    let wrong = fields(&[("content-length", b"1")]);
+    let errors = flood(&town, 5_000, &[], |at| headers(stream(at), END_STREAM, &wrong));
+    assert!(matches!(errors, CALM | Outcome::Closed), "{errors:?}");
+    // Frames that want an answer get one each, and a client that does not read them is not read from.
+    let mut socket = frames::open(town.connect());
+    socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let pings = frame(6, 0, 0, &[7; 8]).repeat(1_000);
+    let taken = (0..1_000).take_while(|_| socket.write_all(&pings).is_ok()).count();
+    assert!(taken < 1_000, "17 MB of pings were taken from a client that reads no answer");
+    // More streams at once than there may be are refused each by itself.
+    let mut socket = frames::open(town.connect());
+    for at in 0..11 {
+        socket.write_all(&headers(stream(at), 0, &good)).unwrap();
+    }
+    assert_eq!(frames::outcome(&mut socket, stream(10)), Outcome::Reset(7));
+    // A header list beyond the limit of heads is refused, and the connection goes on.
+    let mut socket = frames::open(town.connect());
+    let long = vec![b'x'; 9_000];
+    let large = frames::block(&[&good[..], &[("x-a", &long), ("x-b", &long)]].concat());
+    let (first, rest) = large.split_at(10_000);
+    socket.write_all(&[frame(1, END_STREAM, 1, first), frame(9, END_HEADERS, 1, rest)].concat()).unwrap();
+    assert_eq!(frames::outcome(&mut socket, 1), Outcome::Status(431));
+    socket.write_all(&headers(3, END_STREAM, &good)).unwrap();
+    assert_eq!(frames::outcome(&mut socket, 3), Outcome::Status(200));
+}
+
+#[test]
+fn slow_clients_of_http_2_lose_their_connection() {
+    let town =
+        Town::with(|text| text + "\n[limits]\nhead_wait_ms = 300\nidle_ms = 1000\nupstream_wait_ms = 500\n");
+    // Nothing but the preface; a header block that does not end, dripping; a body that does not come; an idle connection
+    // with pings.
+    let silent = frames::open(town.connect());
+    let mut dripping = frames::open(town.connect());
+    dripping.write_all(&frame(1, 0, 1, &frames::block(&fields(&[])))).unwrap();
+    let mut waiting = frames::open(town.connect());
+    waiting.write_all(&headers(1, 0, &fields(&[("content-length", b"5")]))).unwrap();
+    let mut idle = frames::open(town.connect());
+    idle.write_all(&headers(1, END_STREAM, &fields(&[]))).unwrap();
+    assert_eq!(frames::outcome(&mut idle, 1), Outcome::Status(200));
+    let mut ended = 0;
+    for mut socket in [silent, dripping, waiting, idle] {
+        let mut writer = socket.try_clone().unwrap();
+        let drip = std::thread::spawn(move || {
+            while writer.write_all(&[]).is_ok() && writer.write_all(&frame(6, 0, 0, &[0; 8])).is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        // Whatever comes, it comes to an end.
+        while !matches!(frames::outcome(&mut socket, 0), Outcome::Closed) {}
+        drip.join().unwrap();
+        ended += 1;
+    }
+    assert_eq!(ended, 4);
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_nothing_for_long() {
+    let (town, _seen) = grpc_town("[limits]\nupstream_wait_ms = 300\n");
+    let mut socket = frames::open(town.connect());
+    // No window: the answer's body cannot leave.
+    socket.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
+    let ask = fields(&[(":path", b"/grpc/a"), ("content-length", b"5")]);
+    socket.write_all(&[headers(1, 0, &ask), data(1, END_STREAM, b"hello")].concat()).unwrap();
+    assert_eq!(frames::outcome(&mut socket, 1), Outcome::Status(200));
+    while !matches!(frames::outcome(&mut socket, 0), Outcome::Closed) {}
+}
+
+#[test]
+fn draining_says_goodbye_and_lets_requests_finish() {
+    let (mut town, _seen) = grpc_town("");
+    let running = town.running.take().unwrap();
+    let mut socket = frames::open(town.connect());
+    let ask = fields(&[(":path", b"/grpc/a")]);
+    socket.write_all(&[headers(1, 0, &ask), data(1, 0, b"one")].concat()).unwrap();
+    assert_eq!(frames::outcome(&mut socket, 1), Outcome::Status(200));
+    let stopping = std::thread::spawn(move || running.shutdown());
+    assert_eq!(frames::outcome(&mut socket, 9), Outcome::Away(0));
+    socket.write_all(&data(1, END_STREAM, b"two")).unwrap();
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).unwrap();
+    assert!(rest.windows(3).any(|three| three == b"two"), "the answer came to its end");
+    stopping.join().unwrap();
+}
