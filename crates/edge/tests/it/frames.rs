@@ -1,6 +1,6 @@
 //! HTTP/2 as raw frames, so that a test can say what no library would.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -73,7 +73,8 @@ pub(crate) fn open(mut socket: TcpStream) -> TcpStream {
 pub(crate) fn outcome(socket: &mut TcpStream, stream: u32) -> Outcome {
     loop {
         let mut head = [0; 9];
-        if socket.read_exact(&mut head).is_err() {
+        if let Err(error) = socket.read_exact(&mut head) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "neither an answer nor an end");
             return Outcome::Closed;
         }
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;

@@ -116,7 +116,7 @@ impl Town {
     }
 
     /// Sends raw bytes, ends writing, reads to the end.
-    fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
         let mut socket = self.connect();
         socket.write_all(bytes).unwrap();
         read_one(&mut socket)

@@ -27,6 +27,7 @@ mod passage;
 #[path = "../../../attest/tests/it/phone.rs"]
 mod phone;
 mod refusals;
+mod rfc9113;
 mod service;
 mod sessions;
 mod tls;
