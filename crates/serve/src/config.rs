@@ -175,6 +175,9 @@ impl ServeConfig {
     pub fn resolve(&mut self, file: &Path) {
         let base = file.parent().unwrap_or(Path::new(""));
         self.data_dir = base.join(&self.data_dir);
+        if let Some(edge) = &mut self.edge {
+            edge.resolve(base);
+        }
         if let Some(cloud) = &mut self.cloud {
             cloud.enrolment.resolve(base);
         }

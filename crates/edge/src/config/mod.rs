@@ -6,9 +6,11 @@
 
 pub mod reader;
 mod route;
+mod tls;
 
 pub use reader::ConfigError;
 pub use route::{DeviceZone, Extract, Field, Mode, Principal, RouteConfig, Segment, Stance};
+pub use tls::{Certificate, ClientAuth, Http2, Tls};
 
 use crate::limit::Rate;
 use crate::request::base64url;
@@ -17,6 +19,7 @@ use glacis_wire::{NodeName, Realm, TenantId};
 use reader::{Keys, Source};
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +34,10 @@ pub struct EdgeConfig {
     pub node: NodeName,
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// TLS where they connect; clear text without.
+    pub tls: Option<Tls>,
+    /// HTTP/2 where they connect.
+    pub http2: Http2,
     /// Worker threads, each with its own listener. Range: 1..=256.
     pub threads: usize,
     /// Where the cloud listens.
@@ -64,10 +71,22 @@ pub struct Upstream {
     pub address: SocketAddr,
     /// Whether `x-forwarded-for` says who the client is, in place of what the client says.
     pub forwarded_for: bool,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Whether it gets its own address as `host`, and not the one that the client asked for.
     pub own_host: bool,
     /// Longest time that a connection to it is kept without use, in steps of 250 ms; below that, none is kept.
     pub idle: Duration,
+}
+
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// One request at a time on a connection.
+    #[default]
+    Http1,
+    /// Many at once, without TLS and known beforehand (RFC 9113 §3.3); what gRPC needs.
+    Http2,
 }
 
 /// Everything that is bounded.
@@ -162,6 +181,8 @@ impl EdgeConfig {
             realm,
             node: name(&mut keys, "node", NodeName::parse)?,
             listen: address(&mut keys, "listen")?,
+            tls: keys.table("tls")?.map(tls::tls).transpose()?,
+            http2: tls::http2(keys.table("http2")?)?,
             threads: usize_of(keys.integer("threads", 1..=256)?.unwrap_or(THREADS)),
             cloud: address_or(&mut keys, "cloud", cloud)?,
             cloud_wait: millis(&mut keys, "cloud_wait_ms", 1..=10_000, CLOUD_WAIT_MS)?,
@@ -179,6 +200,13 @@ impl EdgeConfig {
         }
         keys.finish()?;
         Ok(config)
+    }
+
+    /// Makes relative files relative to `base`, the folder of the configuration file.
+    pub fn resolve(&mut self, base: &Path) {
+        if let Some(tls) = &mut self.tls {
+            tls.resolve(base);
+        }
     }
 }
 
@@ -245,10 +273,16 @@ fn upstreams(keys: &mut Keys<'_>) -> Result<Vec<Arc<Upstream>>, ConfigError> {
             "upstream" => Some(true),
             _ => None,
         })?;
+        let protocol = table.parsed("protocol", "must be `http1` or `http2`", |text| match text {
+            "http1" => Some(Protocol::Http1),
+            "http2" => Some(Protocol::Http2),
+            _ => None,
+        })?;
         let upstream = Upstream {
             name: name.to_owned(),
             address: address(&mut table, "address")?,
             forwarded_for: table.flag("forwarded_for")?,
+            protocol: protocol.unwrap_or_default(),
             own_host: host.unwrap_or(false),
             idle: millis(&mut table, "idle_ms", 0..=600_000, UPSTREAM_IDLE_MS)?,
         };

@@ -118,3 +118,45 @@ fn sources_of_a_field_are_checked() {
         assert!(got.contains(want), "{bad}: {got}");
     }
 }
+
+#[test]
+fn tls_and_http_2_are_checked() {
+    let with = |more: &str| format!("{GOOD}\n{more}");
+    let one = "[[tls.certificate]]\nchain = \"a.pem\"\nkey = \"a.key\"\n";
+    let mut config = EdgeConfig::parse("edge.toml", &with(one)).unwrap();
+    config.resolve(std::path::Path::new("/etc/edge"));
+    let tls = config.tls.unwrap();
+    assert_eq!((tls.tls12, tls.handshakes, tls.client_auth), (false, 512, ClientAuth::Off));
+    assert_eq!(tls.certificates[0].key, std::path::Path::new("/etc/edge/a.key"));
+    assert_eq!(config.http2, Http2 { enabled: true, streams: 100, resets: 200 });
+    assert_eq!(config.upstreams[0].protocol, Protocol::Http1);
+    for (bad, want) in [
+        ("[tls]\n", "`tls.certificate` is missing: TLS needs at least one"),
+        ("[[tls.certificate]]\nchain = \"a\"\n", "`tls.certificate.key` is missing"),
+        (
+            &format!("{one}{one}"),
+            "`tls.certificate` without `names` is the one for everybody else; there can be one",
+        ),
+        (&format!("{one}names = [\"Shop.test\"]"), "`tls.certificate.names` must be lower-case host names"),
+        (&format!("{one}names = [\"a.*.test\"]"), "`a.*.test` is not"),
+        (&format!("{one}names = [\"a.test\", \"a.test\"]"), "`tls.certificate` has the name `a.test` twice"),
+        (&format!("[tls]\nclient_ca = \"a\"\n{one}"), "`tls.client_ca` needs `client_auth` to be asked for"),
+        (
+            &format!("[tls]\nclient_auth = \"required\"\n{one}"),
+            "`tls.client_auth` needs `client_ca`, the file",
+        ),
+        (&format!("[tls]\nclient_auth = \"maybe\"\n{one}"), "must be `none`, `optional` or `required`"),
+        (&format!("[tls]\nhandshakes = 0\n{one}"), "`tls.handshakes` must be an integer in 1..=65536"),
+        (&format!("{one}keys = 1"), "unknown key `tls.certificate.keys`; did you mean `key`?"),
+        ("[http2]\nstreams = 1001\n", "`http2.streams` must be an integer in 1..=1000"),
+        ("[http2]\nresets = 1\n", "`http2.resets` must be an integer in 10..=100000"),
+        ("[http2]\noff = false\n", "`http2.off` must be `true` where it is there"),
+        (
+            "[upstream.a]\naddress = \"127.0.0.1:1\"\nprotocol = \"h2\"\n",
+            "`upstream.a.protocol` must be `http1` or `http2`",
+        ),
+    ] {
+        let got = error(&with(bad));
+        assert!(got.contains(want), "{bad}: {got}");
+    }
+}

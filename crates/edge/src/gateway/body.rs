@@ -1,10 +1,15 @@
 //! Bodies on their way: to the client, to the upstream, and from the upstream with the link that carries it.
 //!
+//! Trailers go on without what is ours and what would frame or route a message (RFC 9110 §6.5.1), to whoever speaks of
+//! them: over HTTP/1.1 hyper sends none that no field announced.
+//!
 //! A streamed request body is hashed as it passes, and its last byte waits until the digest is the signed one. A
 //! body that breaks off is remembered with its cause; nothing here decides what the client is told.
 
 use super::gate::Gate;
 use super::link::{Link, Links};
+use super::many::Lease;
+use super::proxy::strip_trailers;
 use super::watch::Watch;
 use crate::core::EdgeCore;
 use crate::learnt::Counted;
@@ -12,6 +17,7 @@ use bytes::Bytes;
 use glacis_seal::Sha256;
 use glacis_wire::Digest;
 use glacis_wire::message::refusal::Refusal;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
@@ -91,9 +97,12 @@ pub(super) struct Checked {
     inner: Incoming,
     hash: Option<(Sha256, Digest)>,
     held: Option<Bytes>,
+    trailers: Option<HeaderMap>,
     left: usize,
     done: bool,
     fate: Fate,
+    /// The stream that the body comes over, where that is not the whole connection.
+    paced: Option<Arc<Watch>>,
     /// Who is told of another digest, where that does not act.
     observer: Option<(Arc<EdgeCore>, Option<Counted>)>,
     /// Closed while the upstream has not said that it wants the body.
@@ -104,8 +113,19 @@ impl Checked {
     /// `content` is what the body must hash to; `None` where nobody signed it.
     pub(super) fn new(inner: Incoming, content: Option<Digest>, limit: usize, fate: Fate) -> Self {
         let hash = content.map(|content| (Sha256::new(), content));
-        let (before, held, observer, gate) = (None, None, None, None);
-        Self { before, inner, hash, held, left: limit, done: false, fate, observer, gate }
+        Self {
+            before: None,
+            inner,
+            hash,
+            held: None,
+            trailers: None,
+            left: limit,
+            done: false,
+            fate,
+            paced: None,
+            observer: None,
+            gate: None,
+        }
     }
 
     /// A body of which `before` was read already, as nobody signed it or nothing acts.
@@ -122,6 +142,12 @@ impl Checked {
     /// The body is not asked for before `gate` opens.
     pub(super) fn behind(mut self, gate: Gate) -> Self {
         self.gate = Some(gate);
+        self
+    }
+
+    /// What comes is progress of `watch`.
+    pub(super) fn paced(mut self, watch: Arc<Watch>) -> Self {
+        self.paced = Some(watch);
         self
     }
 
@@ -147,6 +173,7 @@ impl Checked {
     fn fail(&mut self, fate: u8, refusal: Refusal) -> BodyError {
         self.fate.set(fate);
         self.done = true;
+        self.trailers = None;
         BodyError::Refused(refusal)
     }
 
@@ -169,7 +196,16 @@ impl Checked {
             let Ok(frame) = frame else {
                 return Poll::Ready(Some(Err(self.fail(Fate::FRAMING, Refusal::Framing))));
             };
-            let Ok(mut data) = frame.into_data() else { continue };
+            if let Some(watch) = &self.paced {
+                watch.progress();
+            }
+            let mut data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().ok().map(strip_trailers);
+                    continue;
+                }
+            };
             if data.is_empty() {
                 continue;
             }
@@ -194,7 +230,13 @@ impl Checked {
                 Some(before) => [before, data].concat().into(),
             }))));
         }
-        Poll::Ready(self.held.take().map(|last| Ok(Frame::data(last))))
+        let last = self.held.take().map(Frame::data);
+        let last = last.or_else(|| self.trailers.take().map(Frame::trailers));
+        Poll::Ready(last.map(Ok))
+    }
+
+    const fn is_over(&self) -> bool {
+        self.done && self.held.is_none() && self.before.is_none() && self.trailers.is_none()
     }
 }
 
@@ -217,7 +259,7 @@ impl Body for UpBody {
         match self {
             Self::Empty | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
-            Self::Stream(body) => body.done && body.held.is_none() && body.before.is_none(),
+            Self::Stream(body) => body.is_over(),
         }
     }
 
@@ -237,25 +279,33 @@ pub(super) enum OutBody {
     Upstream(Box<UpstreamBody>),
 }
 
-/// An upstream's body with the link that it comes over; the link goes back to its shelf at the end.
+/// An upstream's body with what it comes over.
 #[derive(Debug)]
 pub(super) struct UpstreamBody {
     incoming: Incoming,
-    link: Option<Box<Link>>,
-    links: Arc<Links>,
+    way: Option<Way>,
     watch: Arc<Watch>,
 }
 
+/// What an answer comes over.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// A connection of its own; it goes back to its shelf at the end.
+    Link(Box<Link>, Arc<Links>),
+    /// One stream of many.
+    Stream(#[expect(dead_code, reason = "it is held, until the answer is over")] Lease),
+}
+
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, link: Box<Link>, links: Arc<Links>, watch: Arc<Watch>) -> Self {
-        Self { incoming, link: Some(link), links, watch }
+    pub(super) fn new(incoming: Incoming, way: Way, watch: Arc<Watch>) -> Self {
+        Self { incoming, way: Some(way), watch }
     }
 
     fn release(&mut self) {
-        if let Some(mut link) = self.link.take() {
+        if let Some(Way::Link(mut link, links)) = self.way.take() {
             // Once more, so that the link sees the end of the message and asks for the next one.
             link.drive(&mut Context::from_waker(Waker::noop()));
-            self.links.put(link);
+            links.put(link);
         }
     }
 }
@@ -283,14 +333,20 @@ impl Body for OutBody {
         if body.watch.take_expired() {
             return Poll::Ready(Some(Err(BodyError::Expired)));
         }
-        if let Some(link) = &mut body.link {
+        if let Some(Way::Link(link, _)) = &mut body.way {
             link.drive(cx);
         }
         let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
-        if frame.is_none() {
+        body.watch.progress();
+        let Some(frame) = frame else {
             body.release();
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Upstream)))
+            return Poll::Ready(None);
+        };
+        let frame = frame.map_err(|_| BodyError::Upstream)?;
+        Poll::Ready(Some(Ok(match frame.into_trailers() {
+            Ok(trailers) => Frame::trailers(strip_trailers(trailers)),
+            Err(frame) => frame,
+        })))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -321,6 +377,7 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize, watch: &Watch) ->
             Pin::new(&mut *body).poll_frame(cx).map(Ok)
         });
         let Some(frame) = frame.await? else { break };
+        watch.progress();
         let Ok(data) = frame.map_err(|_| Uncollected::Broken)?.into_data() else { continue };
         // Most bodies come in one piece, which then is not copied.
         match first.take() {

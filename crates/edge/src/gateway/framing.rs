@@ -34,6 +34,8 @@ pub(crate) struct Tracker {
     state: State,
     head: Vec<u8>,
     head_max: usize,
+    /// What a target in absolute form begins with.
+    scheme: &'static [u8],
     /// Bytes of chunk extensions in this body.
     extensions: usize,
     /// Heads that were complete and good.
@@ -71,10 +73,17 @@ impl Tracker {
             state: State::Head,
             head: Vec::new(),
             head_max,
+            scheme: b"http://",
             extensions: 0,
             heads: 0,
             stopped_at_head: false,
         }
+    }
+
+    /// The stream comes under TLS.
+    pub(crate) const fn secured(mut self) -> Self {
+        self.scheme = b"https://";
+        self
     }
 
     /// Why the stream was stopped, if it was.
@@ -127,7 +136,7 @@ impl Tracker {
 
     fn head(&mut self, rest: &[u8]) -> Result<usize, Refusal> {
         if self.head.is_empty() {
-            return match parse(rest, self.head_max)? {
+            return match parse(rest, self.head_max, self.scheme)? {
                 Some(head) => Ok(self.complete(&head)),
                 None => {
                     self.head.extend_from_slice(rest);
@@ -143,7 +152,7 @@ impl Tracker {
         };
         self.head.extend_from_slice(taken);
         if taken.contains(&b'\n')
-            && let Some(head) = parse(&self.head, self.head_max)?
+            && let Some(head) = parse(&self.head, self.head_max, self.scheme)?
         {
             self.head.clear();
             return Ok(self.complete(&head) - before);
@@ -233,10 +242,10 @@ enum Length {
 }
 
 /// A whole head at the start of `bytes`; `None` where it is not complete.
-fn parse(bytes: &[u8], head_max: usize) -> Result<Option<Head>, Refusal> {
+fn parse(bytes: &[u8], head_max: usize, scheme: &[u8]) -> Result<Option<Head>, Refusal> {
     let mut rest = bytes;
     let Some(line) = next_line(&mut rest, bytes.len(), head_max)? else { return Ok(None) };
-    let request = RequestLine::parse(line)?;
+    let request = RequestLine::parse(line, scheme)?;
     let mut seen = Seen::default();
     loop {
         let Some(line) = next_line(&mut rest, bytes.len(), head_max)? else { return Ok(None) };
@@ -289,7 +298,8 @@ struct RequestLine<'a> {
 }
 
 impl<'a> RequestLine<'a> {
-    fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
+    /// `wanted` is what a target in absolute form begins with.
+    fn parse(line: &'a [u8], wanted: &[u8]) -> Result<Self, Refusal> {
         let mut parts = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -309,8 +319,8 @@ impl<'a> RequestLine<'a> {
             [b'/', ..] => None,
             b"*" if method == b"OPTIONS" => None,
             _ => {
-                let (scheme, rest) = target.split_at_checked(b"http://".len()).ok_or(Refusal::Framing)?;
-                if !scheme.eq_ignore_ascii_case(b"http://") {
+                let (scheme, rest) = target.split_at_checked(wanted.len()).ok_or(Refusal::Framing)?;
+                if !scheme.eq_ignore_ascii_case(wanted) {
                     return Err(Refusal::Framing);
                 }
                 let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -388,7 +398,7 @@ impl<'a> Seen<'a> {
 }
 
 /// Digits only, at most 19 of them (RFC 9110 §8.6).
-fn decimal(text: &[u8]) -> Option<u64> {
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     let fits = !text.is_empty() && text.len() <= 19 && text.iter().all(u8::is_ascii_digit);
     fits.then(|| text.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
 }

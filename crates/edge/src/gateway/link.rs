@@ -193,16 +193,22 @@ struct Failed {
 
 /// A request to send once more: one that may arrive twice, with a body that is not used up by sending it.
 fn copy(request: &Request<UpBody>) -> Option<Request<UpBody>> {
-    let body = request.body().again().filter(|_| request.method().is_idempotent())?;
+    if request.method().is_idempotent() { again(request) } else { None }
+}
+
+/// The same request, where sending it does not use up its body.
+pub(super) fn again(request: &Request<UpBody>) -> Option<Request<UpBody>> {
+    let body = request.body().again()?;
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
 }
 
 /// Waits for `work` unless the watch says that it took too long.
-async fn expiring<T>(
+pub(super) async fn expiring<T>(
     mut work: Pin<&mut impl Future<Output = T>>,
     watch: Option<&Watch>,
 ) -> Result<T, LinkError> {

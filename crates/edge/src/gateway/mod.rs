@@ -1,4 +1,4 @@
-//! The gateway: sockets around an [`EdgeCore`], HTTP/1.1 in front and behind.
+//! The gateway: sockets around an [`EdgeCore`], HTTP/1.1 and HTTP/2 in front, in clear text or under TLS.
 //!
 //! Thread per core: each worker has its own listener on the shared port, its own single-threaded runtime and its
 //! own links to the upstreams and to the cloud, so a request never changes threads. One further thread pulls
@@ -12,38 +12,35 @@ mod body;
 mod cloud;
 mod framing;
 mod gate;
+mod http2;
 mod line;
 mod link;
 mod listen;
+mod many;
 mod proxy;
+mod speak;
 mod stream;
+mod tls;
 mod tunnel;
 mod watch;
 
 pub use listen::BindError;
+pub use tls::TlsError;
 
 use crate::config::Upstream;
 use crate::core::EdgeCore;
 use crate::state::lock;
 use cloud::CloudClient;
 use glacis_wire::message::refusal::Refusal;
-use http::header::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use link::Links;
-use proxy::Peer;
-use std::convert::Infallible;
-use std::future::poll_fn;
+use many::Road;
+use speak::Socket;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use stream::ClientStream;
+use tls::Tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use watch::{TICK, Watcher};
@@ -54,6 +51,18 @@ pub struct Gateway {
     core: Arc<EdgeCore>,
     listeners: Vec<TcpListener>,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+}
+
+/// The gateway cannot be where it is to be.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Its port cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// TLS cannot be spoken with the files that it is given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A running gateway. Dropping it lets it run on; [`shutdown`](Self::shutdown) ends it.
@@ -61,6 +70,7 @@ pub struct Gateway {
 pub struct Running {
     core: Arc<EdgeCore>,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -78,18 +88,25 @@ struct Shared {
 struct Worker {
     core: Arc<EdgeCore>,
     shared: Arc<Shared>,
-    upstreams: Mutex<Vec<(Arc<Upstream>, Arc<Links>)>>,
+    upstreams: Mutex<Vec<(Arc<Upstream>, Arc<Road>)>>,
     cloud: CloudClient,
     watcher: Arc<Watcher>,
+    tls: Option<Arc<Tls>>,
+    /// TLS handshakes that are going on.
+    handshakes: AtomicUsize,
 }
 
 impl Gateway {
-    /// Binds the configured address; an error says who holds a port that is taken.
-    pub fn bind(core: Arc<EdgeCore>) -> Result<Self, BindError> {
-        let listeners = listen::bind(core.config().listen, core.config().threads)?;
+    /// Reads what TLS needs and binds the configured address; an error names the file with its fault, or who holds a
+    /// port that is taken.
+    pub fn bind(core: Arc<EdgeCore>) -> Result<Self, GatewayError> {
+        let config = core.config();
+        let load = |tls| Tls::load(tls, config.http2.enabled, Arc::clone(core.host())).map(Arc::new);
+        let tls = config.tls.as_ref().map(load).transpose()?;
+        let listeners = listen::bind(config.listen, config.threads)?;
         let address =
-            listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(core.config().listen);
-        Ok(Self { core, listeners, address })
+            listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(config.listen);
+        Ok(Self { core, listeners, address, tls })
     }
 
     /// Where clients connect; with port 0 configured, the port that the system chose.
@@ -105,12 +122,12 @@ impl Gateway {
         let mut threads = Vec::new();
         for (at, listener) in self.listeners.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (core, shared) = (Arc::clone(&self.core), Arc::clone(&shared));
-            let work = move || runtime.block_on(Worker::new(core, shared).run(listener));
+            let (core, shared, tls) = (Arc::clone(&self.core), Arc::clone(&shared), self.tls.clone());
+            let work = move || runtime.block_on(Worker::new(core, shared, tls).run(listener));
             threads.push(std::thread::Builder::new().name(format!("edge-{at}")).spawn(work)?);
         }
         threads.extend(background::start(&self.core, &shared)?);
-        Ok(Running { core: self.core, address: self.address, shared, threads })
+        Ok(Running { core: self.core, address: self.address, tls: self.tls, shared, threads })
     }
 }
 
@@ -123,6 +140,15 @@ impl Running {
     /// The pipeline behind it.
     pub const fn core(&self) -> &Arc<EdgeCore> {
         &self.core
+    }
+
+    /// Reads certificates, keys and CAs again. Connections go on with what they began with; where a file is wrong,
+    /// all stays as it is.
+    ///
+    /// # Errors
+    /// The file that cannot be used, with its fault.
+    pub fn reload_tls(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// Takes no new connections, lets running requests finish (at most `drain`), ships and syncs what is owed.
@@ -154,22 +180,23 @@ impl Shared {
 }
 
 impl Worker {
-    fn new(core: Arc<EdgeCore>, shared: Arc<Shared>) -> Arc<Self> {
+    fn new(core: Arc<EdgeCore>, shared: Arc<Shared>, tls: Option<Arc<Tls>>) -> Arc<Self> {
         let upstreams = Mutex::default();
         let cloud = CloudClient::new(Arc::clone(&core));
-        Arc::new(Self { core, shared, upstreams, cloud, watcher: Watcher::new() })
+        let (watcher, handshakes) = (Watcher::new(), AtomicUsize::new(0));
+        Arc::new(Self { core, shared, upstreams, cloud, watcher, tls, handshakes })
     }
 
-    /// The links of this worker to `place`. An upstream that a reload took away keeps its links for the requests that
-    /// hold them.
-    fn links(&self, place: &Arc<Upstream>) -> Arc<Links> {
+    /// The way of this worker to `place`. An upstream that a reload took away keeps its connections for the requests
+    /// that hold them.
+    fn road(&self, place: &Arc<Upstream>) -> Arc<Road> {
         let mut all = lock(&self.upstreams);
-        if let Some((_, links)) = all.iter().find(|(known, _)| Arc::ptr_eq(known, place)) {
-            return Arc::clone(links);
+        if let Some((_, road)) = all.iter().find(|(known, _)| Arc::ptr_eq(known, place)) {
+            return Arc::clone(road);
         }
-        let links = Arc::new(Links::new(place.address, place.idle));
-        all.push((Arc::clone(place), Arc::clone(&links)));
-        links
+        let road = Arc::new(Road::new(place));
+        all.push((Arc::clone(place), Arc::clone(&road)));
+        road
     }
 
     /// Longest wait for the cloud where a device itself asks it something.
@@ -217,9 +244,9 @@ impl Worker {
             let config = self.core.config();
             self.watcher.tick(&config.limits);
             let known = &config.upstreams;
-            let mut links = lock(&self.upstreams);
-            links.retain(|(place, _)| known.iter().any(|known| Arc::ptr_eq(known, place)));
-            links.iter().for_each(|(_, links)| links.tick());
+            let mut roads = lock(&self.upstreams);
+            roads.retain(|(place, _)| known.iter().any(|known| Arc::ptr_eq(known, place)));
+            roads.iter().for_each(|(_, road)| road.tick());
         }
     }
 
@@ -230,7 +257,7 @@ impl Worker {
         tokio::spawn(async move {
             if open < worker.core.config().limits.connections {
                 worker.connection(socket, peer).await;
-            } else {
+            } else if worker.tls.is_none() {
                 worker.turn_away(socket, Refusal::Overloaded).await;
             }
             worker.shared.connections.fetch_sub(1, Ordering::AcqRel);
@@ -238,73 +265,8 @@ impl Worker {
         });
     }
 
-    async fn connection(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
-        if socket.set_nodelay(true).is_err() {
-            return;
-        }
-        let watch = self.watcher.add();
-        let served = Arc::new(AtomicU64::new(0));
-        let address = peer.ip().to_canonical();
-        let forwarded =
-            HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        let (worker, served_too) = (Arc::clone(self), Arc::clone(&served));
-        let client = Arc::new(Peer {
-            worker,
-            watch: Arc::clone(&watch),
-            served: served_too,
-            address,
-            forwarded,
-            tunnel: Mutex::default(),
-        });
-        let head_max = self.core.config().limits.head_bytes;
-        let stream = ClientStream::new(socket, Arc::clone(&self.core), Arc::clone(&watch), served);
-        let peer = Arc::clone(&client);
-        let service = service_fn(move |request| {
-            let client = Arc::clone(&peer);
-            async move { Ok::<_, Infallible>(client.serve(request).await) }
-        });
-        let mut http = http1::Builder::new();
-        http.half_close(false)
-            .pipeline_flush(false)
-            .auto_date_header(false)
-            .max_buf_size(head_max.max(8_192) * 2);
-        let mut connection = http.serve_connection(TokioIo::new(stream), service);
-        let mut draining = false;
-        let mut registered = false;
-        poll_fn(|cx| {
-            if !registered {
-                watch.register(cx.waker());
-                registered = true;
-            }
-            if watch.is_killed() {
-                return Poll::Ready(());
-            }
-            if watch.is_draining() && !draining {
-                draining = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            Pin::new(&mut connection).poll(cx).map(drop)
-        })
-        .await;
-        let parts = connection.into_parts();
-        let stream = parts.io.into_inner();
-        let granted = lock(&client.tunnel).take();
-        if let Some(link) = granted {
-            // A tunnel may be silent for as long as both ends like; it still counts as a connection.
-            let socket = stream.socket;
-            drop((client, watch));
-            return tunnel::run(socket, &parts.read_buf, *link, &self.shared).await;
-        }
-        if let Some(refusal) = stream.tracker.refusal()
-            && stream.tracker.stopped_at_head()
-            && stream.is_served()
-        {
-            self.turn_away(stream.socket, refusal).await;
-        }
-    }
-
     /// Answers a connection that no request can be read from, and ends it so that the answer arrives.
-    async fn turn_away(&self, mut socket: TcpStream, refusal: Refusal) {
+    async fn turn_away<S: Socket>(&self, mut socket: S, refusal: Refusal) {
         let answer = framing::raw(&self.core.refusal(refusal));
         let farewell = async {
             socket.write_all(&answer).await?;

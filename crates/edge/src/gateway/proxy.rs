@@ -4,26 +4,29 @@
 //! in. Nothing of a request is copied but the values that are kept.
 
 use super::Worker;
-use super::body::{Checked, Fate, OutBody, Uncollected, UpBody, UpstreamBody, collect};
+use super::body::{Checked, Fate, OutBody, Uncollected, UpBody, UpstreamBody, Way, collect};
 use super::gate::{Gate, Key};
+use super::http2;
 use super::link::{Link, LinkError};
+use super::many::Road;
 use super::watch::{Phase, Watch};
-use crate::config::Upstream;
-use crate::core::{Body as CoreBody, EdgeCore, Forward, Step};
+use crate::config::{Protocol, Upstream};
+use crate::core::{Body as CoreBody, Forward, Step};
 use crate::request::{Fields, HOP_BY_HOP, Headers, Once, RequestHead};
 use crate::state::lock;
 use bytes::Bytes;
 use glacis_wire::http::{self as names, OUR_PREFIX};
 use glacis_wire::message::refusal::Refusal;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode, Version};
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -39,11 +42,28 @@ pub(super) struct Peer {
     pub(super) worker: Arc<Worker>,
     pub(super) watch: Arc<Watch>,
     pub(super) served: Arc<AtomicU64>,
+    pub(super) origin: Origin,
+    /// The upstream's side of a WebSocket that was granted; what follows is not HTTP.
+    pub(super) tunnel: Mutex<Option<Box<Link>>>,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
     pub(super) address: IpAddr,
     /// The address as a header value.
     pub(super) forwarded: HeaderValue,
-    /// The upstream's side of a WebSocket that was granted; what follows is not HTTP.
-    pub(super) tunnel: Mutex<Option<Box<Link>>>,
+    /// Whether it comes under TLS.
+    pub(super) secured: bool,
+}
+
+impl Origin {
+    pub(super) fn new(peer: SocketAddr, secured: bool) -> Self {
+        let address = peer.ip().to_canonical();
+        let forwarded =
+            HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { address, forwarded, secured }
+    }
 }
 
 impl Peer {
@@ -66,15 +86,22 @@ impl Peer {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<OutBody> {
         let core = &self.worker.core;
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
+        if parts.version == Version::HTTP_2
+            && let Err(refusal) = http2::plain(&mut parts)
+        {
+            return self.refused(refusal);
+        }
         let empty = hyper::body::Body::is_end_stream(&body);
         let mut whole: Option<Bytes> = None;
         let mut begun: Option<Bytes> = None;
         let forward = {
-            let Some(head) = Head::of(&parts) else { return self.refused(Refusal::Framing) };
+            let Some(head) = Head::of(&parts, self.origin.secured) else {
+                return self.refused(Refusal::Framing);
+            };
             let head = head.view();
             let to_come = if empty { CoreBody::Empty } else { CoreBody::ToCome };
-            let mut step = core.begin(&head, to_come, self.address, core.host().now());
+            let mut step = core.begin(&head, to_come, self.origin.address, core.host().now());
             loop {
                 step = match step {
                     Step::Answer(response) => return out(response),
@@ -143,11 +170,12 @@ impl Peer {
     ) -> Result<Response<OutBody>, Refusal> {
         let core = &self.worker.core;
         let place = Arc::clone(&forward.upstream);
-        let links = self.worker.links(&place);
+        let road = self.worker.road(&place);
         let fate = Fate::default();
-        let expects = parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
-        let (body, key) = body.on_its_way(&mut forward, expects, &fate, core);
-        let tunnel = wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
+        let alone = place.protocol == Protocol::Http1;
+        let expects = alone && parts.headers.contains_key(EXPECT) && parts.version == Version::HTTP_11;
+        let (body, key) = self.on_its_way(body, &mut forward, expects, &fate);
+        let tunnel = alone && wants_tunnel(&parts.headers) && matches!(body, UpBody::Empty);
         let mut request = self.upstream_request(parts, body, &forward, &place).ok_or(Refusal::Framing)?;
         if tunnel {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -163,10 +191,19 @@ impl Peer {
             None => drop(request.headers_mut().remove(EXPECT)),
         }
         let begun = core.host().monotonic();
-        let answered = links.send(request, Some(&self.watch)).await;
+        let answered = match &*road {
+            Road::Links(links) => links
+                .send(request, Some(&self.watch))
+                .await
+                .map(|(answer, link)| (answer, Way::Link(link, Arc::clone(links)))),
+            Road::Many(many) => Box::pin(many.send(request, &self.watch))
+                .await
+                .map(|(answer, lease)| (answer, Way::Stream(lease))),
+        };
         core.metrics().upstream_took(core.host().monotonic().saturating_sub(begun));
         match answered {
-            Ok((answer, link)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok((answer, way)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let Way::Link(link, _) = way else { return Err(Refusal::Upstream) };
                 if !tunnel || !wants_tunnel(answer.headers()) {
                     return Err(Refusal::Upstream);
                 }
@@ -177,9 +214,9 @@ impl Peer {
                 *lock(&self.tunnel) = Some(link);
                 Ok(response)
             }
-            Ok((answer, link)) => {
+            Ok((answer, way)) => {
                 let (parts, incoming) = answer.into_parts();
-                let body = UpstreamBody::new(incoming, link, links, Arc::clone(&self.watch));
+                let body = UpstreamBody::new(incoming, way, Arc::clone(&self.watch));
                 Ok(respond(parts, forward, OutBody::Upstream(Box::new(body))))
             }
             Err(error) => {
@@ -191,6 +228,38 @@ impl Peer {
         }
     }
 
+    /// The body as a link takes it; where the client waits to be asked for it, what asks.
+    fn on_its_way(
+        &self,
+        body: Outgoing,
+        forward: &mut Forward,
+        expects: bool,
+        fate: &Fate,
+    ) -> (UpBody, Option<Key>) {
+        let stream = |mut checked: Checked| {
+            if self.watch.is_stream() {
+                checked = checked.paced(Arc::clone(&self.watch));
+            }
+            UpBody::Stream(Box::new(checked))
+        };
+        match body {
+            Outgoing::Empty => (UpBody::Empty, None),
+            Outgoing::Full(bytes) => (UpBody::Full(Some(bytes)), None),
+            Outgoing::Rest(begun, body) => (stream(Checked::resumed(begun, body, fate.clone())), None),
+            Outgoing::Stream(body) => {
+                let mut checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
+                if forward.observes && forward.content.is_some() {
+                    checked = checked.observed(Arc::clone(&self.worker.core), forward.counted.take());
+                }
+                if !expects {
+                    return (stream(checked), None);
+                }
+                let (gate, key) = Gate::new();
+                (stream(checked.behind(gate)), Some(key))
+            }
+        }
+    }
+
     fn upstream_request(
         &self,
         mut parts: Parts,
@@ -198,9 +267,10 @@ impl Peer {
         forward: &Forward,
         place: &Upstream,
     ) -> Option<Request<UpBody>> {
+        let trailers = parts.headers.get(TE).is_some_and(wants_trailers);
         strip(&mut parts.headers);
         if place.forwarded_for {
-            parts.headers.insert(FORWARDED_FOR, self.forwarded.clone());
+            parts.headers.insert(FORWARDED_FOR, self.origin.forwarded.clone());
         }
         if let Some(decision) = &forward.decision {
             parts.headers.insert(DECISION, HeaderValue::from_str(decision).ok()?);
@@ -208,6 +278,9 @@ impl Peer {
         // A client of HTTP/1.0 may name no host; we speak HTTP/1.1, which must.
         if place.own_host || !parts.headers.contains_key(HOST) {
             parts.headers.insert(HOST, HeaderValue::try_from(place.address.to_string()).ok()?);
+        }
+        if place.protocol == Protocol::Http2 {
+            return addressed(parts, trailers).map(|parts| Request::from_parts(parts, body));
         }
         // Without it hyper takes a `GET` of unknown length for one without a body.
         if matches!(body, UpBody::Stream(_)) && !parts.headers.contains_key(CONTENT_LENGTH) {
@@ -220,6 +293,25 @@ impl Peer {
         parts.version = Version::HTTP_11;
         Some(Request::from_parts(parts, body))
     }
+}
+
+/// A head as HTTP/2 has it: the host in the target, and `te` where the client takes trailers.
+fn addressed(mut parts: Parts, trailers: bool) -> Option<Parts> {
+    let host = parts.headers.remove(HOST)?;
+    let path = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let uri = Uri::builder().scheme("http").authority(host.as_bytes()).path_and_query(path);
+    parts.uri = uri.build().ok()?;
+    parts.version = Version::HTTP_2;
+    if trailers {
+        parts.headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    Some(parts)
+}
+
+fn wants_trailers(te: &HeaderValue) -> bool {
+    te.as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Whether a head asks for, or grants, a WebSocket. No other protocol is tunnelled: HTTP in it would pass unseen.
@@ -251,35 +343,6 @@ enum Outgoing {
     Stream(Incoming),
 }
 
-impl Outgoing {
-    /// The body as a link takes it; where the client waits to be asked for it, what asks.
-    fn on_its_way(
-        self,
-        forward: &mut Forward,
-        expects: bool,
-        fate: &Fate,
-        core: &Arc<EdgeCore>,
-    ) -> (UpBody, Option<Key>) {
-        let stream = |checked| UpBody::Stream(Box::new(checked));
-        match self {
-            Self::Empty => (UpBody::Empty, None),
-            Self::Full(bytes) => (UpBody::Full(Some(bytes)), None),
-            Self::Rest(begun, body) => (stream(Checked::resumed(begun, body, fate.clone())), None),
-            Self::Stream(body) => {
-                let mut checked = Checked::new(body, forward.content, forward.body_max, fate.clone());
-                if forward.observes && forward.content.is_some() {
-                    checked = checked.observed(Arc::clone(core), forward.counted.take());
-                }
-                if !expects {
-                    return (stream(checked), None);
-                }
-                let (gate, key) = Gate::new();
-                (stream(checked.behind(gate)), Some(key))
-            }
-        }
-    }
-}
-
 /// A head with what hyper keeps elsewhere made readable.
 struct Head<'a> {
     parts: &'a Parts,
@@ -291,7 +354,7 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// One pass over the headers; `None` where a value that matters is not text.
-    fn of(parts: &'a Parts) -> Option<Self> {
+    fn of(parts: &'a Parts, secured: bool) -> Option<Self> {
         let mut fields = Fields::default();
         let mut host = None;
         for (name, value) in &parts.headers {
@@ -312,7 +375,7 @@ impl<'a> Head<'a> {
             None => (target, ""),
         };
         let host = host.unwrap_or("");
-        let host = host.strip_suffix(":80").unwrap_or(host);
+        let host = host.strip_suffix(if secured { ":443" } else { ":80" }).unwrap_or(host);
         let authority = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(host.to_ascii_lowercase())
         } else {
@@ -331,6 +394,15 @@ impl<'a> Head<'a> {
             headers: Headers::Map(&self.parts.headers),
         }
     }
+}
+
+/// Trailers without what is ours, and without what would frame or route a message.
+pub(super) fn strip_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    strip(&mut trailers);
+    for name in [HOST, CONTENT_LENGTH] {
+        trailers.remove(name);
+    }
+    trailers
 }
 
 /// Takes out what is hop-by-hop or ours.

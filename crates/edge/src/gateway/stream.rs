@@ -1,39 +1,99 @@
 //! A client's socket under hyper: bytes pass the framing tracker on the way in, and progress is noted.
 //!
 //! Once the tracker refuses, hyper sees no further byte: the requests before are answered first, then the stream
-//! ends. Nothing is parsed here twice and nothing is buffered.
+//! ends. Nothing is parsed here twice and nothing is buffered but the start of a connection that may be HTTP/2.
 
 use super::framing::Tracker;
+use super::speak::Socket;
 use super::watch::{Phase, Watch};
 use crate::core::EdgeCore;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// A client's socket.
 #[derive(Debug)]
-pub(super) struct ClientStream {
-    pub(super) socket: TcpStream,
+pub(super) struct ClientStream<S> {
+    pub(super) socket: S,
     pub(super) tracker: Tracker,
     watch: Arc<Watch>,
     served: Arc<AtomicU64>,
     core: Arc<EdgeCore>,
+    start: Start,
 }
 
-impl ClientStream {
+/// Whether a connection begins as HTTP/2 does.
+#[derive(Debug)]
+enum Start {
+    /// It is over, or nobody asks.
+    Known,
+    /// So far yes; these bytes hyper has not seen.
+    Open(Vec<u8>),
+    /// It does; hyper sees the end, and whoever takes the stream back goes on with these bytes.
+    Http2(Vec<u8>),
+}
+
+impl<S: Socket> ClientStream<S> {
     /// `served` counts the requests that were answered.
-    pub(super) fn new(
-        socket: TcpStream,
-        core: Arc<EdgeCore>,
-        watch: Arc<Watch>,
-        served: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(socket: S, core: Arc<EdgeCore>, watch: Arc<Watch>, served: Arc<AtomicU64>) -> Self {
         let tracker = Tracker::new(core.config().limits.head_bytes);
-        Self { socket, tracker, watch, served, core }
+        Self { socket, tracker, watch, served, core, start: Start::Known }
+    }
+
+    /// The first bytes may be the preface of HTTP/2.
+    pub(super) fn look(&mut self) {
+        self.start = Start::Open(Vec::new());
+    }
+
+    /// The stream comes under TLS.
+    pub(super) fn secured(&mut self) {
+        self.tracker = Tracker::new(self.core.config().limits.head_bytes).secured();
+    }
+
+    /// What was read where the client speaks HTTP/2.
+    pub(super) fn preface(&mut self) -> Option<Vec<u8>> {
+        match &mut self.start {
+            Start::Http2(early) => Some(std::mem::take(early)),
+            Start::Known | Start::Open(_) => None,
+        }
+    }
+
+    /// Reads until it is known what the client speaks: true where that is HTTP/1.1, with its bytes in `buf`.
+    fn begin(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let held = match &mut self.start {
+                Start::Known => return Poll::Ready(Ok(true)),
+                Start::Http2(_) => return Poll::Ready(Ok(false)),
+                Start::Open(held) => held,
+            };
+            let before = buf.filled().len();
+            if held.is_empty() {
+                ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+                let fresh = buf.filled().get(before..).unwrap_or(&[]);
+                if fresh.is_empty() || !(fresh.starts_with(PREFACE) || PREFACE.starts_with(fresh)) {
+                    self.start = Start::Known;
+                    return Poll::Ready(Ok(true));
+                }
+                held.extend_from_slice(fresh);
+                buf.set_filled(before);
+            } else {
+                let mut part = buf.take(PREFACE.len() - held.len());
+                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
+                held.extend_from_slice(part.filled());
+                if part.filled().is_empty() || !PREFACE.starts_with(held) {
+                    buf.put_slice(&std::mem::take(held));
+                    self.start = Start::Known;
+                    return Poll::Ready(Ok(true));
+                }
+            }
+            if held.starts_with(PREFACE) {
+                self.core.metrics().passed(held.len(), 0);
+                self.start = Start::Http2(std::mem::take(held));
+            }
+        }
     }
 
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
@@ -55,7 +115,7 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: Socket> AsyncRead for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -67,7 +127,11 @@ impl AsyncRead for ClientStream {
             return if this.may_end() { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         let before = buf.filled().len();
-        std::task::ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        if matches!(this.start, Start::Known) {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        } else if !ready!(this.begin(cx, buf))? {
+            return Poll::Ready(Ok(()));
+        }
         let fresh = buf.filled().get(before..).unwrap_or(&[]);
         if fresh.is_empty() {
             return Poll::Ready(Ok(()));
@@ -91,7 +155,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.wrote(&written);
@@ -117,10 +181,13 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.tracker.refusal().is_some() {
-            // A refusal still has to be written by whoever takes the stream back from hyper.
+        if self.tracker.refusal().is_some() || matches!(self.start, Start::Http2(_)) {
+            // A refusal still has to be written by whoever takes the stream back from hyper, and HTTP/2 spoken.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+/// What a connection of HTTP/2 begins with (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

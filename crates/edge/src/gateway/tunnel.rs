@@ -5,11 +5,11 @@
 
 use super::Shared;
 use super::link::Link;
+use super::speak::Socket;
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
-use tokio::net::TcpStream;
 
 /// Carries bytes between both ends; `early` is what the client sent before it saw the answer.
-pub(super) async fn run(mut client: TcpStream, early: &[u8], link: Link, shared: &Shared) {
+pub(super) async fn run<S: Socket>(mut client: S, early: &[u8], link: Link, shared: &Shared) {
     let (mut upstream, sent) = link.into_socket();
     let carry = async {
         upstream.write_all(early).await?;

@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Head,
     /// The rest of a body, the cloud, the upstream, or a client that does not read.
     Busy,
+    /// Nothing: its streams are watched, each by itself.
+    Streams,
 }
 
 impl Phase {
@@ -30,7 +32,8 @@ impl Phase {
         match raw {
             0 => Self::Idle,
             1 => Self::Head,
-            _ => Self::Busy,
+            2 => Self::Busy,
+            _ => Self::Streams,
         }
     }
 }
@@ -43,10 +46,14 @@ pub(super) struct Watcher {
     connections: Mutex<Vec<Weak<Watch>>>,
 }
 
-/// One connection as its worker watches it.
+/// One connection as its worker watches it, or one stream of a connection that has many.
 #[derive(Debug)]
 pub(super) struct Watch {
     watcher: Arc<Watcher>,
+    /// Of a stream: the connection.
+    parent: Option<Arc<Watch>>,
+    /// Of a connection: its streams.
+    streams: AtomicU32,
     phase: AtomicU8,
     since: AtomicU32,
     expired: AtomicBool,
@@ -62,10 +69,16 @@ impl Watcher {
 
     /// Watches one more connection.
     pub(super) fn add(self: &Arc<Self>) -> Arc<Watch> {
+        // A fresh connection owes us a head.
+        self.watch(Phase::Head, None)
+    }
+
+    fn watch(self: &Arc<Self>, phase: Phase, parent: Option<Arc<Watch>>) -> Arc<Watch> {
         let watch = Arc::new(Watch {
             watcher: Arc::clone(self),
-            // A fresh connection owes us a head.
-            phase: AtomicU8::new(Phase::Head as u8),
+            parent,
+            streams: AtomicU32::new(0),
+            phase: AtomicU8::new(phase as u8),
             since: AtomicU32::new(self.now()),
             expired: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -103,8 +116,17 @@ impl Watcher {
 }
 
 impl Watch {
+    /// Watches one more stream of this connection, until nobody holds its watch.
+    pub(super) fn stream(self: &Arc<Self>) -> Arc<Self> {
+        self.streams.fetch_add(1, Ordering::AcqRel);
+        self.enter(Phase::Streams);
+        self.watcher.watch(Phase::Busy, Some(Arc::clone(self)))
+    }
+
     /// Notes progress, and what is waited for next.
     pub(super) fn enter(&self, phase: Phase) {
+        // A stream is never idle: it has an answer to send, or it is gone.
+        let phase = if self.parent.is_some() { Phase::Busy } else { phase };
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(self.watcher.now(), Ordering::Relaxed);
     }
@@ -140,12 +162,24 @@ impl Watch {
         self.watcher.draining.load(Ordering::Acquire)
     }
 
+    /// Ends the connection.
+    pub(super) fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether this is one stream of a connection.
+    pub(super) const fn is_stream(&self) -> bool {
+        self.parent.is_some()
+    }
+
     fn look(&self, now: u32, limits: &Limits) {
         let waited = TICK.saturating_mul(now.wrapping_sub(self.since.load(Ordering::Relaxed)));
         let (limit, patience) = match Phase::from_u8(self.phase.load(Ordering::Relaxed)) {
             Phase::Idle => (limits.idle, false),
             Phase::Head => (limits.head_wait, false),
             Phase::Busy => (limits.upstream_wait, true),
+            Phase::Streams => return,
         };
         if waited <= limit {
             return;
@@ -153,10 +187,21 @@ impl Watch {
         // A running request first gets the chance to answer for itself.
         if patience && waited <= limit.saturating_add(GRACE) {
             self.expired.store(true, Ordering::Relaxed);
+            self.wake();
         } else {
-            self.killed.store(true, Ordering::Relaxed);
+            // A stream that does not answer for itself has a client that does not read.
+            self.parent.as_deref().unwrap_or(self).kill();
         }
-        self.wake();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(parent) = &self.parent
+            && parent.streams.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            parent.enter(Phase::Idle);
+        }
     }
 }
 

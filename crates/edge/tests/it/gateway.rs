@@ -1,12 +1,13 @@
 //! Over real sockets: framing attacks, what crosses to the upstream, outages, ports, shutdown.
 
-use crate::device::{Session, get};
+use crate::device::{Device, Session, get};
 use crate::world::{ATTESTED, Authority, config, event, says, slice, transfer};
 use glacis_edge::gateway::{Gateway, Running};
 use glacis_edge::{EdgeConfig, EdgeCore};
 use glacis_host::{Clock, Host, MemoryFiles, SystemHost};
+use glacis_seal::Share;
 use glacis_wire::http::{self, Request};
-use glacis_wire::{NodeOutcome, Realm, Zone};
+use glacis_wire::{Digest, NodeOutcome, Realm, Zone};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -18,8 +19,32 @@ pub(crate) struct Town {
     pub(crate) world: Authority,
     pub(crate) host: Arc<SystemHost>,
     pub(crate) running: Option<Running>,
-    address: SocketAddr,
-    seen: Receiver<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Receiver<String>,
+}
+
+/// A session that was asked for.
+pub(crate) struct Opening {
+    device: Device,
+    pub(crate) request: Request,
+    share: Share,
+    transcript: Digest,
+}
+
+impl Opening {
+    pub(crate) fn finish(self, answer: &[u8]) -> Session {
+        self.device.finish(self.share, &self.transcript, answer)
+    }
+}
+
+/// What a gateway with these further tables says instead of starting.
+pub(crate) fn fails(tables: &str) -> String {
+    let world = Authority::new("acme", Realm::Demo);
+    let text = config(&world.token, "") + tables;
+    let config = EdgeConfig::parse("edge.toml", &text).unwrap();
+    let host = Arc::new(SystemHost::new());
+    let core = EdgeCore::new(config, world.edge_keys(), host, Arc::new(MemoryFiles::new())).unwrap();
+    Gateway::bind(Arc::new(core)).unwrap_err().to_string()
 }
 
 /// An HTTP/1.1 service of the test: one thread a connection, 200 with the body's length for every request.
@@ -58,7 +83,7 @@ fn serve(mut socket: TcpStream, seen: &std::sync::mpsc::Sender<String>) {
 }
 
 impl Town {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|text| text)
     }
 
@@ -95,7 +120,7 @@ impl Town {
     }
 
     /// Sends raw bytes, ends writing, reads to the end.
-    fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
         let mut socket = self.connect();
         socket.write_all(bytes).unwrap();
         read_one(&mut socket)
@@ -106,19 +131,27 @@ impl Town {
     }
 
     pub(crate) fn session(&self) -> Session {
-        let mut device = crate::device::Device::enrolled(
-            &self.world.context,
-            &self.world.result,
-            90,
-            ATTESTED,
-            self.host.now(),
-        );
-        let (request, share, transcript) = device.opening(self.host.now());
         let mut socket = self.connect();
-        socket.write_all(&render(&request)).unwrap();
-        let (head, body) = read_parts(&mut socket);
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        device.finish(share, &transcript, &body)
+        self.session_with(|request| {
+            socket.write_all(&render(request)).unwrap();
+            read_parts(&mut socket)
+        })
+    }
+
+    /// A session whose opening `send` carries; it gives back head and body of the answer.
+    pub(crate) fn session_with(&self, send: impl FnOnce(&Request) -> (String, Vec<u8>)) -> Session {
+        let opening = self.opening();
+        let (head, body) = send(&opening.request);
+        assert!(head.contains(" 200"), "{head}");
+        opening.finish(&body)
+    }
+
+    /// The opening of a session.
+    pub(crate) fn opening(&self) -> Opening {
+        let (context, result) = (&self.world.context, &self.world.result);
+        let mut device = Device::enrolled(context, result, 90, ATTESTED, self.host.now());
+        let (request, share, transcript) = device.opening(self.host.now());
+        Opening { device, request, share, transcript }
     }
 
     fn nothing_crossed(&self) {

@@ -16,9 +16,11 @@ mod device;
 mod flood;
 #[path = "../../../attest/tests/it/forge.rs"]
 mod forge;
+mod frames;
 mod full_disk;
 mod gateway;
 mod golden;
+mod http2;
 mod links;
 mod modes;
 mod offline;
@@ -29,8 +31,10 @@ mod phone;
 mod refusals;
 mod reload;
 mod replay;
+mod rfc9113;
 mod service;
 mod sessions;
+mod tls;
 #[path = "../../../../tests/support/tmpfs.rs"]
 mod tmpfs;
 mod world;

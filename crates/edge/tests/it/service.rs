@@ -49,6 +49,12 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The interpreter of the locked environment.
+pub(crate) fn python() -> Option<std::ffi::OsString> {
+    #[expect(clippy::disallowed_methods, reason = "CI says by it where the interpreter of tests is")]
+    std::env::var_os("GLACIS_PYTHON")
+}
+
 impl Service {
     fn start(home: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -104,8 +110,7 @@ impl Service {
 
     /// The Flask service next to these tests.
     pub(crate) fn flask() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "CI says by it where the interpreter of tests is")]
-        let Some(python) = std::env::var_os("GLACIS_PYTHON") else {
+        let Some(python) = python() else {
             println!("skipped: python: GLACIS_PYTHON names no interpreter with Flask");
             return None;
         };
