@@ -98,9 +98,9 @@ impl Gateway {
     /// Reads what TLS needs and binds the configured address; an error names the file with its fault, or who holds a
     /// port that is taken.
     pub fn bind(core: Arc<EdgeCore>) -> Result<Self, GatewayError> {
-        let http2 = core.config().http2.enabled;
-        let load = |tls| Tls::load(tls, http2, Arc::clone(core.host())).map(Arc::new);
-        let tls = core.config().tls.as_ref().map(load).transpose()?;
+        let config = core.config();
+        let load = |tls| Tls::load(config, tls, Arc::clone(core.host())).map(Arc::new);
+        let tls = config.tls.as_ref().map(load).transpose()?;
         let listeners = listen::bind(core.config().listen, core.config().threads)?;
         let address =
             listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(core.config().listen);
@@ -140,13 +140,17 @@ impl Running {
         &self.core
     }
 
-    /// Reads certificates, keys and CAs again. Connections go on with what they began with; where a file is wrong,
+    /// Reads certificates, keys and CAs again, those that the settings in force name. Connections go on with what they began with; where a file is wrong,
     /// all stays as it is.
     ///
     /// # Errors
     /// The file that cannot be used, with its fault.
     pub fn reload_tls(&self) -> Result<(), TlsError> {
-        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+        let config = self.core.config();
+        match (&self.tls, &config.tls) {
+            (Some(tls), Some(files)) => tls.reload(config, files),
+            _ => Ok(()),
+        }
     }
 
     /// Takes no new connections, lets running requests finish (at most `drain`), ships and syncs what is owed.

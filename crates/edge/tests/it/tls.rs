@@ -146,7 +146,7 @@ fn answer(client: &mut Client) -> io::Result<(String, Vec<u8>)> {
     Ok((head, body))
 }
 
-const GET: &[u8] = b"GET /public/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const GET: &[u8] = b"GET /public/a HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: ftp\r\n\r\n";
 
 #[test]
 fn tls_1_3_with_the_hybrid_exchange_is_what_is_spoken() {
@@ -159,7 +159,11 @@ fn tls_1_3_with_the_hybrid_exchange_is_what_is_spoken() {
     assert_eq!(group, NamedGroup::X25519MLKEM768);
     let (head, body) = ask(&mut client, GET);
     assert!(head.starts_with("HTTP/1.1 200") && body == b"ok", "{head}");
-    assert!(town.seen.recv().unwrap().starts_with("GET /public/a HTTP/1.1"));
+    let seen = town.seen.recv().unwrap();
+    assert!(
+        seen.starts_with("GET /public/a HTTP/1.1") && seen.contains("x-forwarded-proto: https"),
+        "{seen}"
+    );
 
     // Clients without it get what they can.
     let group = |groups: &[&'static dyn SupportedKxGroup]| {
