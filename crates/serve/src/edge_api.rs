@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use glacis_edge::config::Mode;
+use glacis_edge::gateway;
 use glacis_edge::{Counts, EdgeCore, LearntRoute, ModeError, ReloadError};
 use glacis_wire::Timestamp;
 use serde::Deserialize;
@@ -203,9 +204,9 @@ async fn reload(State(reloader): State<Arc<Reloader>>, body: Body) -> Response {
         Err(error) => {
             let (status, code) = match &error {
                 RefusedReload::NoFile => (StatusCode::CONFLICT, "conflict"),
-                RefusedReload::Edge(ReloadError::Audit(ModeError::Keep(_))) => {
-                    (StatusCode::INSUFFICIENT_STORAGE, "storage-full")
-                }
+                RefusedReload::Edge(gateway::ReloadError::Settings(ReloadError::Audit(ModeError::Keep(
+                    _,
+                )))) => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
                 _ => (StatusCode::BAD_REQUEST, "invalid"),
             };
             problem(status, code, &error.to_string())

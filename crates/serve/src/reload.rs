@@ -4,13 +4,12 @@
 //! nobody takes them for changed.
 
 use crate::config::{ReadError, ServeConfig};
-use glacis_edge::{EdgeCore, ReloadError};
-use std::sync::Arc;
+use glacis_edge::gateway;
 
 /// Reads the file again that the process was started with.
 #[derive(Debug)]
 pub(crate) struct Reloader {
-    core: Arc<EdgeCore>,
+    gateway: gateway::Reloader,
     started: ServeConfig,
 }
 
@@ -33,13 +32,13 @@ pub(crate) enum RefusedReload {
     #[error("the file has no [edge] table any more")]
     NoEdge,
     #[error("[edge] {0}")]
-    Edge(#[from] ReloadError),
+    Edge(#[from] gateway::ReloadError),
 }
 
 impl Reloader {
-    /// For a process that runs `core` as `started` said.
-    pub(crate) const fn new(core: Arc<EdgeCore>, started: ServeConfig) -> Self {
-        Self { core, started }
+    /// For a process that runs a gateway as `started` said.
+    pub(crate) const fn new(gateway: gateway::Reloader, started: ServeConfig) -> Self {
+        Self { gateway, started }
     }
 
     /// Reads the file and puts the gateway's part in force, or with `dry_run` only says what would be.
@@ -54,10 +53,11 @@ impl Reloader {
         if config.cloud.as_ref().is_some_and(|cloud| cloud.nodes_at == edge.cloud)
             && self.started.cloud.is_some()
         {
-            edge.cloud = self.core.config().cloud;
+            edge.cloud = self.gateway.config().cloud;
         }
         let restart = self.waiting(&config);
-        let changed = if dry_run { self.core.would_reload(&edge)? } else { self.core.reload(edge, actor)? };
+        let changed =
+            if dry_run { self.gateway.would_reload(&edge)? } else { self.gateway.reload(edge, actor)? };
         Ok(Reloaded { changed, restart })
     }
 

@@ -159,7 +159,8 @@ impl Opened {
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
             control: installation.control(),
         };
-        let reloader = edge.as_ref().map(|core| Arc::new(Reloader::new(Arc::clone(core), config.clone())));
+        let gateway = zones.edge.as_ref().map(glacis_edge::gateway::Running::reloader);
+        let reloader = gateway.map(|gateway| Arc::new(Reloader::new(gateway, config.clone())));
         let (stopping, stopped) = watch::channel(());
         let local = cloud.map(|cloud| cloud.local.clone().merge(backup::router(cloud.handle.clone())));
         let control = tokio::spawn(control.serve(local, edge.clone().zip(reloader.clone()), stopped.clone()));

@@ -69,7 +69,8 @@ pub struct Upstream {
     pub name: String,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Whether `x-forwarded-for` says who the client is, in place of what the client says.
+    /// Whether `x-forwarded-for` says who the client is, and under TLS `x-forwarded-proto` how it came, in place of what
+    /// the client says.
     pub forwarded_for: bool,
     /// What it speaks.
     pub protocol: Protocol,

@@ -23,17 +23,17 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// A worker's way to one upstream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Road {
     Links(Arc<Links>),
-    Many(Many),
+    Many(Arc<Many>),
 }
 
 impl Road {
     pub(super) fn new(upstream: &Upstream) -> Self {
         match upstream.protocol {
             Protocol::Http1 => Self::Links(Arc::new(Links::new(upstream.address, upstream.idle))),
-            Protocol::Http2 => Self::Many(Many::new(upstream.address, upstream.idle)),
+            Protocol::Http2 => Self::Many(Arc::new(Many::new(upstream.address, upstream.idle))),
         }
     }
 

@@ -27,7 +27,7 @@ mod watch;
 pub use listen::BindError;
 pub use tls::TlsError;
 
-use crate::config::Upstream;
+use crate::config::{EdgeConfig, Upstream};
 use crate::core::EdgeCore;
 use crate::state::lock;
 use cloud::CloudClient;
@@ -36,8 +36,8 @@ use many::Road;
 use speak::Socket;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tls::Tls;
@@ -61,6 +61,24 @@ pub enum GatewayError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// TLS cannot be spoken with the files that it is given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// What puts other settings in force while a gateway runs.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    core: Arc<EdgeCore>,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Why settings were not taken; those in force stay.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The settings themselves.
+    #[error(transparent)]
+    Settings(#[from] crate::ReloadError),
+    /// A file that TLS needs.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -101,11 +119,10 @@ impl Gateway {
     /// port that is taken.
     pub fn bind(core: Arc<EdgeCore>) -> Result<Self, GatewayError> {
         let config = core.config();
-        let load = |tls| Tls::load(tls, config.http2.enabled, Arc::clone(core.host())).map(Arc::new);
+        let load = |tls| Tls::load(&config, tls, Arc::clone(core.host())).map(Arc::new);
         let tls = config.tls.as_ref().map(load).transpose()?;
         let listeners = listen::bind(config.listen, config.threads)?;
-        let address =
-            listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(config.listen);
+        let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(config.listen);
         Ok(Self { core, listeners, address, tls })
     }
 
@@ -142,13 +159,9 @@ impl Running {
         &self.core
     }
 
-    /// Reads certificates, keys and CAs again. Connections go on with what they began with; where a file is wrong,
-    /// all stays as it is.
-    ///
-    /// # Errors
-    /// The file that cannot be used, with its fault.
-    pub fn reload_tls(&self) -> Result<(), TlsError> {
-        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    /// What puts other settings in force while this gateway runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { core: Arc::clone(&self.core), tls: self.tls.clone() }
     }
 
     /// Takes no new connections, lets running requests finish (at most `drain`), ships and syncs what is owed.
@@ -160,6 +173,44 @@ impl Running {
             if thread.join().is_err() {
                 tracing::error!("a thread of the gateway ended in a panic");
             }
+        }
+    }
+}
+
+impl Reloader {
+    /// Puts `config` in force, with what its TLS files hold now; whether a setting changed. Connections go on with what
+    /// they began with.
+    ///
+    /// # Errors
+    /// If a file cannot be used, or a setting changed that a running gateway cannot change; then all stays as it is.
+    pub fn reload(&self, config: EdgeConfig, actor: &str) -> Result<bool, ReloadError> {
+        let fresh = self.fresh(&config)?;
+        let changed = self.core.reload(config, actor)?;
+        if let (Some(tls), Some(fresh)) = (&self.tls, fresh) {
+            tls.put(fresh);
+        }
+        Ok(changed)
+    }
+
+    /// Whether [`reload`](Self::reload) would change a setting.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn would_reload(&self, config: &EdgeConfig) -> Result<bool, ReloadError> {
+        self.fresh(config)?;
+        Ok(self.core.would_reload(config)?)
+    }
+
+    /// Settings in force.
+    pub fn config(&self) -> Arc<EdgeConfig> {
+        self.core.config()
+    }
+
+    fn fresh(&self, config: &EdgeConfig) -> Result<Option<Arc<rustls::ServerConfig>>, ReloadError> {
+        match (&self.tls, &config.tls) {
+            (Some(tls), Some(files)) => Ok(Some(tls.fresh(config, files)?)),
+            (None, None) => Ok(None),
+            _ => Err(ReloadError::Settings(crate::ReloadError::Fixed(vec!["tls"]))),
         }
     }
 }

@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const DECISION: HeaderName = HeaderName::from_static(names::DECISION);
 const VERDICT: HeaderName = HeaderName::from_static(names::VERDICT);
 const REFERENCE: HeaderName = HeaderName::from_static(names::REFERENCE);
@@ -271,6 +272,10 @@ impl Peer {
         strip(&mut parts.headers);
         if place.forwarded_for {
             parts.headers.insert(FORWARDED_FOR, self.origin.forwarded.clone());
+            // Without TLS here, whoever ended it in front of us knows.
+            if self.origin.secured {
+                parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+            }
         }
         if let Some(decision) = &forward.decision {
             parts.headers.insert(DECISION, HeaderValue::from_str(decision).ok()?);

@@ -50,8 +50,9 @@ impl Worker {
 
     async fn secured(self: &Arc<Self>, tls: &Tls, socket: TcpStream, watch: Arc<Watch>, origin: Origin) {
         // LIMIT: handshakes cost more than anything else that a stranger can ask for.
+        let most = self.core.config().tls.as_ref().map_or(0, |tls| tls.handshakes);
         let begun = self.handshakes.fetch_add(1, Ordering::AcqRel);
-        let shaken = if begun < tls.handshakes_max() {
+        let shaken = if begun < most {
             let mut handshake = pin!(TlsAcceptor::from(tls.live()).accept(socket));
             let mut registered = false;
             poll_fn(|cx| {

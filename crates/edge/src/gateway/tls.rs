@@ -7,7 +7,7 @@
 //! What is loaded is swapped as a whole: a handshake uses what was in force when it began, and files that are wrong
 //! change nothing.
 
-use crate::config::{self, ClientAuth};
+use crate::config::{self, ClientAuth, EdgeConfig};
 use glacis_host::Host;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
@@ -38,9 +38,6 @@ pub struct TlsError {
 
 /// What a listener speaks TLS with.
 pub(super) struct Tls {
-    config: config::Tls,
-    /// Protocols by preference.
-    alpn: Vec<Vec<u8>>,
     host: Arc<dyn Host>,
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
@@ -49,42 +46,52 @@ pub(super) struct Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 
 impl Tls {
     /// Reads all files.
-    pub(super) fn load(config: &config::Tls, http2: bool, host: Arc<dyn Host>) -> Result<Self, TlsError> {
+    pub(super) fn load(
+        config: &EdgeConfig,
+        tls: &config::Tls,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(provider());
-        let alpn =
-            if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-        let tickets = tickets(config)?;
-        let live = build(config, &alpn, &host, &provider, Arc::clone(&tickets))?;
-        Ok(Self { config: config.clone(), alpn, host, provider, tickets, live: RwLock::new(Arc::new(live)) })
+        let tickets = tickets(tls)?;
+        let live = build(tls, alpn(config), &host, &provider, Arc::clone(&tickets))?;
+        Ok(Self { host, provider, tickets, live: RwLock::new(Arc::new(live)) })
     }
 
-    /// Reads all files again; where one is wrong, what is in force stays.
-    pub(super) fn reload(&self) -> Result<(), TlsError> {
+    /// What the files hold now, also others than before; nothing is in force yet.
+    pub(super) fn fresh(
+        &self,
+        config: &EdgeConfig,
+        tls: &config::Tls,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         // A ticket remembers that its client was let in, so it must not outlive the CAs that let it in.
-        let tickets = match self.config.client_auth {
+        let tickets = match tls.client_auth {
             ClientAuth::Off => Arc::clone(&self.tickets),
-            ClientAuth::Optional(_) | ClientAuth::Required(_) => tickets(&self.config)?,
+            ClientAuth::Optional(_) | ClientAuth::Required(_) => tickets(tls)?,
         };
-        let fresh = Arc::new(build(&self.config, &self.alpn, &self.host, &self.provider, tickets)?);
+        build(tls, alpn(config), &self.host, &self.provider, tickets).map(Arc::new)
+    }
+
+    /// Handshakes from now on use this.
+    pub(super) fn put(&self, fresh: Arc<ServerConfig>) {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
     }
 
     /// What the next handshake uses.
     pub(super) fn live(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
 
-    /// Handshakes of one worker at once.
-    pub(super) const fn handshakes_max(&self) -> usize {
-        self.config.handshakes
-    }
+/// Protocols by preference.
+fn alpn(config: &EdgeConfig) -> Vec<Vec<u8>> {
+    let names: &[&[u8]] = if config.http2.enabled { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    names.iter().map(|name| name.to_vec()).collect()
 }
 
 fn provider() -> CryptoProvider {
@@ -102,7 +109,7 @@ fn tickets(config: &config::Tls) -> Result<Arc<dyn ProducesTickets>, TlsError> {
 
 fn build(
     config: &config::Tls,
-    alpn: &[Vec<u8>],
+    alpn: Vec<Vec<u8>>,
     host: &Arc<dyn Host>,
     provider: &Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
@@ -133,7 +140,7 @@ fn build(
         }
     };
     let mut server = builder.with_cert_resolver(Arc::new(names));
-    server.alpn_protocols = alpn.to_vec();
+    server.alpn_protocols = alpn;
     server.ticketer = tickets;
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.max_early_data_size = 0;

@@ -286,6 +286,29 @@ fn a_service_of_http_2_serves_clients_of_http_1() {
 }
 
 #[test]
+fn trailers_of_a_service_of_http_1_reach_clients_of_http_2() {
+    let behind = scripted(|_, mut socket| {
+        crate::passage::until(&mut socket, "\r\n\r\n");
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
+        let end = "2\r\nok\r\n0\r\nx-sum: 1\r\nglacis-verdict: :forged:\r\n\r\n";
+        socket.write_all(format!("{head}{end}").as_bytes()).unwrap();
+    });
+    let town = Town::with(|text| {
+        let route = "[[route]]\npath = \"/sum\"\nupstream = \"sum\"\n[[route]]\npath = \"/public";
+        text.replace("[[route]]\npath = \"/public", route)
+            + &format!("\n[upstream.sum]\naddress = \"{behind}\"\n")
+    });
+    run(async {
+        let mut sender = connect(town.address).await;
+        let get = Request::get("http://shop.test/sum").body(full("")).unwrap();
+        let answer = sender.send_request(get).await.unwrap().into_body().collect().await.unwrap();
+        let trailers = answer.trailers().unwrap();
+        assert_eq!((trailers.len(), &trailers["x-sum"]), (1, &"1".parse().unwrap()));
+        assert_eq!(answer.to_bytes(), "ok");
+    });
+}
+
+#[test]
 fn bodies_are_not_held_back_and_windows_bound_what_waits() {
     let (town, _seen) = grpc_town("");
     run(async {

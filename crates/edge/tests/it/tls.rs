@@ -4,6 +4,7 @@ use crate::device::get;
 use crate::forge::{self, Draft, octets, seq, tlv};
 use crate::gateway::{Town, render};
 use crate::world::{event, says, slice};
+use glacis_edge::gateway::ReloadError;
 use glacis_host::Clock;
 use glacis_seal::SigningKey;
 use glacis_wire::{NodeOutcome, Zone};
@@ -146,7 +147,7 @@ fn answer(client: &mut Client) -> io::Result<(String, Vec<u8>)> {
     Ok((head, body))
 }
 
-const GET: &[u8] = b"GET /public/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const GET: &[u8] = b"GET /public/a HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: ftp\r\n\r\n";
 
 #[test]
 fn tls_1_3_with_the_hybrid_exchange_is_what_is_spoken() {
@@ -159,7 +160,11 @@ fn tls_1_3_with_the_hybrid_exchange_is_what_is_spoken() {
     assert_eq!(group, NamedGroup::X25519MLKEM768);
     let (head, body) = ask(&mut client, GET);
     assert!(head.starts_with("HTTP/1.1 200") && body == b"ok", "{head}");
-    assert!(town.seen.recv().unwrap().starts_with("GET /public/a HTTP/1.1"));
+    let seen = town.seen.recv().unwrap();
+    assert!(
+        seen.starts_with("GET /public/a HTTP/1.1") && seen.contains("x-forwarded-proto: https"),
+        "{seen}"
+    );
 
     // Clients without it get what they can.
     let group = |groups: &[&'static dyn SupportedKxGroup]| {
@@ -267,8 +272,14 @@ fn clients_without_the_right_certificate_are_not_let_in() {
     let other = forge::key(0x33);
     let other = Draft::new("other ca", "other ca").ca(None).sign(&other, &other);
     std::fs::write(&ca, pem("CERTIFICATE", &other)).unwrap();
-    required.running.as_ref().unwrap().reload_tls().unwrap();
+    reload(&required).unwrap();
     assert!(!served(&required, &right));
+}
+
+/// Reads the files again under the settings in force.
+fn reload(town: &Town) -> Result<bool, ReloadError> {
+    let reloader = town.running.as_ref().unwrap().reloader();
+    reloader.reload((*reloader.config()).clone(), "ann")
 }
 
 #[test]
@@ -280,10 +291,9 @@ fn certificates_are_read_again_without_a_failed_connection() {
     let fresh = || Arc::new(pki.config(None));
     let mut kept = connect(&town, &config, "localhost").unwrap();
     let before = leaf(&kept);
-    let running = town.running.as_ref().unwrap();
     for seed in 0x60..0x68 {
         pki.issue("local", seed, &["localhost"]);
-        running.reload_tls().unwrap();
+        reload(&town).unwrap();
         let mut client = connect(&town, &fresh(), "localhost").unwrap();
         assert_ne!(leaf(&client), before);
         assert!(ask(&mut client, GET).0.starts_with("HTTP/1.1 200"));
@@ -296,7 +306,7 @@ fn certificates_are_read_again_without_a_failed_connection() {
     // Files that are wrong change nothing.
     let last = leaf(&connect(&town, &fresh(), "localhost").unwrap());
     pki.write("local.key", &pem("PRIVATE KEY", &pkcs8(&forge::key(0x70))));
-    let error = running.reload_tls().unwrap_err().to_string();
+    let error = reload(&town).unwrap_err().to_string();
     assert!(error.contains("local.key` is not the key of the certificate in"), "{error}");
     assert_eq!(leaf(&connect(&town, &fresh(), "localhost").unwrap()), last);
 }
