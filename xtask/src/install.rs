@@ -98,6 +98,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("tpm2", "tpm2-tools", "dtx and attest tests: judges what we and the TPM say; bench device: the peer"),
     ci("npm", "npm", "console: installs what its lock file names"),
     ci("chromium", "chromium", "console: the browser of its tests"),
+    ci("wrk", "wrk", "edge tests: a client that was written by others; bench edge-smoke: the load"),
+    ci("h2load", "nghttp2-client", "edge tests: a client of HTTP/2 that was written by others"),
     bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
 ];
 

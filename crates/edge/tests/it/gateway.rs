@@ -89,6 +89,15 @@ impl Town {
 
     pub(crate) fn with(change: impl FnOnce(String) -> String) -> Self {
         let (behind, seen) = upstream();
+        Self::before(behind, seen, change)
+    }
+
+    /// In front of a service that tells nobody what it sees.
+    pub(crate) fn in_front_of(behind: SocketAddr, change: impl FnOnce(String) -> String) -> Self {
+        Self::before(behind, channel().1, change)
+    }
+
+    fn before(behind: SocketAddr, seen: Receiver<String>, change: impl FnOnce(String) -> String) -> Self {
         let world = Authority::new("acme", Realm::Demo);
         let text = config(&world.token, "")
             .replace("address = \"127.0.0.1:9\"", &format!("address = \"{behind}\"\nforwarded_for = true"));

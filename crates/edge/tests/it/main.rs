@@ -9,6 +9,7 @@
 
 mod answers;
 mod attack;
+mod clients;
 mod cloud;
 mod crash;
 mod decisions;
