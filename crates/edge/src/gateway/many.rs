@@ -53,6 +53,8 @@ pub(super) struct Many {
     /// Ticks that a connection is kept without a request.
     keep: u32,
     open: Mutex<Vec<Carrier>>,
+    /// One connects, and the others wait for it.
+    connecting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl Drop for Lease {
 impl Many {
     fn new(address: SocketAddr, keep: Duration) -> Self {
         let keep = u32::try_from(keep.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
-        Self { address, keep, open: Mutex::default() }
+        Self { address, keep, open: Mutex::default(), connecting: tokio::sync::Mutex::default() }
     }
 
     fn tick(&self) {
@@ -136,6 +138,24 @@ impl Many {
         Ok((sender, lease))
     }
 
+    /// A connection with room, or a new one; whether it is new.
+    async fn lend(&self, fresh: bool) -> Result<(SendRequest<UpBody>, Lease, bool), LinkError> {
+        let open = || self.take().filter(|_| !fresh).map(|(sender, lease)| (sender, lease, false));
+        if let Some(open) = open() {
+            return Ok(open);
+        }
+        let _one_at_a_time = self.connecting.lock().await;
+        if let Some(open) = open() {
+            return Ok(open);
+        }
+        self.connect().await.map(|(sender, lease)| (sender, lease, true))
+    }
+
+    /// No further request goes over this connection: it may be dead without anybody having said so.
+    fn distrust(&self, lease: &Lease) {
+        lock(&self.open).retain(|carrier| !Arc::ptr_eq(&carrier.load, &lease.0));
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(
         &self,
@@ -143,29 +163,27 @@ impl Many {
         watch: &Watch,
     ) -> Result<(Response<Incoming>, Lease), LinkError> {
         let mut copy = again(&request);
-        let mut request = Some(request);
+        let mut next = Some(request);
         let mut fresh = false;
-        loop {
-            let Some(request_now) = request.take() else { return Err(LinkError::Broken) };
-            let (mut sender, lease) = match self.take().filter(|_| !fresh) {
-                Some(taken) => taken,
-                None => {
-                    fresh = true;
-                    expiring(pin!(self.connect()), Some(watch)).await??
+        while let Some(request) = next.take() {
+            let (mut sender, lease, is_new) = expiring(pin!(self.lend(fresh)), Some(watch)).await??;
+            let mut answer = pin!(sender.try_send_request(request));
+            let mut failed = match expiring(answer.as_mut(), Some(watch)).await {
+                Ok(Ok(answer)) => return Ok((answer, lease)),
+                Ok(Err(failed)) => failed,
+                Err(expired) => {
+                    self.distrust(&lease);
+                    return Err(expired);
                 }
             };
-            let mut answer = pin!(sender.try_send_request(request_now));
-            let mut failed = match expiring(answer.as_mut(), Some(watch)).await? {
-                Ok(answer) => return Ok((answer, lease)),
-                Err(failed) => failed,
-            };
-            if fresh {
-                return Err(LinkError::Broken);
+            if is_new {
+                break;
             }
             fresh = true;
             let unsent = failed.take_message();
-            request = unsent.or_else(|| copy.take().filter(|copy| may_repeat(copy, failed.error())));
+            next = unsent.or_else(|| copy.take().filter(|copy| may_repeat(copy, failed.error())));
         }
+        Err(LinkError::Broken)
     }
 }
 

@@ -387,6 +387,35 @@ fn what_a_service_did_not_process_is_sent_once_more() {
     }
 }
 
+#[test]
+fn a_connection_that_does_not_answer_gets_no_further_request() {
+    let behind = scripted(|at, mut socket| {
+        std::thread::spawn(move || {
+            socket.write_all(&frame(4, 0, 0, &[])).unwrap();
+            socket.read_exact(&mut [0; 24]).unwrap();
+            while let Some(stream) = head_of(&mut socket) {
+                if at > 0 {
+                    socket.write_all(&frame(1, END_HEADERS | END_STREAM, stream, &[0x88])).unwrap();
+                }
+            }
+        });
+    });
+    let town = Town::with(|text| {
+        text.replace(
+            "\n[[route]]\npath = \"/public",
+            "\n[[route]]\npath = \"/two\"\nupstream = \"two\"\n[[route]]\npath = \"/public",
+        ) + &format!(
+            "\n[upstream.two]\naddress = \"{behind}\"\nprotocol = \"http2\"\nidle_ms = 60000\n[limits]\nupstream_wait_ms = 300\n"
+        )
+    });
+    run(async {
+        let mut sender = connect(town.address).await;
+        let get = || Request::get("http://shop.test/two").body(full("")).unwrap();
+        assert_eq!(sender.send_request(get()).await.unwrap().status(), 502);
+        assert_eq!(sender.send_request(get()).await.unwrap().status(), 200);
+    });
+}
+
 /// Fields of a good request, with `change` in place of the one of that name, or after them.
 fn fields<'a>(change: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, &'a [u8])> {
     let good: [(&str, &[u8]); 4] =
