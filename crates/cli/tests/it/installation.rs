@@ -115,7 +115,7 @@ pub(crate) fn shipped(name: &str) -> String {
     format!("{}/../../policies/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn private_folder(path: &Path) {
+pub(crate) fn private_folder(path: &Path) {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().mode(0o700).create(path).unwrap();
 }

@@ -12,6 +12,7 @@ mod body;
 mod cloud;
 mod framing;
 mod gate;
+mod hosted;
 mod line;
 mod link;
 mod listen;
@@ -20,6 +21,7 @@ mod stream;
 mod tunnel;
 mod watch;
 
+pub use hosted::{Background, Cloud, listeners};
 pub use listen::BindError;
 
 use crate::core::EdgeCore;
