@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,8 +42,12 @@ where
         self.left = left;
     }
 
-    /// Reads all of it, at most `limit` bytes, and keeps it.
-    pub(crate) async fn collect(&mut self, limit: usize) -> Result<Bytes, Refusal> {
+    /// Reads all of it, at most `limit` bytes and within `wait`, and keeps it.
+    pub(crate) async fn keep(&mut self, limit: usize, wait: Duration) -> Result<Bytes, Refusal> {
+        tokio::time::timeout(wait, self.read(limit)).await.unwrap_or(Err(Refusal::Framing))
+    }
+
+    async fn read(&mut self, limit: usize) -> Result<Bytes, Refusal> {
         let mut read = BytesMut::new();
         while let Some(rest) = &mut self.rest {
             match rest.frame().await {
@@ -147,5 +152,35 @@ impl<R: Body<Data = Bytes> + Unpin> Body for Answered<R> {
             Self::Ours(body) => body.size_hint(),
             Self::Theirs(body) => body.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn what_was_read_comes_first_and_no_more_than_may() {
+        block_on(async {
+            let wait = Duration::from_secs(60);
+            let mut whole = Passed::new(Full::new(Bytes::from_static(b"abcdef")));
+            assert_eq!(whole.keep(6, wait).await.unwrap(), "abcdef");
+            assert_eq!(whole.size_hint().exact(), Some(6));
+            assert_eq!(BodyExt::collect(whole).await.unwrap().to_bytes(), "abcdef");
+            let mut long = Passed::new(Full::new(Bytes::from_static(b"abcdef")));
+            assert_eq!(long.keep(5, wait).await, Err(Refusal::BodyTooLarge));
+            assert_eq!(
+                BodyExt::collect(long).await.unwrap().to_bytes(),
+                "abcdef",
+                "where nothing acts, all goes on"
+            );
+            let mut cut = Passed::new(Full::new(Bytes::from_static(b"abcdef")));
+            cut.limit(5);
+            assert!(BodyExt::collect(cut).await.unwrap_err().is::<TooLong>());
+        });
     }
 }

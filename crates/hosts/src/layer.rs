@@ -171,7 +171,7 @@ where
 {
     let core = &edge.core;
     let mut body = Passed::new(body);
-    let whole = body.collect(held.limit()).await;
+    let whole = body.keep(held.limit(), core.config().limits.upstream_wait).await;
     let step = match &whole {
         Ok(bytes) => core.body(held, &head.view(), bytes, core.host().now()),
         Err(Refusal::BodyTooLarge) => core.body_too_large(held),
@@ -209,7 +209,7 @@ where
         };
     };
     let limit = if forward.observes { crate::BUFFER_MAX } else { forward.body_max };
-    match body.collect(limit).await {
+    match body.keep(limit, core.config().limits.upstream_wait).await {
         Ok(bytes) if glacis_seal::sha256(&bytes) == content => {}
         Ok(_) if forward.observes => core.unlike(forward.counted.take()),
         Ok(_) => return Err(core.refusal(Refusal::DigestMismatch)),

@@ -13,6 +13,7 @@ use glacis_wire::message::refusal::Refusal;
 use http::request::Parts;
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::time::Duration;
 
 /// Answers one request to an own endpoint.
 pub(crate) async fn answer<B>(edge: &Edge, parts: &Parts, body: B, asking: Asking) -> Response
@@ -33,11 +34,13 @@ where
     let to_come = if body.is_end_stream() { Body::Empty } else { Body::ToCome };
     let step = core.begin(&head.view(), to_come, asking.peer, core.host().now());
     let step = match edge.follow(step).await {
-        Followed::NeedBody(held) => match collect(body, held.limit()).await {
-            Ok(bytes) => core.body(held, &head.view(), &bytes, core.host().now()),
-            Err(Refusal::BodyTooLarge) => core.body_too_large(held),
-            Err(refusal) => return core.refusal(refusal),
-        },
+        Followed::NeedBody(held) => {
+            match collect(body, held.limit(), core.config().limits.upstream_wait).await {
+                Ok(bytes) => core.body(held, &head.view(), &bytes, core.host().now()),
+                Err(Refusal::BodyTooLarge) => core.body_too_large(held),
+                Err(refusal) => return core.refusal(refusal),
+            }
+        }
         Followed::Answer(answer) => return answer,
         Followed::Forward(_) => return core.refusal(Refusal::NoRoute),
     };
@@ -48,15 +51,15 @@ where
     }
 }
 
-/// All of a body of at most `limit` bytes.
-pub(crate) async fn collect<B>(body: B, limit: usize) -> Result<Bytes, Refusal>
+/// All of a body of at most `limit` bytes that comes within `wait`.
+async fn collect<B>(body: B, limit: usize, wait: Duration) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge),
-        Err(_) => Err(Refusal::Framing),
+    match tokio::time::timeout(wait, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge),
+        Ok(Err(_)) | Err(_) => Err(Refusal::Framing),
     }
 }

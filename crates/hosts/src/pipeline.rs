@@ -50,7 +50,7 @@ impl Edge {
             Given::OutOfReach(refusal, _) => Body::OutOfReach(*refusal),
         };
         let step = self.core.begin(&head.view(), given, peer, self.core.host().now());
-        match self.follow(step).await {
+        let settled = match self.follow(step).await {
             Followed::Answer(answer) => Settled::Answer(answer),
             // Not asked for where all of it is at hand; who asks cannot be answered otherwise.
             Followed::NeedBody(held) => match self.follow(self.core.body_too_large(held)).await {
@@ -62,7 +62,14 @@ impl Edge {
                 Some(refusal) => self.refuse(refusal),
                 None => Settled::Forward(forward),
             },
+        };
+        // Nobody here sees the service's answer: it is counted, and its route is not learnt.
+        if let Settled::Forward(forward) = &settled
+            && let Some(learn) = &forward.learn
+        {
+            self.core.learn(learn, None);
         }
+        settled
     }
 
     /// Follows a step as far as no body is needed.

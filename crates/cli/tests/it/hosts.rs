@@ -4,6 +4,7 @@ use crate::installation::{private_folder, shipped};
 use crate::live::{Process, ask, ask_with, wait_for};
 use crate::{code, glacis, keys, stderr};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -40,7 +41,13 @@ impl Beside {
         let config = write_config(folder.path(), kind);
         let refused = glacis(&["serve", "--config", &config]);
         assert!(stderr(&refused).contains("host: cannot read"), "{}", stderr(&refused));
-        std::fs::write(folder.path().join("host.secret"), SECRET).unwrap();
+        let secret = folder.path().join("host.secret");
+        std::fs::write(&secret, SECRET).unwrap();
+        let mode = |mode| std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o644);
+        let refused = glacis(&["serve", "--config", &config]);
+        assert!(stderr(&refused).contains("chmod 600 it"), "{}", stderr(&refused));
+        mode(0o600);
         let mut process = Process::start(folder.path(), "serve", &["serve", "--config", &config]);
         let at = process.address(&format!("glacis: {kind} on "));
         let health = process.address("health and metrics on ");

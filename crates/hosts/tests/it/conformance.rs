@@ -225,6 +225,11 @@ impl Bench {
                 _ => format!("{name}: {value}"),
             });
         }
+        if !code.is_empty() {
+            told.extend(
+                headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.clone()),
+            );
+        }
         told.sort();
         let saw = saw.map_or_else(|| "nothing".to_owned(), |saw| self.words(&saw));
         let records = self.core.duty().batch().unwrap().map_or_else(Vec::new, |batch| batch.report.records.0);
@@ -261,7 +266,7 @@ impl Bench {
     }
 }
 
-fn render(request: &Request) -> Vec<u8> {
+pub(crate) fn render(request: &Request) -> Vec<u8> {
     let mut out = format!(
         "{} {}{} HTTP/1.1\r\nhost: {}\r\n",
         request.method, request.path, request.query, request.authority
@@ -278,7 +283,7 @@ fn render(request: &Request) -> Vec<u8> {
     out
 }
 
-fn read(socket: &mut TcpStream) -> (u16, Vec<(String, String)>, Vec<u8>) {
+pub(crate) fn read(socket: &mut TcpStream) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut piece = [0; 16_384];
     loop {

@@ -75,6 +75,14 @@ fn sample(name: &str, host: SocketAddr, service: SocketAddr, port: u16) -> Strin
 }
 
 impl Front {
+    /// Stops what the proxy asks, and leaves the proxy.
+    pub(crate) fn stop_host(&mut self) {
+        match self.parts.remove(0) {
+            Part::Hosted(hosted) => hosted.shutdown(),
+            _ => panic!("no proxy asks anybody here"),
+        }
+    }
+
     fn behind(hosted: Hosted, home: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
         let log = std::fs::File::create(home.path().join("log")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
@@ -95,6 +103,15 @@ impl Front {
 
 /// Envoy with the guide's configuration in front of `ext-authz`.
 pub(crate) fn envoy(core: Arc<EdgeCore>, service: SocketAddr) -> Option<Front> {
+    envoy_with(core, service, |text| text)
+}
+
+/// The same with another configuration.
+pub(crate) fn envoy_with(
+    core: Arc<EdgeCore>,
+    service: SocketAddr,
+    change: impl FnOnce(String) -> String,
+) -> Option<Front> {
     #[expect(clippy::disallowed_methods, reason = "CI says by it where the interpreter of tests is")]
     let python = std::env::var_os("GLACIS_PYTHON");
     let program =
@@ -106,7 +123,7 @@ pub(crate) fn envoy(core: Arc<EdgeCore>, service: SocketAddr) -> Option<Front> {
     let hosted = Hosted::start(core, HostKind::ExtAuthz, &secret()).unwrap();
     let (home, port) = (tempfile::tempdir().unwrap(), free_port());
     let file = home.path().join("envoy.yaml");
-    std::fs::write(&file, sample("envoy.yaml", hosted.local_addr(), service, port)).unwrap();
+    std::fs::write(&file, change(sample("envoy.yaml", hosted.local_addr(), service, port))).unwrap();
     let mut command = Command::new(program);
     command.args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning", "-c"]).arg(file);
     Some(Front::behind(hosted, home, port, &mut command))

@@ -1,7 +1,9 @@
 //! What a host refuses by itself: who has no secret, what it cannot do, a proxy that says too little.
 
-use crate::conformance::core;
-use crate::fronts::{SECRET, secret};
+use crate::conformance::{core, read, render};
+use crate::device::get;
+use crate::fronts::{self, Front, SECRET, secret};
+use crate::service;
 use glacis_hosts::{HostError, HostKind, Hosted, PATH_ANSWER, PATH_AUTHORIZE, PEER};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -62,4 +64,33 @@ fn the_example_has_a_pipeline() {
     let core = crate::example::pipeline().unwrap();
     assert!(glacis_hosts::LAYER.check(core.config()).is_ok());
     assert_eq!(Arc::strong_count(&core), 1);
+}
+
+/// The status of a plain request through the proxy.
+fn plain(front: &Front) -> u16 {
+    let mut socket = TcpStream::connect(front.address).unwrap();
+    socket.write_all(&render(&get("/public/a"))).unwrap();
+    read(&mut socket).0
+}
+
+#[test]
+fn a_proxy_that_nobody_answers_lets_nothing_pass() {
+    let (address, seen) = service::start();
+    for (start, refused) in [(fronts::envoy as fn(_, _) -> _, 503), (fronts::nginx, 500)] {
+        let Some(mut front): Option<Front> = start(core(address, false).1, address) else { continue };
+        assert_eq!(plain(&front), 200);
+        assert!(seen.try_recv().is_ok());
+        front.stop_host();
+        assert_eq!(plain(&front), refused);
+        assert!(seen.try_recv().is_err(), "something crossed");
+    }
+}
+
+#[test]
+fn fields_that_envoy_joined_are_refused() {
+    let (address, seen) = service::start();
+    let joined = |text: String| text.replace("encode_raw_headers: true", "encode_raw_headers: false");
+    let Some(front) = fronts::envoy_with(core(address, true).1, address, joined) else { return };
+    assert_eq!(plain(&front), 503);
+    assert!(seen.try_recv().is_err(), "something crossed");
 }

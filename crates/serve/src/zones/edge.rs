@@ -7,7 +7,7 @@
 use crate::config::HostSection;
 use crate::error::{ServeError, ServeErrorKind};
 use crate::installation::{Installation, edge_keys};
-use crate::keys::Ring;
+use crate::keys::{Ring, is_private};
 use glacis_edge::gateway::{Gateway, Running};
 use glacis_edge::{EdgeConfig, EdgeCore};
 use glacis_host::Host;
@@ -78,6 +78,10 @@ fn secret(section: &HostSection) -> Result<Secret, ServeError> {
     let text = std::fs::read_to_string(&section.secret_file).map_err(|error| {
         ServeError::new(ServeErrorKind::Missing, format!("host: cannot read `{file}`: {error}"))
     })?;
+    if !is_private(&section.secret_file) {
+        let why = format!("host: others may read `{file}`; chmod 600 it");
+        return Err(ServeError::new(ServeErrorKind::Usage, why));
+    }
     Secret::parse(&text).map_err(|error| {
         ServeError::new(ServeErrorKind::Usage, format!("host: the secret in `{file}` {error}"))
     })
