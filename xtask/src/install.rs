@@ -87,7 +87,11 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "python3-venv",
         "tests: services that we did not make, Schemathesis, Frida; hosts the sensors",
     ),
-    ci("nginx", "nginx-light", "edge tests: a service that we did not make; bench edge-smoke: the peer"),
+    ci(
+        "nginx",
+        "nginx-light",
+        "edge tests: a service that we did not make; hosts tests: asks us; bench edge-smoke: the peer",
+    ),
     ci(
         "node",
         "nodejs",

@@ -71,8 +71,9 @@ const LAYERS: &[Layer] = &[
     layer("sdk", &["wire", "policy", "seal", "dtx", "host"]),
     layer("edge", &["wire", "policy", "seal", "attest", "ledger", "host"]),
     layer("cloud", &["wire", "policy", "seal", "attest", "ledger", "host", "compiler", "proof"]),
+    layer("hosts", &["wire", "seal", "edge"]),
     layer("backtest", &["wire", "policy", "seal", "compiler", "cloud"]),
-    layer("serve", &["wire", "seal", "attest", "host", "compiler", "edge", "cloud"]),
+    layer("serve", &["wire", "seal", "attest", "host", "compiler", "edge", "hosts", "cloud"]),
     layer("sim", ALL_BELOW_SIM),
     layer("ffi", &["wire", "seal", "dtx", "host", "sdk"]),
     layer("jni", &["sdk"]),
@@ -88,7 +89,7 @@ const ALL_BELOW_SIM: &[&str] = &[
 ];
 const ALL_BELOW_CLI: &[&str] = &[
     "wire", "model", "seal", "host", "policy", "compiler", "proof", "attest", "dtx", "ledger", "sdk", "edge",
-    "cloud", "sim", "backtest", "serve",
+    "hosts", "cloud", "sim", "backtest", "serve",
 ];
 
 /// Libraries that do cryptography; only `seal` names one.

@@ -107,7 +107,7 @@ fn listening(up: &Up) -> String {
 
 fn places(up: &Up) -> Vec<(&'static str, std::net::SocketAddr)> {
     [
-        ("gateway", up.edge),
+        (up.host.map_or("gateway", |host| host.capabilities().name), up.edge),
         ("control plane for gateways", up.nodes),
         ("control plane for operators", up.admin),
         ("decision API", up.api),
@@ -132,6 +132,7 @@ fn print_check(
     }
     let up = Up {
         edge: edge.map(|edge| edge.listen),
+        host: config.host.as_ref().filter(|_| edge.is_some()).map(|host| host.kind),
         nodes: cloud.map(|cloud| cloud.nodes_at),
         admin: cloud.map(|cloud| cloud.admin_at),
         api: cloud.and_then(|cloud| cloud.api_at),

@@ -4,9 +4,11 @@
 //! accepted key. Nothing is opened, resolved or made here. Defaults are the constants at the end.
 
 mod enrolment;
+mod host;
 mod passkeys;
 
 pub use enrolment::{AndroidApps, CollateralFile, Enrolment, PlayApps};
+pub use host::HostSection;
 
 use glacis_attest::Site;
 use glacis_edge::config::reader::{Keys, Source};
@@ -38,6 +40,8 @@ pub struct ServeConfig {
     pub health: Option<SocketAddr>,
     /// The gateway, where the file describes one.
     pub edge: Option<EdgeConfig>,
+    /// Who brings requests in the gateway's place, where the file says so.
+    pub host: Option<HostSection>,
 }
 
 /// Why a configuration file is not taken.
@@ -152,9 +156,13 @@ impl ServeConfig {
         if cloud.is_none() && edge.is_none() {
             return Err(keys.bad("cloud", "or `edge` is needed: the file describes no zone to run"));
         }
+        let host = keys.table("host")?.map(host::host).transpose()?;
+        if let Some(host) = &host {
+            host.fits(&keys, edge.as_ref())?;
+        }
         keys.finish()?;
         let log_format = log_format.unwrap_or(LogFormat::Text);
-        Ok(Self { file: None, tenant, realm, data_dir, log, log_format, cloud, health, edge })
+        Ok(Self { file: None, tenant, realm, data_dir, log, log_format, cloud, health, edge, host })
     }
 
     /// Reads and checks a file; what it names is relative to its folder.
@@ -177,6 +185,9 @@ impl ServeConfig {
         self.data_dir = base.join(&self.data_dir);
         if let Some(edge) = &mut self.edge {
             edge.resolve(base);
+        }
+        if let Some(host) = &mut self.host {
+            host.secret_file = base.join(&host.secret_file);
         }
         if let Some(cloud) = &mut self.cloud {
             cloud.enrolment.resolve(base);

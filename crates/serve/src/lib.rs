@@ -26,5 +26,6 @@ mod zones;
 pub use backup::{Restored, restore};
 pub use config::{LogFormat, Role, ServeConfig};
 pub use error::{ServeError, ServeErrorKind};
+pub use glacis_hosts::HostKind;
 pub use installation::Installation;
 pub use run::{Ended, Opened, Up};

@@ -69,6 +69,7 @@ impl Reloader {
             ("log_format", config.log_format != started.log_format),
             ("cloud", started.cloud.is_some() && config.cloud != started.cloud),
             ("health", config.health != started.health),
+            ("host", config.host != started.host),
         ];
         differs.into_iter().filter_map(|(part, differs)| differs.then_some(part)).collect()
     }

@@ -13,11 +13,12 @@ use crate::installation::Installation;
 use crate::keys::Ring;
 use crate::reload::Reloader;
 use crate::watchdog;
-use crate::zones::{Zones, open_cloud, start_cloud, start_edge};
+use crate::zones::{Edge, Zones, open_cloud, start_cloud, start_edge};
 use crate::{listen, surface};
 use glacis_cloud::server::console::Links;
 use glacis_cloud::{CloudCore, CloudLimits};
 use glacis_host::Host;
+use glacis_hosts::HostKind;
 use glacis_seal::Context;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,8 +30,10 @@ use tokio::sync::{oneshot, watch};
 /// What is up, for whoever started it.
 #[derive(Clone, Debug)]
 pub struct Up {
-    /// Where clients connect.
+    /// Where clients connect, or the proxy in front of the host.
     pub edge: Option<SocketAddr>,
+    /// Which proxy connects there; `None` where it is the gateway's clients.
+    pub host: Option<HostKind>,
     /// Where gateways ask.
     pub nodes: Option<SocketAddr>,
     /// Where operators ask.
@@ -150,7 +153,8 @@ impl Opened {
         let stores = cloud.zip(config.cloud.as_ref()).map(|(zone, section)| (&zone.handle, section));
         let probes = Probes::new(stores, edge.clone());
         let facts = Up {
-            edge: zones.edge.as_ref().map(glacis_edge::gateway::Running::local_addr),
+            edge: zones.edge.as_ref().map(Edge::local_addr),
+            host: config.host.as_ref().map(|host| host.kind),
             nodes: cloud.map(|cloud| cloud.nodes_at),
             admin: cloud.map(|cloud| cloud.admin_at),
             api: cloud.and_then(|cloud| cloud.api_at),
@@ -159,7 +163,7 @@ impl Opened {
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
             control: installation.control(),
         };
-        let gateway = zones.edge.as_ref().map(glacis_edge::gateway::Running::reloader);
+        let gateway = zones.edge.as_ref().map(Edge::reloader);
         let reloader = gateway.map(|gateway| Arc::new(Reloader::new(gateway, config.clone())));
         let (stopping, stopped) = watch::channel(());
         let local = cloud.map(|cloud| cloud.local.clone().merge(backup::router(cloud.handle.clone())));
@@ -194,6 +198,7 @@ fn narrow(config: &mut ServeConfig, role: Role) -> Result<(), ServeError> {
     }
     if !role.has_edge() {
         config.edge = None;
+        config.host = None;
     }
     let lacks = match role {
         Role::Cloud => config.cloud.is_none().then_some("cloud"),
@@ -227,7 +232,7 @@ fn start(
     {
         edge.cloud = zone.nodes_at;
     }
-    zones.with_edge(|| start_edge(installation, ring, edge, Arc::clone(host)))
+    zones.with_edge(|| start_edge(installation, ring, (edge, config.host.as_ref()), Arc::clone(host)))
 }
 
 /// Stops the zones on a thread of their own, so that a second signal is heard meanwhile.

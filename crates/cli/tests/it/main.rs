@@ -21,6 +21,7 @@ mod faults;
 mod forge;
 mod guide;
 mod help;
+mod hosts;
 mod installation;
 mod keys;
 mod liar;

@@ -220,7 +220,9 @@ impl EdgeCore {
             Body::Empty => Some(&[][..]),
             Body::Whole(bytes) if bytes.len() > route.body_max => return Err(Refusal::BodyTooLarge),
             Body::Whole(bytes) => Some(bytes),
-            Body::ToCome => None,
+            Body::OutOfReach(_) if !observes && route.body_max == 0 => return Err(Refusal::BodyTooLarge),
+            Body::OutOfReach(refusal) if !observes || route.reads_body() => return Err(refusal),
+            Body::ToCome | Body::OutOfReach(_) => None,
         };
         match whole {
             Some(body) => self.read_whole(case, head, body, now),

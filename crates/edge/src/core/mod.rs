@@ -130,6 +130,9 @@ pub enum Body<'a> {
     Whole(&'a [u8]),
     /// It is still to come.
     ToCome,
+    /// There is one and the host cannot bring it whole; the refusal says so. It acts where a decision would need the
+    /// body, and where the route observes only if a field is read from it.
+    OutOfReach(Refusal),
 }
 
 /// An order to forward. Every header whose name starts with `glacis-` is dropped in both directions first.

@@ -88,6 +88,7 @@ impl EdgeCore {
             Body::Empty => self.own_body(wanted, head, &[], now),
             Body::Whole(bytes) if bytes.len() > limit => Err(Refusal::BodyTooLarge),
             Body::Whole(bytes) => self.own_body(wanted, head, bytes, now),
+            Body::OutOfReach(refusal) => Err(refusal),
             Body::ToCome => Ok(Step::NeedBody(Box::new(Held { limit, what: super::Wanted::Own(wanted) }))),
         }
     }

@@ -12,6 +12,7 @@ mod body;
 mod cloud;
 mod framing;
 mod gate;
+mod hosted;
 mod http2;
 mod line;
 mod link;
@@ -24,6 +25,7 @@ mod tls;
 mod tunnel;
 mod watch;
 
+pub use hosted::{Background, Cloud, listeners};
 pub use listen::BindError;
 pub use tls::TlsError;
 
@@ -178,6 +180,11 @@ impl Running {
 }
 
 impl Reloader {
+    /// For a host that listens by itself: settings alone.
+    pub const fn without_listener(core: Arc<EdgeCore>) -> Self {
+        Self { core, tls: None }
+    }
+
     /// Puts `config` in force, with what its TLS files hold now; whether a setting changed. Connections go on with what
     /// they began with.
     ///

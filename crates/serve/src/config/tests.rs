@@ -6,6 +6,7 @@ const BASIC: &str = include_str!("../../../../docs/samples/basic.toml");
 /// An AES key of zeros and the generator of P-256.
 const PLAY_KEYS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n";
+const HOSTS: &str = include_str!("../../../../docs/samples/hosts.toml");
 const ADVANCED: &str = include_str!("../../../../docs/samples/advanced.toml");
 
 #[test]
@@ -191,4 +192,44 @@ fn a_relative_folder_is_beside_the_file() {
     let mut config = ServeConfig::parse("advanced.toml", ADVANCED).unwrap();
     config.resolve(Path::new("/etc/glacis/glacis.toml"));
     assert_eq!(config.data_dir, Path::new("/var/lib/glacis"));
+}
+
+#[test]
+fn a_host_fits_its_routes_or_the_file_is_refused_at_its_table() {
+    let text = |host: &str, listen: &str, route: &str| {
+        format!(
+            "tenant = \"acme\"\nrealm = \"production\"\n[host]\n{host}\n[edge]\nnode = \"n\"\nlisten = \"{listen}\"\n\
+             cloud = \"127.0.0.1:7402\"\n[edge.upstream.shop]\naddress = \"127.0.0.1:9000\"\n\
+             [[edge.route]]\nmethod = \"POST\"\npath = \"/pay\"\nupstream = \"shop\"\nevent = \"a.b\"\n{route}"
+        )
+    };
+    let (envoy, nginx) = ("kind = \"ext-authz\"", "kind = \"auth-request\"");
+    let file = |kind: &str| format!("{kind}\nsecret_file = \"host.secret\"");
+    let mut config = ServeConfig::parse("glacis.toml", &text(&file(envoy), "127.0.0.1:7401", "")).unwrap();
+    config.resolve(Path::new("/etc/glacis/glacis.toml"));
+    let host = config.host.unwrap();
+    assert_eq!(host.kind, glacis_hosts::HostKind::ExtAuthz);
+    assert_eq!(host.secret_file, Path::new("/etc/glacis/host.secret"));
+    for (text, want) in [
+        (text(envoy, "127.0.0.1:7401", ""), "`host.secret_file` is missing"),
+        (text("kind = \"apache\"", "127.0.0.1:7401", ""), "`host.kind` must be `ext-authz` (Envoy)"),
+        (text(&file(envoy), "0.0.0.0:7401", ""), "`host` needs `edge.listen` on loopback"),
+        (
+            text(&file(nginx), "127.0.0.1:7401", ""),
+            "does not fit: route `POST /pay` needs the request's body",
+        ),
+    ] {
+        let error = ServeConfig::parse("glacis.toml", &text).unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+        assert_eq!(error.position().0, if want.contains("kind") { 4 } else { 3 }, "{error}");
+    }
+    let bodiless = text(&file(nginx), "127.0.0.1:7401", "body_max_bytes = 0\n");
+    assert!(ServeConfig::parse("glacis.toml", &bodiless).is_ok());
+    let sample = ServeConfig::parse("hosts.toml", HOSTS).unwrap();
+    assert_eq!(sample.host.unwrap().kind, glacis_hosts::HostKind::AuthRequest);
+    assert!(ServeConfig::parse("hosts.toml", &HOSTS.replace("auth-request", "ext-authz")).is_ok());
+    let cloud = BASIC.split("[edge]").next().unwrap();
+    let lonely = format!("{cloud}\n[host]\n{}\n", file(envoy));
+    let error = ServeConfig::parse("glacis.toml", &lonely).unwrap_err();
+    assert!(error.to_string().contains("needs an [edge] table"), "{error}");
 }

@@ -7,11 +7,10 @@ mod cloud;
 mod edge;
 
 pub(crate) use cloud::{open_cloud, start_cloud};
-pub(crate) use edge::start_edge;
+pub(crate) use edge::{Edge, start_edge};
 
 use crate::error::ServeError;
 use glacis_cloud::server::Hosted;
-use glacis_edge::gateway::Running;
 
 /// What runs.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(crate) struct Zones {
     /// The control plane, if it runs here.
     pub(crate) cloud: Option<Hosted>,
     /// The gateway, if it runs here.
-    pub(crate) edge: Option<Running>,
+    pub(crate) edge: Option<Edge>,
 }
 
 impl Zones {
@@ -41,7 +40,7 @@ impl Zones {
     /// Whatever `edge` says.
     pub(crate) fn with_edge(
         mut self,
-        edge: impl FnOnce() -> Result<Running, ServeError>,
+        edge: impl FnOnce() -> Result<Edge, ServeError>,
     ) -> Result<Self, ServeError> {
         match edge() {
             Ok(running) => {
