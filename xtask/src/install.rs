@@ -87,7 +87,11 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "python3-venv",
         "tests: services that we did not make, Schemathesis, Frida; hosts the sensors",
     ),
-    ci("nginx", "nginx-light", "edge tests: a service that we did not make; bench edge-smoke: the peer"),
+    ci(
+        "nginx",
+        "nginx-light",
+        "edge tests: a service that we did not make; benches edge, edge-smoke: the peer",
+    ),
     ci(
         "node",
         "nodejs",
@@ -98,7 +102,9 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("tpm2", "tpm2-tools", "dtx and attest tests: judges what we and the TPM say; bench device: the peer"),
     ci("npm", "npm", "console: installs what its lock file names"),
     ci("chromium", "chromium", "console: the browser of its tests"),
-    bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
+    bench("taskset", "util-linux", "benches edge, edge-smoke: one core for the proxy, one for the load"),
+    bench("haproxy", "haproxy", "bench edge: a peer"),
+    bench("env", "coreutils", "bench edge: starts the interpreter that brings Envoy"),
 ];
 
 /// Programs in PATH are missing from this list.
