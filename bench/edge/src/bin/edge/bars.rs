@@ -1,6 +1,7 @@
 //! Floors: what is measured, what it must not exceed, and how that reads.
 //!
-//! A floor that is missed fails the bench; nothing is rounded before it is compared.
+//! A floor that is missed fails the bench. Nothing is rounded before it is compared,
+//! and a number that is not there holds nothing.
 
 use serde_json::{Value, json};
 

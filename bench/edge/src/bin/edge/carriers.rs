@@ -1,6 +1,7 @@
 //! Who carries the requests: each with the processes whose CPU counts, all started before the first round.
 //!
 //! Where a proxy asks a service about each request, the service counts too: without it there is no check.
+//! The two lines of the gateway are one process and differ in what is asked of it.
 
 use glacis_bench_edge::load::{self, Fleet, Target};
 use glacis_bench_edge::process::{Process, free_ports, local, wait_for};

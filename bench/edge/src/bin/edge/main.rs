@@ -58,7 +58,12 @@ fn main() -> ExitCode {
         }
         Some("bare") => bare::serve(&arguments[2], &arguments[3]).map(|()| true),
         // For work on the pipeline: a part alone.
-        Some("pipeline") => alone(if has("--quick") { &QUICK } else { &WHOLE }),
+        Some("pipeline") => {
+            alone(arguments.get(2).and_then(|calls| calls.parse().ok()).unwrap_or(WHOLE.calls))
+        }
+        Some("sessions") => {
+            live(arguments.get(2).and_then(|live| live.parse().ok()).unwrap_or(WHOLE.sessions.0))
+        }
         Some("carry") => carry(&arguments[2..]),
         _ => measure(if has("--quick") { &QUICK } else { &WHOLE }, has("--json")),
     };
@@ -72,12 +77,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn alone(scale: &Scale) -> Outcome<bool> {
+fn alone(calls: usize) -> Outcome<bool> {
     let scratch = tempfile::tempdir()?;
-    let pipeline = Pipeline::measure(scratch.path(), scale.calls)?;
+    let pipeline = Pipeline::measure(scratch.path(), calls)?;
     pipeline.print();
     pipeline.bars().iter().for_each(Bar::print);
     Ok(pipeline.bars().iter().all(Bar::holds))
+}
+
+fn live(sessions: usize) -> Outcome<bool> {
+    let scratch = tempfile::tempdir()?;
+    let sessions = Sessions::measure(scratch.path(), sessions)?;
+    sessions.print();
+    sessions.bars().iter().for_each(Bar::print);
+    Ok(sessions.bars().iter().all(Bar::holds))
 }
 
 /// One carrier, named by the beginning of its line, for a number of rounds: something to profile.

@@ -1,10 +1,11 @@
 //! What a call takes: CPU time of this thread, calls of the allocator, and bytes that are held.
 //!
-//! Thread CPU time leaves out what else the machine does, except for what that does to caches. The allocator counts
-//! for each thread, in cells that need no initialisation, so that counting hardly shows in the times.
+//! Thread CPU time leaves out what else the machine does, except for what that does to caches. The allocator counts only
+//! after [`begin_counting`]: the roles of this program that carry requests pay one load and a branch. What is measured
+//! by it runs alone, so one count for all threads is enough.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// CPU time of this thread so far.
@@ -13,20 +14,24 @@ pub(crate) fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Times this thread asked the allocator for memory so far.
+/// Counts from here on.
+pub(crate) fn begin_counting() {
+    COUNTS.store(true, Ordering::Relaxed);
+}
+
+/// Times the allocator was asked for memory so far.
 pub(crate) fn allocations() -> u64 {
-    ALLOCATIONS.get()
+    ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-/// Bytes that this thread asked for and did not give back so far.
+/// Bytes that were asked for and not given back so far.
 pub(crate) fn held_bytes() -> i64 {
-    HELD.get()
+    HELD.load(Ordering::Relaxed)
 }
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static HELD: Cell<i64> = const { Cell::new(0) };
-}
+static COUNTS: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static HELD: AtomicI64 = AtomicI64::new(0);
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -35,11 +40,14 @@ static COUNTING: Counting = Counting;
 struct Counting;
 
 fn count(asked: usize, given: usize) {
+    if !COUNTS.load(Ordering::Relaxed) {
+        return;
+    }
     if asked > 0 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     }
     let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-    HELD.set(HELD.get().wrapping_add(signed(asked)).wrapping_sub(signed(given)));
+    HELD.fetch_add(signed(asked).wrapping_sub(signed(given)), Ordering::Relaxed);
 }
 
 // SAFETY: every call is passed on unchanged to the system's allocator, which keeps the contract.

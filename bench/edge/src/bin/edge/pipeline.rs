@@ -53,6 +53,7 @@ pub(crate) fn passes(core: &EdgeCore, request: &Request, now: Timestamp) -> bool
 impl Pipeline {
     /// `each` requests a round.
     pub(crate) fn measure(scratch: &Path, each: usize) -> Outcome<Self> {
+        meter::begin_counting();
         let size = PolicySize::TwoHundred;
         let core = core(("127.0.0.1:1", "127.0.0.1:2"), &scratch.join("pipeline"), size)?;
         let now = SystemHost::new().now();
@@ -117,6 +118,12 @@ impl Setting {
         for head in &heads {
             let step = black_box(self.core.begin(black_box(head), Body::Empty, PEER, self.now));
             as_wanted += usize::from(wanted(&step));
+            // As the gateway does when the service has answered.
+            if let Step::Forward(forward) = &step
+                && let Some(learn) = &forward.learn
+            {
+                self.core.learn(learn, Some(200));
+            }
         }
         let (spent, asked) = (meter::cpu() - start, meter::allocations() - before);
         if as_wanted != heads.len() {
