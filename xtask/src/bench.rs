@@ -1,4 +1,4 @@
-//! Benches beside a peer: the gateway beside nginx, durable decisions beside bare appends, the policy engine beside
+//! Benches beside a peer: the gateway beside other proxies, durable decisions beside bare appends, the policy engine beside
 //! those of others; appraisals of evidence beside other verifiers; what the sensors cost an app; and the size of the engine
 //! in a library.
 //!
@@ -16,7 +16,9 @@ use crate::python;
 use std::time::Duration;
 
 /// Help text.
-pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smoke`, `group-commit`, `engine`, `attest`, `device` or `size`\n\
+pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge`, `edge-smoke`, `group-commit`, `engine`, `attest`, `device` or `size`\n\
+    edge          CPU time a request of our gateway with full trust and 200 rules, beside nginx, haproxy, Envoy, both with a\n\
+    \x20             service that they ask, and bare hyper; latency, the pipeline alone and its stages, live sessions\n\
     edge-smoke    CPU time a request of our gateway with trust checks, beside plain nginx in the same run\n\
     group-commit  durable decisions of 64 clients, beside bare append + fdatasync in the same run\n\
     engine        one decision over 20, 200 and 2,000 rules, beside the policy engines of others; hits compared\n\
@@ -24,8 +26,8 @@ pub(crate) const ABOUT: &str = "run a bench, most beside a peer: `bench edge-smo
     device        time, CPU and memory that the sensors of the app zone cost an app; keys in software and in a TPM,\n\
     \x20             beside tpm2-tools on the same emulator\n\
     size          a stripped library that loads and runs a slice, beside an empty one\n\
-    --json        (engine, attest, device, size) end with one line of JSON\n\
-    --quick       (engine) compare hits of fewer events; (device) a short quiet time: times only roughly;\n\
+    --json        (edge, engine, attest, device, size) end with one line of JSON\n\
+    --quick       (edge) fewer requests and sessions; (engine) compare hits of fewer events; (device) a short quiet time: times only roughly;\n\
     \x20             (attest) fewer appraisals for memory";
 
 /// A bench and the peers that it starts.
@@ -36,14 +38,22 @@ struct Bench {
     build: &'static [&'static str],
     /// What it takes, passed on.
     flags: &'static [&'static str],
-    /// Lock file of the peers in Python.
-    python: Option<&'static str>,
+    /// Lock file of the peers in Python, and the folder of their environment.
+    python: Option<(&'static str, &'static str)>,
 }
 
 const RELEASE: &[&str] = &["--release"];
+const EDGE: &[&str] = &["--release", "--package", "glacis-bench-edge"];
 
-const BENCHES: [Bench; 5] = [
-    Bench { name: "edge-smoke", peers: &["nginx", "taskset"], build: RELEASE, flags: &[], python: None },
+const BENCHES: [Bench; 6] = [
+    Bench {
+        name: "edge",
+        peers: &["nginx", "haproxy", "taskset", "env"],
+        build: EDGE,
+        flags: &["--json", "--quick"],
+        python: Some(("bench/edge/python/requirements.txt", "target/python-bench-edge")),
+    },
+    Bench { name: "edge-smoke", peers: &["nginx", "taskset"], build: EDGE, flags: &[], python: None },
     Bench { name: "group-commit", peers: &[], build: RELEASE, flags: &[], python: None },
     Bench {
         name: "engine",
@@ -57,7 +67,7 @@ const BENCHES: [Bench; 5] = [
         peers: &[],
         build: &["--profile", "engine", "--package", "glacis-bench-attest"],
         flags: &["--json", "--quick"],
-        python: Some("bench/attest/python/requirements.txt"),
+        python: Some(("bench/attest/python/requirements.txt", "target/python-bench")),
     },
     Bench {
         name: "device",
@@ -92,8 +102,8 @@ pub(crate) fn run(mut options: Options) -> Result<bool, Failure> {
     let args = [&args, bench.build, &["--"], flags.as_slice()].concat();
     let root = files::root()?;
     let mut job = Job::cargo().args(args).dir(&root).limit(LIMIT).show(Show::All);
-    if let Some(lock) = bench.python {
-        job = job.env("GLACIS_PYTHON", python::environment(&root, lock, "target/python-bench")?);
+    if let Some((lock, folder)) = bench.python {
+        job = job.env("GLACIS_PYTHON", python::environment(&root, lock, folder)?);
     }
     let done = job.run()?;
     let seconds = clock.elapsed().as_secs_f64();

@@ -90,7 +90,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci(
         "nginx",
         "nginx-light",
-        "edge tests: a service that we did not make; hosts tests: asks us; bench edge-smoke: the peer",
+        "edge tests: a service that we did not make; hosts tests: asks us; benches edge, edge-smoke: the peer",
     ),
     ci(
         "node",
@@ -102,9 +102,11 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ci("tpm2", "tpm2-tools", "dtx and attest tests: judges what we and the TPM say; bench device: the peer"),
     ci("npm", "npm", "console: installs what its lock file names"),
     ci("chromium", "chromium", "console: the browser of its tests"),
-    ci("wrk", "wrk", "edge tests: a client that was written by others; bench edge-smoke: the load"),
+    ci("wrk", "wrk", "edge tests: a client that was written by others; benches edge, edge-smoke: the load"),
     ci("h2load", "nghttp2-client", "edge tests: a client of HTTP/2 that was written by others"),
-    bench("taskset", "util-linux", "bench edge-smoke: one core for the proxy, one for the load"),
+    bench("taskset", "util-linux", "benches edge, edge-smoke: one core for the proxy, one for the load"),
+    bench("haproxy", "haproxy", "bench edge: a peer"),
+    bench("env", "coreutils", "bench edge: starts the interpreter that brings Envoy"),
 ];
 
 /// Programs in PATH are missing from this list.

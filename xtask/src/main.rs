@@ -98,7 +98,7 @@ const TASKS: &[Task] = &[
     Task { name: "adversary", usage: "[--rounds N] [--write]", about: adversary::ABOUT, run: adversary::run },
     Task {
         name: "bench",
-        usage: "edge-smoke|group-commit|engine|size [--json] [--quick]",
+        usage: "edge|edge-smoke|group-commit|engine|attest|device|size [--json] [--quick]",
         about: bench::ABOUT,
         run: bench::run,
     },

@@ -193,7 +193,7 @@ impl Worker {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "listener cannot be used"),
         };
-        let limits = &self.edge.core.config().limits;
+        let limits = self.edge.core.config().limits.clone();
         // Every connection holds one; when all are given back, nothing runs any more.
         let places = Arc::new(tokio::sync::Semaphore::new(limits.connections));
         let signal = stopped.clone();
@@ -235,7 +235,7 @@ impl Worker {
         if socket.set_nodelay(true).is_err() {
             return;
         }
-        let limits = &self.edge.core.config().limits;
+        let limits = self.edge.core.config().limits.clone();
         let (head_bytes, head_wait) = (limits.head_bytes, limits.head_wait);
         let kind = self.kind;
         let service = service_fn(move |request| {

@@ -30,7 +30,12 @@ pub fn secret(shared: &Secret, transcript: &Digest, context: &Context) -> Secret
 
 /// MACs the requests of one leg.
 pub fn request_key(secret: &[u8; 32], leg: &LegId, context: &Context) -> MacKey {
-    MacKey::new(hkdf(secret, leg.as_bytes(), context, Purpose::Request, b""))
+    MacKey::new(request_secret(secret, leg, context))
+}
+
+/// What [`request_key`] is made of: an edge keeps it for very many legs, and a prepared key takes twenty times its place.
+pub fn request_secret(secret: &[u8; 32], leg: &LegId, context: &Context) -> Secret {
+    hkdf(secret, leg.as_bytes(), context, Purpose::Request, b"")
 }
 
 /// MACs openings of further legs.
@@ -40,7 +45,12 @@ pub fn leg_key(secret: &[u8; 32], session: &SessionId, context: &Context) -> Mac
 
 /// MACs verdicts to the client.
 pub fn verdict_key(secret: &[u8; 32], session: &SessionId, context: &Context) -> MacKey {
-    MacKey::new(hkdf(secret, session.as_bytes(), context, Purpose::Verdict, b""))
+    MacKey::new(verdict_secret(secret, session, context))
+}
+
+/// What [`verdict_key`] is made of.
+pub fn verdict_secret(secret: &[u8; 32], session: &SessionId, context: &Context) -> Secret {
+    hkdf(secret, session.as_bytes(), context, Purpose::Verdict, b"")
 }
 
 /// The confirmation of an opening: HMAC over the transcript and every field of `opened` before `confirm`.

@@ -17,7 +17,7 @@ use crate::trust::feed::Freshness;
 use crate::trust::session;
 use glacis_seal::httpsig::parse_content_digest;
 use glacis_seal::ticket::open_ticket;
-use glacis_seal::{SealError, sha256};
+use glacis_seal::{MacKey, SealError, sha256};
 use glacis_wire::message::challenge::Proof;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::message::session::{LegOpened, TicketBody};
@@ -61,7 +61,7 @@ impl EdgeCore {
         let signature: SignatureFields<'_, { LegId::LEN }, 32> = profile.read(head)?;
         let leg = self.legs.find(&LegId::new(signature.key)).ok_or(Refusal::LegUnknown)?;
         match fields.ticket {
-            Once::One(ticket) if *ticket == *leg.ticket => {}
+            Once::One(ticket) if self.legs.mark(ticket) == leg.ticket => {}
             Once::Many => return Err(Refusal::SignatureMalformed),
             _ => return Err(Refusal::TicketInvalid),
         }
@@ -69,11 +69,11 @@ impl EdgeCore {
             return Err(Refusal::TicketExpired);
         }
         signature.check_time(now)?;
-        if !lock(&leg.window).is_fresh(signature.number) {
+        if !lock(&leg.moving).window.is_fresh(signature.number) {
             return Err(Refusal::Replayed);
         }
-        self.check_mac(&profile, head, &signature, &leg.request_key)?;
-        if !lock(&leg.window).commit(signature.number) {
+        self.check_mac(&profile, head, &signature, &MacKey::new(leg.request.clone()))?;
+        if !lock(&leg.moving).window.commit(signature.number) {
             return Err(Refusal::Replayed);
         }
         let (tier, trust) = self.standing(config, &leg, now)?;
@@ -91,7 +91,7 @@ impl EdgeCore {
         profile: &Profile,
         head: &RequestHead<'_>,
         signature: &SignatureFields<'_, K, 32>,
-        key: &glacis_seal::MacKey,
+        key: &MacKey,
     ) -> Result<(), Refusal> {
         self.with_base(|base| {
             profile.base(head, &signature.params, base)?;
@@ -141,7 +141,7 @@ impl EdgeCore {
         let key = glacis_seal::session::leg_key(&ticket.secret, &ticket.session, &self.context);
         self.check_mac(&LEG, head, &signature, &key)?;
         let id = self.new_leg()?;
-        let leg = session::leg(&ticket, &id, text, &self.context);
+        let leg = session::leg(&ticket, &id, self.legs.mark(text), &self.context);
         self.standing(config, &leg, now)?;
         if self.devices.take(&leg.thumbprint, now).is_err() {
             return Err(Refusal::DeviceLimited);
@@ -175,11 +175,11 @@ impl EdgeCore {
         };
         let verifier = live.tokens.as_ref().ok_or(Refusal::PrincipalWrong)?;
         if let Some(leg) = leg {
-            let known = lock(&leg.token);
+            let known = lock(&leg.moving);
             let same = |token: &&VerifiedToken| {
                 Arc::ptr_eq(&token.by, verifier) && *token.text == *header && *token.claim == *claim
             };
-            if let Some(token) = known.as_ref().filter(same).filter(|token| token.is_valid(now)) {
+            if let Some(token) = known.token.as_deref().filter(same).filter(|token| token.is_valid(now)) {
                 return Ok(Some(Arc::clone(&token.principal)));
             }
         }
@@ -189,7 +189,7 @@ impl EdgeCore {
         let token = verifier.verify(header, claim, now)?;
         let principal = Arc::clone(&token.principal);
         if let Some(leg) = leg {
-            *lock(&leg.token) = Some(token);
+            lock(&leg.moving).token = Some(Box::new(token));
         }
         Ok(Some(principal))
     }

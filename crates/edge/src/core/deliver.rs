@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Longest life of a verdict. Source: DESIGN §5.3 step 4.
 const VERDICT_LIFE: Duration = Duration::from_secs(60);
 /// Room for a usual verdict or decision, so that encoding one allocates once. Unit: bytes.
-const MESSAGE_BYTES: usize = 384;
+const MESSAGE_BYTES: usize = 448;
 
 impl EdgeCore {
     /// The cloud answered, or did not.
@@ -52,9 +52,7 @@ impl EdgeCore {
             None => {
                 let live = Arc::clone(&case.way.live);
                 let Some(plan) = live.plan(case.way.route) else { return self.stance(case, now) };
-                let device_id = case.leg.as_ref().map(|leg| &*leg.device_id);
-                let (outcome, reasons) =
-                    plan.run(&case.facts, case.device(), device_id, Close::CloudUnavailable);
+                let (outcome, reasons) = plan.run(&case.facts, case.device(), Close::CloudUnavailable);
                 // INVARIANT: a closing zone leaves nothing open, so the interval is a point.
                 let verdict = outcome.settled.unwrap_or(outcome.strictest);
                 self.record(case, verdict, ClosedBy::CloudUnavailable, reasons, now)
@@ -184,7 +182,7 @@ impl EdgeCore {
                     nonce: nonce.as_deref().filter(|_| !observes).cloned(),
                     not_after,
                 };
-                Some(self.maced(&leg.verdict_key, Purpose::Verdict, &client)?)
+                Some(self.maced(&MacKey::new(leg.verdict.clone()), Purpose::Verdict, &client)?)
             }
             None => None,
         };
@@ -233,12 +231,16 @@ impl EdgeCore {
     /// A [`Maced`](glacis_wire::message::Maced) message as a header value. The same bytes as
     /// `glacis_seal::mac_envelope` makes (tests open them so), encoded once.
     fn maced(&self, key: &MacKey, purpose: Purpose, message: &impl Encode) -> Result<String, Refusal> {
-        let mut body = Writer::with_capacity(MESSAGE_BYTES);
-        message.encode(&mut body).map_err(|_| Refusal::Overloaded)?;
-        let mac = key.mac(&self.context, purpose, body.as_bytes());
-        let mut out = Writer::with_capacity(body.as_bytes().len() + 36);
-        out.bytes("bytes", body.as_bytes(), MESSAGE_BYTES_MAX).map_err(|_| Refusal::Overloaded)?;
-        out.raw(&mac);
-        Ok(render_sequence(out.as_bytes()))
+        let mut out = Writer::with_capacity(MESSAGE_BYTES);
+        // The length of what follows, filled in when it is known.
+        out.u32(0);
+        message.encode(&mut out).map_err(|_| Refusal::Overloaded)?;
+        let mut bytes = out.into_bytes();
+        let (room, body) = bytes.split_first_chunk_mut::<4>().ok_or(Refusal::Overloaded)?;
+        let fits = u32::try_from(body.len()).ok().filter(|_| body.len() <= MESSAGE_BYTES_MAX);
+        *room = fits.ok_or(Refusal::Overloaded)?.to_be_bytes();
+        let mac = key.mac(&self.context, purpose, body);
+        bytes.extend_from_slice(&mac);
+        Ok(render_sequence(&bytes))
     }
 }

@@ -41,6 +41,8 @@ type Slices = HashMap<EventName, Arc<Slice>>;
 pub(crate) struct Plan {
     pub(crate) slice: Arc<Slice>,
     fills: Vec<Fill>,
+    /// Whether some slot is the device's id, which is only then written out.
+    names_device: bool,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -177,8 +179,9 @@ impl Plan {
             }
             fill
         };
-        let fills = slice.slots().iter().map(fill).collect();
-        Self { slice, fills, scratches: Mutex::new(Vec::new()) }
+        let fills: Vec<Fill> = slice.slots().iter().map(fill).collect();
+        let names_device = fills.iter().any(|fill| matches!(fill, Fill::DeviceId));
+        Self { slice, fills, names_device, scratches: Mutex::new(Vec::new()) }
     }
 
     /// Whether a disclosure has every node and value that this slice reads.
@@ -191,15 +194,10 @@ impl Plan {
     }
 
     /// Evaluates the slice; the reasons are those of the rules that matched.
-    pub(crate) fn run(
-        &self,
-        facts: &EventFacts,
-        device: DeviceSays<'_>,
-        device_id: Option<&str>,
-        close: Close,
-    ) -> (Outcome, Reasons) {
-        let inputs: Vec<Input<'_>> =
-            self.fills.iter().map(|fill| input(*fill, facts, device, device_id)).collect();
+    pub(crate) fn run(&self, facts: &EventFacts, device: DeviceSays<'_>, close: Close) -> (Outcome, Reasons) {
+        let device_id = facts.thumbprint.filter(|_| self.names_device).map(|device| device.to_string());
+        let input = |fill: &Fill| input(*fill, facts, device, device_id.as_deref());
+        let inputs: Vec<Input<'_>> = self.fills.iter().map(input).collect();
         let inputs =
             Inputs { slots: &inputs, passed: facts.passed.as_ref().map(|passed| passed.method), close };
         let mut scratch = lock(&self.scratches).pop().unwrap_or_else(|| Scratch::for_slice(&self.slice));

@@ -206,7 +206,6 @@ pub struct EdgeCore {
     files: Arc<dyn Files>,
     random: Mutex<Pool>,
     bases: Mutex<Vec<String>>,
-    leg_prefix: [u8; 8],
 }
 
 /// What was accepted from the cloud.
@@ -254,7 +253,7 @@ impl EdgeCore {
             prefixes: Gcra::new(config.limits.prefix, config.limits.rate_keys),
             devices: Gcra::new(config.limits.device, config.limits.rate_keys),
             asymmetric: Budget::new(config.limits.asymmetric),
-            legs: Legs::new(config.limits.legs),
+            legs: Legs::new(config.limits.legs, leg_prefix),
             events: Events::new(config.limits.events),
             vouched: Vouched::new(),
             live: RwLock::new(Arc::new(live)),
@@ -276,7 +275,6 @@ impl EdgeCore {
             files,
             random: Mutex::new(Pool::default()),
             bases: Mutex::new(Vec::new()),
-            leg_prefix,
             context,
             host,
             node: config.node.clone(),
@@ -445,10 +443,7 @@ impl EdgeCore {
     }
 
     fn new_leg(&self) -> Result<LegId, Refusal> {
-        let random: [u8; 8] = self.random()?;
-        let mut id = [0; LegId::LEN];
-        id.iter_mut().zip(self.leg_prefix.iter().chain(&random)).for_each(|(to, from)| *to = *from);
-        Ok(LegId::new(id))
+        self.random().map(|random| self.legs.id(random))
     }
 
     fn new_session(&self) -> Result<SessionId, Refusal> {

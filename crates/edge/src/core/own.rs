@@ -190,7 +190,7 @@ impl EdgeCore {
         let sealed = sealed.map_err(|_| Refusal::Overloaded)?;
         let text = crate::request::render_sequence(&sealed);
         let id = self.new_leg()?;
-        self.legs.insert(id, session::leg(ticket, &id, &text, &self.context));
+        self.legs.insert(id, session::leg(ticket, &id, self.legs.mark(&text), &self.context));
         let mut opened = SessionOpened {
             share,
             session: ticket.session,

@@ -5,6 +5,7 @@
 
 use super::Unreadable;
 use crate::route::escape;
+use std::borrow::Cow;
 
 /// Most pairs of one query or form.
 pub(super) const PAIRS_MAX: usize = 256;
@@ -18,9 +19,12 @@ pub(super) enum Plus {
     Literal,
 }
 
+/// Key and value; copied only where there was something to decode.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// All pairs, decoded.
-pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Unreadable> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
+pub(super) fn pairs(text: &str) -> Result<Vec<Pair<'_>>, Unreadable> {
+    let mut pairs: Vec<Pair<'_>> = Vec::new();
     for part in text.split('&').filter(|_| !text.is_empty()) {
         if pairs.len() == PAIRS_MAX {
             return Err(Unreadable("too many pairs"));
@@ -50,9 +54,9 @@ fn same_key(a: &str, b: &str) -> bool {
 }
 
 /// Decodes percent-encoding once; what would decode again is refused.
-pub(super) fn decode(text: &str, plus: Plus) -> Result<String, Unreadable> {
+pub(super) fn decode(text: &str, plus: Plus) -> Result<Cow<'_, str>, Unreadable> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0..=0x20 | 0x7F)) {
-        return Ok(text.to_owned());
+        return Ok(Cow::Borrowed(text));
     }
     let raw = text.as_bytes();
     let mut out = Vec::with_capacity(raw.len());
@@ -77,5 +81,5 @@ pub(super) fn decode(text: &str, plus: Plus) -> Result<String, Unreadable> {
     if out.iter().any(|byte| byte.is_ascii_control()) {
         return Err(Unreadable("control character"));
     }
-    String::from_utf8(out).map_err(|_| Unreadable("not UTF-8"))
+    String::from_utf8(out).map(Cow::Owned).map_err(|_| Unreadable("not UTF-8"))
 }

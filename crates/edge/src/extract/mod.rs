@@ -71,10 +71,14 @@ pub(crate) fn extract(
         };
         Ok(SignalAnswer { signal: field.signal.clone(), answer })
     };
-    route.fields.iter().map(answer).collect()
+    let mut answers = Vec::with_capacity(route.fields.len());
+    for field in &route.fields {
+        answers.push(answer(field)?);
+    }
+    Ok(answers)
 }
 
-fn pair(field: &Field, pairs: &[(String, String)], name: &str) -> Result<Answer, Unreadable> {
+fn pair(field: &Field, pairs: &[form::Pair<'_>], name: &str) -> Result<Answer, Unreadable> {
     pairs.iter().find(|(key, _)| key == name).map_or(Ok(Answer::Missing), |(_, value)| text(field, value))
 }
 
@@ -90,11 +94,18 @@ fn text(field: &Field, value: &str) -> Result<Answer, Unreadable> {
             "false" => Some(Value::Bool(false)),
             _ => None,
         },
-        Type::Int => value.parse::<i64>().ok().filter(|int| int.to_string() == value).map(Value::Int),
+        Type::Int if is_whole(value) => value.parse().ok().map(Value::Int),
         Type::Double => double(value).map(Value::Double),
         _ => None,
     };
     read.map(Answer::Value).ok_or(Unreadable("value of another type"))
+}
+
+/// A whole number in its one spelling: no plus sign, no zero in front, no minus before zero.
+fn is_whole(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all && (!digits.starts_with('0') || text == "0")
 }
 
 /// A decimal number as JSON spells it, without what Rust alone accepts (`inf`, `nan`, `+1`, `.5`).

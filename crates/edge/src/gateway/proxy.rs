@@ -426,29 +426,26 @@ fn strip(headers: &mut HeaderMap) {
             })
             .collect(),
     };
-    let mut doomed: [Option<HeaderName>; DOOMED_MAX] = [const { None }; DOOMED_MAX];
-    loop {
-        let mut count = 0;
-        for name in headers.keys().filter(|name| is_doomed(name.as_str())) {
-            if let Some(slot) = doomed.get_mut(count) {
-                *slot = Some(name.clone());
-                count += 1;
+    // What is kept moves into a fresh map: taking many out of the old one costs more.
+    if headers.keys().any(|name| is_doomed(name.as_str())) {
+        let mut kept = HeaderMap::with_capacity(headers.len());
+        let mut fields = headers.drain().peekable();
+        // A field that comes more than once has its name in front of the first one only.
+        let mut last: Option<HeaderName> = None;
+        while let Some((name, value)) = fields.next() {
+            let Some(name) = name.or(last) else { break };
+            last = fields.peek().is_some_and(|(next, _)| next.is_none()).then(|| name.clone());
+            if !is_doomed(name.as_str()) {
+                kept.append(name, value);
             }
         }
-        for name in doomed.iter_mut().take(count).filter_map(Option::take) {
-            headers.remove(name);
-        }
-        if count < DOOMED_MAX {
-            break;
-        }
+        drop(fields);
+        *headers = kept;
     }
     for name in named {
         headers.remove(name);
     }
 }
-
-/// Names taken out per pass; a request with more of them takes another pass.
-const DOOMED_MAX: usize = 12;
 
 fn is_doomed(name: &str) -> bool {
     match name.as_bytes().first() {

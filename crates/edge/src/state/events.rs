@@ -3,13 +3,18 @@
 //!
 //! This table is a cache; the cloud is the authority. What it forgets is decided again, and the record is
 //! deduplicated where it arrives.
+//!
+//! At full load nearly every look-up misses the processor's caches, so an event takes few lines of them: entries lie in
+//! a ring in the order of their arrival, and a small index finds them by a keyed hash of device and id. Two such hashes
+//! of 64 bits, whose keys nobody outside knows, stand for the key itself.
 
-use super::{SHARDS, lock};
+use super::{ByHash, SHARDS, lock};
 use glacis_wire::limits::DECISIONS_PER_EVENT_MAX;
 use glacis_wire::message::challenge::ChallengeNonce;
 use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Digest, EventId, PolicyDigest, Reference, Thumbprint, Verdict};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 
 /// A verdict as it was given.
@@ -34,6 +39,7 @@ pub(crate) enum Turn {
 
 #[derive(Debug)]
 struct Entry {
+    name: Name,
     /// What the event is about: event, method, authority, path, query, content and principal in one digest.
     subject: Digest,
     decisions: u8,
@@ -44,10 +50,19 @@ struct Entry {
 
 type Key = (Thumbprint, EventId);
 
+/// What stands for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    index: u64,
+    check: u64,
+}
+
 #[derive(Debug, Default)]
 struct Shard {
-    entries: HashMap<Key, Entry>,
-    order: VecDeque<Key>,
+    /// In the order of arrival, from `oldest` on once it is full.
+    entries: Vec<Entry>,
+    oldest: usize,
+    places: HashMap<u64, usize, ByHash>,
 }
 
 /// Events of this node.
@@ -55,12 +70,17 @@ struct Shard {
 pub(crate) struct Events {
     shards: Box<[Mutex<Shard>]>,
     shard_max: usize,
+    hashers: [RandomState; 2],
 }
 
 impl Events {
     /// A table for at most `max` events.
     pub(crate) fn new(max: usize) -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), shard_max: max.div_ceil(SHARDS) }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shard_max: max.div_ceil(SHARDS),
+            hashers: [RandomState::new(), RandomState::new()],
+        }
     }
 
     fn shard(&self, key: &Key) -> Option<&Mutex<Shard>> {
@@ -68,28 +88,28 @@ impl Events {
         self.shards.get(usize::from(key.0.as_bytes()[0]) % SHARDS)
     }
 
+    fn name(&self, key: &Key) -> Name {
+        let [index, check] = self.hashers.each_ref().map(|hasher| hasher.hash_one(key));
+        Name { index, check }
+    }
+
     /// Takes the next turn of the event; `proof` is the nonce of a verified challenge proof, which is spent here.
     pub(crate) fn turn(&self, key: Key, subject: Digest, proof: Option<Digest>) -> Turn {
         let Some(shard) = self.shard(&key) else { return Turn::Refuse(Refusal::Overloaded) };
+        let name = self.name(&key);
         let mut shard = lock(shard);
-        if let Some(entry) = shard.entries.get_mut(&key) {
+        if let Some(entry) = shard.get_mut(name) {
             return entry.turn(subject, proof);
         }
-        if shard.entries.len() >= self.shard_max
-            && let Some(oldest) = shard.order.pop_front()
-        {
-            shard.entries.remove(&oldest);
-        }
         let spent = proof.into_iter().collect();
-        shard.entries.insert(key, Entry { subject, decisions: 1, spent, stored: None });
-        shard.order.push_back(key);
+        shard.insert(Entry { name, subject, decisions: 1, spent, stored: None }, self.shard_max);
         Turn::Decide
     }
 
     /// Whether a request of this event would be a conflict or a repetition; spends nothing.
     pub(crate) fn peek(&self, key: Key, subject: Digest) -> Option<Turn> {
-        let shard = lock(self.shard(&key)?);
-        let entry = shard.entries.get(&key)?;
+        let mut shard = lock(self.shard(&key)?);
+        let entry = shard.get_mut(self.name(&key))?;
         if entry.subject != subject {
             return Some(Turn::Refuse(Refusal::EventConflict));
         }
@@ -99,7 +119,7 @@ impl Events {
     /// Keeps the verdict of the event's last turn.
     pub(crate) fn store(&self, key: Key, stored: Stored) {
         let Some(shard) = self.shard(&key) else { return };
-        if let Some(entry) = lock(shard).entries.get_mut(&key) {
+        if let Some(entry) = lock(shard).get_mut(self.name(&key)) {
             entry.stored = Some(stored);
         }
     }
@@ -107,10 +127,37 @@ impl Events {
     /// Gives a turn back that ended without verdict, so that a retry is decided and not counted twice.
     pub(crate) fn abandon(&self, key: Key, proof: Option<Digest>) {
         let Some(shard) = self.shard(&key) else { return };
-        if let Some(entry) = lock(shard).entries.get_mut(&key) {
+        if let Some(entry) = lock(shard).get_mut(self.name(&key)) {
             entry.decisions = entry.decisions.saturating_sub(1);
             entry.spent.retain(|spent| Some(*spent) != proof);
         }
+    }
+}
+
+impl Shard {
+    fn get_mut(&mut self, name: Name) -> Option<&mut Entry> {
+        let place = *self.places.get(&name.index)?;
+        self.entries.get_mut(place).filter(|entry| entry.name == name)
+    }
+
+    /// Puts an entry in; the oldest gives way where there are `max`.
+    fn insert(&mut self, entry: Entry, max: usize) {
+        let index = entry.name.index;
+        let place = if self.entries.len() < max {
+            self.entries.push(entry);
+            self.entries.len() - 1
+        } else {
+            let place = self.oldest;
+            let Some(slot) = self.entries.get_mut(place) else { return };
+            let gone = std::mem::replace(slot, entry);
+            // Unless another one of the same index has taken it over.
+            if self.places.get(&gone.name.index) == Some(&place) {
+                self.places.remove(&gone.name.index);
+            }
+            self.oldest = if place + 1 < max { place + 1 } else { 0 };
+            place
+        };
+        self.places.insert(index, place);
     }
 }
 
@@ -198,5 +245,22 @@ mod tests {
         }
         let held: usize = events.shards.iter().map(|shard| lock(shard).entries.len()).sum();
         assert!(held <= 64, "{held}");
+        let places: usize = events.shards.iter().map(|shard| lock(shard).places.len()).sum();
+        assert_eq!(places, held);
+    }
+
+    #[test]
+    fn the_oldest_event_is_forgotten_first() {
+        let events = Events::new(SHARDS * 8);
+        let key = |n: u8| (KEY.0, EventId::new([n; 16]));
+        for n in 0..8 {
+            events.turn(key(n), SUBJECT, None);
+            events.store(key(n), stored(Verdict::Block));
+        }
+        events.turn(key(8), SUBJECT, None);
+        assert!(matches!(events.turn(key(1), SUBJECT, None), Turn::Repeat(_)));
+        assert!(matches!(events.turn(key(0), SUBJECT, None), Turn::Decide), "forgotten");
+        assert!(matches!(events.turn(key(1), SUBJECT, None), Turn::Decide), "pushed out by that");
+        assert!(matches!(events.turn(key(2), SUBJECT, None), Turn::Decide), "and so on");
     }
 }

@@ -2,25 +2,24 @@
 //!
 //! A number is peeked at before the MAC is computed and committed only after it holds, so a forger cannot move
 //! the window. Between the two another thread may commit the same number; `commit` says so.
+//!
+//! Most sessions use their numbers one after another. As long as one does, two numbers say all, and there is no bitmap.
 
 /// Which numbers were used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     /// Highest committed number plus one; 0 where there is none.
     next: u64,
-    /// Bit `n % SIZE` tells whether number `n` of the last `SIZE` was used.
-    bits: [u64; Self::WORDS],
+    /// While numbers come one after another: all from here to `next` were used, and none before.
+    from: u64,
+    /// Once they did not: bit `n % SIZE` tells whether number `n` of the last `SIZE` was used.
+    bits: Option<Box<[u64; Self::WORDS]>>,
 }
 
 impl Window {
     /// How far behind the highest number a number may lie. Source: build contract.
     pub(crate) const SIZE: u64 = 1_024;
     const WORDS: usize = 16;
-
-    /// Nothing was used.
-    pub(crate) const fn new() -> Self {
-        Self { next: 0, bits: [0; Self::WORDS] }
-    }
 
     fn bit(number: u64) -> (usize, u64) {
         let word = usize::try_from(number / 64 % 16).unwrap_or(0);
@@ -33,7 +32,11 @@ impl Window {
             return number != u64::MAX;
         }
         let (word, mask) = Self::bit(number);
-        self.next - number <= Self::SIZE && self.bits.get(word).is_some_and(|bits| bits & mask == 0)
+        let used = match &self.bits {
+            Some(bits) => bits.get(word).is_none_or(|bits| bits & mask != 0),
+            None => number >= self.from,
+        };
+        self.next - number <= Self::SIZE && !used
     }
 
     /// Uses up `number`; `false` where it was not fresh.
@@ -41,14 +44,41 @@ impl Window {
         if !self.is_fresh(number) {
             return false;
         }
+        match &mut self.bits {
+            None if self.next == self.from => (self.from, self.next) = (number, number + 1),
+            None if self.next == number => self.next = number + 1,
+            None => {
+                self.bits = Some(self.spread());
+                self.set(number);
+            }
+            Some(_) => self.set(number),
+        }
+        true
+    }
+
+    /// The run of used numbers as bits.
+    fn spread(&self) -> Box<[u64; Self::WORDS]> {
+        let mut bits = Box::new([0; Self::WORDS]);
+        for used in self.from.max(self.next.saturating_sub(Self::SIZE))..self.next {
+            let (word, mask) = Self::bit(used);
+            if let Some(bits) = bits.get_mut(word) {
+                *bits |= mask;
+            }
+        }
+        bits
+    }
+
+    /// Sets the bit of a fresh number.
+    fn set(&mut self, number: u64) {
+        let Some(words) = &mut self.bits else { return };
         if number >= self.next {
             let skipped = number - self.next;
             if skipped >= Self::SIZE {
-                self.bits = [0; Self::WORDS];
+                **words = [0; Self::WORDS];
             } else {
                 for passed in self.next..number {
                     let (word, mask) = Self::bit(passed);
-                    if let Some(bits) = self.bits.get_mut(word) {
+                    if let Some(bits) = words.get_mut(word) {
                         *bits &= !mask;
                     }
                 }
@@ -56,10 +86,9 @@ impl Window {
             self.next = number + 1;
         }
         let (word, mask) = Self::bit(number);
-        if let Some(bits) = self.bits.get_mut(word) {
+        if let Some(bits) = words.get_mut(word) {
             *bits |= mask;
         }
-        true
     }
 }
 
@@ -73,7 +102,7 @@ mod tests {
 
     #[test]
     fn used_and_lagging_numbers_are_refused() {
-        let mut window = Window::new();
+        let mut window = Window::default();
         assert!(window.commit(5_000));
         assert!(!window.commit(5_000));
         assert!(window.commit(5_001 - Window::SIZE), "the last one inside");
@@ -88,7 +117,7 @@ mod tests {
         /// The window agrees with a set of all used numbers.
         #[test]
         fn window_is_a_set_with_a_horizon(steps in prop::collection::vec(0_u64..5_000, 1..600)) {
-            let mut window = Window::new();
+            let mut window = Window::default();
             let mut used = HashSet::new();
             let mut top = 0;
             for number in steps {

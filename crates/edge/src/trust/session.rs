@@ -7,7 +7,6 @@
 
 use crate::state::legs::Leg;
 use crate::state::vouched::Vouched;
-use crate::state::window::Window;
 use glacis_seal::{Context, Purpose, published, session, sha256, thumbprint};
 use glacis_wire::message::Signed;
 use glacis_wire::message::enrol::{AttestationResult, DeviceCertificate};
@@ -89,18 +88,17 @@ fn vouched<T: Decode>(
 }
 
 /// The keys of one leg, and what a ticket says, ready for the hot path.
-pub(crate) fn leg(body: &TicketBody, id: &LegId, ticket: &str, context: &Context) -> Leg {
+/// `ticket` is the mark of its header.
+pub(crate) fn leg(body: &TicketBody, id: &LegId, ticket: u64, context: &Context) -> Leg {
     Leg {
         thumbprint: body.thumbprint,
-        device_id: body.thumbprint.to_string().into(),
-        ticket: ticket.into(),
-        request_key: session::request_key(&body.secret, id, context),
-        verdict_key: session::verdict_key(&body.secret, &body.session, context),
+        ticket,
+        request: session::request_secret(&body.secret, id, context),
+        verdict: session::verdict_secret(&body.secret, &body.session, context),
         tier: body.tier,
         trust: body.trust,
-        passkey: body.passkey,
+        passkey: body.passkey.map(Box::new),
         not_after: body.not_after,
-        window: Mutex::new(Window::new()),
-        token: Mutex::new(None),
+        moving: Mutex::default(),
     }
 }

@@ -62,7 +62,7 @@ fn a_configuration_that_needs_bodies_or_an_open_address_is_refused_at_start() {
 #[test]
 fn the_example_has_a_pipeline() {
     let core = crate::example::pipeline().unwrap();
-    assert!(glacis_hosts::LAYER.check(core.config()).is_ok());
+    assert!(glacis_hosts::LAYER.check(&core.config()).is_ok());
     assert_eq!(Arc::strong_count(&core), 1);
 }
 
