@@ -268,7 +268,8 @@ impl Peer {
         forward: &Forward,
         place: &Upstream,
     ) -> Option<Request<UpBody>> {
-        let trailers = parts.headers.get(TE).is_some_and(wants_trailers);
+        let many = place.protocol == Protocol::Http2;
+        let trailers = many && parts.headers.get(TE).is_some_and(wants_trailers);
         strip(&mut parts.headers);
         if place.forwarded_for {
             parts.headers.insert(FORWARDED_FOR, self.origin.forwarded.clone());
@@ -284,7 +285,7 @@ impl Peer {
         if place.own_host || !parts.headers.contains_key(HOST) {
             parts.headers.insert(HOST, HeaderValue::try_from(place.address.to_string()).ok()?);
         }
-        if place.protocol == Protocol::Http2 {
+        if many {
             return addressed(parts, trailers).map(|parts| Request::from_parts(parts, body));
         }
         // Without it hyper takes a `GET` of unknown length for one without a body.
