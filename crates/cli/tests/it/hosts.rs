@@ -1,4 +1,5 @@
 //! `glacis serve` with a host in the gateway's place: it pulls, decides and ships as the gateway does.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use crate::installation::{private_folder, shipped};
 use crate::live::{Process, ask, ask_with, wait_for};
