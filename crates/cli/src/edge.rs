@@ -3,6 +3,7 @@
 //! Speaks to the control socket of the data folder. Every change is audited before it acts; what it means is the
 //! gateway's business.
 
+use crate::EXIT_CODES;
 use crate::client::{Client, Connection, typed};
 use crate::error::CliError;
 use crate::operate::{BypassArgs, Lasts, bypass};
@@ -26,14 +27,19 @@ pub(crate) struct EdgeArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Show what is in force at the gateway, and what it did since it started
+    #[command(after_help = EXIT_CODES)]
     Status(StatusArgs),
     /// Read the configuration file again and put the gateway's part in force
+    #[command(after_help = EXIT_CODES)]
     Reload(ReloadArgs),
     /// Send clients elsewhere: answer, end each connection, say `not ready`
+    #[command(after_help = EXIT_CODES)]
     Drain(DrainArgs),
     /// Weigh requests that no device's session vouches for, for a while
+    #[command(after_help = EXIT_CODES)]
     AttackMode(AttackArgs),
     /// Let every route observe for a while; audited, ends by itself
+    #[command(after_help = EXIT_CODES)]
     Bypass(BypassArgs),
 }
 

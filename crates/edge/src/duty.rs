@@ -142,7 +142,8 @@ impl Duty {
     /// Takes what an operator changed, and makes it durable before it acts.
     pub(crate) fn operator(&self, action: &OperatorAction) -> Result<(), JournalError> {
         self.write(OPERATOR, action)?;
-        self.sync()
+        // Whatever else is syncing: that may have begun before.
+        self.journal.sync().map(drop).map_err(JournalError::of)
     }
 
     fn write(&self, kind: u8, entry: &impl Encode) -> Result<(), JournalError> {

@@ -3,6 +3,7 @@
 //! What was read is kept and comes first when the service reads; nothing is read twice or lost, but for trailers
 //! of a body that was read whole, which no signature covers.
 
+use crate::layer::strip;
 use bytes::{Bytes, BytesMut};
 use glacis_wire::message::refusal::Refusal;
 use http_body::{Body, Frame, SizeHint};
@@ -87,7 +88,7 @@ where
         }
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let Some(frame) = ready!(Pin::new(rest).poll_frame(context)) else { return Poll::Ready(None) };
-        let frame = frame.map_err(Into::into);
+        let frame = frame.map_err(Into::into).map(without_ours);
         let length = frame.as_ref().ok().and_then(|frame| frame.data_ref()).map_or(0, Bytes::len);
         Poll::Ready(Some(match self.left.checked_sub(length) {
             Some(left) => {
@@ -113,6 +114,14 @@ where
         }
         hint
     }
+}
+
+/// Trailers of a client without what only the pipeline may say.
+fn without_ours(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        strip(trailers);
+    }
+    frame
 }
 
 /// A response body: the pipeline's or the service's.

@@ -139,7 +139,9 @@ where
         return Err(core.refusal(Refusal::Unavailable));
     };
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
-    let authority = named.or_else(|| host(&parts.headers)).unwrap_or("");
+    let Some(authority) = named.or_else(|| host(&parts.headers)) else {
+        return Err(core.refusal(Refusal::Framing));
+    };
     let tls = parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS);
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let line = Line { method: parts.method.as_str(), authority, tls, target };
@@ -220,7 +222,7 @@ where
 }
 
 /// Takes out every header with our prefix.
-fn strip(headers: &mut HeaderMap) {
+pub(crate) fn strip(headers: &mut HeaderMap) {
     let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
     for name in ours {
         headers.remove(name);

@@ -23,7 +23,9 @@ where
 {
     let core = &edge.core;
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
-    let authority = named.or_else(|| host(&parts.headers)).unwrap_or("");
+    let Some(authority) = named.or_else(|| host(&parts.headers)) else {
+        return core.refusal(Refusal::Framing);
+    };
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let line = Line { method: parts.method.as_str(), authority, tls: asking.tls, target };
     let Some(head) = Head::of(line, &parts.headers) else { return core.refusal(Refusal::Framing) };

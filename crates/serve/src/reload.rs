@@ -31,6 +31,8 @@ pub(crate) enum RefusedReload {
     File(#[from] ReadError),
     #[error("the file has no [edge] table any more")]
     NoEdge,
+    #[error("[edge] does not fit the host that runs: {0}")]
+    Host(#[from] glacis_hosts::LackError),
     #[error("[edge] {0}")]
     Edge(#[from] gateway::ReloadError),
 }
@@ -54,6 +56,10 @@ impl Reloader {
             && self.started.cloud.is_some()
         {
             edge.cloud = self.gateway.config().cloud;
+        }
+        // What runs, whatever the file says of it now.
+        if let Some(host) = &self.started.host {
+            host.kind.capabilities().check(&edge)?;
         }
         let restart = self.waiting(&config);
         let changed =

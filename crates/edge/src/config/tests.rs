@@ -126,7 +126,7 @@ fn tls_and_http_2_are_checked() {
     let mut config = EdgeConfig::parse("edge.toml", &with(one)).unwrap();
     config.resolve(std::path::Path::new("/etc/edge"));
     let tls = config.tls.unwrap();
-    assert_eq!((tls.tls12, tls.handshakes, tls.client_auth), (false, 512, ClientAuth::Off));
+    assert_eq!((tls.tls12, tls.handshakes, tls.client_auth), (false, 4_096, ClientAuth::Off));
     assert_eq!(tls.certificates[0].key, std::path::Path::new("/etc/edge/a.key"));
     assert_eq!(config.http2, Http2 { enabled: true, streams: 100, resets: 200 });
     assert_eq!(config.upstreams[0].protocol, Protocol::Http1);

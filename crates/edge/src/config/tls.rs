@@ -150,8 +150,8 @@ pub(super) fn http2(keys: Option<Keys<'_>>) -> Result<Http2, ConfigError> {
     Ok(http2)
 }
 
-/// Default handshakes at once. At 0.4 ms each, a fifth of a second of work.
-const HANDSHAKES: usize = 512;
+/// Default handshakes at once: as many as connections, since one that says nothing costs no more than a connection.
+const HANDSHAKES: usize = 4_096;
 /// Default requests at once on one connection. Source: RFC 9113 §6.5.2 (not below 100).
 const STREAMS: u32 = 100;
 /// Default requests that may be taken back. A browser that leaves a page takes back what it asked for: at most

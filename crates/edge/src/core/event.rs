@@ -140,12 +140,16 @@ impl EdgeCore {
         if !passes {
             return Err(Refusal::BodyUnreadable);
         }
-        let way = self.way(&live, (at, route), head, plain_path, now);
+        let way = Way { limited, ..self.way(&live, (at, route), head, plain_path, now) };
+        let sheds = limited && (route.event.is_none() || route.device == DeviceZone::None);
+        // What is refused anyway is not looked at for other spellings.
+        if sheds && !way.observes() {
+            return self.give_up(way, Refusal::PrefixLimited);
+        }
         if self.evades(&way, head, now) {
             return Err(Refusal::BodyUnreadable);
         }
-        let way = Way { limited, ..way };
-        if limited && (route.event.is_none() || route.device == DeviceZone::None) {
+        if sheds {
             return self.give_up(way, Refusal::PrefixLimited);
         }
         let Some(event) = &route.event else {

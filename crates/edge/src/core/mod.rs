@@ -342,7 +342,7 @@ impl EdgeCore {
         let limited = self.prefixes.take_weighed(&Prefix::from(peer), now, self.modes.weight(now)).is_err();
         let step = if !head.path.starts_with(OWN_PREFIX) {
             self.event(head, body, limited, now)
-        } else if limited {
+        } else if limited && !SIGNED.contains(&head.path) {
             Err(Refusal::PrefixLimited)
         } else if !crate::route::path_is_plain(head.path) {
             Err(Refusal::BodyUnreadable)
@@ -478,6 +478,8 @@ impl Pool {
     }
 }
 
+/// Own endpoints behind the signature of a session, which a limited prefix does not shut out.
+const SIGNED: [&str; 2] = [http::PATH_CHALLENGE, http::PATH_RECORDS];
 /// Paths of the edge's own endpoints.
 const OWN_PREFIX: &str = "/.glacis/";
 const _: () = assert!(http::PATH_SESSION.len() > OWN_PREFIX.len());

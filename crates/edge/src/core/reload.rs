@@ -4,7 +4,7 @@
 //! (their sizes, its address, its name) stays; settings that would change it are refused, and nothing of them is taken.
 
 use super::{EdgeCore, ModeError};
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, Mode};
 use crate::state::lock;
 use std::sync::{Arc, PoisonError};
 
@@ -24,6 +24,11 @@ pub enum ReloadError {
 }
 
 impl EdgeCore {
+    /// Audits that the files of TLS were read again, before what they hold is in force.
+    pub(crate) fn audit_certificates(&self, actor: &str) -> Result<(), ReloadError> {
+        Ok(self.audit(actor, "reload", "certificates and CAs read again".to_owned())?)
+    }
+
     /// Whether other settings would change anything.
     ///
     /// # Errors
@@ -53,7 +58,7 @@ impl EdgeCore {
             return Ok(false);
         }
         let live = Arc::new(before.with_config(config).map_err(|_| ReloadError::Token)?);
-        self.audit(actor, "reload", format!("{} routes", live.config.routes.len()))?;
+        self.audit(actor, "reload", summary(&live.config))?;
         let limits = &live.config.limits;
         self.prefixes.set_rate(limits.prefix);
         self.devices.set_rate(limits.device);
@@ -63,6 +68,14 @@ impl EdgeCore {
         self.facts.reloaded();
         Ok(true)
     }
+}
+
+/// What the audit says of settings: enough to see that enforcement went, nothing secret.
+fn summary(config: &EdgeConfig) -> String {
+    let events = config.routes.iter().filter(|route| route.event.is_some());
+    let (decided, enforced) =
+        (events.clone().count(), events.filter(|route| route.mode == Mode::Enforce).count());
+    format!("{} routes, {decided} of them decided, {enforced} enforced", config.routes.len())
 }
 
 /// The keys that differ and may not.

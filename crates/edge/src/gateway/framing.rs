@@ -312,7 +312,8 @@ impl<'a> RequestLine<'a> {
             _ => return Err(Refusal::Framing),
         };
         let visible = target.iter().all(|byte| matches!(byte, 0x21..=0x7E) && *byte != b'#');
-        if !is_token(method) || !visible {
+        // An upstream of HTTP/2 would be asked for a tunnel to the host that it names.
+        if !is_token(method) || method == b"CONNECT" || !visible {
             return Err(Refusal::Framing);
         }
         let authority = match target {

@@ -137,22 +137,30 @@ impl Drop for Running {
     }
 }
 
+/// Shortest write that counts as progress of a connection. Unit: bytes.
+const PROGRESS_BYTES: usize = 1_024;
+
 /// A client's socket under HTTP/2: what was read too early comes first, and bytes are counted.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     socket: S,
     early: Vec<u8>,
     core: Arc<EdgeCore>,
+    watch: Arc<Watch>,
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(socket: S, early: Vec<u8>, core: &Arc<EdgeCore>) -> Self {
-        Self { socket, early, core: Arc::clone(core) }
+    pub(super) fn new(socket: S, early: Vec<u8>, core: &Arc<EdgeCore>, watch: &Arc<Watch>) -> Self {
+        Self { socket, early, core: Arc::clone(core), watch: Arc::clone(watch) }
     }
 
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.core.metrics().passed(0, *bytes);
+            // An answer leaves after its stream is gone; what answers pings is shorter.
+            if *bytes >= PROGRESS_BYTES {
+                self.watch.progress();
+            }
         }
     }
 }

@@ -203,9 +203,10 @@ const STREAMS_MAX: u32 = 100;
 /// Most connections of one worker to one upstream; beyond [`STREAMS_MAX`] on each, requests wait their turn.
 const CONNECTIONS_MAX: usize = 8;
 /// What an upstream may send of one answer before the client has taken it. Unit: bytes.
-const STREAM_WINDOW: u32 = 262_144;
-/// The same of all answers on a connection.
-const CONNECTION_WINDOW: u32 = 2_097_152;
+const STREAM_WINDOW: u32 = 65_535;
+/// The same of all answers on a connection, which clients share: none that does not read may use it up for the others, so
+/// the windows of the streams are what bounds memory.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// Longest head of an answer. Unit: bytes, as RFC 9113 §6.5.2 counts them.
 const HEAD_BYTES_MAX: u32 = 65_536;
 /// What waits for an upstream of one request. Unit: bytes.

@@ -114,6 +114,8 @@ struct Worker {
     tls: Option<Arc<Tls>>,
     /// TLS handshakes that are going on.
     handshakes: AtomicUsize,
+    /// Requests that have no answer yet.
+    requests: AtomicUsize,
 }
 
 impl Gateway {
@@ -185,27 +187,27 @@ impl Reloader {
         Self { core, tls: None }
     }
 
-    /// Puts `config` in force, with what its TLS files hold now; whether a setting changed. Connections go on with what
-    /// they began with.
+    /// Puts `config` in force, with what its TLS files hold now; whether a setting changed or files were read. Connections
+    /// go on with what they began with.
     ///
     /// # Errors
     /// If a file cannot be used, or a setting changed that a running gateway cannot change; then all stays as it is.
     pub fn reload(&self, config: EdgeConfig, actor: &str) -> Result<bool, ReloadError> {
         let fresh = self.fresh(&config)?;
         let changed = self.core.reload(config, actor)?;
-        if let (Some(tls), Some(fresh)) = (&self.tls, fresh) {
-            tls.put(fresh);
-        }
-        Ok(changed)
+        let (Some(tls), Some(fresh)) = (&self.tls, fresh) else { return Ok(changed) };
+        self.core.audit_certificates(actor)?;
+        tls.put(fresh);
+        Ok(true)
     }
 
-    /// Whether [`reload`](Self::reload) would change a setting.
+    /// Whether [`reload`](Self::reload) would change a setting or read files.
     ///
     /// # Errors
     /// As [`reload`](Self::reload).
     pub fn would_reload(&self, config: &EdgeConfig) -> Result<bool, ReloadError> {
-        self.fresh(config)?;
-        Ok(self.core.would_reload(config)?)
+        let reads_files = self.fresh(config)?.is_some();
+        Ok(self.core.would_reload(config)? || reads_files)
     }
 
     /// Settings in force.
@@ -241,8 +243,8 @@ impl Worker {
     fn new(core: Arc<EdgeCore>, shared: Arc<Shared>, tls: Option<Arc<Tls>>) -> Arc<Self> {
         let upstreams = Mutex::default();
         let cloud = CloudClient::new(Arc::clone(&core));
-        let (watcher, handshakes) = (Watcher::new(), AtomicUsize::new(0));
-        Arc::new(Self { core, shared, upstreams, cloud, watcher, tls, handshakes })
+        let (watcher, handshakes, requests) = (Watcher::new(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { core, shared, upstreams, cloud, watcher, tls, handshakes, requests })
     }
 
     /// The way of this worker to `place`. An upstream that a reload took away keeps its connections for the requests
@@ -255,6 +257,14 @@ impl Worker {
         let road = Arc::new(Road::new(place));
         all.push((Arc::clone(place), Arc::clone(&road)));
         road
+    }
+
+    /// A place for one request; `None` where as many run as there may be connections.
+    fn place(&self) -> Option<Place<'_>> {
+        // Counted first, so that the last place is given once.
+        let place = Place(&self.requests);
+        let running = self.requests.fetch_add(1, Ordering::Relaxed);
+        (running < self.core.config().limits.connections).then_some(place)
     }
 
     /// Longest wait for the cloud where a device itself asks it something.
@@ -297,10 +307,15 @@ impl Worker {
 
     async fn tick(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
+        let mut draining = false;
         loop {
             ticks.tick().await;
             let config = self.core.config();
             self.watcher.tick(&config.limits);
+            if self.core.is_draining() != draining {
+                draining = !draining;
+                self.watcher.wake();
+            }
             let known = &config.upstreams;
             let mut roads = lock(&self.upstreams);
             roads.retain(|(place, _)| known.iter().any(|known| Arc::ptr_eq(known, place)));
@@ -339,6 +354,16 @@ impl Worker {
             io::Result::Ok(())
         };
         let _ = tokio::time::timeout(LINGER, farewell).await;
+    }
+}
+
+/// One of the requests that run; given back when dropped.
+#[derive(Debug)]
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

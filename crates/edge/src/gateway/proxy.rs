@@ -24,7 +24,7 @@ use http::header::{
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,7 +72,11 @@ impl Peer {
     pub(super) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<OutBody> {
         self.watch.enter(Phase::Busy);
         let version = request.version();
-        let mut response = self.answer(request).await;
+        let is_head = version == Version::HTTP_2 && request.method() == Method::HEAD;
+        let mut response = self.admitted(request).await;
+        if is_head {
+            response = headless(response);
+        }
         if self.worker.core.is_draining()
             && version < Version::HTTP_2
             && response.status() != StatusCode::SWITCHING_PROTOCOLS
@@ -85,9 +89,17 @@ impl Peer {
         response
     }
 
+    /// One of the requests that run at once on this worker; a connection of HTTP/2 brings many.
+    async fn admitted(&self, request: Request<Incoming>) -> Response<OutBody> {
+        let Some(_place) = self.worker.place() else { return self.refused(Refusal::Overloaded) };
+        self.answer(request).await
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<OutBody> {
         let core = &self.worker.core;
         let (mut parts, mut body) = request.into_parts();
+        // What goes no further is nothing that a decision may rest on.
+        drop_named(&mut parts.headers);
         if parts.version == Version::HTTP_2
             && let Err(refusal) = http2::plain(&mut parts)
         {
@@ -411,22 +423,38 @@ pub(super) fn strip_trailers(mut trailers: HeaderMap) -> HeaderMap {
     trailers
 }
 
+/// An answer to `HEAD` says how long its body would be and has none, which over HTTP/2 nobody else sees to.
+fn headless(mut response: Response<OutBody>) -> Response<OutBody> {
+    if let OutBody::Full(Some(bytes)) = response.body() {
+        let length = HeaderValue::from(bytes.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        *response.body_mut() = OutBody::Full(None);
+    }
+    response
+}
+
+/// Takes out the end-to-end fields that `connection` names (RFC 9110 §7.6.1); rare, so only then looked at one by one.
+fn drop_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !HOP_BY_HOP.contains(&name.as_str()))
+        .filter(|name| !matches!(name.as_str(), "host" | "content-length" | "content-type" | "authorization"))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
 /// Takes out what is hop-by-hop or ours.
 fn strip(headers: &mut HeaderMap) {
-    // Named by `connection`: rare, so only then looked at one by one.
-    let named: Vec<HeaderName> = match headers.get(CONNECTION) {
-        None => Vec::new(),
-        Some(_) => headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-            .filter(|name| {
-                !matches!(name.as_str(), "host" | "content-length" | "content-type" | "authorization")
-            })
-            .collect(),
-    };
+    drop_named(headers);
     // What is kept moves into a fresh map: taking many out of the old one costs more.
     if headers.keys().any(|name| is_doomed(name.as_str())) {
         let mut kept = HeaderMap::with_capacity(headers.len());
@@ -442,9 +470,6 @@ fn strip(headers: &mut HeaderMap) {
         }
         drop(fields);
         *headers = kept;
-    }
-    for name in named {
-        headers.remove(name);
     }
 }
 

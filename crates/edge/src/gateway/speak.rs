@@ -41,7 +41,7 @@ impl Worker {
             let preface = self.http1(socket, Arc::clone(&watch), origin.clone()).await;
             // On the heap, as all that most connections do not have.
             if let Some((socket, early)) = preface {
-                Box::pin(self.http2(Wire::new(socket, early, &self.core), watch, origin)).await;
+                Box::pin(self.http2(Wire::new(socket, early, &self.core, &watch), watch, origin)).await;
             }
             return;
         };
@@ -72,7 +72,7 @@ impl Worker {
         self.handshakes.fetch_sub(1, Ordering::AcqRel);
         match shaken {
             Some(Ok(socket)) if socket.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.http2(Wire::new(socket, Vec::new(), &self.core), watch, origin).await;
+                self.http2(Wire::new(socket, Vec::new(), &self.core, &watch), watch, origin).await;
             }
             Some(Ok(socket)) => drop(self.http1(socket, watch, origin).await),
             Some(Err(error)) => tracing::debug!(%error, "handshake failed"),
@@ -115,7 +115,7 @@ impl Worker {
             .auto_date_header(false)
             .max_buf_size(head_max.max(8_192) * 2);
         let mut connection = http.serve_connection(TokioIo::new(stream), service);
-        attend(&watch, Pin::new(&mut connection), http1::Connection::graceful_shutdown).await;
+        attend(&watch, || false, Pin::new(&mut connection), http1::Connection::graceful_shutdown).await;
         let parts = connection.into_parts();
         let mut stream = parts.io.into_inner();
         let granted = lock(&client.tunnel).take();
@@ -142,6 +142,7 @@ impl Worker {
     async fn http2<S: Socket>(self: &Arc<Self>, wire: Wire<S>, watch: Arc<Watch>, origin: Origin) {
         let config = self.core.config();
         let resets = Resets::new(config.http2.resets, Arc::clone(&watch));
+        let served = Arc::clone(&resets.served);
         let (worker, connection_watch) = (Arc::clone(self), Arc::clone(&watch));
         let service = service_fn(move |request| {
             let peer = Arc::new(Peer {
@@ -179,13 +180,20 @@ impl Worker {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER);
         let connection = pin!(http.serve_connection(TokioIo::new(wire), service));
-        attend(&watch, connection, http2::Connection::graceful_shutdown).await;
+        // One that was never answered would be cut off, so it is told after its first answer.
+        let leaves = || self.core.is_draining() && served.load(Ordering::Acquire) > 0;
+        attend(&watch, leaves, connection, http2::Connection::graceful_shutdown).await;
     }
 }
 
 /// Polls a connection to its end, or to where its watch ends it; once there is to be no further request, it is told to
 /// `leave`.
-async fn attend<C: Future>(watch: &Watch, mut connection: Pin<&mut C>, leave: impl Fn(Pin<&mut C>)) {
+async fn attend<C: Future>(
+    watch: &Watch,
+    leaves: impl Fn() -> bool,
+    mut connection: Pin<&mut C>,
+    leave: impl Fn(Pin<&mut C>),
+) {
     let mut draining = false;
     let mut registered = false;
     poll_fn(|cx| {
@@ -196,7 +204,7 @@ async fn attend<C: Future>(watch: &Watch, mut connection: Pin<&mut C>, leave: im
         if watch.is_killed() {
             return Poll::Ready(());
         }
-        if watch.is_draining() && !draining {
+        if !draining && (watch.is_draining() || leaves()) {
             draining = true;
             leave(connection.as_mut());
         }

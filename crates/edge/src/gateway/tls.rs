@@ -69,12 +69,7 @@ impl Tls {
         config: &EdgeConfig,
         tls: &config::Tls,
     ) -> Result<Arc<ServerConfig>, TlsError> {
-        // A ticket remembers that its client was let in, so it must not outlive the CAs that let it in.
-        let tickets = match tls.client_auth {
-            ClientAuth::Off => Arc::clone(&self.tickets),
-            ClientAuth::Optional(_) | ClientAuth::Required(_) => tickets(tls)?,
-        };
-        build(tls, alpn(config), &self.host, &self.provider, tickets).map(Arc::new)
+        build(tls, alpn(config), &self.host, &self.provider, Arc::clone(&self.tickets)).map(Arc::new)
     }
 
     /// Handshakes from now on use this.
@@ -141,7 +136,10 @@ fn build(
     };
     let mut server = builder.with_cert_resolver(Arc::new(names));
     server.alpn_protocols = alpn;
-    server.ticketer = tickets;
+    // A ticket would let a client in again and again whose certificate has ended.
+    if matches!(config.client_auth, ClientAuth::Off) {
+        server.ticketer = tickets;
+    }
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.max_early_data_size = 0;
     Ok(server)

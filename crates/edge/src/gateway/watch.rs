@@ -106,6 +106,11 @@ impl Watcher {
     /// Ends idle connections now and the others after their request.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets every connection look around.
+    pub(super) fn wake(&self) {
         lock(&self.connections).iter().filter_map(Weak::upgrade).for_each(|watch| watch.wake());
     }
 

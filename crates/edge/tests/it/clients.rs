@@ -54,6 +54,9 @@ fn curl_speaks_each_protocol_with_and_without_tls() {
         "ok 1.1 200"
     );
     assert_eq!(curl(&["-T", "-", "-H", "Transfer-Encoding: chunked"], &clear), "ok 1.1 200");
+    // An answer to `HEAD` has no body, whoever gives it.
+    let head = curl(&["--http2-prior-knowledge", "-I"], &format!("http://{}/nowhere", plain.address));
+    assert!(head.ends_with(" 2 404") && head.contains("content-length: "), "{head}");
     let nowhere = format!("http://{}/nowhere", plain.address);
     assert!(curl(&["--http2-prior-knowledge"], &nowhere).ends_with(" 2 404"));
 }

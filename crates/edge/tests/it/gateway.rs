@@ -419,6 +419,21 @@ fn an_upstream_that_is_down_is_a_refusal_and_a_cloud_that_is_down_closes_by_poli
     town.nothing_crossed();
 }
 
+/// A field that `Connection` names goes no further, so nothing is decided on it either.
+#[test]
+fn what_connection_names_is_not_there_for_the_decision() {
+    let town = Town::new();
+    let mut session = town.session();
+    let said = says(slice("view", Zone::Edge).policy, NodeOutcome::False);
+    for (named, want) in [("keep-alive", " 200 "), ("content-digest", " 401 "), ("glacis-ticket", " 401 ")] {
+        let number = u8::try_from(named.len()).unwrap();
+        let mut request = session.sign(get("/accounts/1"), event(number), Some(&said), None, town.host.now());
+        request.headers.push(("connection".to_owned(), named.to_owned()));
+        let answer = town.send(&request);
+        assert!(answer.starts_with("HTTP/1.1") && answer.contains(want), "{named}: {answer}");
+    }
+}
+
 #[test]
 fn slow_heads_and_too_many_connections_are_ended() {
     let town = Town::with(|text| text + "\n[limits]\nhead_wait_ms = 300\nconnections = 2\n");

@@ -702,6 +702,25 @@ fn a_client_that_does_not_read_holds_nothing_for_long() {
     while !matches!(frames::outcome(&mut socket, 0), Outcome::Closed) {}
 }
 
+/// An operator's drain, after which the node runs on.
+#[test]
+fn a_draining_node_tells_connections_of_http_2_to_go() {
+    let (town, _seen) = grpc_town("");
+    let core = town.running.as_ref().unwrap().core();
+    let ask = fields(&[(":path", b"/grpc/a")]);
+    let request = [headers(1, 0, &ask), data(1, END_STREAM, b"one")].concat();
+    let mut before = frames::open(town.connect());
+    before.write_all(&request).unwrap();
+    assert_eq!(frames::outcome(&mut before, 1), Outcome::Status(200));
+    core.drain(true, "ann").unwrap();
+    assert_eq!(frames::outcome(&mut before, 9), Outcome::Away(0));
+    // Whoever comes all the same is answered.
+    let mut late = frames::open(town.connect());
+    late.write_all(&request).unwrap();
+    let both = [frames::outcome(&mut late, 1), frames::outcome(&mut late, 1)];
+    assert!(both.contains(&Outcome::Status(200)) && both.contains(&Outcome::Away(0)), "{both:?}");
+}
+
 #[test]
 fn draining_says_goodbye_and_lets_requests_finish() {
     let (mut town, _seen) = grpc_town("");

@@ -232,6 +232,15 @@ fn a_websocket_that_the_service_grants_is_a_tunnel_and_nothing_else_is() {
     until(&mut client, " down");
     drop(behind);
     assert_eq!(rest(&mut client), b"");
+    // The client keeps its side open and silent; that holds no place.
+    for _ in 0..200 {
+        if town.shield.core().metrics().snapshot().open_connections == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(town.shield.core().metrics().snapshot().open_connections, 0);
+    drop(client);
 
     // HTTP/2 in a tunnel would pass unseen, so it is not asked for.
     let mut client = ask("h2c");

@@ -112,19 +112,27 @@ fn peer(attributes: &AttributeContext) -> IpAddr {
     address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.to_canonical())
 }
 
-/// What Envoy brought of the body.
+/// What Envoy brought of the body. It also says "whole" where its buffer is just full and more is to come, so a body that
+/// does not say how long it is counts as none that can be brought.
 fn given(asked: &HttpRequest, headers: &HeaderMap) -> Given {
     let (body, length) = (&asked.raw_body, length(headers));
     let said = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"true");
     if headers.get_all(PARTIAL).iter().any(said) {
         return Given::OutOfReach(Refusal::BodyTooLarge, length);
     }
-    // Without `with_request_body` there are lengths and encodings without bytes.
-    let unsized_body = headers.contains_key("transfer-encoding") && !headers.contains_key(PARTIAL);
-    if length.is_some_and(|length| length != body.len()) || unsized_body {
-        return Given::OutOfReach(Refusal::BodyUnreadable, length);
+    match length {
+        Some(length) if length != body.len() => Given::OutOfReach(Refusal::BodyUnreadable, Some(length)),
+        Some(0) => Given::Empty,
+        Some(_) => Given::Whole(body.clone()),
+        // Without `with_request_body` there are encodings without bytes, without `pack_as_bytes` marks without bytes.
+        None if body.is_empty()
+            && !headers.contains_key("transfer-encoding")
+            && !headers.contains_key(PARTIAL) =>
+        {
+            Given::Empty
+        }
+        None => Given::OutOfReach(Refusal::BodyUnreadable, None),
     }
-    if body.is_empty() { Given::Empty } else { Given::Whole(body.clone()) }
 }
 
 fn refused(edge: &Edge, refusal: Refusal) -> CheckResponse {

@@ -39,6 +39,9 @@ impl HostSection {
             let rule = "needs `edge.listen` on loopback: what a proxy asks has no TLS of its own";
             return Err(keys.bad("host", rule));
         }
+        if edge.tls.is_some() {
+            return Err(keys.bad("host", "leaves no place for [edge.tls]: the proxy speaks TLS with clients"));
+        }
         let fits = self.kind.capabilities().check(edge);
         fits.map_err(|lack| keys.bad("host", format_args!("does not fit: {lack}")))
     }

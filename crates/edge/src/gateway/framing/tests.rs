@@ -74,6 +74,7 @@ fn ambiguous_framing_is_stopped_before_the_request_is_complete() {
         ("GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n", "framing"),
         ("GET https://a/ HTTP/1.1\r\nhost: a\r\n\r\n", "framing"),
         ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", "framing"),
+        ("CONNECT /x HTTP/1.1\r\nhost: 10.0.0.5:22\r\n\r\n", "framing"),
         ("GET * HTTP/1.1\r\nhost: a\r\n\r\n", "framing"),
         ("OPTIONS *x HTTP/1.1\r\nhost: a\r\n\r\n", "framing"),
         ("GET  / HTTP/1.1\r\nhost: a\r\n\r\n", "framing"),
