@@ -24,7 +24,7 @@ const FLOOD: u64 = 600;
 fn town() -> Town {
     let limits = "[limits]\nprefix = { burst = 50, per_second = 50 }\n\
                   device = { burst = 1000000, per_second = 1000000 }\n\
-                  asymmetric = { burst = 20, per_second = 20 }\nhead_wait_ms = 300\nconnections = 200\n";
+                  asymmetric = { burst = 20, per_second = 20 }\nhead_wait_ms = 1000\nconnections = 200\n";
     Town::with(|text| text.replacen("[token]", &format!("{limits}[token]"), 1))
 }
 

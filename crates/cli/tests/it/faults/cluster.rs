@@ -278,7 +278,7 @@ impl Cluster {
     fn fetch(&self, device: usize) -> Result<String, String> {
         let url = self.url(&format!("/things/{device}"));
         let (dir, agent) = (self.device(device), "User-Agent: shop/1");
-        let args = ["device", "fetch", "GET", &url, "--dir", &dir, "--json", "--timeout", "5", "-H", agent];
+        let args = ["device", "fetch", "GET", &url, "--dir", &dir, "--json", "--timeout", "20", "-H", agent];
         let done = glacis(&args);
         let answer: Option<serde_json::Value> = serde_json::from_slice(&done.stdout).ok();
         let reference = answer.and_then(|answer| Some(answer["reference"].as_str()?.to_owned()));
