@@ -7,12 +7,12 @@
 //! Which headers nginx takes out of a request must stand in its configuration by name; a request with another one of
 //! our prefix is refused.
 
-use crate::head::{Head, Line, is_ours, once};
+use crate::head::{Head, Line, once};
 use crate::pipeline::{Edge, Given, Settled};
 use crate::service::Asking;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use glacis_edge::Forward;
-use glacis_wire::http::{self as names, Response};
+use glacis_wire::http::{self as names, Response, is_ours};
 use glacis_wire::message::refusal::Refusal;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ async fn ask(edge: &Edge, line: Line<'_>, body: Given, headers: &HeaderMap, aski
         );
         return edge.refuse(Refusal::NoRoute);
     }
-    if fields.keys().any(|name| is_ours(name) && !KNOWN.contains(&name.as_str())) {
+    if fields.keys().any(|name| is_ours(name.as_str()) && !KNOWN.contains(&name.as_str())) {
         return edge.refuse(Refusal::Framing);
     }
     edge.settle(&head, &body, asking.peer).await
@@ -100,15 +100,9 @@ fn original(headers: &HeaderMap) -> Option<(Line<'_>, Given)> {
 }
 
 fn passed(forward: &Forward) -> Response {
-    let version = forward.policy_version.map(|version| version.to_string());
-    let told = [
-        (names::DECISION, forward.decision.clone()),
-        (names::VERDICT, forward.verdict.clone()),
-        (names::REFERENCE, forward.reference.clone()),
-        (names::POLICY_VERSION, version),
-    ];
-    let headers = told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Response { status: 204, headers: headers.collect(), body: Vec::new() }
+    let decision = forward.decision.iter().map(|value| (names::DECISION.to_owned(), value.clone()));
+    let told = forward.told().map(|(name, value)| (name.to_owned(), value.into_owned()));
+    Response { status: 204, headers: decision.chain(told).collect(), body: Vec::new() }
 }
 
 fn denied(answer: Response) -> Response {

@@ -5,9 +5,9 @@
 
 use glacis_edge::request::Headers;
 use glacis_edge::{Fields, RequestHead};
-use glacis_wire::http::OUR_PREFIX;
+use glacis_wire::http::OWN_PREFIX;
 use http::HeaderMap;
-use http::header::{HOST, HeaderName};
+use http::header::HOST;
 
 /// What a host knows of a request line.
 #[derive(Clone, Copy, Debug)]
@@ -97,15 +97,6 @@ pub(crate) fn once<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 pub(crate) fn length(headers: &HeaderMap) -> Option<usize> {
     once(headers, "content-length")?.parse().ok()
 }
-
-/// Whether a header has our prefix, also with the underscores that some services read as dashes.
-pub(crate) fn is_ours(name: &HeaderName) -> bool {
-    let prefix = name.as_str().bytes().take(OUR_PREFIX.len());
-    prefix.map(|byte| if byte == b'_' { b'-' } else { byte }).eq(OUR_PREFIX.bytes())
-}
-
-/// Paths of the edge's own endpoints.
-pub(crate) const OWN_PREFIX: &str = "/.glacis/";
 
 #[cfg(test)]
 mod tests {

@@ -6,11 +6,11 @@
 //! framing is not in front of it.
 
 use crate::body::{Answered, Passed};
-use crate::head::{Head, Line, host, is_ours, length};
+use crate::head::{Head, Line, host, length};
 use crate::pipeline::{Edge, Followed};
 use bytes::Bytes;
 use glacis_edge::{Body as Given, EdgeCore, Forward, Held};
-use glacis_wire::http::{self as names, Response as Answer};
+use glacis_wire::http::{self as names, Response as Answer, is_ours};
 use glacis_wire::message::refusal::Refusal;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -116,7 +116,7 @@ where
             }
             let mut answer = answered?;
             strip(answer.headers_mut());
-            tell(answer.headers_mut(), *forward);
+            tell(answer.headers_mut(), &forward);
             Ok(answer.map(Answered::Theirs))
         })
     }
@@ -223,22 +223,16 @@ where
 
 /// Takes out every header with our prefix.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
+    let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
 }
 
 /// What the client is told beside the service's answer.
-fn tell(headers: &mut HeaderMap, forward: Forward) {
-    let version = forward.policy_version.map(|version| version.to_string());
-    let told = [
-        (names::VERDICT, forward.verdict),
-        (names::REFERENCE, forward.reference),
-        (names::POLICY_VERSION, version),
-    ];
-    for (name, value) in told {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+fn tell(headers: &mut HeaderMap, forward: &Forward) {
+    for (name, value) in forward.told() {
+        if let Ok(value) = HeaderValue::try_from(&*value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }

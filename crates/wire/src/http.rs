@@ -71,6 +71,15 @@ pub const DECISION: &str = "glacis-decision";
 /// Prefix of every header that is ours; a client's own copy of a response or upstream header is dropped.
 pub const OUR_PREFIX: &str = "glacis-";
 
+/// Whether a header has our prefix, also with the underscores that some services read as dashes; in small letters.
+pub fn is_ours(name: &str) -> bool {
+    let prefix = name.bytes().take(OUR_PREFIX.len());
+    prefix.map(|byte| if byte == b'_' { b'-' } else { byte }).eq(OUR_PREFIX.bytes())
+}
+
+/// Paths of the edge's own endpoints begin with it.
+pub const OWN_PREFIX: &str = "/.glacis/";
+
 /// Own endpoint of the edge: opens a session.
 pub const PATH_SESSION: &str = "/.glacis/session";
 /// Own endpoint of the edge: opens a leg.

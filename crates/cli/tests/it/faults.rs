@@ -19,7 +19,9 @@ mod tmpfs;
 use crate::live::{Process, Service, ask, control, protect, wait_for};
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -89,6 +91,71 @@ fn random(below: u64) -> u64 {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
     u64::from_le_bytes(bytes) % below
+}
+
+/// Whether `ip` did it.
+fn ip(args: &[&str]) -> bool {
+    Command::new("ip").args(args).output().is_ok_and(|done| done.status.success())
+}
+
+/// A policy of `http.request` whose rules match on all that is not known, but for its rules.
+const POLICY: &str = r#"
+[policy]
+name = "agents"
+event = "http.request"
+purpose = "fraud-prevention"
+combine = "strictest"
+methods = ["otp"]
+if_error = "match"
+[policy.if_unknown]
+withheld = "match"
+denied = "match"
+version = "match"
+absent = "match"
+unavailable = "match"
+"#;
+
+const SIGNALS: &str = r#"
+[signal."http.user_agent"]
+type = "string"
+zone = "request"
+max_bytes = 1024
+privacy = "pseudonymous"
+purpose = ["fraud-prevention"]
+retention = "30d"
+cost = 1
+"#;
+
+/// The data folder of a control plane with these rules in force, over further lists of the catalogue.
+fn installed(folder: &Path, service: &Service, rules: &str, lists: &str) -> PathBuf {
+    let (cloud, policy) = (folder.join("cloud"), folder.join("policy"));
+    std::fs::create_dir(&policy).unwrap();
+    std::fs::write(policy.join("policy.toml"), [POLICY, rules].concat()).unwrap();
+    std::fs::write(policy.join("signals.toml"), [SIGNALS, lists].concat()).unwrap();
+    let (url, data) = (service.url(), cloud.to_string_lossy().into_owned());
+    let policy = policy.to_string_lossy().into_owned();
+    let args = ["protect", &url, "--listen", "127.0.0.1:0", "--data-dir", &data, "--policy", &policy];
+    let mut process = Process::start(folder, "publish", &args);
+    process.address("glacis: http://");
+    process.signal("-TERM");
+    assert!(process.wait().success(), "{}", process.printed());
+    cloud
+}
+
+/// The data folder of gateway `edge-NUMBER`, which gets what it needs and no more: no signing key, nothing of the
+/// control plane.
+fn node_folder(folder: &Path, cloud: &Path, number: usize) -> PathBuf {
+    let edge = folder.join(format!("edge-{number}"));
+    let keys = edge.join("keys");
+    std::fs::create_dir_all(&keys).unwrap();
+    for dir in [&edge, &keys] {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    for name in ["key-set-1", "cluster", "nonce", "upstream", &format!("node-edge-{number}")] {
+        let name = format!("{name}.json");
+        std::fs::copy(cloud.join("keys").join(&name), keys.join(&name)).unwrap();
+    }
+    edge
 }
 
 /// `protect`, ready to decide.

@@ -6,7 +6,7 @@
 use super::reader::{ConfigError, Keys};
 use super::{Upstream, usize_of};
 use crate::request::HOP_BY_HOP;
-use glacis_wire::http::OUR_PREFIX;
+use glacis_wire::http::is_ours;
 use glacis_wire::limits::{SIGNALS_MAX, VALUE_BYTES_MAX};
 use glacis_wire::{EventName, SignalName, Type};
 use std::sync::Arc;
@@ -279,8 +279,7 @@ fn field(signal: &str, mut keys: Keys<'_>, path: &[Segment]) -> Result<Field, Co
 fn header(name: &str) -> Option<String> {
     let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     let fits = (1..=64).contains(&name.len()) && name.bytes().all(token);
-    let ours = name.replace('_', "-").starts_with(OUR_PREFIX);
-    (fits && !ours && !HOP_BY_HOP.contains(&name)).then(|| name.to_owned())
+    (fits && !is_ours(name) && !HOP_BY_HOP.contains(&name)).then(|| name.to_owned())
 }
 
 /// The unescaped steps of a JSON pointer; at least one.

@@ -163,7 +163,7 @@ impl EdgeCore {
         nonce: Option<Box<ChallengeNonce>>,
         now: Timestamp,
     ) -> Result<Step, Refusal> {
-        let live = Arc::clone(&case.way.live);
+        let live = &case.way.live;
         let Some(route) = live.route(case.way.route) else { return Err(Refusal::NoRoute) };
         let observes = case.way.observes();
         let facts = &case.facts;
@@ -211,14 +211,14 @@ impl EdgeCore {
             decision: Some(self.maced(&self.upstream_key, Purpose::Decision, &decision)?),
             verdict: maced,
             reference: Some(reference.text()),
-            policy_version: case.way.live.version,
+            policy_version: live.version,
             content: case.stream,
             counted: case
                 .stream
                 .filter(|_| observes)
                 .and_then(|_| Learnt::counted(&case.way.sighting, case.way.mode, Fate::Verdict(verdict))),
             learn,
-            ..plain(&live, route, case.way.mode).ok_or(Refusal::Upstream)?
+            ..plain(live, route, case.way.mode).ok_or(Refusal::Upstream)?
         })))
     }
 

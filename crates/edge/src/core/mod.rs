@@ -39,6 +39,7 @@ use glacis_wire::message::refusal::Refusal;
 use glacis_wire::{Digest, LegId, NodeName, Reference, SessionId, Timestamp};
 use live::Live;
 use operate::Modes;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -159,6 +160,19 @@ pub struct Forward {
     pub body_max: usize,
     /// To be handed to [`EdgeCore::learn`] when the upstream has answered, or has not.
     pub learn: Option<Learning>,
+}
+
+impl Forward {
+    /// What the client is told beside the service's answer: names and values of headers.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        let version = self.policy_version.map(|version| Cow::Owned(version.to_string()));
+        let told = [
+            (http::VERDICT, self.verdict.as_deref().map(Cow::Borrowed)),
+            (http::REFERENCE, self.reference.as_deref().map(Cow::Borrowed)),
+            (http::POLICY_VERSION, version),
+        ];
+        told.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
 /// What a node is at one time.
@@ -340,7 +354,7 @@ impl EdgeCore {
     pub fn begin(&self, head: &RequestHead<'_>, body: Body<'_>, peer: IpAddr, now: Timestamp) -> Step {
         self.facts.request();
         let limited = self.prefixes.take_weighed(&Prefix::from(peer), now, self.modes.weight(now)).is_err();
-        let step = if !head.path.starts_with(OWN_PREFIX) {
+        let step = if !head.path.starts_with(http::OWN_PREFIX) {
             self.event(head, body, limited, now)
         } else if limited && !SIGNED.contains(&head.path) {
             Err(Refusal::PrefixLimited)
@@ -480,6 +494,3 @@ impl Pool {
 
 /// Own endpoints behind the signature of a session, which a limited prefix does not shut out.
 const SIGNED: [&str; 2] = [http::PATH_CHALLENGE, http::PATH_RECORDS];
-/// Paths of the edge's own endpoints.
-const OWN_PREFIX: &str = "/.glacis/";
-const _: () = assert!(http::PATH_SESSION.len() > OWN_PREFIX.len());

@@ -292,20 +292,10 @@ impl EdgeCore {
 
     /// Every route observes until `until`; at most [`BYPASS_MAX`] ahead. A bypass in force is replaced.
     pub fn bypass(&self, until: Timestamp, actor: &str, reason: &str) -> Result<(), ModeError> {
-        let now = self.host.now();
-        if until <= now || until.since(now) > BYPASS_MAX {
-            return Err(ModeError::End);
-        }
-        if reason.len() > REASON_BYTES_MAX || !is_text(reason) {
-            return Err(ModeError::Reason);
-        }
+        let from = self.begins(until, reason)?;
         let _one_at_a_time = lock(&self.operating);
-        let mut kept = lock(&self.modes.kept).clone();
-        kept.bypass = Some((now, until));
         let detail = format!("until {} ms: {reason}", until.as_ms());
-        self.keep_action(actor, "bypass", detail, &kept)?;
-        self.modes.put(kept);
-        Ok(())
+        self.change((actor, "bypass", detail), |kept| kept.bypass = Some((from, until)))
     }
 
     /// Ends a bypass before its time.
@@ -314,11 +304,7 @@ impl EdgeCore {
         if self.bypassed().is_none() {
             return Err(ModeError::NoBypass);
         }
-        let mut kept = lock(&self.modes.kept).clone();
-        kept.bypass = None;
-        self.keep_action(actor, "bypass-end", String::new(), &kept)?;
-        self.modes.put(kept);
-        Ok(())
+        self.change((actor, "bypass-end", String::new()), |kept| kept.bypass = None)
     }
 
     /// The end of the bypass that is in force now.
@@ -333,23 +319,13 @@ impl EdgeCore {
     /// # Errors
     /// If an argument is out of range, or the change cannot be audited and kept.
     pub fn attack(&self, until: Timestamp, weight: u32, actor: &str, reason: &str) -> Result<(), ModeError> {
-        let now = self.host.now();
-        if until <= now || until.since(now) > BYPASS_MAX {
-            return Err(ModeError::End);
-        }
         if !(2..=WEIGHT_MAX).contains(&weight) {
             return Err(ModeError::Weight);
         }
-        if reason.len() > REASON_BYTES_MAX || !is_text(reason) {
-            return Err(ModeError::Reason);
-        }
+        let from = self.begins(until, reason)?;
         let _one_at_a_time = lock(&self.operating);
-        let mut kept = lock(&self.modes.kept).clone();
-        kept.attack = Some((now, until, weight));
         let detail = format!("until {} ms, weight {weight}: {reason}", until.as_ms());
-        self.keep_action(actor, "attack-mode", detail, &kept)?;
-        self.modes.put(kept);
-        Ok(())
+        self.change((actor, "attack-mode", detail), |kept| kept.attack = Some((from, until, weight)))
     }
 
     /// Ends attack mode before its time.
@@ -361,11 +337,7 @@ impl EdgeCore {
         if self.attacked().is_none() {
             return Err(ModeError::NoAttack);
         }
-        let mut kept = lock(&self.modes.kept).clone();
-        kept.attack = None;
-        self.keep_action(actor, "attack-mode-end", String::new(), &kept)?;
-        self.modes.put(kept);
-        Ok(())
+        self.change((actor, "attack-mode-end", String::new()), |kept| kept.attack = None)
     }
 
     /// End and weight of the attack mode that is in force now.
@@ -390,6 +362,31 @@ impl EdgeCore {
     /// Whether clients are to go elsewhere.
     pub fn is_draining(&self) -> bool {
         self.modes.draining.load(Ordering::Relaxed)
+    }
+
+    /// When something that lasts until `until` begins: now, if it may last so long for this reason.
+    fn begins(&self, until: Timestamp, reason: &str) -> Result<Timestamp, ModeError> {
+        let now = self.host.now();
+        if until <= now || until.since(now) > BYPASS_MAX {
+            return Err(ModeError::End);
+        }
+        if reason.len() > REASON_BYTES_MAX || !is_text(reason) {
+            return Err(ModeError::Reason);
+        }
+        Ok(now)
+    }
+
+    /// Audits an action with its detail, keeps what `edit` makes of the modes, and puts it in force.
+    fn change(
+        &self,
+        (actor, action, detail): (&str, &str, String),
+        edit: impl FnOnce(&mut Kept),
+    ) -> Result<(), ModeError> {
+        let mut kept = lock(&self.modes.kept).clone();
+        edit(&mut kept);
+        self.keep_action(actor, action, detail, &kept)?;
+        self.modes.put(kept);
+        Ok(())
     }
 
     fn keep_action(&self, actor: &str, action: &str, detail: String, kept: &Kept) -> Result<(), ModeError> {

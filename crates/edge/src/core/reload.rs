@@ -3,6 +3,7 @@
 //! Requests under way finish with the settings that they started with. What the tables of a running node are made of
 //! (their sizes, its address, its name) stays; settings that would change it are refused, and nothing of them is taken.
 
+use super::live::Live;
 use super::{EdgeCore, ModeError};
 use crate::config::{EdgeConfig, Mode};
 use crate::state::lock;
@@ -34,15 +35,7 @@ impl EdgeCore {
     /// # Errors
     /// As [`reload`](Self::reload).
     pub fn would_reload(&self, config: &EdgeConfig) -> Result<bool, ReloadError> {
-        let before = self.live();
-        if *config == *before.config {
-            return Ok(false);
-        }
-        let fixed = fixed(&before.config, config);
-        if !fixed.is_empty() {
-            return Err(ReloadError::Fixed(fixed));
-        }
-        before.with_config(config.clone()).map(|_| true).map_err(|_| ReloadError::Token)
+        Ok(other(&self.live(), config.clone())?.is_some())
     }
 
     /// Puts other settings in force, audited; whether anything changed.
@@ -53,11 +46,7 @@ impl EdgeCore {
         let _one_at_a_time = lock(&self.operating);
         // No bundle may come in between, or it would be planned for routes that are gone.
         let _published = lock(&self.published);
-        let before = self.live();
-        if !self.would_reload(&config)? {
-            return Ok(false);
-        }
-        let live = Arc::new(before.with_config(config).map_err(|_| ReloadError::Token)?);
+        let Some(live) = other(&self.live(), config)?.map(Arc::new) else { return Ok(false) };
         self.audit(actor, "reload", summary(&live.config))?;
         let limits = &live.config.limits;
         self.prefixes.set_rate(limits.prefix);
@@ -68,6 +57,18 @@ impl EdgeCore {
         self.facts.reloaded();
         Ok(true)
     }
+}
+
+/// What would be in force under `config`; `None` where that is in force already.
+fn other(before: &Live, config: EdgeConfig) -> Result<Option<Live>, ReloadError> {
+    if config == *before.config {
+        return Ok(None);
+    }
+    let fixed = fixed(&before.config, &config);
+    if !fixed.is_empty() {
+        return Err(ReloadError::Fixed(fixed));
+    }
+    before.with_config(config).map(Some).map_err(|_| ReloadError::Token)
 }
 
 /// What the audit says of settings: enough to see that enforcement went, nothing secret.

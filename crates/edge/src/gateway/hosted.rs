@@ -12,7 +12,6 @@ use glacis_wire::http::Response;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// The work beside requests: pulling policy and feed, shipping and syncing the journal. Dropping it lets it run on.
@@ -28,29 +27,18 @@ impl Background {
     /// # Errors
     /// If the system grants none.
     pub fn start(core: &Arc<EdgeCore>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            stopping: AtomicBool::new(false),
-            connections: AtomicUsize::new(0),
-            stop: tokio::sync::Notify::new(),
-        });
+        let shared = Arc::new(Shared::default());
         let threads = background::start(core, &shared)?;
         Ok(Self { shared, threads })
     }
 
     /// Ships and syncs what is owed, at most for `drain`, and ends. Call it when no request is running any more.
     pub fn shutdown(self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.stop.notify_waiters();
-        for thread in self.threads {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("a thread beside the requests ended in a panic");
-            }
-        }
+        self.shared.end(self.threads);
     }
 }
 
-/// The way to the cloud for the requests of one runtime.
+/// The way to the cloud for the requests of one runtime, the gateway's own among them.
 #[derive(Debug)]
 pub struct Cloud {
     core: Arc<EdgeCore>,

@@ -32,7 +32,6 @@ pub use tls::TlsError;
 use crate::config::{EdgeConfig, Upstream};
 use crate::core::EdgeCore;
 use crate::state::lock;
-use cloud::CloudClient;
 use glacis_wire::message::refusal::Refusal;
 use many::Road;
 use speak::Socket;
@@ -96,7 +95,7 @@ pub struct Running {
 }
 
 /// What all threads of a gateway share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     stopping: AtomicBool,
     connections: AtomicUsize,
@@ -109,7 +108,7 @@ struct Worker {
     core: Arc<EdgeCore>,
     shared: Arc<Shared>,
     upstreams: Mutex<Vec<(Arc<Upstream>, Arc<Road>)>>,
-    cloud: CloudClient,
+    cloud: Cloud,
     watcher: Arc<Watcher>,
     tls: Option<Arc<Tls>>,
     /// TLS handshakes that are going on.
@@ -137,9 +136,7 @@ impl Gateway {
 
     /// Starts all threads.
     pub fn start(self) -> io::Result<Running> {
-        let stop = tokio::sync::Notify::new();
-        let (stopping, connections) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { stopping, connections, stop });
+        let shared = Arc::new(Shared::default());
         let mut threads = Vec::new();
         for (at, listener) in self.listeners.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -170,14 +167,7 @@ impl Running {
 
     /// Takes no new connections, lets running requests finish (at most `drain`), ships and syncs what is owed.
     pub fn shutdown(self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.stop.notify_waiters();
-        for thread in self.threads {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("a thread of the gateway ended in a panic");
-            }
-        }
+        self.shared.end(self.threads);
     }
 }
 
@@ -225,6 +215,18 @@ impl Reloader {
 }
 
 impl Shared {
+    /// Tells everybody to stop, and waits for these threads.
+    fn end(&self, threads: Vec<JoinHandle<()>>) {
+        self.stopping.store(true, Ordering::Release);
+        self.stop.notify_waiters();
+        for thread in threads {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("a thread of the edge ended in a panic");
+            }
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -242,7 +244,7 @@ impl Shared {
 impl Worker {
     fn new(core: Arc<EdgeCore>, shared: Arc<Shared>, tls: Option<Arc<Tls>>) -> Arc<Self> {
         let upstreams = Mutex::default();
-        let cloud = CloudClient::new(Arc::clone(&core));
+        let cloud = Cloud::new(Arc::clone(&core));
         let (watcher, handshakes, requests) = (Watcher::new(), AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { core, shared, upstreams, cloud, watcher, tls, handshakes, requests })
     }
@@ -265,11 +267,6 @@ impl Worker {
         let place = Place(&self.requests);
         let running = self.requests.fetch_add(1, Ordering::Relaxed);
         (running < self.core.config().limits.connections).then_some(place)
-    }
-
-    /// Longest wait for the cloud where a device itself asks it something.
-    fn relay_wait(&self) -> Duration {
-        self.core.config().limits.upstream_wait.min(RELAY_WAIT)
     }
 
     async fn run(self: Arc<Self>, listener: TcpListener) {

@@ -15,7 +15,7 @@ use crate::core::{Body as CoreBody, Forward, Step};
 use crate::request::{Fields, HOP_BY_HOP, Headers, Once, RequestHead};
 use crate::state::lock;
 use bytes::Bytes;
-use glacis_wire::http::{self as names, OUR_PREFIX};
+use glacis_wire::http::{self as names, is_ours};
 use glacis_wire::message::refusal::Refusal;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
@@ -134,20 +134,8 @@ impl Peer {
                             Err(Uncollected::Broken) => return self.refused(Refusal::Framing),
                         }
                     }
-                    Step::AskCloud(pending) => {
-                        let begun = core.host().monotonic();
-                        let answer = Box::pin(self.worker.cloud.decide(pending.facts())).await;
-                        core.metrics().cloud_took(core.host().monotonic().saturating_sub(begun));
-                        core.resume(pending, answer, core.host().now())
-                    }
-                    Step::Relay(relay) => {
-                        let wait = self.worker.relay_wait();
-                        let target = format!("{}{}", relay.path, relay.query);
-                        let answer =
-                            Box::pin(self.worker.cloud.call(relay.method, &target, None, relay.body, wait))
-                                .await;
-                        return out(core.relayed(answer.ok()));
-                    }
+                    Step::AskCloud(pending) => Box::pin(self.worker.cloud.decide(pending)).await,
+                    Step::Relay(relay) => return out(Box::pin(self.worker.cloud.relay(*relay)).await),
                 };
             }
         };
@@ -479,12 +467,6 @@ fn is_doomed(name: &str) -> bool {
         Some(b'c' | b'k' | b'p' | b't' | b'u') => HOP_BY_HOP.contains(&name),
         _ => false,
     }
-}
-
-/// Whether a header has our prefix, also with the underscores that some upstreams read as dashes.
-fn is_ours(name: &str) -> bool {
-    let prefix = name.bytes().take(OUR_PREFIX.len());
-    prefix.map(|byte| if byte == b'_' { b'-' } else { byte }).eq(OUR_PREFIX.bytes())
 }
 
 fn add(headers: &mut HeaderMap, forward: Forward) {

@@ -4,8 +4,8 @@
 //! The parent runs this very test binary as the child, reads what clients were answered from a pipe (the ledger
 //! outside of the node), kills it at a different point each round, and then opens the node's folder itself.
 
-use crate::device::{Device, get};
-use crate::gateway::{read_parts, render, upstream};
+use crate::device::{Device, get, render};
+use crate::gateway::{read_parts, upstream};
 use crate::world::{ATTESTED, Authority, config, says, slice};
 use glacis_edge::config::Mode;
 use glacis_edge::gateway::Gateway;

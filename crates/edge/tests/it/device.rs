@@ -268,3 +268,21 @@ pub(crate) fn get(path: &str) -> Request {
         body: Vec::new(),
     }
 }
+
+/// A request as it goes over a connection of HTTP/1.1.
+pub(crate) fn render(request: &Request) -> Vec<u8> {
+    let mut out = format!(
+        "{} {}{} HTTP/1.1\r\nhost: {}\r\n",
+        request.method, request.path, request.query, request.authority
+    );
+    for (name, value) in &request.headers {
+        out.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !request.body.is_empty() {
+        out.push_str(&format!("content-length: {}\r\n", request.body.len()));
+    }
+    out.push_str("\r\n");
+    let mut out = out.into_bytes();
+    out.extend_from_slice(&request.body);
+    out
+}

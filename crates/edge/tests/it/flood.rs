@@ -2,8 +2,8 @@
 //!
 //! Nothing here is timed. What is asserted is who is answered, and how; shares of throughput are the bench's matter.
 
-use crate::device::{Device, Session, get};
-use crate::gateway::{Town, read_parts, render};
+use crate::device::{Device, Session, get, render};
+use crate::gateway::{Town, read_parts};
 use crate::world::{ATTESTED, event, says, slice};
 use glacis_host::Clock as _;
 use glacis_wire::http::Request;

@@ -1,6 +1,6 @@
 //! Over real sockets: framing attacks, what crosses to the upstream, outages, ports, shutdown.
 
-use crate::device::{Device, Session, get};
+use crate::device::{Device, Session, get, render};
 use crate::world::{ATTESTED, Authority, config, event, says, slice, transfer};
 use glacis_edge::gateway::{Gateway, Running};
 use glacis_edge::{EdgeConfig, EdgeCore};
@@ -174,23 +174,6 @@ impl Drop for Town {
             running.shutdown();
         }
     }
-}
-
-pub(crate) fn render(request: &Request) -> Vec<u8> {
-    let mut out = format!(
-        "{} {}{} HTTP/1.1\r\nhost: {}\r\n",
-        request.method, request.path, request.query, request.authority
-    );
-    for (name, value) in &request.headers {
-        out.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !request.body.is_empty() {
-        out.push_str(&format!("content-length: {}\r\n", request.body.len()));
-    }
-    out.push_str("\r\n");
-    let mut out = out.into_bytes();
-    out.extend_from_slice(&request.body);
-    out
 }
 
 pub(crate) fn read_parts(socket: &mut TcpStream) -> (String, Vec<u8>) {

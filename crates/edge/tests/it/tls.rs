@@ -1,8 +1,8 @@
 //! TLS where clients connect, over real sockets: what is negotiated, who gets which certificate, who is let in.
 
-use crate::device::get;
+use crate::device::{get, render};
 use crate::forge::{self, Draft, octets, seq, tlv};
-use crate::gateway::{Town, render};
+use crate::gateway::Town;
 use crate::world::{event, says, slice};
 use glacis_edge::gateway::ReloadError;
 use glacis_host::Clock;

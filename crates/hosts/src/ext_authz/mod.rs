@@ -6,10 +6,10 @@
 
 mod message;
 
-use crate::head::{Head, Line, is_ours, length};
+use crate::head::{Head, Line, length};
 use crate::pipeline::{Edge, Given, Settled};
 use glacis_edge::Forward;
-use glacis_wire::http::{self as names, Response};
+use glacis_wire::http::{self as names, Response, is_ours};
 use glacis_wire::message::refusal::Refusal;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use message::{
@@ -158,17 +158,11 @@ fn passed(forward: &Forward, headers: &HeaderMap) -> CheckResponse {
     let set = |name: &str| decision.is_some() && name == names::DECISION;
     let ours: BTreeSet<&str> = headers
         .keys()
-        .filter(|name| is_ours(name))
+        .filter(|name| is_ours(name.as_str()))
         .map(HeaderName::as_str)
         .filter(|name| !set(name))
         .collect();
-    let version = forward.policy_version.map(|version| version.to_string());
-    let told = [
-        (names::VERDICT, forward.verdict.as_deref()),
-        (names::REFERENCE, forward.reference.as_deref()),
-        (names::POLICY_VERSION, version.as_deref()),
-    ];
-    let told = told.into_iter().filter_map(|(name, value)| Some(HeaderValueOption::set(name, value?)));
+    let told = forward.told().map(|(name, value)| HeaderValueOption::set(name, &value));
     CheckResponse {
         status: Some(RpcStatus { code: OK }),
         denied_response: None,

@@ -1,7 +1,7 @@
 //! One list of requests for every host: what a client gets, what the service sees and what is recorded must be what
 //! the built-in gateway makes of them. Where a capability makes it differ, [`DIFFERENCES`] says how and why.
 
-use crate::device::{Device, Session, get, post};
+use crate::device::{Device, Session, get, post, render};
 use crate::fronts::{self, Front};
 use crate::service::{self, Saw};
 use crate::world::{ATTESTED, Authority, SOFTWARE, event, says, slice};
@@ -306,23 +306,6 @@ fn chunked(request: &Request, length: usize) -> Vec<u8> {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"0\r\n\r\n");
-    out
-}
-
-pub(crate) fn render(request: &Request) -> Vec<u8> {
-    let mut out = format!(
-        "{} {}{} HTTP/1.1\r\nhost: {}\r\n",
-        request.method, request.path, request.query, request.authority
-    );
-    for (name, value) in &request.headers {
-        out.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !request.body.is_empty() {
-        out.push_str(&format!("content-length: {}\r\n", request.body.len()));
-    }
-    out.push_str("\r\n");
-    let mut out = out.into_bytes();
-    out.extend_from_slice(&request.body);
     out
 }
 

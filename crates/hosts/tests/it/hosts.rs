@@ -1,7 +1,8 @@
 //! What a host refuses by itself: who has no secret, what it cannot do, a proxy that says too little.
 
-use crate::conformance::{core, read, render};
+use crate::conformance::{core, read};
 use crate::device::get;
+use crate::device::render;
 use crate::fronts::{self, Front, SECRET, secret};
 use crate::service;
 use glacis_hosts::{HostError, HostKind, Hosted, PATH_ANSWER, PATH_AUTHORIZE, PEER};

@@ -4,10 +4,10 @@
 //! of its own, and what was sent to one node is worth nothing at another.
 
 use super::clock::sent;
+use super::{installed, ip, node_folder};
 use crate::live::{Process, Service, control, wait_for};
 use crate::{code, glacis, keys, stderr, stdout};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -21,10 +21,6 @@ const DEVICES: usize = 4;
 /// A namespace for each node, each with a link to here. Gone when dropped.
 struct Net {
     names: Vec<String>,
-}
-
-fn ip(args: &[&str]) -> bool {
-    Command::new("ip").args(args).output().is_ok_and(|done| done.status.success())
 }
 
 impl Net {
@@ -118,67 +114,20 @@ fn carry(client: &TcpStream, turn: usize, only: usize) {
 }
 
 /// Everything at the edge: no request waits for the control plane.
-const POLICY: &str = r#"
-[policy]
-name = "agents"
-event = "http.request"
-purpose = "fraud-prevention"
-combine = "strictest"
-methods = ["otp"]
-if_error = "match"
-[policy.if_unknown]
-withheld = "match"
-denied = "match"
-version = "match"
-absent = "match"
-unavailable = "match"
+const EVIL: &str = r#"
 [[rule]]
 id = "agent"
 when = "http.user_agent == 'evil'"
 effect = "block"
 "#;
 
-const SIGNALS: &str = r#"
-[signal."http.user_agent"]
-type = "string"
-zone = "request"
-max_bytes = 1024
-privacy = "pseudonymous"
-purpose = ["fraud-prevention"]
-retention = "30d"
-cost = 1
-"#;
-
-/// The installation: the control plane's data folder, and one for each node with the keys that a node has.
-fn installed(folder: &Path, service: &Service) -> (PathBuf, Vec<PathBuf>) {
-    let (cloud, policy) = (folder.join("cloud"), folder.join("policy"));
-    std::fs::create_dir(&policy).unwrap();
-    std::fs::write(policy.join("policy.toml"), POLICY).unwrap();
-    std::fs::write(policy.join("signals.toml"), SIGNALS).unwrap();
-    let (url, data) = (service.url(), cloud.to_string_lossy().into_owned());
-    let policy = policy.to_string_lossy().into_owned();
-    let args = ["protect", &url, "--listen", "127.0.0.1:0", "--data-dir", &data, "--policy", &policy];
-    let mut process = Process::start(folder, "publish", &args);
-    process.address("glacis: http://");
-    process.signal("-TERM");
-    assert!(process.wait().success(), "{}", process.printed());
+/// The installation: the control plane's data folder, and one for each node.
+fn all_installed(folder: &Path, service: &Service) -> (PathBuf, Vec<PathBuf>) {
+    let cloud = installed(folder, service, EVIL, "");
     let further = ["--tenant", "local", "--realm", "production", "--node", "edge-2", "--node", "edge-3"];
     let made = keys(&cloud.join("keys"), &["make"], &further);
     assert_eq!(code(&made), 0, "{}", stderr(&made));
-    let edges = (1..=NODES).map(|number| {
-        let edge = folder.join(format!("edge-{number}"));
-        let keys = edge.join("keys");
-        std::fs::create_dir_all(&keys).unwrap();
-        for dir in [&edge, &keys] {
-            std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).unwrap();
-        }
-        for name in ["key-set-1", "cluster", "nonce", "upstream", &format!("node-edge-{number}")] {
-            let name = format!("{name}.json");
-            std::fs::copy(cloud.join("keys").join(&name), keys.join(&name)).unwrap();
-        }
-        edge
-    });
-    let edges = edges.collect();
+    let edges = (1..=NODES).map(|number| node_folder(folder, &cloud, number)).collect();
     (cloud, edges)
 }
 
@@ -200,7 +149,7 @@ impl Cluster {
         let service = Service::start_at("0.0.0.0:0".parse().unwrap());
         let nodes_at = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
         let behind = Service::start();
-        let (cloud, edges) = installed(folder.path(), &behind);
+        let (cloud, edges) = all_installed(folder.path(), &behind);
         Self { net, folder, service, cloud, edges, nodes_at, balancer: Balancer::start() }
     }
 

@@ -1,11 +1,10 @@
 //! Gateway and control plane as two processes in two network namespaces: loss, partition, healing.
 
-use super::{Ledger, Load, all_on_record};
+use super::{Ledger, Load, all_on_record, installed, ip, node_folder};
 use crate::live::{Process, Service, ask, control, wait_for};
 use crate::{code, glacis, stderr};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,10 +13,6 @@ struct Net {
     edge: String,
     cloud: String,
     here: String,
-}
-
-fn ip(args: &[&str]) -> bool {
-    Command::new("ip").args(args).output().is_ok_and(|done| done.status.success())
 }
 
 impl Net {
@@ -88,20 +83,7 @@ impl Drop for Net {
 const TENANT: &str = "tenant = \"local\"\nrealm = \"production\"\n";
 
 /// Blocks what a list of the control plane holds; without an answer of the control plane it blocks as well.
-const POLICY: &str = r#"
-[policy]
-name = "listed"
-event = "http.request"
-purpose = "fraud-prevention"
-combine = "strictest"
-methods = ["otp"]
-if_error = "match"
-[policy.if_unknown]
-withheld = "match"
-denied = "match"
-version = "match"
-absent = "match"
-unavailable = "match"
+const LISTED: &str = r#"
 [[rule]]
 id = "listed"
 when = "http.user_agent in list.agents"
@@ -109,15 +91,7 @@ effect = "block"
 text = "cloud"
 "#;
 
-const SIGNALS: &str = r#"
-[signal."http.user_agent"]
-type = "string"
-zone = "request"
-max_bytes = 1024
-privacy = "pseudonymous"
-purpose = ["fraud-prevention"]
-retention = "30d"
-cost = 1
+const AGENTS: &str = r#"
 [list.agents]
 of = "string"
 zone = "cloud"
@@ -130,34 +104,6 @@ cost = 20
 fn write(path: &Path, text: &str) -> String {
     std::fs::write(path, text).unwrap();
     path.to_string_lossy().into_owned()
-}
-
-/// An installation with this policy in force: data folders of the control plane and of the gateway.
-fn installed(folder: &Path, service: &Service) -> (PathBuf, PathBuf) {
-    let (cloud, edge, policy) = (folder.join("cloud"), folder.join("edge"), folder.join("policy"));
-    std::fs::create_dir(&policy).unwrap();
-    write(&policy.join("policy.toml"), POLICY);
-    let policy = {
-        write(&policy.join("signals.toml"), SIGNALS);
-        policy.to_string_lossy().into_owned()
-    };
-    let (url, data) = (service.url(), cloud.to_string_lossy().into_owned());
-    let args = ["protect", &url, "--listen", "127.0.0.1:0", "--data-dir", &data, "--policy", &policy];
-    let mut process = Process::start(folder, "publish", &args);
-    process.address("glacis: http://");
-    process.signal("-TERM");
-    assert!(process.wait().success(), "{}", process.printed());
-    // The gateway gets what it needs and no more: no signing key, nothing of the control plane.
-    let keys = edge.join("keys");
-    std::fs::create_dir_all(&keys).unwrap();
-    for dir in [&edge, &keys] {
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).unwrap();
-    }
-    for name in ["key-set-1", "cluster", "nonce", "upstream", "node-edge-1"] {
-        let name = format!("{name}.json");
-        std::fs::copy(cloud.join("keys").join(&name), keys.join(&name)).unwrap();
-    }
-    (cloud, edge)
 }
 
 fn edge_config(data: &Path, service: SocketAddr) -> String {
@@ -222,7 +168,8 @@ fn loss_and_partition_close_by_policy_and_lose_nothing_acknowledged() {
     };
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start_at("10.213.1.1:0".parse().unwrap());
-    let (cloud, edge) = installed(folder.path(), &service);
+    let cloud = installed(folder.path(), &service, LISTED, AGENTS);
+    let edge = node_folder(folder.path(), &cloud, 1);
     let cloud_config = format!(
         "{TENANT}data_dir = \"{}\"\nlog = \"error\"\n[cloud]\nnodes_at = \"10.213.2.2:7401\"\nadmin_at = \"127.0.0.1:7402\"\n",
         cloud.display()
